@@ -1,0 +1,96 @@
+"""The one container that all data travels in, from a source to the model.
+
+Shapes: n samples (rows); a column has n entries of any further shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+
+Array = np.ndarray
+Columns = dict[str, Array]
+"""Column name to an array whose first axis is the row. Kinds of column, by dtype and shape:
+
+numeric      (n,) or (n, ...) of a number or bool dtype; a missing value is NaN
+categorical  (n,) of dtype object holding str; a missing value is None
+sequences    (n,) of dtype object holding 1-D integer arrays of any length
+"""
+
+Kind = Literal["numeric", "categorical", "sequences"]
+Task = Literal["binary", "multiclass", "multilabel", "regression"]
+
+
+def kind_of(column: Array) -> Kind:
+    """Tell which kind of column an array is (see `Columns`)."""
+    if column.dtype != object:
+        return "numeric"
+    first = next((value for value in column if value is not None), None)
+    return "categorical" if first is None or isinstance(first, str) else "sequences"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows of a data set.
+
+    Args:
+        features: What the model may look at.
+        targets: What it shall predict, by target name; empty for rows to predict.
+        extras: Columns that are neither: groups, time, sample weights.
+        rows: (n,) int64, each row's number in its source, counted from 0.
+    """
+
+    features: Columns
+    targets: Columns
+    rows: Array
+    extras: Columns = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, positions: Array) -> Samples:
+        """Return the rows at `positions` ((k,) int, 0 is the first row held here)."""
+        return Samples(
+            features={name: column[positions] for name, column in self.features.items()},
+            targets={name: column[positions] for name, column in self.targets.items()},
+            extras={name: column[positions] for name, column in self.extras.items()},
+            rows=self.rows[positions],
+        )
+
+    def with_features(self, features: Columns) -> Samples:
+        """Return the same rows with other features."""
+        return replace(self, features=features)
+
+    def with_targets(self, targets: Columns) -> Samples:
+        """Return the same rows with other targets."""
+        return replace(self, targets=targets)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """All rows that may be used before the test: what training and validation are cut from.
+
+    Args:
+        samples: The rows, in the order of the source.
+        task: What is predicted; decides the baseline, the splits and the figures.
+        classes: For each categorical target the class names, in the order of their indices.
+            Known from all non-test rows, because the number of classes is part of the
+            question, not of the answer. Integer labels have classes only where the source
+            names them.
+        has_test: Whether there are test rows (sealed; only `evaluate` loads them).
+        test_rows: (k,) int64 row numbers dealt to the test, or None where the source brings
+            test data of its own.
+        description: One line on what this is, for the terminal.
+        findings: What the user should know about the data, one sentence each.
+    """
+
+    samples: Samples
+    task: Task
+    classes: Mapping[str, tuple[str, ...]]
+    has_test: bool
+    test_rows: Array | None
+    description: str
+    findings: tuple[str, ...] = ()

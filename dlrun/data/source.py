@@ -1,0 +1,123 @@
+"""What a data source is. A new source is one file in `dlrun/data/sources/`."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import model_validator
+
+from dlrun.data.samples import Columns
+from dlrun.registry.component import Component, Section
+
+Part = Literal["train", "test"]
+
+
+class Test(Section):
+    """Where the test data is. Exactly one of the two."""
+
+    path: str | list[str] | None = None
+    """File, files or glob that hold the test rows, relative to the config file."""
+
+    fraction: float | None = None
+    """Share of all rows to set aside, between 0 and 1, dealt once from the seed."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Test:
+        if (self.path is None) == (self.fraction is None):
+            raise ValueError("give either `path` or `fraction`")
+        if self.fraction is not None and not 0 < self.fraction < 1:
+            raise ValueError("`fraction` must lie between 0 and 1")
+        return self
+
+
+class Limit(Section):
+    """Fewer rows, for trying things out. Exactly one of the two."""
+
+    first: int | None = None
+    """Keep only the first so many rows."""
+
+    random: int | None = None
+    """Keep so many rows, drawn from the seed, in their order."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Limit:
+        if (self.first is None) == (self.random is None):
+            raise ValueError("give either `first` or `random`")
+        if (self.first or self.random or 0) < 1:
+            raise ValueError("the number of rows must be at least 1")
+        return self
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a source reads.
+
+    Args:
+        features: See `Columns`. A table gives a column a feature; an array without feature
+            names gives one column named after the array, or `x`.
+        targets: By target name; labels stay as they are in the file (text or numbers).
+        extras: The columns asked for by `extra` that are no features.
+        classes: Class names by target, where the source itself names integer labels.
+        regression: Whether the targets are quantities. None: to be told from their values.
+        description: One line on what this is.
+        findings: What the user should know, one sentence each.
+    """
+
+    features: Columns
+    targets: Columns
+    extras: Columns = field(default_factory=dict)
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    regression: bool | None = None
+    description: str = ""
+    findings: tuple[str, ...] = ()
+
+
+class Source(Component):
+    """Base of all data sources: typed options, and how to read the rows."""
+
+    test: Test | None = None
+    """Where the test data is, for a source that brings none of its own."""
+
+    limit: int | Limit | None = None
+    """Use only so many of the non-test rows: a number (the first rows), `first` or `random`."""
+
+    @property
+    @abstractmethod
+    def brings_test(self) -> bool:
+        """Whether this source has test data of its own (`test.path` counts)."""
+
+    @abstractmethod
+    def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
+        """Read all rows of one part, in the order in which they are stored.
+
+        Args:
+            part: `train` gives every row that is not in test data of the source's own;
+                `test` is only asked for where `brings_test`.
+            base: Folder of the config; relative paths start there.
+            extra: Columns wanted in `extras` and not as features (groups, time, weights).
+
+        Raises:
+            DataError: The data is missing or broken; names the file, and row or column.
+        """
+
+    def read_new_rows(self, file: Path, columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> Columns:
+        """Read feature columns from a file of new rows, for `predict`.
+
+        Args:
+            file: CSV, TSV, JSON lines, Parquet, npz or npy.
+            columns: The columns wanted: name to kind and the shape of one entry.
+
+        Raises:
+            DataError: A column is missing or of another kind.
+        """
+        from dlrun.data.new_rows import read_new_rows
+
+        return read_new_rows(file, columns)
+
+    def resolved_paths(self, base: Path) -> Source:
+        """This source with absolute paths, so that it can be repeated from anywhere."""
+        return self

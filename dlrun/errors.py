@@ -1,0 +1,98 @@
+"""Every error that dlrun raises on purpose, and the exit status each one means.
+
+Libraries raise these; only the command line prints them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Path = tuple[str | int, ...]
+"""Where a value stands in a config: keys and list indices from the top."""
+
+
+class DlrunError(Exception):
+    """Base of all errors that a user can cause and mend. The text is the whole message."""
+
+    exit_status = 1
+
+
+class UsageError(DlrunError):
+    """A command was called with arguments that make no sense together."""
+
+    exit_status = 2
+
+
+class DataError(DlrunError):
+    """The data cannot be used as the config says: names the file and the row or column."""
+
+
+class RunError(DlrunError):
+    """A run directory is missing, damaged, or cannot do what was asked of it."""
+
+
+class TrainingError(DlrunError):
+    """Training started and could not go on."""
+
+
+class ComponentError(DlrunError):
+    """Keras refused a component of the config.
+
+    Args:
+        message: What was refused and why.
+        path: Where the component stands in the config.
+    """
+
+    exit_status = 2
+
+    def __init__(self, message: str, path: Path = ()) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a config file or an override.
+
+    Args:
+        place: `file.yaml:14:7`, or the text of the override that holds the value.
+        message: What is wrong, one sentence without a full stop.
+        expected: What was expected there, where that helps.
+        found: What stands there, where that helps.
+        hint: What to do next.
+        line: The offending line of the file, for the caret.
+        column: 1-based column of the caret in `line`.
+    """
+
+    place: str
+    message: str
+    expected: str | None = None
+    found: str | None = None
+    hint: str | None = None
+    line: str | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        parts = [f"{self.place}: {self.message}"]
+        if self.line is not None and self.column is not None:
+            parts += [f"    {self.line}", " " * (3 + self.column) + "^"]
+        for label in ("expected", "found", "hint"):
+            if (text := getattr(self, label)) is not None:
+                parts.append(f"    {label}: {text}")
+        return "\n".join(parts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The problem as plain data, for `--json`."""
+        return {key: value for key, value in vars(self).items() if value is not None}
+
+
+class ConfigError(DlrunError):
+    """Everything that is wrong with a config, at once, in the order of the file."""
+
+    exit_status = 2
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)

@@ -1,0 +1,31 @@
+"""What all of dlrun's own components have in common: typed, documented options."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A typed part of the config: unknown keys are errors, each field is documented beneath it."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        arbitrary_types_allowed=True,
+        # A config that says `epochs: "5"` is mistaken, and is told so.
+        strict=True,
+    )
+
+
+class Component(Section):
+    """A named thing of one family (a data source, a preprocessing step, a protocol).
+
+    The fields of a subclass are its options, in order; the first one may be given bare
+    in the config (`rescale: 0.5` is `rescale: {scale: 0.5}`).
+    """
+
+    @classmethod
+    def first_option(cls) -> str | None:
+        """The option that a bare value sets, or None for a component without options."""
+        return next(iter(cls.model_fields), None)

@@ -1,0 +1,28 @@
+"""Near misses: what a user who wrote an unknown name probably meant."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is nearest to `name`, or None if none is near.
+
+    Case and underscores do not count: `earlystopping` is near to `EarlyStopping`.
+    """
+    by_folded: dict[str, str] = {}
+    for candidate in known:
+        by_folded.setdefault(_fold(candidate), candidate)
+    matches = difflib.get_close_matches(_fold(name), by_folded, n=1, cutoff=0.7)
+    return by_folded[matches[0]] if matches else None
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?`, or an empty text where nothing is near."""
+    nearest = closest(name, known)
+    return f"; did you mean '{nearest}'?" if nearest else ""
+
+
+def _fold(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
