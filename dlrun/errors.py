@@ -5,6 +5,7 @@ Libraries raise these; only the command line prints them.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,7 @@ class Problem:
     def __str__(self) -> str:
         parts = [f"{self.place}: {self.message}"]
         if self.line is not None and self.column is not None:
-            parts += [f"    {self.line}", " " * (3 + self.column) + "^"]
+            parts += [f"    {self.line}", f"    {_blank(self.line, self.column - 1)}^"]
         for label in ("expected", "found", "hint"):
             if (text := getattr(self, label)) is not None:
                 parts.append(f"    {label}: {text}")
@@ -86,6 +87,19 @@ class Problem:
     def as_dict(self) -> dict[str, Any]:
         """The problem as plain data, for `--json`."""
         return {key: value for key, value in vars(self).items() if value is not None}
+
+
+def _blank(line: str, length: int) -> str:
+    """Return white space that is as wide as the first `length` characters of a line."""
+    return "".join(_blank_of(character) for character in line[:length].ljust(length))
+
+
+def _blank_of(character: str) -> str:
+    if character == "\t":
+        return "\t"
+    if unicodedata.combining(character):
+        return ""
+    return "  " if unicodedata.east_asian_width(character) in "WF" else " "
 
 
 class ConfigError(DlrunError):

@@ -6,19 +6,25 @@ class); `dlrun.config.load` turns YAML into this.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr, field_validator
 
-from dlrun.errors import Path
+from dlrun.config.document import Document
+from dlrun.errors import Path as KeyPath
+from dlrun.errors import Problem
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent
 
 Backend = Literal["tensorflow", "jax", "torch"]
 
+FORBIDDEN_IN_NAMES = '/\\:*?"<>|'
+"""Characters that some file system does not allow in the name of a folder."""
+
 
 class LayerEntry(Section):
-    """One entry of `architecture.layers`."""
+    """One entry of `architecture.layers`: a layer, and beside it what follows."""
 
     layer: KerasComponent
     """The layer and its arguments."""
@@ -26,7 +32,7 @@ class LayerEntry(Section):
     name: str | None = None
     """Name of the layer and of its output."""
 
-    path: Path = ()
+    path: KeyPath = ()
     """Where the entry stands in the config."""
 
 
@@ -49,7 +55,7 @@ class Training(Section):
     shuffle: bool = True
     """Whether the training rows are put in a new order in every epoch."""
 
-    callbacks: list[KerasComponent] = []
+    callbacks: list[KerasComponent] = Field(default_factory=list)
     """Keras callbacks, in order."""
 
     class_weight: Literal["balanced"] | dict[str | int, float] | None = None
@@ -67,7 +73,8 @@ class Evaluation(Section):
     """How the model is judged."""
 
     protocol: Component
-    """The protocol with its options: `holdout`, `kfold`, `iterated_kfold` or `time_series`."""
+    """The protocol: `holdout` (the default), `kfold`, `iterated_kfold` or `time_series`; its
+    options stand beside it."""
 
     score: str | None = None
     """The measure of success: a metric of the config, or `loss`. Default: the first metric."""
@@ -76,7 +83,7 @@ class Evaluation(Section):
 class Config(Section):
     """One experiment."""
 
-    name: str
+    name: str = Field(min_length=1, max_length=100)
     """Name of the run directory; default: the file's stem."""
 
     seed: int = Field(default=0, ge=0, le=2**32 - 1)
@@ -88,10 +95,11 @@ class Config(Section):
     dataset: Component
     """Where the data comes from: `source` names the loader, the other keys are its options."""
 
-    preprocess: list[Component] = []
-    """Steps on features, in order, fitted on the training rows only."""
+    preprocess: list[Component] = Field(default_factory=list)
+    """Steps in order, fitted on the training rows only; an entry `targets:` holds steps on the
+    target."""
 
-    target_steps: list[Component] = []
+    target_steps: list[Component] = Field(default_factory=list)
     """Steps on the target (`targets:` in `preprocess`), in order."""
 
     architecture: Architecture
@@ -103,8 +111,8 @@ class Config(Section):
     optimizer: KerasComponent
     """How training minimises it."""
 
-    metrics: list[KerasComponent] = []
-    """What is measured at every epoch, besides the loss."""
+    metrics: list[KerasComponent] = Field(default_factory=list)
+    """What is measured at every epoch, besides the loss: one metric or a list."""
 
     training: Training = Training()
     """How the model is trained."""
@@ -112,6 +120,64 @@ class Config(Section):
     evaluation: Evaluation
     """How the model is judged."""
 
+    _document: Document | None = PrivateAttr(default=None)
+
+    @field_validator("name")
+    @classmethod
+    def _names_a_folder(cls, name: str) -> str:
+        bad = [c for c in name if c in FORBIDDEN_IN_NAMES or not c.isprintable()]
+        if bad:
+            raise ValueError(f"the run directory is named after it, so leave out {bad[0]!r}")
+        if name.strip(" .") != name:
+            raise ValueError("it must not begin or end with a space or a dot")
+        return name
+
+    @property
+    def document(self) -> Document:
+        """The files and overrides that this config was read from.
+
+        Raises:
+            LookupError: It was made in Python and not by `load_config`.
+        """
+        if self._document is None:
+            raise LookupError("this config was not read from a file")
+        return self._document
+
+    @property
+    def file(self) -> Path:
+        """The config file, as it was named."""
+        return self.document.file
+
+    @property
+    def base(self) -> Path:
+        """Folder that relative paths in the config start from."""
+        return self.document.base
+
+    @property
+    def given(self) -> bytes:
+        """The config file, byte for byte."""
+        return self.document.content
+
+    def problem_at(
+        self,
+        path: KeyPath,
+        message: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
+        on_key: bool = False,
+    ) -> Problem:
+        """Return a problem with the value at `path` (or its key), for a `ConfigError`."""
+        place = self.document.root.locate(path, on_key=on_key)
+        return place.problem(message, expected=expected, found=found, hint=hint)
+
     def as_given(self) -> dict[str, Any]:
-        """The whole config as plain data, every default filled in: what `resolved.yaml` holds."""
-        raise NotImplementedError
+        """The whole config as plain data, every default filled in: what `resolved.yaml` holds.
+
+        Paths are absolute, so that it can be run from anywhere; `null` options that are null
+        by default are left out.
+        """
+        from dlrun.config.as_given import config_as_given
+
+        return config_as_given(self)

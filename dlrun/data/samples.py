@@ -5,9 +5,9 @@ Shapes: n samples (rows); a column has n entries of any further shape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -30,6 +30,14 @@ def kind_of(column: Array) -> Kind:
         return "numeric"
     first = next((value for value in column if value is not None), None)
     return "categorical" if first is None or isinstance(first, str) else "sequences"
+
+
+def as_objects(entries: Sequence[Any]) -> Array:
+    """Return a (n,) object column with one entry a row, whatever the entries' lengths."""
+    column = np.empty(len(entries), dtype=object)
+    for i, entry in enumerate(entries):
+        column[i] = entry
+    return column
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,8 @@ class Dataset:
             test data of its own.
         description: One line on what this is, for the terminal.
         findings: What the user should know about the data, one sentence each.
+        validation: (n,) bool, rows that come from a validation file of their own; None where
+            there is no such file.
     """
 
     samples: Samples
@@ -94,3 +104,4 @@ class Dataset:
     test_rows: Array | None
     description: str
     findings: tuple[str, ...] = ()
+    validation: Array | None = None

@@ -6,14 +6,17 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from dlrun.data.samples import Columns
+from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
 
 Part = Literal["train", "test"]
+Wanted = Mapping[str, tuple[str, tuple[int, ...]]]
+"""Columns that `predict` needs: name to kind and the shape of one entry."""
 
 
 class Test(Section):
@@ -22,33 +25,29 @@ class Test(Section):
     path: str | list[str] | None = None
     """File, files or glob that hold the test rows, relative to the config file."""
 
-    fraction: float | None = None
+    fraction: float | None = Field(default=None, gt=0, lt=1)
     """Share of all rows to set aside, between 0 and 1, dealt once from the seed."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Test:
         if (self.path is None) == (self.fraction is None):
             raise ValueError("give either `path` or `fraction`")
-        if self.fraction is not None and not 0 < self.fraction < 1:
-            raise ValueError("`fraction` must lie between 0 and 1")
         return self
 
 
 class Limit(Section):
     """Fewer rows, for trying things out. Exactly one of the two."""
 
-    first: int | None = None
+    first: int | None = Field(default=None, ge=1)
     """Keep only the first so many rows."""
 
-    random: int | None = None
+    random: int | None = Field(default=None, ge=1)
     """Keep so many rows, drawn from the seed, in their order."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Limit:
         if (self.first is None) == (self.random is None):
             raise ValueError("give either `first` or `random`")
-        if (self.first or self.random or 0) < 1:
-            raise ValueError("the number of rows must be at least 1")
         return self
 
 
@@ -82,8 +81,9 @@ class Source(Component):
     test: Test | None = None
     """Where the test data is, for a source that brings none of its own."""
 
-    limit: int | Limit | None = None
-    """Use only so many of the non-test rows: a number (the first rows), `first` or `random`."""
+    limit: Annotated[int, Field(ge=1)] | Limit | None = None
+    """Use only so many of the non-test rows: a number (the first rows), `first` or `random`.
+    The test rows stay the same."""
 
     @property
     @abstractmethod
@@ -104,12 +104,12 @@ class Source(Component):
             DataError: The data is missing or broken; names the file, and row or column.
         """
 
-    def read_new_rows(self, file: Path, columns: Mapping[str, tuple[str, tuple[int, ...]]]) -> Columns:
+    def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
         """Read feature columns from a file of new rows, for `predict`.
 
         Args:
             file: CSV, TSV, JSON lines, Parquet, npz or npy.
-            columns: The columns wanted: name to kind and the shape of one entry.
+            columns: The columns wanted.
 
         Raises:
             DataError: A column is missing or of another kind.
@@ -117,6 +117,15 @@ class Source(Component):
         from dlrun.data.new_rows import read_new_rows
 
         return read_new_rows(file, columns)
+
+    def with_test_files(self, path: str | list[str]) -> Source:
+        """This source with other test files, in the same layout.
+
+        Raises:
+            DataError: This source does not read files.
+        """
+        name = type(self).__module__.rpartition(".")[2]
+        raise DataError(f"the source '{name}' reads no files, so it cannot read {path}")
 
     def resolved_paths(self, base: Path) -> Source:
         """This source with absolute paths, so that it can be repeated from anywhere."""

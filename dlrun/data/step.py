@@ -8,21 +8,52 @@ from abc import abstractmethod
 from typing import Any
 
 from dlrun.data.samples import Array, Columns
+from dlrun.errors import DataError
 from dlrun.registry.component import Component
 
 State = dict[str, Any]
-"""What a step learnt: names to plain JSON values or NumPy arrays. Never code."""
+"""What a step learnt: text to plain JSON values or NumPy arrays, nested at will. Never code."""
+
+
+class RowError(DataError):
+    """One row cannot be used. The text is `{found} in row {position} (counted from 0); {advice}`.
+
+    A step counts the rows that it was given; whoever knows their numbers in the source
+    raises the error again with `at`.
+    """
+
+    def __init__(self, found: str, position: int, advice: str) -> None:
+        super().__init__(f"{found} in row {position} (counted from 0); {advice}")
+        self.found = found
+        self.position = position
+        self.advice = advice
+
+    def at(self, row: int) -> RowError:
+        """The same error with another row number."""
+        return RowError(self.found, row, self.advice)
+
+
+def step_name(step: Component) -> str:
+    """The name of a step in the config: that of its file."""
+    return type(step).__module__.rpartition(".")[2]
 
 
 class Step(Component):
     """Base of all preprocessing steps on features.
 
     `fit` sees training rows only; `apply` is the same for training, validation, test and
-    new rows. Neither changes its arguments.
+    new rows. Neither changes its arguments. `apply` treats each row by itself: what becomes
+    of a row, and the dtype, do not depend on the other rows that are there, so that rows can
+    be taken a batch at a time.
     """
 
     columns: list[str] | None = None
     """Columns to work on; default: all that this step suits."""
+
+    @classmethod
+    def first_option(cls) -> str | None:
+        """The step's own first option; `columns` where it has no other."""
+        return next((name for name in cls.model_fields if name != "columns"), "columns")
 
     @abstractmethod
     def fit(self, features: Columns) -> State:
@@ -33,16 +64,26 @@ class Step(Component):
 
         Raises:
             DataError: A named column is missing or unsuitable; says which and why.
+            RowError: A value cannot be used; positions count the rows of `features`.
         """
 
     @abstractmethod
     def apply(self, features: Columns, state: State) -> Columns:
-        """Return all columns, those worked on replaced; row count and order are kept."""
+        """Return all columns, those worked on replaced; row count and order are kept.
+
+        Raises:
+            RowError: A value cannot be used; positions count the rows of `features`.
+        """
 
     def findings(self, features: Columns, state: State) -> list[str]:
         """What the user should know when the step is applied to these rows (before it),
         such as counts of unknown categories; one sentence each."""
         return []
+
+    def entry_names(self, column: str, state: State) -> list[str] | None:
+        """Names of the entries of a column that this step makes (n, f), one for each of f;
+        None where it gives them no names."""
+        return None
 
 
 class TargetStep(Component):
@@ -57,7 +98,11 @@ class TargetStep(Component):
 
         Args:
             target: Training rows of one target.
-            classes: Class names of a categorical target, from all non-test rows.
+            classes: Class names, where the data has them: of a categorical target from all
+                non-test rows, of integer labels as the source names them.
+
+        Raises:
+            DataError: This kind of target does not suit the step.
         """
 
     @abstractmethod
@@ -65,7 +110,8 @@ class TargetStep(Component):
         """Return the target as the loss wants it.
 
         Raises:
-            DataError: A value was never seen, such as an unknown label; says which row.
+            RowError: A value was never seen, such as an unknown label; positions count the
+                rows of `target`.
         """
 
     @abstractmethod
@@ -73,5 +119,6 @@ class TargetStep(Component):
         """Bring model outputs back to the target's own unit (class scores stay as they are)."""
 
     def scale(self, state: State) -> float:
-        """By how much the target was divided: brings an error back to the target's unit."""
+        """By how much the target was divided: brings an error back to the target's unit.
+        NaN where its columns were divided by different numbers."""
         return 1.0

@@ -1,0 +1,31 @@
+"""dlrun: run Keras experiments from one YAML file, and get a result that stands.
+
+>>> import dlrun
+>>> run = dlrun.train("configs/digits.yaml")
+>>> run.score, run.path
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dlrun.workflows.evaluate import evaluate as evaluate
+    from dlrun.workflows.kfold import kfold as kfold
+    from dlrun.workflows.predict import predict as predict
+    from dlrun.workflows.run import Run as Run
+    from dlrun.workflows.train import train as train
+
+__all__ = ["Run", "__version__", "evaluate", "kfold", "predict", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported when asked for, so that `import dlrun` and `dlrun --help` stay quick.
+    if name in __all__:
+        from importlib import import_module
+
+        module = import_module(f"dlrun.workflows.{name.lower()}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'dlrun' has no attribute '{name}'")

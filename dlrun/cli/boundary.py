@@ -1,0 +1,59 @@
+"""Where errors end: one message on standard error, and the exit status."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Console
+
+from dlrun.cli.output import print_json
+from dlrun.cli.render import print_error, print_problems
+from dlrun.errors import ConfigError, DlrunError
+
+INTERRUPTED = 130
+
+
+def report_error(error: Exception, arguments: Sequence[str]) -> int:
+    """Say what went wrong and return the exit status.
+
+    Args:
+        error: What ended the command.
+        arguments: The command line, for `--debug` and `--json`.
+    """
+    if isinstance(error, click.exceptions.Abort):
+        return INTERRUPTED
+    if isinstance(error, click.exceptions.Exit):
+        return int(error.exit_code)
+    if "--debug" in arguments:
+        traceback.print_exception(error)
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    status = error.exit_status if isinstance(error, DlrunError) else 1
+    if "--json" in arguments:
+        print_json({"error": _facts(error), "exit_status": status})
+    console = Console(stderr=True)
+    if isinstance(error, ConfigError):
+        print_problems(console, error)
+    elif isinstance(error, DlrunError):
+        print_error(console, str(error))
+    else:
+        print_error(console, _unexpected(error))
+    return status
+
+
+def _facts(error: Exception) -> dict[str, Any]:
+    facts: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, ConfigError):
+        facts["problems"] = [problem.as_dict() for problem in error.problems]
+    return facts
+
+
+def _unexpected(error: Exception) -> str:
+    summary = "".join(traceback.format_exception_only(error)).strip()
+    mend = "run it again with --debug for the traceback, and please report it"
+    return f"unexpected {summary}\n{mend}" if "--debug" not in sys.argv else summary

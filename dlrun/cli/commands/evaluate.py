@@ -1,0 +1,43 @@
+"""`dlrun evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dlrun.cli.options import (
+    debug_option,
+    json_option,
+    overrides_option,
+    run_argument,
+    runs_dir_option,
+)
+
+
+@click.command(name="evaluate", short_help="Score a run's model on the sealed test data.")
+@run_argument
+@overrides_option
+@runs_dir_option
+@json_option
+@debug_option
+def command(
+    run_dir: Path, overrides: tuple[str, ...], runs_dir: Path, as_json: bool
+) -> None:
+    """Score the model of RUN_DIR on the test data: every metric of the config, and figures
+    for each class or of the residuals. Every look is numbered and kept in the run directory.
+
+    \b
+    Examples:
+      dlrun evaluate runs/20261121-101530-digits-3f2a
+      dlrun evaluate 20261121-101530
+    """
+    from dlrun.cli.evaluation import print_evaluation
+    from dlrun.cli.output import print_json
+    from dlrun.workflows.evaluate import evaluate
+
+    evaluation = evaluate(run_dir, runs_dir=runs_dir, overrides=overrides)
+    if as_json:
+        print_json({**evaluation.facts, "path": evaluation.path})
+    else:
+        print_evaluation(evaluation.facts, evaluation.path)

@@ -1,0 +1,48 @@
+"""`dlrun kfold`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dlrun.cli.options import config_argument, training_options
+
+
+@click.command(name="kfold", short_help="Score a config by (iterated) K-fold cross-validation.")
+@config_argument
+@click.option("--folds", "-k", type=int, help="Number of parts K; default: the config's, else 5.")
+@click.option(
+    "--iterations", "-p", type=int, help="Shuffle and cut anew so many times: iterated K-fold."
+)
+@training_options
+def command(
+    config: Path,
+    folds: int | None,
+    iterations: int | None,
+    overrides: tuple[str, ...],
+    seed: int | None,
+    runs_dir: Path,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Train one model for each fold of CONFIG's data and score it on the rows it has not seen,
+    whatever protocol the config names.
+
+    \b
+    Examples:
+      dlrun kfold configs/digits.yaml --folds 5
+      dlrun kfold configs/digits.yaml --folds 4 --iterations 3
+    """
+    from dlrun.cli.training import run_and_report
+    from dlrun.workflows.kfold import cross_validated
+
+    return run_and_report(
+        config,
+        overrides,
+        seed,
+        runs_dir,
+        quiet=quiet,
+        as_json=as_json,
+        change=lambda loaded: cross_validated(loaded, folds, iterations),
+    )

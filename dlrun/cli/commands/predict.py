@@ -1,0 +1,67 @@
+"""`dlrun predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from dlrun.cli.options import (
+    debug_option,
+    json_option,
+    overrides_option,
+    run_argument,
+    runs_dir_option,
+)
+
+
+@click.command(name="predict", short_help="Predict new rows with a run's model.")
+@run_argument
+@click.option(
+    "--input",
+    "input_file",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV, TSV, JSON lines, Parquet, npz or npy with the run's feature columns.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="CSV or Parquet file to write; default: CSV on standard output.",
+)
+@overrides_option
+@runs_dir_option
+@json_option
+@debug_option
+def command(
+    run_dir: Path,
+    input_file: Path,
+    output: Path | None,
+    overrides: tuple[str, ...],
+    runs_dir: Path,
+    as_json: bool,
+) -> None:
+    """Predict new rows with the model of RUN_DIR, prepared exactly as its training rows were.
+
+    \b
+    Examples:
+      dlrun predict runs/20261121-101530-houses-3f2a --input new.csv
+      dlrun predict runs/20261121-101530-houses-3f2a --input new.csv --output prices.csv
+    """
+    from dlrun.cli.output import print_json
+    from dlrun.workflows.predict import predict, save_predictions
+
+    predictions = predict(run_dir, input_file, runs_dir=runs_dir, overrides=overrides)
+    for finding in predictions.findings:
+        click.echo(f"note: {finding}", err=True)
+    if output is not None:
+        save_predictions(predictions, output)
+        if not as_json:
+            click.echo(f"wrote {len(predictions.table)} predictions to {output}")
+    if as_json:
+        rows = {} if output else {"predictions": predictions.table.to_dict(orient="records")}
+        facts = {"rows": len(predictions.table), "output": output, **rows}
+        print_json({**facts, "findings": list(predictions.findings)})
+    elif output is None:
+        click.echo(predictions.table.to_csv(index=False), nl=False)

@@ -1,0 +1,219 @@
+"""Progress on a terminal: a bar and the latest metrics, below a row for every finished fold.
+
+Events only note what happened; a thread draws it ten times a second, so that an epoch of 2 ms
+costs no more to show than one of a minute, and the clock moves on while a long one runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from dlrun.cli.progress import QuietProgress
+from dlrun.cli.render import (
+    MARGIN,
+    FoldRow,
+    fold_header,
+    fold_line,
+    print_line,
+    steady_figure,
+)
+from dlrun.metrics.formatting import duration
+
+FRAMES_PER_SECOND = 10
+WIDEST = 100
+"""Columns that the bar's line takes at most, however wide the terminal is."""
+
+TAIL_WIDTH = 14
+"""Columns kept for the time left, so that the bar does not change its length."""
+
+LABEL_WIDTH = 18
+CELL_WIDTH = 9
+SLOW_EPOCH = 1.0
+"""Seconds from which on an epoch's own steps are worth showing."""
+
+
+class LiveProgress(QuietProgress):
+    """Draws on a terminal. Arguments as `QuietProgress`."""
+
+    def __init__(self, console: Console, *arguments: Any) -> None:
+        super().__init__(console, *arguments)
+        self._live: Live | None = None
+        self._preparing = True
+        self._logs: dict[str, float] = {}
+        self._steps = (0, 0)
+        self._fold_seconds: list[float] = []
+        now = console.get_time()
+        self._opened = self._fold_began = self._first_epoch_ended = self._epoch_ended = now
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def close(self) -> None:
+        """Remove the moving part and show the cursor again."""
+        if self._live is not None:
+            live, self._live = self._live, None
+            live.stop()
+
+    def experiment_started(
+        self, name: str, folds: int, epochs: int, metrics: Sequence[str]
+    ) -> None:
+        """Show what is going to be trained, and begin to draw."""
+        super().experiment_started(name, folds, epochs, metrics)
+        headline = Text(self._headline())
+        headline.stylize("bold", 0, len(name))
+        self._print(headline)
+        if folds > 1:
+            self._print(Text())
+            self._print(fold_header(self.score or "score"))
+        self._start()
+
+    def fold_started(self, fold: int) -> None:
+        """Begin a new bar."""
+        super().fold_started(fold)
+        self._logs, self._steps = {}, (0, 0)
+        self._fold_began = self._epoch_ended = self.console.get_time()
+        self._preparing = False
+
+    def step_ended(self, fold: int, epoch: int, step: int, steps: int) -> None:
+        """Note the step for the next frame."""
+        self._steps = (step, steps)
+
+    def epoch_ended(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """Note the metrics for the next frame."""
+        super().epoch_ended(fold, epoch, logs, seconds)
+        self._logs, self._steps = logs, (0, 0)
+        self._epoch_ended = self.console.get_time()
+        if epoch == 1:
+            self._first_epoch_ended = self._epoch_ended
+
+    def say_fold(self, row: FoldRow) -> None:
+        """Add the fold's row to the table, or close the only one with a line."""
+        super().say_fold(row)
+        self._fold_seconds.append(row.seconds)
+        self._preparing = True
+        if row.folds > 1:
+            self._print(fold_line(row, self.score or "score"))
+        else:
+            self._print(Text(MARGIN + self.fold_text(row)))
+
+    def note(self, text: str) -> None:
+        """Show the sentence above the moving part."""
+        super().note(text)
+        self._print(Text.assemble(("note: ", "cyan"), text))
+
+    def frame(self) -> Text:
+        """Return the moving part as it stands now."""
+        now = self.console.get_time()
+        if self._preparing:
+            waited = duration(now - self._opened)
+            return Text(f"{MARGIN}preparing, {waited}", style="dim") if not self.name else Text()
+        return Text("\n").join([Text(), self._bar_line(now), *self._metric_lines()])
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return an estimate of the time that all remaining epochs and folds take, or None.
+
+        The first epoch is left out where there are others: it compiles.
+        """
+        step, steps = self._steps
+        if self.epoch > 1:
+            pace = (self._epoch_ended - self._first_epoch_ended) / (self.epoch - 1)
+        elif self.epoch == 1:
+            pace = self._epoch_ended - self._fold_began
+        elif step:
+            pace = (now - self._fold_began) * steps / step
+        else:
+            return None
+        begun = now - (self._epoch_ended if self.epoch else self._fold_began)
+        left = max((self.epochs - self.epoch) * pace - begun, 0)
+        finished = self._fold_seconds
+        a_fold = sum(finished) / len(finished) if finished else self.epochs * pace
+        return left + (self.folds - self.fold - 1) * a_fold
+
+    def _start(self) -> None:
+        if self._live is None:
+            self._live = Live(
+                get_renderable=self.frame,
+                console=self.console,
+                refresh_per_second=FRAMES_PER_SECOND,
+                transient=True,
+            )
+            self._live.start()
+
+    def _print(self, text: Text) -> None:
+        print_line(self.console, text)
+
+    def _bar_line(self, now: float) -> Text:
+        step, steps = self._steps
+        # Figures that grow must not push the bar about.
+        epoch = f"{min(self.epoch + 1, self.epochs):>{len(str(self.epochs))}}/{self.epochs}"
+        where = f"{MARGIN}{self._place()}epoch {epoch}  "
+        left = self.seconds_left(now)
+        tail = duration(now - self._fold_began) if left is None else f"{duration(left)} left"
+        if step and now - self._epoch_ended >= SLOW_EPOCH:
+            tail = f"step {step}/{steps}  {tail}"
+        room = min(self.console.width, WIDEST) - len(where) - max(len(tail), TAIL_WIDTH) - 2
+        share = (self.epoch + (step / steps if steps else 0)) / self.epochs
+        bar = _bar(share, room, ascii_only=self.console.options.ascii_only)
+        return Text.assemble((where, "bold"), bar, f"  {tail}")
+
+    def _metric_lines(self) -> list[Text]:
+        """Training and validation below each other, a column a metric; the best score last."""
+        names = list(dict.fromkeys(name.removeprefix("val_") for name in self._logs))
+        if not names:
+            return []
+        # What does not fit is left out, and these two never are.
+        names.sort(key=lambda name: name not in ("loss", self.score))
+        shown = _fitting(names, self.console.width - LABEL_WIDTH)
+        header = "".join(f"{name:>{_width(name)}}" for name in shown)
+        if len(shown) < len(names):
+            header += f"  and {len(names) - len(shown)} more"
+        rows = [Text(" " * LABEL_WIDTH + header, "dim")]
+        rows.append(self._row("training", {name: self._logs.get(name) for name in shown}))
+        if any(name.startswith("val_") for name in self._logs):
+            validation = {name: self._logs.get(f"val_{name}") for name in shown}
+            rows.append(self._row("validation", validation))
+        if self.best is not None:
+            epoch, value = self.best
+            best = {name: value if name == self.score else None for name in shown}
+            rows.append(self._row(f"best, epoch {epoch}", best, "green"))
+        return [Text(), *rows]
+
+    def _row(self, label: str, values: dict[str, float | None], style: str = "") -> Text:
+        text = Text(f"{MARGIN}{label:<{LABEL_WIDTH - len(MARGIN)}}", style)
+        for name, value in values.items():
+            number = "" if value is None else steady_figure(value)
+            text.append(f"{number:>{_width(name)}}", "bold" if name == self.score else "")
+        return text
+
+
+def _fitting(names: list[str], room: int) -> list[str]:
+    """Return the first names whose columns fit beside each other, and a word on the rest."""
+    widths = list(accumulate(_width(name) for name in names))
+    if widths[-1] <= room:
+        return names
+    word = len("  and 99 more")
+    return [name for name, width in zip(names, widths, strict=True) if width <= room - word]
+
+
+def _width(name: str) -> int:
+    return max(CELL_WIDTH, len(name)) + 2
+
+
+def _bar(share: float, width: int, *, ascii_only: bool) -> Text:
+    """Return a bar of at least 10 columns, filled in steps of half a column."""
+    width = max(width, 10)
+    halves = int(min(max(share, 0), 1) * width * 2)
+    if ascii_only:
+        return Text("=" * (halves // 2) + "-" * (width - halves // 2))
+    full, half = divmod(halves, 2)
+    done = "━" * full + "╸" * half
+    # A thinner line, so that the bar can be read without colours too.
+    rest = "─" * (width - full - half)
+    return Text.assemble((done, "cyan"), (rest, "bright_black"))

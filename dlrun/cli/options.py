@@ -1,0 +1,55 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+config_argument = click.argument(
+    "config", type=click.Path(path_type=Path), metavar="CONFIG"
+)
+run_argument = click.argument("run_dir", type=click.Path(path_type=Path), metavar="RUN_DIR")
+overrides_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change one value of the config, such as training.epochs=5. Repeatable.",
+)
+seed_option = click.option("--seed", type=int, help="Use this seed instead of the config's.")
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Where run directories are made.",
+)
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show only the final result.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."
+)
+debug_option = click.option(
+    "--debug",
+    is_flag=True,
+    expose_value=False,
+    help="Show the traceback of an error.",
+)
+
+
+def training_options(command: Command) -> Command:
+    """The options of every command that trains."""
+    for option in (
+        debug_option,
+        json_option,
+        quiet_option,
+        runs_dir_option,
+        seed_option,
+        overrides_option,
+    ):
+        command = option(command)
+    return command

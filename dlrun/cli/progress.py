@@ -1,0 +1,188 @@
+"""What the terminal says while a run trains.
+
+Every display implements `dlrun.protocols.observer.Observer`: folds are counted from 0, epochs
+from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+
+from dlrun.cli.render import FoldRow, OnLine
+from dlrun.metrics.formatting import duration, figure
+
+
+class QuietProgress:
+    """Shows nothing, and keeps count of what happens.
+
+    Args:
+        console: Where the other displays show it.
+        score: The measure of success, as Keras' history names it without `val_`; None where
+            nothing is to be called best.
+        direction: `min` where a lower score is better, `max` where a higher one is.
+        on_line: Takes what happens in plain lines, for the run's log.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        score: str | None = None,
+        direction: str = "min",
+        on_line: OnLine | None = None,
+    ) -> None:
+        self.console = console
+        self.score = score
+        self.direction = direction
+        self.on_line = on_line
+        self.name = ""
+        self.folds = 1
+        self.epochs = 1
+        self.fold = 0
+        self.epoch = 0
+        self.best: tuple[int, float] | None = None
+        self.scores: list[float] = []
+        self._open = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was found; safe to call at any time and again."""
+
+    def experiment_started(
+        self, name: str, folds: int, epochs: int, metrics: Sequence[str]
+    ) -> None:
+        """All folds are about to be trained."""
+        self.name, self.folds, self.epochs = name, folds, epochs
+        self.say(self._headline())
+
+    def fold_started(self, fold: int) -> None:
+        """A fold is about to be trained."""
+        self.fold, self.epoch, self.best = fold, 0, None
+        self._open = True
+
+    def step_ended(self, fold: int, epoch: int, step: int, steps: int) -> None:
+        """A gradient step is done."""
+
+    def epoch_ended(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """An epoch is done; `logs` holds its metrics."""
+        self.epoch = epoch
+        value = logs.get(f"val_{self.score}")
+        if value is not None and self._beats(value):
+            self.best = (epoch, value)
+        values = " ".join(f"{name} {figure(number)}" for name, number in logs.items())
+        self.say_epoch(f"{self._place()}epoch {epoch}/{self.epochs} {values} {_seconds(seconds)}")
+
+    def fold_ended(self, fold: int, score: float | None, seconds: float) -> None:
+        """A fold is trained and scored."""
+        self._open = False
+        if score is not None:
+            self.scores.append(score)
+        mean = sum(self.scores) / len(self.scores) if self.scores else None
+        best = self.best[0] if self.best else None
+        self.say_fold(FoldRow(fold, self.folds, self.epoch, best, score, mean, seconds))
+
+    def note(self, text: str) -> None:
+        """Something the user should know, one sentence."""
+        self.say(f"note: {text}")
+
+    def experiment_ended(self) -> None:
+        """All folds are done, or the run was stopped."""
+        if self._open:
+            self.say(f"{self._place()}stopped after {self.epoch} of {self.epochs} epochs")
+        self._open = False
+        self.close()
+
+    def say(self, line: str) -> None:
+        """Tell one plain line."""
+        if self.on_line is not None:
+            self.on_line(line)
+
+    def say_epoch(self, line: str) -> None:
+        """Tell the plain line of an epoch."""
+        self.say(line)
+
+    def say_fold(self, row: FoldRow) -> None:
+        """Tell how a fold came out."""
+        self.say(self._place() + self.fold_text(row))
+
+    def fold_text(self, row: FoldRow) -> str:
+        """Return a fold as one plain line."""
+        parts = [f"{row.epochs} epochs"]
+        if row.score is not None:
+            parts.insert(0, f"{self.score or 'score'} {figure(row.score)}")
+        if self.best is not None:
+            parts.append(f"best val_{self.score} {figure(self.best[1])} in epoch {self.best[0]}")
+        if row.folds > 1 and row.mean is not None:
+            parts.append(f"mean so far {figure(row.mean)}")
+        return ", ".join([*parts, duration(row.seconds)])
+
+    def _headline(self) -> str:
+        parts = [f"at most {self.epochs} epochs"]
+        if self.folds > 1:
+            parts = [f"{self.folds} folds", f"{parts[0]} each"]
+        if self.score is not None:
+            better = "lower" if self.direction == "min" else "higher"
+            parts.append(f"score {self.score} ({better} is better)")
+        return f"{self.name}: {', '.join(parts)}"
+
+    def _place(self) -> str:
+        return f"fold {self.fold + 1}/{self.folds} " if self.folds > 1 else ""
+
+    def _beats(self, value: float) -> bool:
+        if self.best is None:
+            return value == value  # NaN is no best
+        return value < self.best[1] if self.direction == "min" else value > self.best[1]
+
+
+class PlainProgress(QuietProgress):
+    """One plain line for each thing that happens: for files, pipes and build servers."""
+
+    def say(self, line: str) -> None:
+        """Print one plain line."""
+        super().say(line)
+        # Rich takes 0.1 ms to print a line, which counts where there is one every 2 ms.
+        print(line, file=self.console.file, flush=True)
+
+
+def progress_display(
+    console: Console,
+    score: str | None = None,
+    direction: str = "min",
+    *,
+    quiet: bool = False,
+    on_line: OnLine | None = None,
+) -> QuietProgress:
+    """Return the display that suits the console: live on a terminal, else plain lines.
+
+    Args:
+        console: Where to show it.
+        score: See `QuietProgress`.
+        direction: See `QuietProgress`.
+        quiet: Show nothing.
+        on_line: See `QuietProgress`.
+    """
+    arguments: tuple[Any, ...] = (console, score, direction, on_line)
+    if quiet:
+        return QuietProgress(*arguments)
+    if not console.is_terminal or console.is_dumb_terminal:
+        return PlainProgress(*arguments)
+    from dlrun.cli.live_progress import LiveProgress
+
+    return LiveProgress(*arguments)
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f}s" if seconds >= 0.0995 else f"{seconds:.3f}s"

@@ -1,0 +1,262 @@
+"""Facts as text on the terminal: problems, errors, tables and the summary of a run.
+
+Whatever comes from the user (names, paths, lines of a file) is shown as it is: never read as
+markup, never broken by the width of the terminal.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from dlrun.errors import ConfigError, DlrunError, Problem
+from dlrun.metrics.formatting import duration, figure, figure_with_spread
+from dlrun.store.paths import display_path
+
+OnLine = Callable[[str], None]
+"""Takes every line that is shown, as plain text, for the run's log."""
+
+MARGIN = "  "
+
+
+@dataclass(frozen=True)
+class FoldRow:
+    """One row of the table of folds.
+
+    Args:
+        fold: Counted from 0.
+        folds: How many there are.
+        epochs: How many were trained.
+        best_epoch: Counted from 1; None where nothing was measured while training.
+        score: None where nothing was held out.
+        mean: Mean score of the folds up to this one.
+        seconds: How long the fold took.
+    """
+
+    fold: int
+    folds: int
+    epochs: int
+    best_epoch: int | None
+    score: float | None
+    mean: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the terminal shows at the end of a run.
+
+    Args:
+        score_name: The measure of success.
+        score: Its value, or the mean over folds; None where nothing was held out.
+        spread: Standard deviation over folds; None for one fold.
+        direction: `min` where lower is better, else `max`.
+        folds: How many were scored.
+        baseline: The score of common sense on the same rows, or None.
+        baseline_text: What common sense predicts.
+        best_epoch: Counted from 1, or None.
+        epochs: How many were trained, at most, in a fold.
+        seconds: How long training took.
+        run: The run directory.
+        next_commands: What the user may want to type now.
+        notes: What the user should know, one sentence each.
+        interrupted: Whether the run was stopped before its end.
+    """
+
+    score_name: str
+    score: float | None
+    spread: float | None
+    direction: str
+    folds: int
+    baseline: float | None
+    baseline_text: str
+    best_epoch: int | None
+    epochs: int
+    seconds: float
+    run: Path
+    next_commands: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    interrupted: bool = False
+
+
+def print_problems(console: Console, error: ConfigError) -> None:
+    """Print everything that is wrong with a config; without colours, exactly `str(error)`."""
+    for problem in error.problems:
+        print_line(console, _problem_text(problem))
+
+
+def print_error(console: Console, error: DlrunError | str) -> None:
+    """Print an error's message, line breaks as they are."""
+    if isinstance(error, ConfigError):
+        print_problems(console, error)
+        return
+    text = Text(f"error: {error}")
+    text.stylize("bold red", 0, len("error:"))
+    print_line(console, text)
+
+
+def print_line(console: Console, text: Text | str, on_line: OnLine | None = None) -> None:
+    """Print text as it is: no markup, no emoji codes, no line broken."""
+    line = Text(text) if isinstance(text, str) else text
+    console.print(line, soft_wrap=True)
+    if on_line is not None:
+        on_line(line.plain)
+
+
+def print_table(
+    console: Console,
+    rows: Sequence[Sequence[object]],
+    columns: Sequence[str],
+    *,
+    title: str | None = None,
+) -> None:
+    """Print rows below the names of their columns; numbers to the right, None as `–`.
+
+    A terminal that is too narrow breaks cells; a file or pipe gets every row on one line.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    for index, name in enumerate(columns):
+        values = [row[index] for row in rows]
+        numeric = all(value is None or _is_number(value) for value in values)
+        table.add_column(
+            Text(name), justify="right" if numeric else "left", overflow="fold", header_style="bold"
+        )
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    if console.is_terminal:
+        console.print(table)
+        return
+    natural = Measurement.get(console, console.options.update(max_width=100_000), table).maximum
+    console.print(table, width=natural, crop=False, no_wrap=True)
+
+
+def print_fold_table(
+    console: Console, rows: Sequence[FoldRow], score_name: str, on_line: OnLine | None = None
+) -> None:
+    """Print a row a fold, with the mean of the scores so far."""
+    print_line(console, fold_header(score_name), on_line)
+    for row in rows:
+        print_line(console, fold_line(row, score_name), on_line)
+
+
+def fold_header(score_name: str) -> Text:
+    """Return the names of the columns of `fold_line`."""
+    names = ("epochs", "best epoch", score_name, "mean so far", "time")
+    cells = [f"{name:>{width}}" for name, width in zip(names, _widths(score_name), strict=True)]
+    return Text(f"{MARGIN}{'fold':<7}{''.join(cells)}", style="bold")
+
+
+def fold_line(row: FoldRow, score_name: str) -> Text:
+    """Return one fold as a line below `fold_header`."""
+    epochs, best, score, mean, time = _widths(score_name)
+    return Text.assemble(
+        f"{MARGIN}{f'{row.fold + 1}/{row.folds}':<7}",
+        f"{row.epochs:>{epochs}}",
+        f"{figure(row.best_epoch):>{best}}",
+        (f"{steady_figure(row.score):>{score}}", "bold"),
+        f"{steady_figure(row.mean):>{mean}}",
+        (f"{duration(row.seconds):>{time}}", "dim"),
+    )
+
+
+def print_summary(console: Console, summary: Summary, on_line: OnLine | None = None) -> None:
+    """Print the score beside its baseline, where the run is, and what to do next."""
+    lines = _summary_lines(summary)
+    width = max(len(label) for label, _ in lines) + 2
+    print_line(console, "", on_line)
+    for label, text in lines:
+        if label == "note" and console.is_terminal:
+            text = _wrapped(text, len(MARGIN) + width, console.width)
+        print_line(console, Text.assemble(MARGIN, (f"{label:<{width}}", "dim"), text), on_line)
+
+
+def steady_figure(value: float | None) -> str:
+    """Return a number as `figure` does, keeping zeros at the end: columns stay in line."""
+    if value is None or isinstance(value, int) or not 0.01 <= abs(value) < 1000:
+        return figure(value)
+    return f"{value:#.4g}".rstrip(".")
+
+
+def _problem_text(problem: Problem) -> Text:
+    """Return `str(problem)` with the place bold and the caret in colour."""
+    lines = Text(str(problem)).split("\n", allow_blank=True)
+    lines[0].stylize("bold", 0, len(problem.place) + 1)
+    for line in lines[1:]:
+        label, colon, _ = line.plain.partition(":")
+        if line.plain.strip() == "^":
+            line.stylize("bold red")
+        elif colon and label in ("    expected", "    found", "    hint"):
+            line.stylize("green" if label.endswith("hint") else "cyan", 0, len(label) + 1)
+    return Text("\n").join(lines)
+
+
+def _summary_lines(summary: Summary) -> list[tuple[str, Text]]:
+    lines = _score_lines(summary)
+    if summary.best_epoch is not None:
+        lines.append(("best epoch", Text(f"{summary.best_epoch} of {summary.epochs}")))
+    time = Text(duration(summary.seconds))
+    if summary.interrupted:
+        time.append(", then interrupted", style="bold red")
+    lines += [("time", time), ("run", Text(display_path(summary.run)))]
+    lines += [("note", Text(note)) for note in summary.notes]
+    for number, command in enumerate(summary.next_commands):
+        lines.append(("" if number else "next", Text(command, style="bold cyan")))
+    return lines
+
+
+def _score_lines(summary: Summary) -> list[tuple[str, Text]]:
+    """Score and baseline below each other, each with what it means."""
+    if summary.score is None:
+        return [(summary.score_name, Text("not known: nothing was held out"))]
+    score = figure_with_spread(summary.score, summary.spread)
+    common = "" if summary.baseline is None else figure(summary.baseline)
+    width = max(len(score), len(common)) + 2
+    better = "lower" if summary.direction == "min" else "higher"
+    where = f"mean of {summary.folds} folds" if summary.folds > 1 else "on validation rows"
+    text = Text.assemble((f"{score:<{width}}", "bold"), (f"{where}, {better} is better", "dim"))
+    lines = [(summary.score_name, text)]
+    if summary.baseline is not None:
+        told = (summary.baseline_text, "dim")
+        lines.append(("baseline", Text.assemble(f"{common:<{width}}", told, _verdict(summary))))
+    return lines
+
+
+def _verdict(summary: Summary) -> Text:
+    """Whether the score is better than common sense, and by how much."""
+    assert summary.score is not None
+    assert summary.baseline is not None
+    ahead = summary.score - summary.baseline
+    ahead = -ahead if summary.direction == "min" else ahead
+    if ahead > 0:
+        return Text(f", beaten by {figure(ahead)}", style="green")
+    return Text(", not beaten", style="bold red")
+
+
+def _widths(score_name: str) -> tuple[int, ...]:
+    return 8, 12, max(11, len(score_name) + 2), 13, 12
+
+
+def _wrapped(text: Text, indent: int, width: int) -> Text:
+    """Break a sentence between words, later lines below its first word."""
+    lines = textwrap.wrap(
+        text.plain, max(width - indent, 20), break_long_words=False, break_on_hyphens=False
+    )
+    return Text(f"\n{' ' * indent}".join(lines))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _cell(value: object) -> Text:
+    if value is None or _is_number(value):
+        return Text(figure(value))  # type: ignore[arg-type]
+    return Text(str(value))

@@ -1,0 +1,146 @@
+"""A config as it was written: every key and value together with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dlrun.errors import Path as KeyPath
+from dlrun.errors import Problem
+
+Key = str | int
+Scalar = str | int | float | bool | None
+
+LONGEST_LINE = 110
+"""Longer lines are cut around the caret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key or a value was written.
+
+    Args:
+        text: `file.yaml:14:7`, or the override that holds it.
+        order: Number of the file (overrides count as the last ones), line and column: what
+            problems are sorted by.
+        line: The line of the file, for the caret.
+        column: 1-based column in `line`.
+        folder: Folder of the file; None for an override.
+    """
+
+    text: str
+    order: tuple[int, int, int]
+    line: str | None = None
+    column: int | None = None
+    folder: Path | None = None
+
+    def problem(
+        self,
+        message: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
+    ) -> Problem:
+        """Return a problem that is to be seen here."""
+        line, column = self.line, self.column
+        if line is not None and column is not None:
+            line, column = _cut_around(line, column)
+        return Problem(self.text, message, expected, found, hint, line, column)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value with its place; the nodes inside a mapping or list know theirs.
+
+    Args:
+        value: A scalar, a list of nodes, or a mapping from key to node.
+        place: Where the value begins.
+        keys: For a mapping, where each key stands.
+    """
+
+    value: Scalar | list[Node] | dict[Key, Node]
+    place: Place
+    keys: Mapping[Key, Place] = field(default_factory=dict)
+
+    @property
+    def mapping(self) -> dict[Key, Node] | None:
+        """The entries of a mapping, or None for any other value."""
+        return self.value if isinstance(self.value, dict) else None
+
+    def plain(self) -> Any:
+        """The value as plain Python data."""
+        if isinstance(self.value, dict):
+            return {key: child.plain() for key, child in self.value.items()}
+        if isinstance(self.value, list):
+            return [child.plain() for child in self.value]
+        return self.value
+
+    def with_entry(self, key: Key, child: Node, key_place: Place) -> Node:
+        """Return this mapping with one entry set."""
+        assert isinstance(self.value, dict)
+        return Node({**self.value, key: child}, self.place, {**self.keys, key: key_place})
+
+    def only(self, keys: Iterable[Key]) -> Node:
+        """Return this mapping with no other entries than those named."""
+        assert isinstance(self.value, dict)
+        kept = set(keys)
+        value = {key: child for key, child in self.value.items() if key in kept}
+        return Node(value, self.place, {key: self.keys[key] for key in value})
+
+    def locate(self, path: KeyPath, *, on_key: bool = False) -> Place:
+        """Where the value at `path` stands, or the nearest value around it that is written.
+
+        Args:
+            path: Keys and list indices, from here.
+            on_key: Ask for the place of the key instead. An entry of a list has none: it
+                stands where its value does.
+        """
+        node, place = self, self.place
+        for part in path:
+            if isinstance(node.value, dict) and part in node.value:
+                place = node.keys[part] if on_key else node.value[part].place
+                node = node.value[part]
+            elif isinstance(node.value, list) and isinstance(part, int):
+                if not 0 <= part < len(node.value):
+                    break
+                node = node.value[part]
+                place = node.place
+            else:
+                break
+        return place
+
+
+@dataclass(frozen=True)
+class Document:
+    """The files and overrides that a config was read from.
+
+    Args:
+        file: The config file, as it was named.
+        content: Its bytes.
+        root: Everything, after `extends` and overrides.
+    """
+
+    file: Path
+    content: bytes
+    root: Node
+
+    @property
+    def base(self) -> Path:
+        """Folder that the paths in the config start from: that of the file that says which
+        data to use (they differ where `extends` names a file of another folder)."""
+        place = self.root.locate(("dataset", "path"), on_key=True)
+        return place.folder or self.file.parent
+
+
+def _cut_around(line: str, column: int) -> tuple[str, int]:
+    """Shorten a long line so that the caret is in sight; a tab takes one column."""
+    line = line.replace("\t", " ")
+    if len(line) <= LONGEST_LINE:
+        return line, column
+    start = min(max(0, column - LONGEST_LINE // 2), len(line) - LONGEST_LINE)
+    end = start + LONGEST_LINE
+    before, after = "…" if start else "", "…" if end < len(line) else ""
+    return before + line[start:end] + after, column - start + len(before)

@@ -1,0 +1,210 @@
+"""Config files, and the files they extend.
+
+Mappings merge key by key; lists and plain values replace. A component with another name, a
+data set of another source, and a choice such as `test: {fraction: 0.2}` replace as a whole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from dlrun.config.document import Node, Place
+from dlrun.config.report import Report
+from dlrun.config.structure import DEFAULT_PROTOCOL, ROOT, Role, protocol_options
+from dlrun.config.words import found
+from dlrun.config.yaml_reader import read_yaml
+from dlrun.errors import Path as KeyPath
+from dlrun.registry.component import Section
+from dlrun.registry.suggest import did_you_mean
+
+_END_OF_FILE = 1_000_000_000
+
+
+class Extension(Section):
+    """How a config refers to another one."""
+
+    extends: str | None = None
+    """Another config file, relative to this one, that this one starts from. What this file
+    says comes first; `name` is not taken over."""
+
+
+def read_files(file: Path, report: Report) -> tuple[Node | None, bytes]:
+    """Read a config file and those it extends, merged.
+
+    Returns:
+        The merged config, or None where a file cannot be read (which is reported); and the
+        bytes of `file`.
+    """
+    chain: list[tuple[Path, Node]] = []
+    seen: list[Path] = []
+    content = b""
+    place = Place(str(file), (0, 0, 0))
+    named: str | None = None
+    while True:
+        read = _read_file(file, named, len(chain), place, report)
+        if read is None:
+            return None, content
+        node, given = read
+        content = content or given
+        chain.append((file, node))
+        seen.append(file.resolve())
+        base = _extended(node, report)
+        if base is None:
+            break
+        named, place = base
+        file = Path(os.path.normpath(file.parent / named))
+        if file.resolve() in seen:
+            report.at(place, f"'extends' leads in a circle: {_circle(chain, file)}")
+            return None, content
+    merged = chain[-1][1]
+    for _, child in reversed(chain[:-1]):
+        merged = merge(_without_name(merged), child)
+    entries = [key for key in merged.mapping or () if key != "extends"]
+    return merged.only(entries), content
+
+
+def merge(base: Node, child: Node, role: Role = ROOT, path: KeyPath = ()) -> Node:
+    """Return `base` with what `child` says; places keep pointing to where a value stands."""
+    if role.is_component:
+        return _merge_component(base, child, role)
+    if base.mapping is None or child.mapping is None:
+        # A section whose entries are all commented out says nothing.
+        return base if child.value is None and base.mapping and len(path) == 1 else child
+    if role.alternatives or (path == ("dataset",) and _differ(base, child, "source")):
+        return child
+    if path == ("evaluation",) and _differ(base, child, "protocol", DEFAULT_PROTOCOL):
+        base = base.only(protocol_options(child.mapping["protocol"].value) & set(base.mapping))
+    return _merge_entries(base, child, role, path)
+
+
+def _merge_entries(base: Node, child: Node, role: Role, path: KeyPath) -> Node:
+    # The child's place: what is missing is best added there.
+    merged = Node(base.value, child.place, base.keys)
+    for key, value in (child.mapping or {}).items():
+        before = (base.mapping or {}).get(key)
+        if before is not None:
+            value = merge(before, value, role.below(key), (*path, key))
+        merged = merged.with_entry(key, value, child.keys[key])
+    return merged
+
+
+def _merge_component(base: Node, child: Node, role: Role) -> Node:
+    name, before = role.name_in(child), role.name_in(base)
+    if child.mapping is None or name is None or before is None or not role.same(name, before):
+        return child
+    base = role.spelt_out(base)
+    assert base.mapping is not None
+    inside = role.below(name)
+    old = inside.arguments_in(base.mapping[before])
+    new = inside.arguments_in(child.mapping[name])
+    if old is None or new is None:
+        return child
+    return child.with_entry(name, _merge_entries(old, new, inside, ()), child.keys[name])
+
+
+def _differ(base: Node, child: Node, key: str, default: str | None = None) -> bool:
+    """Whether the child chooses something else than what the base has."""
+    assert base.mapping is not None
+    assert child.mapping is not None
+    if key not in child.mapping:
+        return False
+    before = base.mapping[key].value if key in base.mapping else default
+    return child.mapping[key].value != before
+
+
+def _without_name(node: Node) -> Node:
+    return node.only(key for key in node.mapping or () if key != "name")
+
+
+def _extended(node: Node, report: Report) -> tuple[str, Place] | None:
+    """The file that a config extends and where it says so."""
+    value = (node.mapping or {}).get("extends")
+    if value is None or value.value is None:
+        return None
+    if not isinstance(value.value, str):
+        report.at(
+            value.place,
+            "wrong value for 'extends'",
+            expected="the name of one other config file",
+            found=found(value.plain()),
+        )
+        return None
+    return value.value, value.place
+
+
+def _circle(chain: list[tuple[Path, Node]], file: Path) -> str:
+    names = [str(path) for path, _ in chain]
+    first = next(i for i, (path, _) in enumerate(chain) if path.resolve() == file.resolve())
+    return " -> ".join([*names[first:], names[first]])
+
+
+def _read_file(
+    file: Path, named: str | None, number: int, place: Place, report: Report
+) -> tuple[Node, bytes] | None:
+    """Read one file; `place` is where it is named, `named` how, if that is in a file."""
+    what = f"'{named}'" if named is not None else "this file"
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError:
+        near = did_you_mean(file.name, _configs_in(file.parent))
+        looked = f"it was looked for at {file}" if named is not None else None
+        report.at(place, f"{what} does not exist{near}", hint=looked)
+        return None
+    except IsADirectoryError:
+        report.at(place, f"{what} is a folder", expected="a YAML file")
+        return None
+    except OSError as error:
+        report.at(place, f"{what} cannot be read: {error.strerror}")
+        return None
+    # The mark that some editors put at the start of a file is no part of the text.
+    raw = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        report.at(
+            Place(f"{file}:{line}", (number, line, 0)),
+            "this is no UTF-8 text",
+            found=f"the byte 0x{raw[error.start]:02x}",
+            hint="save the file as UTF-8",
+        )
+        return None
+    node = _read_text(text, file, number, report)
+    return None if node is None else (node, content)
+
+
+def _read_text(text: str, file: Path, number: int, report: Report) -> Node | None:
+    lines = text.splitlines()
+
+    def place_at(line: int, column: int) -> Place:
+        return Place(
+            text=f"{file}:{line + 1}:{column + 1}",
+            order=(number, line + 1, column + 1),
+            line=lines[line] if line < len(lines) else "",
+            column=column + 1,
+            folder=file.parent,
+        )
+
+    root = read_yaml(text, place_at, report)
+    if root is None:
+        return None
+    whole = Place(str(file), (number, _END_OF_FILE, 0), folder=file.parent)
+    if root.value is None:
+        report.at(whole, "the file is empty", hint="`dlrun init` writes a config to start from")
+        return None
+    if root.mapping is None:
+        report.at(
+            root.place,
+            "a config is a mapping from keys to values",
+            expected="`key: value` lines such as `loss: mse`",
+            found=found(root.plain()),
+        )
+        return None
+    return Node(root.value, whole, root.keys)
+
+
+def _configs_in(folder: Path) -> Iterator[str]:
+    if folder.is_dir():
+        yield from (path.name for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))

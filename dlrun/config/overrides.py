@@ -1,0 +1,166 @@
+"""`--set KEY=VALUE`: one value of a config, given on the command line.
+
+A key is a path with dots; a number counts the entries of a list from 0. Missing mappings
+are made. A component may stand in any spelling: with `- Dense: 64` in the file,
+`architecture.layers.0.Dense.activation=relu` keeps the 64 units. A value is YAML; `KEY=`
+is a null, as it is in a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dlrun.config.document import Key, Node, Place
+from dlrun.config.extends import merge
+from dlrun.config.report import Report
+from dlrun.config.scalars import scalar
+from dlrun.config.structure import ROOT, Role
+from dlrun.config.words import found, quoted
+from dlrun.config.yaml_reader import read_yaml
+
+_AFTER_ALL_FILES = 1_000_000_000
+
+
+class _RefusedError(Exception):
+    """A path leads nowhere. The text is the problem's message."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def apply_overrides(root: Node, overrides: Sequence[str], seed: int | None, report: Report) -> Node:
+    """Return the config with the overrides in it, in their order; `seed` comes last.
+
+    Problems are reported at the override; one that cannot be applied is left out.
+    """
+    for number, text in enumerate(overrides):
+        root = _apply(root, text, number, report)
+    if seed is not None:
+        place = Place("--seed", (_AFTER_ALL_FILES, len(overrides), 0))
+        root = root.with_entry("seed", Node(seed, place), place)
+    return root
+
+
+def _apply(root: Node, text: str, number: int, report: Report) -> Node:
+    order = (_AFTER_ALL_FILES, number, 0)
+    key, equals, value = text.partition("=")
+    key_place = Place(f"--set {key}", order)
+    value_place = Place(f"--set {text}", order)
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        report.at(
+            value_place,
+            "this override cannot be read",
+            expected="KEY=VALUE, such as training.epochs=5",
+        )
+        return root
+    if parts[0] == "extends":
+        report.at(key_place, "'extends' can only stand in a file")
+        return root
+    node = read_yaml(value, lambda line, column: value_place, report)
+    if node is None:
+        return root
+    try:
+        return _Override(node, key_place).set(root, parts, ROOT, [])
+    except _RefusedError as error:
+        report.at(key_place, str(error), hint=error.hint)
+        return root
+
+
+class _Override:
+    """One value on its way to its place."""
+
+    def __init__(self, value: Node, place: Place) -> None:
+        self._value = value
+        self._place = place
+
+    def set(self, node: Node, parts: Sequence[str], role: Role, above: Sequence[str]) -> Node:
+        """Return `node` with the value put under `parts`.
+
+        Args:
+            node: What stands at the path `above`.
+            parts: The rest of the path; empty where the value takes the place of `node`.
+            role: What stands here.
+            above: The path so far, for messages.
+        """
+        if not parts:
+            return self._value
+        if isinstance(node.value, list):
+            return self._set_in_list(node, parts, role, above)
+        if role.is_component:
+            node = role.spelt_out(node)
+        elif role.owner is not None and parts[0] not in (node.mapping or {}):
+            node = role.arguments_in(node) or node
+        elif node.value is None:
+            node = Node({}, self._place)
+        if node.mapping is None or (role.is_component and not node.mapping):
+            where = ".".join(above)
+            raise _RefusedError(
+                f"'{where}' is {found(node.plain())}, so it has no '{parts[0]}'",
+                hint=f"set all of it: --set {where}=...",
+            )
+        key = self._key(node, parts[0], role, above)
+        child = node.mapping.get(key, Node(None, self._place))
+        child = self.set(child, parts[1:], role.below(key), [*above, parts[0]])
+        changed = node.with_entry(key, child, self._place)
+        return self._without_rivals(node, changed, key, role, above)
+
+    def _set_in_list(
+        self, node: Node, parts: Sequence[str], role: Role, above: Sequence[str]
+    ) -> Node:
+        assert isinstance(node.value, list)
+        where, size = ".".join(above), len(node.value)
+        index = int(parts[0]) if parts[0].isascii() and parts[0].isdigit() else None
+        if index is None:
+            raise _RefusedError(
+                f"'{where}' is a list, and '{parts[0]}' is no number of an entry",
+                hint=f"entries are counted from 0: --set {where}.0=...",
+            )
+        if index >= size:
+            entries = "is empty" if not size else f"has the entries 0 to {size - 1}"
+            raise _RefusedError(
+                f"the list '{where}' {entries}, no {index}",
+                hint=f"to make it longer, set all of it: --set {where}=[...]",
+            )
+        items = list(node.value)
+        items[index] = self.set(items[index], parts[1:], role.below(index), [*above, parts[0]])
+        return Node(items, node.place)
+
+    def _key(self, node: Node, part: str, role: Role, above: Sequence[str]) -> Key:
+        """The key that a part of the path means in a mapping."""
+        assert node.mapping is not None
+        if part in node.mapping:
+            return part
+        number = scalar(part)
+        if isinstance(number, int) and not isinstance(number, bool) and not role.keys:
+            return number
+        if not role.is_component or part in role.keys:
+            return part
+        name = role.name_in(node)
+        if name is not None and role.same(part, name):
+            return name
+        where = ".".join(above)
+        raise _RefusedError(
+            f"'{where}' is {quoted(node.mapping)}, not '{part}'",
+            hint=f"to replace it: --set {where}={part}",
+        )
+
+    def _without_rivals(
+        self, before: Node, after: Node, key: Key, role: Role, above: Sequence[str]
+    ) -> Node:
+        """Drop what the file says about the choice that was not taken, as `extends` does.
+
+        What other overrides say stays, in whatever order they are given.
+        """
+        assert after.mapping is not None
+        chooses = (*above, key) in (("dataset", "source"), ("evaluation", "protocol"))
+        if not (chooses or role.alternatives):
+            return after
+        place = after.place
+        child = Node({key: after.mapping[key]}, place, {key: after.keys[key]})
+        merged = merge(before, child, role, tuple(above))
+        for other, node in after.mapping.items():
+            if after.keys[other].folder is None and other not in (merged.mapping or {}):
+                merged = merged.with_entry(other, node, after.keys[other])
+        return merged

@@ -1,0 +1,57 @@
+"""Collecting everything that is wrong, to say it at once and in the order of the file."""
+
+from __future__ import annotations
+
+from dlrun.config.document import Node, Place
+from dlrun.errors import ConfigError, Problem
+from dlrun.errors import Path as KeyPath
+
+_NOWHERE = Place("", (0, 0, 0))
+
+
+class Report:
+    """The problems found so far."""
+
+    def __init__(self) -> None:
+        self.root = Node({}, _NOWHERE)
+        """What paths refer to; set once the files and overrides are put together."""
+        self._found: dict[Problem, tuple[int, int, int]] = {}
+
+    def __call__(
+        self,
+        path: KeyPath,
+        message: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
+        on_key: bool = False,
+    ) -> None:
+        """Record a problem with the value at a path, or with its key."""
+        place = self.root.locate(path, on_key=on_key)
+        self.at(place, message, expected=expected, found=found, hint=hint)
+
+    def at(
+        self,
+        place: Place,
+        message: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        """Record a problem at a place. One that an alias repeats is recorded once."""
+        problem = place.problem(message, expected=expected, found=found, hint=hint)
+        self._found.setdefault(problem, place.order)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def raise_if_any(self) -> None:
+        """Raise everything recorded, if anything was.
+
+        Raises:
+            ConfigError: All problems, sorted by file, line and column; overrides last.
+        """
+        if self._found:
+            raise ConfigError(sorted(self._found, key=lambda problem: self._found[problem]))

@@ -1,0 +1,132 @@
+"""What to say about a key that does not belong where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dlrun.config.report import Report
+from dlrun.config.schema import Architecture, Config, Evaluation, Training
+from dlrun.config.words import listed, quoted
+from dlrun.errors import Path as KeyPath
+from dlrun.registry.families import PROTOCOLS, SOURCES, Family
+from dlrun.registry.suggest import closest
+
+LATER: dict[str | None, set[str]] = {
+    None: {"plugins", "augment", "blocks", "loss_weights", "ignore"},
+    "architecture": {"inputs", "outputs", "blocks", "application"},
+    "layers": {"from", "use", "application", "repeat", "run"},
+    "training": {"phases", "mixed_precision"},
+}
+"""Keys of the config language that this version does not read yet, by section."""
+
+LATER_SOURCES = {"image_folder", "text_folder", "timeseries"}
+
+_MODEL = "the model is described under 'architecture', as a list of 'layers'"
+_RATE = "it is an argument of the optimizer: `optimizer: {rmsprop: {learning_rate: 0.001}}`"
+_MOMENTUM = "it is an argument of the optimizer: `optimizer: {SGD: {momentum: 0.9}}`"
+_HOLD_OUT = "the hold-out is set by `evaluation: {validation: {fraction: 0.2}}`"
+_EARLY = "it is a callback: `callbacks: [{EarlyStopping: {patience: 10}}]` under 'training'"
+_SEED = "the seed of everything random is the top-level key 'seed'"
+
+OTHER_WORDS = {
+    "model": ("architecture", _MODEL),
+    "network": ("architecture", _MODEL),
+    "lr": ("optimizer", _RATE),
+    "learning_rate": ("optimizer", _RATE),
+    "momentum": ("optimizer", _MOMENTUM),
+    "validation_split": ("evaluation", _HOLD_OUT),
+    "validation_data": ("evaluation", _HOLD_OUT),
+    "patience": ("training", _EARLY),
+    "early_stopping": ("training", _EARLY),
+    "random_state": ("seed", _SEED),
+    "random_seed": ("seed", _SEED),
+}
+"""What other tools call things: the key of a config that it is about, and what to write."""
+
+
+@dataclass(frozen=True)
+class UnknownKeys:
+    """Reports the unknown keys of one section.
+
+    Args:
+        report: Takes the problems.
+        section: The section's name; None at the top level.
+        known: The keys that may stand there.
+        family: The family whose member the section is, if any.
+        member: The member's name.
+    """
+
+    report: Report
+    section: str | None
+    known: Iterable[str]
+    family: Family | None = None
+    member: str | None = None
+
+    def __call__(self, key: str | int) -> set[str]:
+        """Report a key.
+
+        Returns:
+            The top-level keys or options that it may have been meant for: that one of them is
+            missing as well is the same mistake.
+        """
+        path: KeyPath = (key,) if self.section is None else (self.section, key)
+        word, known = str(key), list(self.known)
+        place = f" in '{self.section}'" if self.section else ""
+        message, expected, hint, meant = f"unknown key '{word}'{place}", None, None, set[str]()
+        if word in LATER.get(self.section, ()):
+            message = f"'{word}' is not available in this version"
+        elif members := self._members_with(word):
+            assert self.family is not None
+            title = f"the {self.family.title}{'s' if len(members) > 1 else ''}"
+            message = f"'{word}' belongs to {title} {quoted(members)}, not to '{self.member}'"
+        elif self.section is not None and word in Config.model_fields:
+            message = f"'{word}' belongs at the top level, not under '{self.section}'"
+        elif owners := self._owners(word):
+            here = f", not under '{self.section}'" if self.section else ""
+            message = f"'{word}' belongs under {quoted(owners, 'or')}{here}"
+            meant = set(owners)
+        elif near := closest(word, known):
+            message += f"; did you mean '{near}'?"
+            meant = {near}
+        elif word in OTHER_WORDS:
+            about, hint = OTHER_WORDS[word]
+            meant = {about}
+        elif found := self._near_elsewhere(word):
+            section, near = found
+            message = f"unknown key '{word}'; did you mean '{near}' under '{section}'?"
+            meant = {section}
+        else:
+            expected = listed(known, "or")
+        self.report(path, message, expected=expected, hint=hint, on_key=True)
+        return meant
+
+    def _owners(self, word: str) -> list[str]:
+        """The sections in which there is such a key."""
+        return [name for name, keys in _sections() if word in keys and name != self.section]
+
+    def _near_elsewhere(self, word: str) -> tuple[str, str] | None:
+        for name, keys in _sections():
+            if name != self.section and (near := closest(word, keys)):
+                return name, near
+        return None
+
+    def _members_with(self, word: str) -> list[str]:
+        if self.family is None:
+            return []
+        names = (name for name in self.family.names() if name != self.member)
+        return [name for name in names if word in self.family.get(name).model_fields]
+
+
+def _sections() -> list[tuple[str, set[str]]]:
+    """The keys of every section, options of all sources and protocols included."""
+    return [
+        ("training", set(Training.model_fields)),
+        ("architecture", set(Architecture.model_fields)),
+        ("evaluation", set(Evaluation.model_fields) | _options(PROTOCOLS)),
+        ("dataset", {"source"} | _options(SOURCES)),
+    ]
+
+
+def _options(family: Family) -> set[str]:
+    return {option for name in family.names() for option in family.get(name).model_fields}

@@ -1,0 +1,136 @@
+"""Values and types in the words of an error message."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+from pydantic.fields import FieldInfo
+
+from dlrun.registry.component import Section
+
+LONGEST_VALUE = 60
+
+_TYPES: dict[Any, str] = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "text",
+}
+
+
+def found(value: Any) -> str:
+    """Say what stands in a config, as YAML writes it."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f"'{_shortened(value)}'"
+    if isinstance(value, dict):
+        return f"a mapping with {listed(value)}" if value else "an empty mapping"
+    if isinstance(value, list):
+        if not value:
+            return "an empty list"
+        text = f"[{', '.join(found(item) for item in value)}]"
+        return text if len(text) <= LONGEST_VALUE else f"a list of {len(value)}"
+    return _shortened(str(value))
+
+
+def listed(names: Iterable[Any], conjunction: str = "and", most: int = 40) -> str:
+    """Join names as in a sentence: `a, b and c`."""
+    words = [str(name) for name in names]
+    if len(words) > most:
+        words = [*words[:most], "..."]
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
+
+
+def quoted(names: Iterable[Any], conjunction: str = "and") -> str:
+    """Join names in quotes: `'a', 'b' and 'c'`."""
+    return listed((f"'{name}'" for name in names), conjunction)
+
+
+def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:
+    """Say what a type accepts.
+
+    Args:
+        annotation: A type as it stands in a `Section`.
+        metadata: Its bounds, as pydantic keeps them.
+    """
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return describe(arguments[0], [*metadata, *unpacked(arguments[1:])])
+    if origin in (Union, types.UnionType):
+        branches = [branch for branch in arguments if branch is not types.NoneType]
+        return " or ".join(dict.fromkeys(describe(branch, metadata) for branch in branches))
+    if origin is Literal:
+        return listed((found(a) if isinstance(a, bool) else a for a in arguments), "or")
+    if origin is list:
+        return _plural(describe(arguments[0])) + _size(metadata)
+    if origin is dict:
+        return f"a mapping from {describe(arguments[0])} to {describe(arguments[1])}"
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return f"a mapping with {listed(annotation.model_fields, 'or')}"
+    if annotation is str and _lengths(metadata) == (1, 1):
+        return "a single character"
+    return _TYPES.get(annotation, "another value") + _bounds(annotation, metadata)
+
+
+def choices(annotation: Any) -> list[str]:
+    """The texts that a type names one by one."""
+    if get_origin(annotation) is Literal:
+        return [choice for choice in get_args(annotation) if isinstance(choice, str)]
+    return [choice for branch in get_args(annotation) for choice in choices(branch)]
+
+
+def unpacked(metadata: Iterable[Any]) -> list[Any]:
+    """The single constraints in the metadata of an `Annotated` type."""
+    constraints: list[Any] = []
+    for item in metadata:
+        constraints += item.metadata if isinstance(item, FieldInfo) else [item]
+    return constraints
+
+
+def _plural(item: str) -> str:
+    return f"a list of {item.removeprefix('an ').removeprefix('a ')}" + (
+        "s" if item in ("an integer", "a number") else ""
+    )
+
+
+def _bounds(annotation: Any, metadata: Sequence[Any]) -> str:
+    if annotation not in (int, float):
+        return ""
+    bounds: dict[str, Any] = {}
+    for item in metadata:
+        for name in ("ge", "gt", "le", "lt"):
+            if (bound := getattr(item, name, None)) is not None:
+                bounds[name] = bound
+    if {"ge", "le"} <= bounds.keys():
+        return f" between {bounds['ge']} and {bounds['le']}"
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    phrases = [f"{words[name]} {bound}" for name, bound in bounds.items()]
+    return f" {' and '.join(phrases)}" if phrases else ""
+
+
+def _size(metadata: Sequence[Any]) -> str:
+    least, most = _lengths(metadata)
+    if most is not None and least == most:
+        return f" with {least} entries"
+    if most is not None:
+        return f" with at most {most} entries"
+    return {0: "", 1: " that is not empty"}.get(least, f" with at least {least} entries")
+
+
+def _lengths(metadata: Sequence[Any]) -> tuple[int, int | None]:
+    """The least and the largest length; None where there is no largest."""
+    least = next((m.min_length for m in metadata if isinstance(m, annotated_types.MinLen)), 0)
+    most = next((m.max_length for m in metadata if isinstance(m, annotated_types.MaxLen)), None)
+    return least, most
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

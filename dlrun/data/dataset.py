@@ -1,0 +1,225 @@
+"""From a source to the rows that may be used, with the test rows sealed away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from dlrun.data.files import Paths
+from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
+from dlrun.data.source import Limit, Loaded, Part, Source
+from dlrun.data.splits import Deal, deal_holdout
+from dlrun.data.task import class_labels, read_question, refuse_constant, text_classes
+from dlrun.data.timestamps import as_times, refuse_missing_extra
+from dlrun.errors import DataError
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """How the rows are to be read: the arguments of `load_dataset` that `load_test` shares."""
+
+    extra: tuple[str, ...]
+    groups: str | None
+    time: str | None
+    regression: bool
+
+
+@dataclass(frozen=True)
+class _Rows:
+    loaded: Loaded
+    samples: Samples
+    task: Task
+    classes: dict[str, tuple[str, ...]]
+
+
+def load_dataset(
+    source: Source,
+    base: Path,
+    seed: int,
+    *,
+    extra: Sequence[str] = (),
+    groups: str | None = None,
+    time: str | None = None,
+    regression: bool,
+    validation: Paths | None = None,
+) -> Dataset:
+    """Read every row that may be used before the test.
+
+    With `test.fraction`, test rows are dealt from all rows of the source by the seed alone,
+    before `limit` is applied: they are the same for every protocol and every limit. They are
+    dealt as validation rows are: by class where every class has enough rows, whole groups,
+    the last stretch in time.
+
+    Args:
+        source: Where the data comes from.
+        base: Folder of the config.
+        seed: Seed of the test rows, and of a random `limit`.
+        extra: Further columns that are no features, such as row weights.
+        groups: Column of the groups; no feature.
+        time: Column of the times; no feature. Dates become datetime64.
+        regression: Whether the loss is one for quantities, so that whole numbers are no labels.
+        validation: File, files or glob with validation rows of their own, in the layout of the
+            source; they come after the source's rows, marked in `Dataset.validation`.
+
+    Raises:
+        DataError: The data is missing, broken or cannot be dealt so.
+    """
+    wish = _Wish(tuple(extra), groups, time, regression)
+    rows = _read(source, "train", base, wish)
+    samples, test_rows, findings = rows.samples, None, list(rows.loaded.findings)
+    dealt = _deal_test(source, rows, wish, seed)
+    if dealt is not None:
+        kept, test = dealt
+        samples, test_rows = samples.take(kept), samples.rows[test]
+    findings += _label_findings(rows.task, rows.classes, samples)
+    marks = None
+    if validation is not None:
+        validating = _read(source.with_test_files(validation), "test", base, wish).samples
+        own = len(samples)
+        samples = _joined(samples, validating, offset=len(rows.samples))
+        marks = np.arange(len(samples)) >= own
+    # Before the limit: a trial on few rows has as many outputs as the real run.
+    classes = rows.classes | text_classes(samples.targets)
+    positions = _limited(source.limit, samples, marks, seed)
+    if len(positions) < len(samples):
+        samples = samples.take(positions)
+        marks = None if marks is None else marks[positions]
+    for name, values in samples.targets.items():
+        refuse_constant(name, values)
+    return Dataset(
+        samples=samples,
+        task=rows.task,
+        classes=classes,
+        has_test=source.brings_test or test_rows is not None,
+        test_rows=test_rows,
+        description=rows.loaded.description,
+        findings=tuple(findings),
+        validation=marks,
+    )
+
+
+def load_test(
+    source: Source,
+    base: Path,
+    seed: int,
+    *,
+    extra: Sequence[str] = (),
+    groups: str | None = None,
+    time: str | None = None,
+    regression: bool,
+) -> Samples:
+    """Read the sealed test rows; only `evaluate` may.
+
+    The arguments are those of `load_dataset`, and must be the same for the same rows.
+    `Samples.rows` counts in the source's test data, or in the source where the test rows were
+    dealt from it.
+
+    Raises:
+        DataError: There are no test rows, or they are broken.
+    """
+    wish = _Wish(tuple(extra), groups, time, regression)
+    if source.brings_test:
+        return _read(source, "test", base, wish).samples
+    rows = _read(source, "train", base, wish)
+    dealt = _deal_test(source, rows, wish, seed)
+    if dealt is None:
+        raise DataError(
+            "there is no test data: say `test: {fraction: 0.2}` or `test: {path: ...}` under "
+            "`dataset`, and train again"
+        )
+    return rows.samples.take(dealt[1])
+
+
+def _read(source: Source, part: Part, base: Path, wish: _Wish) -> _Rows:
+    wanted = [*wish.extra, *(name for name in (wish.groups, wish.time) if name is not None)]
+    loaded = source.load(part, base, list(dict.fromkeys(wanted)))
+    regression = wish.regression if loaded.regression is None else loaded.regression
+    question = read_question(loaded.targets, loaded.classes, regression)
+    n = len(next(iter(loaded.features.values())))
+    samples = Samples(
+        features=loaded.features,
+        targets=question.targets,
+        extras=_checked_extras(loaded.extras, wish),
+        rows=np.arange(n, dtype=np.int64),
+    )
+    return _Rows(loaded, samples, question.task, dict(question.classes))
+
+
+def _checked_extras(extras: Columns, wish: _Wish) -> Columns:
+    checked = dict(extras)
+    if wish.groups in checked:
+        refuse_missing_extra(wish.groups, checked[wish.groups])
+    if wish.time in checked:
+        checked[wish.time] = as_times(wish.time, checked[wish.time])
+    return checked
+
+
+def _deal_test(source: Source, rows: _Rows, wish: _Wish, seed: int) -> tuple[Array, Array] | None:
+    """Return positions to keep and positions of the test rows, where they are dealt."""
+    if source.test is None or source.test.fraction is None:
+        return None
+    extras = rows.samples.extras
+    deal = Deal(
+        n=len(rows.samples),
+        labels=class_labels(rows.task, rows.samples.targets),
+        groups=None if wish.groups is None else extras[wish.groups],
+        time=None if wish.time is None else extras[wish.time],
+        seed=seed,
+    )
+    return deal_holdout(deal, fraction=source.test.fraction)
+
+
+def _limited(limit: int | Limit | None, samples: Samples, marks: Array | None, seed: int) -> Array:
+    """Return the positions to keep; rows of a validation file are all kept."""
+    own = len(samples) if marks is None else int((~marks).sum())
+    rest = np.arange(own, len(samples))
+    if limit is None:
+        return np.arange(len(samples))
+    if isinstance(limit, int):
+        limit = Limit(first=limit)
+    if limit.random is None:
+        return np.concatenate([np.arange(min(limit.first or own, own)), rest])
+    drawn = np.random.default_rng(seed).choice(own, size=min(limit.random, own), replace=False)
+    return np.concatenate([np.sort(drawn), rest])
+
+
+def _joined(first: Samples, second: Samples, offset: int) -> Samples:
+    def join(left: Columns, right: Columns) -> Columns:
+        return {name: np.concatenate([left[name], right[name]]) for name in left if name in right}
+
+    return replace(
+        first,
+        features=join(first.features, second.features),
+        targets=join(first.targets, second.targets),
+        extras=join(first.extras, second.extras),
+        rows=np.concatenate([first.rows, offset + second.rows]),
+    )
+
+
+def _label_findings(task: Task, classes: dict[str, tuple[str, ...]], samples: Samples) -> list[str]:
+    labels = class_labels(task, samples.targets)
+    if labels is None:
+        return []
+    name = next(iter(samples.targets))
+    values, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    notes = [
+        f"class '{value}' of '{name}' appears once, in row {samples.rows[position]} (counted "
+        f"from 0): it is either trained on or scored"
+        for value, position in zip(values[counts == 1][:3], first[counts == 1], strict=False)
+    ]
+    is_coded = labels.dtype == object or name in classes or samples.targets[name].ndim == 2
+    if not is_coded and not np.array_equal(values, np.arange(len(values))):
+        notes.append(
+            f"the labels of '{name}' are {_range(values)}, not 0 to {len(values) - 1}: say "
+            f"`targets: [label_index]` under `preprocess`"
+        )
+    return notes
+
+
+def _range(values: Array) -> str:
+    if len(values) <= 5:
+        return ", ".join(str(value) for value in values)
+    return f"{len(values)} numbers from {values[0]} to {values[-1]}"

@@ -1,0 +1,80 @@
+"""Finding the files that a config names: one, several, or a glob."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlrun.errors import DataError
+from dlrun.registry.suggest import did_you_mean
+
+Paths = str | list[str]
+"""A path, several, or a glob; relative ones start at the config's folder."""
+
+
+def find_files(paths: Paths, base: Path) -> list[Path]:
+    """Return the files that `paths` names, in order; those of a glob sorted by name.
+
+    Args:
+        paths: A path, a list of paths, or globs (`data/*.csv`, `data/**/*.csv`).
+        base: Folder where relative paths start.
+
+    Raises:
+        DataError: A file is not there, is a folder, or a glob matches nothing.
+    """
+    entries = [paths] if isinstance(paths, str) else paths
+    if not entries:
+        raise DataError("`path` names no file; give a path, a list of paths, or a glob")
+    files = [file for entry in entries for file in _matches(entry, base)]
+    seen: set[Path] = set()
+    for file in files:
+        if file in seen:
+            raise DataError(f"{file}: named twice by `path`, so its rows would count twice")
+        seen.add(file)
+    return files
+
+
+def absolute(paths: Paths, base: Path) -> Paths:
+    """Return the same paths, absolute."""
+    if isinstance(paths, str):
+        return str(_at(paths, base).absolute())
+    return [str(_at(path, base).absolute()) for path in paths]
+
+
+def refuse_shared(files: Sequence[Path], test_files: Sequence[Path]) -> None:
+    """Raise an error where a test file is a training file too.
+
+    Raises:
+        DataError: There is one.
+    """
+    training = {file.resolve() for file in files}
+    for file in test_files:
+        if file.resolve() in training:
+            raise DataError(
+                f"{file}: named by both `path` and `test.path`; test rows must not be trained on"
+            )
+
+
+def _matches(entry: str, base: Path) -> list[Path]:
+    path = _at(entry, base)
+    if path.is_file():
+        return [path]
+    if path.is_dir():
+        raise DataError(f"{path}: a folder; name the files in it, or a glob such as {path}/*.csv")
+    if glob.has_magic(entry):
+        found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+        if files := [match for match in found if match.is_file()]:
+            return files
+        raise DataError(f"{path}: no file matches")
+    raise DataError(f"{path}: no such file{_neighbour(path)}")
+
+
+def _at(entry: str, base: Path) -> Path:
+    return base / Path(entry).expanduser()
+
+
+def _neighbour(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"; there is no folder {path.parent} either"
+    return did_you_mean(path.name, (other.name for other in path.parent.iterdir()))

@@ -1,0 +1,152 @@
+"""Feature columns from a file of new rows, for `predict`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlrun.data.arrays import ArrayFiles
+from dlrun.data.delimited import Layout, column_names
+from dlrun.data.json_lines import line_of_record, read_json_lines
+from dlrun.data.samples import Array, Columns, as_objects
+from dlrun.data.source import Wanted
+from dlrun.data.table_columns import as_text, is_boolean, to_array
+from dlrun.data.tables import JSON_LINES, Table, is_table, read_table, refuse_unknown_column
+from dlrun.errors import DataError
+
+
+def read_new_rows(file: Path, columns: Wanted, layout: Layout | None = None) -> Columns:
+    """Read the columns that a model needs; any others in the file are left alone.
+
+    A table gives them by column name. Entries that are arrays or sequences stand in JSON lines
+    as lists. npz and npy files give them by array name; the only array of a file stands for
+    the only column wanted, or, of shape (n, columns), for all columns in their order.
+
+    Args:
+        file: CSV, TSV, JSON lines, Parquet, npz or npy.
+        columns: The columns wanted: name to kind (see `Columns`) and the shape of one entry.
+        layout: How a CSV file is written; a file without a header may leave out the target.
+
+    Returns:
+        The columns, in the order of `columns`. Integer sequences in an array of shape
+        (n, length) end where their padding zeros begin, at either side.
+
+    Raises:
+        DataError: The file or a column is missing, or a column is of another kind; names the
+            row where there is one.
+    """
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
+    if not is_table(file):
+        return _from_arrays(ArrayFiles([file]), file, columns)
+    if JSON_LINES[0] in file.suffixes or file.suffix in JSON_LINES:
+        nested = {name for name, (kind, shape) in columns.items() if kind == "sequences" or shape}
+        if nested:
+            return _from_lists(file, columns)
+    return _from_table(file, columns, layout or Layout())
+
+
+def _from_table(file: Path, columns: Wanted, layout: Layout) -> Columns:
+    for name, (kind, shape) in columns.items():
+        if kind == "sequences" or shape:
+            what = "sequences" if kind == "sequences" else f"arrays of shape {shape}"
+            raise DataError(
+                f"{file}: column '{name}' is made of {what}, which no table holds; give an npz or "
+                f"npy file, or JSON lines with lists"
+            )
+    if not layout.header:
+        layout = replace(layout, columns=_headless_names(file, columns, layout))
+    categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]
+    table = read_table([file], layout, categorical)
+    return {name: _column(table, name, kind) for name, (kind, _) in columns.items()}
+
+
+def _headless_names(file: Path, columns: Wanted, layout: Layout) -> tuple[str, ...] | None:
+    found = len(column_names(file, replace(layout, columns=None)))
+    return tuple(columns) if found == len(columns) else layout.columns
+
+
+def _column(table: Table, name: str, kind: str) -> Array:
+    if kind == "categorical":
+        return to_array(table, name, "categorical")
+    return to_array(table, name, "boolean" if is_boolean(table, name) else "numeric")
+
+
+def _from_lists(file: Path, columns: Wanted) -> Columns:
+    records = read_json_lines(file)
+    result: Columns = {}
+    for name, (kind, shape) in columns.items():
+        if name not in records:
+            refuse_unknown_column(file, name, list(records))
+        entries = []
+        for row, value in enumerate(records[name]):
+            try:
+                entries.append(_entry(value, kind, shape))
+            except (TypeError, ValueError) as error:
+                raise DataError(
+                    f"{file}:{line_of_record(file, row)}: expected {_expected(kind, shape)} in "
+                    f"column '{name}', found {str(value)[:40]}"
+                ) from error
+        result[name] = np.stack(entries) if kind == "numeric" else as_objects(entries)
+    return result
+
+
+def _entry(value: Any, kind: str, shape: tuple[int, ...]) -> Any:
+    if kind == "categorical":
+        return None if value is None else as_text(value)
+    if kind == "numeric":
+        numbers = np.asarray(value, dtype=np.float64)
+        if numbers.shape != shape:
+            raise ValueError
+        return numbers
+    sequence = np.asarray(value)
+    if sequence.ndim != 1 or (len(sequence) and sequence.dtype.kind != "i"):
+        raise ValueError
+    return sequence.astype(np.int32)
+
+
+def _expected(kind: str, shape: tuple[int, ...]) -> str:
+    if kind == "sequences":
+        return "a list of whole numbers"
+    return f"numbers of shape {shape}" if shape else "a number"
+
+
+def _from_arrays(arrays: ArrayFiles, file: Path, columns: Wanted) -> Columns:
+    only = arrays.names[0] if len(arrays.names) == 1 else None
+    if only is not None and only not in columns:
+        array = arrays.read(only)
+        scalar = all(kind == "numeric" and not shape for kind, shape in columns.values())
+        if len(columns) > 1 and scalar and array.shape[1:] == (len(columns),):
+            return {name: array[:, i] for i, name in enumerate(columns)}
+        if len(columns) == 1:
+            ((name, (kind, shape)),) = columns.items()
+            return {name: _fitting(array, file, only, kind, shape)}
+    return {
+        name: _fitting(arrays.read(name), file, name, kind, shape)
+        for name, (kind, shape) in columns.items()
+    }
+
+
+def _fitting(array: Array, file: Path, name: str, kind: str, shape: tuple[int, ...]) -> Array:
+    place = f"{file}: array '{name}'"
+    if kind == "sequences":
+        if array.ndim != 2 or array.dtype.kind not in "iu":
+            raise DataError(
+                f"{place} must hold integers of shape (rows, length), padded with zeros; it is "
+                f"{array.dtype} of shape {array.shape}"
+            )
+        return as_objects([_without_padding(row) for row in array])
+    if (kind == "categorical") != (array.dtype == object):
+        needed = "text" if kind == "categorical" else "numbers"
+        raise DataError(f"{place} must hold {needed}; it is of dtype {array.dtype}")
+    if array.shape[1:] != shape:
+        raise DataError(f"{place}: one entry must have the shape {shape}; it is {array.shape[1:]}")
+    return array
+
+
+def _without_padding(row: Array) -> Array:
+    filled = np.flatnonzero(row)
+    return row[filled[0] : filled[-1] + 1] if len(filled) else row[:0]

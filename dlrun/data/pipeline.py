@@ -1,0 +1,218 @@
+"""From rows of a data set to what the model sees, and back from its predictions.
+
+Legend: n rows, f features, k target columns or classes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from pydantic import ValidationError
+
+from dlrun.data.feature_pipeline import FeaturePipeline, FittedStep, fit_features
+from dlrun.data.plain_state import from_plain, to_plain
+from dlrun.data.samples import Array, Dataset, Kind, Samples, Task
+from dlrun.data.step import State, Step, TargetStep, step_name
+from dlrun.data.target_pipeline import (
+    FittedTarget,
+    FittedTargetStep,
+    TargetPipeline,
+    fit_targets,
+)
+from dlrun.errors import DataError
+from dlrun.registry.component import Component
+from dlrun.registry.families import STEPS, TARGET_STEPS, Family, UnknownMemberError
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """All preprocessing, fitted on training rows; the same for whatever rows come later."""
+
+    feature_pipeline: FeaturePipeline
+    target_pipeline: TargetPipeline
+
+    def inputs(self, samples: Samples) -> Array:
+        """Return what the model gets.
+
+        Several columns are joined along the last axis, in their order: (n, f) float32. A single
+        one stays as it is, (n, ...), integers with their dtype and all else as float32; (n,)
+        becomes (n, 1). The result may be an array of `samples` itself: do not write to it.
+
+        Besides `samples` and the result only a batch of rows is held in memory.
+
+        Raises:
+            DataError: A column is missing or of another kind than in the training rows, or a
+                value is missing or infinite after all steps, or a step cannot use a value;
+                names the column and the row's number in the source.
+        """
+        return self.feature_pipeline.inputs(samples)
+
+    def targets(self, samples: Samples) -> Array:
+        """Return what the loss compares the model's output with.
+
+        Quantities are float32, (n,) for one, (n, k) for several; labels are (n,) int32, or
+        what the target's steps make of them. Text becomes class indices without being asked.
+
+        Raises:
+            DataError: A target is missing, or a step cannot use a value; names the row.
+        """
+        return self.target_pipeline.apply(samples)
+
+    def invert(self, predictions: Array) -> Array:
+        """Bring model outputs, (n, ...), back to the target's own unit; class scores stay.
+
+        Raises:
+            DataError: There are several targets, and not a column for each.
+        """
+        return self.target_pipeline.invert(predictions)
+
+    @property
+    def target_scale(self) -> float:
+        """What brings an error of the model back to the target's own unit. 1 where several
+        targets were divided by different numbers: a mean over them has no unit to go back to."""
+        scale = self.target_pipeline.scale
+        return 1.0 if math.isnan(scale) else scale
+
+    @property
+    def classes(self) -> dict[str, tuple[str, ...]]:
+        """For each target whose classes have names, the names in the order of their indices."""
+        fitted = self.target_pipeline.targets
+        return {name: target.classes for name, target in fitted.items() if target.classes}
+
+    @property
+    def expected_columns(self) -> Mapping[str, tuple[Kind, tuple[int, ...]]]:
+        """The feature columns that rows must have: kind, and shape of one entry."""
+        return self.feature_pipeline.expected_columns
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """A name for each of the f features of (n, f) inputs, such as `age` or `city=Bonn`; the
+        column's name alone where the model gets one column of more axes."""
+        return self.feature_pipeline.feature_names
+
+    def findings(self, samples: Samples) -> list[str]:
+        """What the user should know about these rows, one sentence each."""
+        found = self.feature_pipeline.findings(samples)
+        if math.isnan(self.target_pipeline.scale):
+            found.append(
+                "the targets were divided by different numbers, so that metrics during training "
+                "count in their standard deviations, not in their own units"
+            )
+        return found
+
+    def to_state(self) -> tuple[list[dict[str, Any]], dict[str, Array]]:
+        """Return everything as plain data that JSON holds exactly, and the arrays it names.
+
+        The first mapping says what goes in and comes out, each further one is a step in order:
+        its name, options and state, and the target if it works on one. `from_state` makes a
+        pipeline of it that applies the same bit for bit.
+        """
+        features, targets = self.feature_pipeline, self.target_pipeline
+        head = {
+            "format": _FORMAT,
+            "task": targets.task,
+            "columns": {
+                name: {"kind": kind, "shape": list(shape)}
+                for name, (kind, shape) in features.expected_columns.items()
+            },
+            "made": {name: list(shape) for name, shape in features.made.items()},
+            "targets": {
+                name: {
+                    "width": fitted.width,
+                    "classes": None if fitted.classes is None else list(fitted.classes),
+                }
+                for name, fitted in targets.targets.items()
+            },
+        }
+        steps = [_step_facts(fitted.step, fitted.state, None) for fitted in features.steps]
+        for name, target in targets.targets.items():
+            steps += [_step_facts(part.step, part.state, name) for part in target.steps]
+        arrays: dict[str, Array] = {}
+        return [to_plain(facts, arrays) for facts in [head, *steps]], arrays
+
+    @classmethod
+    def from_state(
+        cls, state: Sequence[Mapping[str, Any]], arrays: Mapping[str, Array]
+    ) -> Pipeline:
+        """Return the pipeline that `to_state` wrote down.
+
+        Raises:
+            DataError: It is of another format, incomplete, or names an unknown step.
+        """
+        found = state[0].get("format") if state else None
+        if found != _FORMAT:
+            raise DataError(
+                f"the stored preprocessing has the format {found}, expected {_FORMAT}; use the "
+                "version of dlrun that wrote it"
+            )
+        try:
+            return _from_facts([from_plain(dict(facts), arrays) for facts in state])
+        except (AttributeError, KeyError, TypeError, ValidationError) as error:
+            raise DataError(f"the stored preprocessing is damaged: {error!r}") from error
+        except UnknownMemberError as error:
+            raise DataError(f"the stored preprocessing cannot be rebuilt: {error}") from error
+
+
+def fit_pipeline(
+    steps: Sequence[Component],
+    target_steps: Sequence[Component],
+    dataset: Dataset,
+    train: Samples,
+) -> Pipeline:
+    """Fit all preprocessing on the training rows, and on nothing else.
+
+    Args:
+        steps: Members of the family of preprocessing steps, in order.
+        target_steps: Members of the family of target preprocessing steps, in order.
+        dataset: Says the task and the class names; its rows are not looked at.
+        train: The training rows of this fold.
+
+    Raises:
+        DataError: A step does not suit the columns or cannot use a value, or the columns that
+            are left cannot be a model's input.
+    """
+    return Pipeline(
+        fit_features(cast("Sequence[Step]", steps), train),
+        fit_targets(cast("Sequence[TargetStep]", target_steps), dataset, train),
+    )
+
+
+def _step_facts(step: Component, state: State, target: str | None) -> dict[str, Any]:
+    facts = {"step": step_name(step), "options": step.model_dump(), "state": state}
+    return facts if target is None else {"target": target, **facts}
+
+
+def _from_facts(facts: Sequence[Mapping[str, Any]]) -> Pipeline:
+    head, *parts = facts
+    columns = {
+        name: (cast("Kind", column["kind"]), tuple(column["shape"]))
+        for name, column in head["columns"].items()
+    }
+    steps = [
+        FittedStep(cast("Step", _rebuilt(STEPS, part)), part["state"])
+        for part in parts
+        if "target" not in part
+    ]
+    targets = {}
+    for name, known in head["targets"].items():
+        of_target = [
+            FittedTargetStep(cast("TargetStep", _rebuilt(TARGET_STEPS, part)), part["state"])
+            for part in parts
+            if part.get("target") == name
+        ]
+        classes = None if known["classes"] is None else tuple(known["classes"])
+        targets[name] = FittedTarget(tuple(of_target), known["width"], classes)
+    made = {name: tuple(shape) for name, shape in head["made"].items()}
+    return Pipeline(
+        FeaturePipeline(tuple(steps), columns, made),
+        TargetPipeline(cast("Task", head["task"]), targets),
+    )
+
+
+def _rebuilt(family: Family, facts: Mapping[str, Any]) -> Component:
+    return family.get(facts["step"]).model_validate(facts["options"])

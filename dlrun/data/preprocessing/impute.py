@@ -1,0 +1,125 @@
+"""Values for those that are missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Literal
+
+import numpy as np
+
+from dlrun.data.samples import Array, Columns, Kind, kind_of
+from dlrun.data.statistics import counts, moments, plain, require_values, shared_axes
+from dlrun.data.step import State, Step
+from dlrun.data.step_columns import choose_columns, refuse_infinite
+from dlrun.errors import DataError
+
+
+class Impute(Step):
+    """Fills in what is missing: NaN in numeric columns, None in columns of text.
+
+    Suits numeric columns; with `most_frequent` or a `category`, columns of text too. Each
+    column of a table and each feature of an (n, f) array gets a value of its own, arrays of
+    more axes one. Dtypes are kept.
+    """
+
+    strategy: Literal["zero", "mean", "median", "most_frequent"] = "mean"
+    """What is filled in: 0, or what the training rows have as mean, median or most frequent
+    value (the least of those that are equally frequent)."""
+
+    category: str | None = None
+    """What is filled in where columns of text have nothing, whatever the strategy."""
+
+    indicator: bool = False
+    """Whether each column with missing values in the training rows gets a companion
+    NAME_missing: 1 where a value was missing, else 0."""
+
+    def fit(self, features: Columns) -> State:
+        chosen = choose_columns(self, features, self._suits(), ["categorical"])
+        fills = {name: self._fill(name, features[name]) for name in chosen}
+        flagged = [name for name in chosen if self.indicator and _missing(features[name]).any()]
+        for name in flagged:
+            if f"{name}_missing" in features:
+                raise DataError(
+                    f"impute: there is a column '{name}_missing' already; rename it, or set "
+                    "`indicator: false`"
+                )
+        return {"columns": chosen, "fill": fills, "indicators": flagged}
+
+    def apply(self, features: Columns, state: State) -> Columns:
+        result = dict(features)
+        for name in state["columns"]:
+            column, fill = features[name], state["fill"][name]
+            missing = _missing(column)
+            if column.dtype == object:
+                result[name] = np.where(missing, np.asarray(fill, object), column)
+            elif column.dtype.kind == "f":
+                result[name] = np.where(missing, np.asarray(fill, column.dtype), column)
+            if name in state["indicators"]:
+                result[f"{name}_missing"] = missing.astype(np.float32)
+        return result
+
+    def findings(self, features: Columns, state: State) -> list[str]:
+        if self.strategy != "zero" or self.indicator:
+            return []
+        found = []
+        for name in state["columns"]:
+            column = features[name]
+            if column.dtype.kind == "f" and np.isnan(column).any() and (column == 0).any():
+                found.append(
+                    f"impute: column '{name}' holds 0 as a value ({(column == 0).sum()} of them), "
+                    f"and its missing values ({np.isnan(column).sum()}) became 0 too, so that the "
+                    "model cannot tell them apart; use `mean` or `median`, or `indicator: true`"
+                )
+        return found
+
+    def _suits(self) -> list[Kind]:
+        text_too = self.category is not None or self.strategy == "most_frequent"
+        return ["numeric", "categorical"] if text_too else ["numeric"]
+
+    def _fill(self, name: str, column: Array) -> float | str | Array:
+        if kind_of(column) == "categorical":
+            return self._category(name, column)
+        if self.strategy == "zero":
+            return 0.0
+        refuse_infinite(self, name, column)
+        axes = shared_axes(self, name, column, None)
+        require_values(self, name, counts(column, axes))
+        if self.strategy == "mean":
+            return plain(moments(column, axes).mean)
+        if self.strategy == "median":
+            return plain(np.nanmedian(column.astype(np.float64), axis=axes, keepdims=True))
+        return plain(_most_frequent(column, axes))
+
+    def _category(self, name: str, column: Array) -> str:
+        if self.category is not None:
+            return self.category
+        if self.strategy != "most_frequent":
+            raise DataError(
+                f"impute: column '{name}' holds text, where {self.strategy} needs numbers; use "
+                "`most_frequent`, or give the `category` to fill in"
+            )
+        times = Counter(value for value in column if value is not None)
+        if not times:
+            raise DataError(
+                f"impute: column '{name}' has no value in the training rows, so there is nothing "
+                "to learn; leave the column out, or give the `category` to fill in"
+            )
+        return min(times, key=lambda value: (-times[value], value))
+
+
+def _missing(column: Array) -> Array:
+    """Mask of the shape of the column: what is missing."""
+    if column.dtype == object:
+        return np.fromiter((value is None for value in column), bool, len(column))
+    return np.isnan(column)
+
+
+def _most_frequent(column: Array, axes: tuple[int, ...]) -> Array:
+    """The most frequent value, the least of several, of the shape that broadcasts over rows."""
+    features = column.reshape(len(column), -1).T if axes == (0,) else column.reshape(1, -1)
+    modes = []
+    for values in features:
+        found, times = np.unique(values[~np.isnan(values)], return_counts=True)
+        modes.append(float(found[times.argmax()]))
+    shape = (1, *column.shape[1:]) if axes == (0,) else (1,) * column.ndim
+    return np.array(modes).reshape(shape)

@@ -1,0 +1,92 @@
+"""Integer sequences as vectors of zeros and ones: which numbers occur in a row."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from dlrun.data.samples import Array, Columns
+from dlrun.data.sequences import join_sequences
+from dlrun.data.step import RowError, State, Step
+from dlrun.data.step_columns import choose_columns
+from dlrun.errors import DataError
+
+
+class MultiHot(Step):
+    """Makes each column (n, num_tokens) uint8: 1 at every number that the row holds, else 0.
+
+    Suits columns of integer sequences, and (n, ...) arrays of integers where they are named.
+    """
+
+    num_tokens: int | None = Field(default=None, ge=1)
+    """Length of the vectors; numbers from 0 up to one less have a place in them. Default: the
+    largest number of the training rows + 1."""
+
+    out_of_range: Literal["error", "ignore"] = "error"
+    """What happens to numbers that have no place: the run stops and names the row, or they are
+    left out and the findings count the rows."""
+
+    def fit(self, features: Columns) -> State:
+        chosen = choose_columns(self, features, ["sequences"], ["numeric"])
+        sizes = {}
+        for name in chosen:
+            if features[name].dtype.kind in "fb":
+                raise DataError(
+                    f"multi_hot: column '{name}' holds {features[name].dtype}, where whole numbers "
+                    "are needed"
+                )
+            numbers, lengths = self._numbers(name, features[name])
+            sizes[name] = self.num_tokens or int(numbers.max(initial=0)) + 1
+            self._in_range(name, numbers, lengths, sizes[name])
+        return {"columns": chosen, "num_tokens": sizes}
+
+    def apply(self, features: Columns, state: State) -> Columns:
+        result = dict(features)
+        for name in state["columns"]:
+            size = state["num_tokens"][name]
+            numbers, lengths = self._numbers(name, features[name])
+            rows = np.repeat(np.arange(len(lengths)), lengths)
+            placed = self._in_range(name, numbers, lengths, size)
+            encoded = np.zeros((len(lengths), size), np.uint8)
+            encoded[rows[placed], numbers[placed]] = 1
+            result[name] = encoded
+        return result
+
+    def findings(self, features: Columns, state: State) -> list[str]:
+        found = []
+        for name in state["columns"] if self.out_of_range == "ignore" else []:
+            size = state["num_tokens"][name]
+            numbers, lengths = self._numbers(name, features[name])
+            rows = np.repeat(np.arange(len(lengths)), lengths)
+            count = len(np.unique(rows[~self._in_range(name, numbers, lengths, size)]))
+            if count:
+                found.append(
+                    f"multi_hot: column '{name}' has numbers that are not in 0 to {size - 1} in "
+                    f"{count} of {len(lengths)} rows; they were left out"
+                )
+        return found
+
+    def _numbers(self, name: str, column: Array) -> tuple[Array, Array]:
+        if column.dtype == object:
+            return join_sequences(self, name, column)
+        entries = column.reshape(len(column), int(np.prod(column.shape[1:])))
+        return entries.ravel(), np.full(len(entries), entries.shape[1])
+
+    def _in_range(self, name: str, numbers: Array, lengths: Array, size: int) -> Array:
+        """Mask of the numbers that have a place.
+
+        Raises:
+            RowError: One has none, and that is an error.
+        """
+        placed = (numbers >= 0) & (numbers < size)
+        if self.out_of_range == "error" and not placed.all():
+            position = int(placed.argmin())
+            row = int(np.searchsorted(np.cumsum(lengths), position, side="right"))
+            raise RowError(
+                f"multi_hot: column '{name}' holds {numbers[position]}",
+                row,
+                f"expected 0 to {size - 1}: raise `num_tokens`, or set `out_of_range: ignore`",
+            )
+        return placed

@@ -1,0 +1,55 @@
+"""Multiplication by a constant."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import field_validator
+
+from dlrun.data.samples import Columns
+from dlrun.data.step import State, Step
+from dlrun.data.step_columns import choose_columns, float_type
+
+
+class Rescale(Step):
+    """Computes `value * scale + offset`, as Keras' `Rescaling` layer does; learns nothing.
+
+    Suits numeric columns; the result is float32 where that holds the column's values exactly,
+    else float64.
+    """
+
+    scale: float | str
+    """Factor: a number, or a fraction such as 1/255."""
+
+    offset: float = 0.0
+    """Added after the multiplication."""
+
+    @field_validator("scale")
+    @classmethod
+    def _is_number(cls, scale: float | str) -> float | str:
+        _factor(scale)
+        return scale
+
+    def fit(self, features: Columns) -> State:
+        return {"columns": choose_columns(self, features, ["numeric"])}
+
+    def apply(self, features: Columns, state: State) -> Columns:
+        result = dict(features)
+        for name in state["columns"]:
+            column = features[name]
+            scaled = column.astype("float64") * _factor(self.scale) + self.offset
+            result[name] = scaled.astype(float_type(column))
+        return result
+
+
+def _factor(scale: float | str) -> float:
+    if not isinstance(scale, str):
+        return float(scale)
+    numerator, _, denominator = scale.partition("/")
+    try:
+        factor = float(numerator) / float(denominator)
+    except (ValueError, ZeroDivisionError):
+        factor = math.nan
+    if not math.isfinite(factor):
+        raise ValueError(f"expected a number or a fraction such as 1/255, found '{scale}'")
+    return factor

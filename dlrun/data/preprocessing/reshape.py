@@ -1,0 +1,54 @@
+"""Entries brought into another shape."""
+
+from __future__ import annotations
+
+import math
+
+from pydantic import field_validator
+
+from dlrun.data.samples import Columns
+from dlrun.data.step import State, Step
+from dlrun.data.step_columns import choose_columns
+from dlrun.errors import DataError
+
+
+class Reshape(Step):
+    """Gives each row's values another shape, in the order of C; learns nothing.
+
+    Suits numeric columns. It works on each column by itself; the columns of a table are
+    joined after all steps, so that they are reshaped together by Keras' `Reshape` layer.
+    """
+
+    target_shape: list[int]
+    """Shape of one row without the rows' axis; one of the numbers may be -1 (what is left)."""
+
+    @field_validator("target_shape")
+    @classmethod
+    def _is_shape(cls, shape: list[int]) -> list[int]:
+        if not shape or any(size < 1 and size != -1 for size in shape) or shape.count(-1) > 1:
+            raise ValueError("expected positive whole numbers, at most one of them -1")
+        return shape
+
+    def fit(self, features: Columns) -> State:
+        chosen = choose_columns(self, features, ["numeric"])
+        shapes = {}
+        for name in chosen:
+            size = math.prod(features[name].shape[1:])
+            known = math.prod(number for number in self.target_shape if number != -1)
+            if size % known or (size != known and -1 not in self.target_shape):
+                raise DataError(
+                    f"reshape: column '{name}' holds {size} {'value' if size == 1 else 'values'} "
+                    f"a row, which do not fill {self.target_shape}; to reshape the columns of a "
+                    "table together, use the layer `Reshape`"
+                )
+            shapes[name] = [
+                size // known if number == -1 else number for number in self.target_shape
+            ]
+        return {"columns": chosen, "shapes": shapes}
+
+    def apply(self, features: Columns, state: State) -> Columns:
+        result = dict(features)
+        for name in state["columns"]:
+            column = features[name]
+            result[name] = column.reshape(len(column), *state["shapes"][name])
+        return result

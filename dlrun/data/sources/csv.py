@@ -1,0 +1,181 @@
+"""Tables from CSV, TSV, JSON lines and Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dlrun.data.delimited import Layout
+from dlrun.data.files import Paths, absolute, find_files, refuse_shared
+from dlrun.data.new_rows import read_new_rows
+from dlrun.data.samples import Array, Columns
+from dlrun.data.source import Loaded, Part, Source, Test, Wanted
+from dlrun.data.table_columns import ColumnType, column_type, findings, to_array
+from dlrun.data.tables import Table, read_table
+from dlrun.errors import DataError
+
+
+class Csv(Source):
+    """Tables from CSV, TSV, JSON lines (`.jsonl`) and Parquet files, told by the file ending;
+    any other ending is read as CSV. Text files may be compressed (`.csv.gz`, `.bz2`, `.xz`)."""
+
+    path: str | list[str]
+    """The file, a list of files with the same columns, or a glob (`data/*.csv`)."""
+
+    target: str | list[str]
+    """Column to predict, or several."""
+
+    features: list[str] | None = None
+    """Columns the model may look at; default: all but the target."""
+
+    drop: list[str] | None = None
+    """Columns to leave out; not together with `features`."""
+
+    types: dict[str, ColumnType] = Field(default_factory=dict)
+    """What a column holds, where it is not told rightly from its values: `numeric`,
+    `categorical` (text, also of digits, such as postcodes) or `boolean`."""
+
+    header: bool = True
+    """Whether the first line of a CSV file names the columns."""
+
+    columns: list[str] | None = None
+    """Names of the columns of a file without a header; default: c0, c1, ..."""
+
+    separator: str | None = Field(default=None, min_length=1, max_length=1)
+    """Character between two fields; default: a tab for `.tsv`, else a comma."""
+
+    missing: list[str | int | float] = Field(default_factory=list)
+    """Values that mark a missing one, besides the empty field, NA, N/A, NaN, null and None."""
+
+    decimal: str = Field(default=".", min_length=1, max_length=1)
+    """Decimal point of the numbers in a CSV file."""
+
+    encoding: str = "utf-8"
+    """Text encoding of a CSV file."""
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Csv:
+        targets = self._targets()
+        if not targets or len(set(targets)) != len(targets):
+            raise ValueError("`target` must name at least one column, and none twice")
+        if self.features is not None and self.drop is not None:
+            raise ValueError("give either `features` or `drop`")
+        if both := sorted(set(targets) & {*(self.features or []), *(self.drop or [])}):
+            raise ValueError(f"the target '{both[0]}' must not be in `features` or `drop`")
+        if self.columns is not None and self.header:
+            raise ValueError("`columns` is for files without a header; give `header: false` too")
+        if self.columns is not None and len(set(self.columns)) != len(self.columns):
+            raise ValueError("`columns` names a column twice")
+        return self
+
+    @property
+    def brings_test(self) -> bool:
+        return self.test is not None and self.test.path is not None
+
+    def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
+        files = find_files(self.path, base)
+        table = read_table(files, self._layout(), self._as_text(self.types))
+        features = self._feature_names(table, extra)
+        if part == "test":
+            assert self.test is not None
+            assert self.test.path is not None
+            test_files = find_files(self.test.path, base)
+            refuse_shared(files, test_files)
+            types = self._column_types(table, [*features, *self._targets()])
+            table = read_table(test_files, self._layout(), self._as_text(types))
+            # Groups, times and weights belong to training; test files may do without them.
+            extra = [name for name in extra if name in table.names]
+        else:
+            types = self._column_types(table, [*features, *self._targets()])
+        return self._loaded(table, features, types, extra)
+
+    def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
+        return read_new_rows(file, columns, self._layout())
+
+    def with_test_files(self, path: Paths) -> Csv:
+        return self.model_copy(update={"test": Test(path=path)})
+
+    def resolved_paths(self, base: Path) -> Csv:
+        changed: dict[str, object] = {"path": absolute(self.path, base)}
+        if self.test is not None and self.test.path is not None:
+            changed["test"] = Test(path=absolute(self.test.path, base))
+        return self.model_copy(update=changed)
+
+    def _layout(self) -> Layout:
+        return Layout(
+            separator=self.separator,
+            header=self.header,
+            columns=None if self.columns is None else tuple(self.columns),
+            missing=tuple(str(marker) for marker in self.missing),
+            decimal=self.decimal,
+            encoding=self.encoding,
+        )
+
+    def _targets(self) -> list[str]:
+        return [self.target] if isinstance(self.target, str) else self.target
+
+    @staticmethod
+    def _as_text(types: Mapping[str, ColumnType]) -> list[str]:
+        return [name for name, kind in types.items() if kind == "categorical"]
+
+    def _feature_names(self, table: Table, extra: Sequence[str]) -> list[str]:
+        for name in (*self._targets(), *(self.drop or []), *self.types, *extra):
+            table.require(name)
+        for name in self.features or []:
+            table.require(name)
+        left_out = {*self._targets(), *(self.drop or []), *extra}
+        names = table.names if self.features is None else self.features
+        features = [name for name in dict.fromkeys(names) if name not in left_out]
+        if not features:
+            raise DataError(
+                f"{table.files[0]}: no feature is left; the columns are: {', '.join(table.names)}"
+            )
+        return features
+
+    def _column_types(self, table: Table, names: Sequence[str]) -> dict[str, ColumnType]:
+        return {name: column_type(table, name, self.types.get(name)) for name in names}
+
+    def _loaded(
+        self,
+        table: Table,
+        features: Sequence[str],
+        types: Mapping[str, ColumnType],
+        extra: Sequence[str],
+    ) -> Loaded:
+        columns = {name: to_array(table, name, types[name]) for name in features}
+        targets = {name: _complete(table, name, types[name]) for name in self._targets()}
+        notes = [note for name, values in columns.items() for note in findings(table, name, values)]
+        place = table.files[0].name if len(table.files) == 1 else f"{len(table.files)} files"
+        return Loaded(
+            features=columns,
+            targets=targets,
+            extras={name: _extra(table, name) for name in extra},
+            description=f"{len(table)} rows of {len(features)} features from {place}",
+            findings=tuple(notes),
+        )
+
+
+def _complete(table: Table, name: str, kind: ColumnType) -> Array:
+    values = to_array(table, name, kind)
+    missing = np.asarray([value is None for value in values]) if values.dtype == object else None
+    if values.dtype.kind == "f":
+        missing = ~np.isfinite(values)
+    if missing is not None and missing.any():
+        rows = np.flatnonzero(missing)
+        found = "infinite" if values.dtype.kind == "f" and np.isinf(values[rows[0]]) else "missing"
+        others = f" (and {len(rows) - 1} rows more)" if len(rows) > 1 else ""
+        raise DataError(
+            f"{table.place(int(rows[0]))}: the target '{name}' is {found}{others}; every row "
+            f"needs one: mend or remove them"
+        )
+    return values
+
+
+def _extra(table: Table, name: str) -> Array:
+    series = table.series(name)
+    if series.dtype.kind == "M":
+        return np.asarray(series.to_numpy(dtype="datetime64[ns]"))
+    return to_array(table, name, column_type(table, name))

@@ -1,0 +1,118 @@
+"""Arrays from npz and npy files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import model_validator
+
+from dlrun.data.arrays import ArrayFiles
+from dlrun.data.files import Paths, absolute, find_files, refuse_shared
+from dlrun.data.samples import Array, Columns
+from dlrun.data.source import Loaded, Part, Source, Test
+from dlrun.errors import DataError
+
+
+class Npz(Source):
+    """NumPy arrays by name: those of an npz file, or one npy file an array, named after the
+    file (`x.npy` is `x`). npy files are mapped into memory, not read, so that they may be
+    larger than it. Arrays of Python objects are refused: reading them could run code."""
+
+    path: str | list[str]
+    """The npz file, or npy files as a list or a glob (`data/*.npy`)."""
+
+    inputs: str | list[str] = "x"
+    """Array the model looks at, or several; the first axis is the row."""
+
+    targets: str | list[str] = "y"
+    """Array to predict, or several."""
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Npz:
+        names = [*_as_list(self.inputs), *_as_list(self.targets)]
+        if not _as_list(self.inputs) or not _as_list(self.targets):
+            raise ValueError("`inputs` and `targets` must each name at least one array")
+        if len(set(names)) != len(names):
+            raise ValueError("`inputs` and `targets` must not name an array twice")
+        return self
+
+    @property
+    def brings_test(self) -> bool:
+        return self.test is not None and self.test.path is not None
+
+    def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
+        files = find_files(self.path, base)
+        if part == "train":
+            return self._loaded(ArrayFiles(files), files, extra, {})
+        assert self.test is not None
+        assert self.test.path is not None
+        test_files = find_files(self.test.path, base)
+        arrays = ArrayFiles(test_files)
+        wanted = [*_as_list(self.inputs), *_as_list(self.targets), *extra]
+        renamed = {name: _test_name(name, arrays) for name in wanted}
+        if any(renamed[name] == name for name in [*_as_list(self.inputs), *_as_list(self.targets)]):
+            refuse_shared(files, test_files)
+        # Groups, times and weights belong to training; test files may do without them.
+        extra = [name for name in extra if renamed[name] in arrays.names]
+        return self._loaded(arrays, test_files, extra, renamed)
+
+    def with_test_files(self, path: Paths) -> Npz:
+        return self.model_copy(update={"test": Test(path=path)})
+
+    def resolved_paths(self, base: Path) -> Npz:
+        changed: dict[str, object] = {"path": absolute(self.path, base)}
+        if self.test is not None and self.test.path is not None:
+            changed["test"] = Test(path=absolute(self.test.path, base))
+        return self.model_copy(update=changed)
+
+    def _loaded(
+        self,
+        arrays: ArrayFiles,
+        files: Sequence[Path],
+        extra: Sequence[str],
+        renamed: dict[str, str],
+    ) -> Loaded:
+        def read(names: Sequence[str]) -> Columns:
+            return {name: arrays.read(renamed.get(name, name)) for name in names}
+
+        features, targets = read(_as_list(self.inputs)), read(_as_list(self.targets))
+        extras = read(extra)
+        _refuse_dates(features | targets)
+        rows = _common_length(files[0], features | targets | extras)
+        place = files[0].name if len(files) == 1 else f"{len(files)} files"
+        shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in features.items())
+        return Loaded(
+            features=features,
+            targets={name: _flat(array) for name, array in targets.items()},
+            extras={name: _flat(array) for name, array in extras.items()},
+            description=f"{rows} rows of {shapes} from {place}",
+        )
+
+
+def _as_list(names: str | list[str]) -> list[str]:
+    return [names] if isinstance(names, str) else names
+
+
+def _test_name(name: str, arrays: ArrayFiles) -> str:
+    """`x_train` is `x_test` among test arrays that have one."""
+    other = name.replace("train", "test")
+    return other if other in arrays.names else name
+
+
+def _flat(array: Array) -> Array:
+    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
+
+
+def _refuse_dates(columns: Columns) -> None:
+    for name, array in columns.items():
+        if array.dtype.kind == "M":
+            raise DataError(f"array '{name}' holds dates, which are neither feature nor target")
+
+
+def _common_length(file: Path, columns: Columns) -> int:
+    (first, rows), *others = ((name, len(array)) for name, array in columns.items())
+    for name, found in others:
+        if found != rows:
+            raise DataError(f"{file}: array '{name}' has {found} rows, but '{first}' has {rows}")
+    return rows

@@ -1,0 +1,296 @@
+"""Dealing rows to training and validation: pure functions over scikit-learn's splitters.
+
+All functions return positions (int64, sorted, counted from 0 among the rows dealt), a pair of
+training and validation positions for a split. They depend on the `Deal` and their options
+alone. https://scikit-learn.org/stable/modules/cross_validation.html
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from dlrun.data.samples import Array
+from dlrun.errors import DataError
+
+Split = tuple[Array, Array]
+"""Training positions and validation positions, each (k,) int64 and sorted."""
+
+
+@dataclass(frozen=True)
+class Deal:
+    """What a split may know of the rows: never their features.
+
+    Args:
+        n: Number of rows.
+        labels: (n,) class of each row, or None where there are no classes.
+        groups: (n,) group of each row: rows of one group stay together.
+        time: (n,) time of each row: training comes before validation.
+        seed: Seed of everything random.
+        validation: (n,) bool, rows that come from a validation file of their own.
+    """
+
+    n: int
+    labels: Array | None = None
+    groups: Array | None = None
+    time: Array | None = None
+    seed: int = 0
+    validation: Array | None = None
+
+
+def deal_holdout(
+    deal: Deal,
+    *,
+    fraction: float | None = None,
+    samples: int | None = None,
+    first: int | None = None,
+    shuffle: bool = True,
+    stratify: bool | None = None,
+) -> Split:
+    """Hold rows out once. Exactly one of `fraction`, `samples` and `first` is given.
+
+    Args:
+        deal: The rows. With `time`, the last stretch is held out, and rows of one time stay
+            together: the cut moves to before the rows that it would tear apart, or after them
+            where nothing would be left to train on. With `groups`, whole groups are held out,
+            as many as come nearest to the size asked for.
+        fraction: Share of the rows to hold out, rounded up to whole rows.
+        samples: Number of rows to hold out.
+        first: Hold out the first so many rows (the book's `x_val = x_train[:first]`).
+        shuffle: Whether rows are drawn at random; otherwise the last ones are held out.
+        stratify: Whether the held-out rows keep the class shares; None: where every class has
+            enough rows.
+
+    Raises:
+        DataError: The rows cannot be dealt so; says why, with figures.
+    """
+    if first is not None:
+        return _first_rows(deal, first)
+    held_out = samples if samples is not None else math.ceil((fraction or 0) * deal.n - 1e-9)
+    _refuse_too_many(deal, held_out)
+    if deal.time is not None:
+        return _last_stretch(deal, held_out)
+    if deal.groups is not None:
+        return _group_holdout(deal, held_out, shuffle, stratify)
+    if not shuffle:
+        return _split(deal, np.arange(deal.n - held_out, deal.n))
+    return _random_holdout(deal, held_out, stratify)
+
+
+def deal_kfold(
+    deal: Deal, folds: int, *, shuffle: bool = True, stratify: bool | None = None
+) -> list[Split]:
+    """Cut the rows into `folds` parts; each is the validation rows of one split.
+
+    Without shuffling, classes and groups the parts are contiguous. They are the book's
+    (`data[i * size:(i + 1) * size]` with `size = n // folds`, listing 3.56) where `folds`
+    divides n; otherwise the first `n % folds` parts hold one row more, where the book would
+    never validate on the last rows.
+
+    Args:
+        deal: The rows; with `groups`, no group stands on both sides of a split.
+        folds: Number of parts, at least 2.
+        shuffle: Whether rows are put in a random order first.
+        stratify: Whether every part keeps the class shares; None: where rows are shuffled and
+            every class has enough rows.
+
+    Raises:
+        DataError: The rows cannot be dealt so; says why, with figures.
+    """
+    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+
+    if deal.time is not None:
+        raise DataError(
+            f"{folds} folds would train on the future of rows that have a time; "
+            f"use the protocol `time_series`, or leave out `time`"
+        )
+    if deal.n < folds:
+        raise DataError(f"{folds} folds need at least {folds} rows; there are {deal.n}")
+    seed = deal.seed if shuffle else None
+    stratified = _stratified(deal, folds, stratify, f"{folds} stratified folds", shuffle)
+    if deal.groups is None:
+        plain = StratifiedKFold if stratified else KFold
+        return _splits(plain(folds, shuffle=shuffle, random_state=seed).split, deal)
+    _refuse_few_groups(deal, folds, f"{folds} folds need at least {folds} groups")
+    grouped = StratifiedGroupKFold if stratified else GroupKFold
+    return _splits(grouped(folds, shuffle=shuffle, random_state=seed).split, deal)
+
+
+def deal_time_series(
+    deal: Deal, folds: int, *, gap: int = 0, max_train: int | None = None
+) -> list[Split]:
+    """Forward chaining: validate on a stretch, train on what came before it.
+
+    The rows are taken in the order of `deal.time`, or in their own. Rows of the time at which
+    a stretch begins are not trained on for it, so that validation comes strictly later.
+
+    Args:
+        deal: The rows.
+        folds: Number of stretches, each n // (folds + 1) rows long.
+        gap: Rows left out between training and validation.
+        max_train: Train on at most so many of the latest rows; None: on all of the past.
+
+    Raises:
+        DataError: The rows cannot be dealt so; says why, with figures.
+    """
+    from sklearn.model_selection import TimeSeriesSplit
+
+    if deal.groups is not None:
+        raise DataError("a split in time order cannot keep groups together; leave out `groups`")
+    size = deal.n // (folds + 1)
+    if size == 0 or deal.n - gap - size * folds <= 0:
+        needed = (folds + 1) * max(1, gap + 1)
+        raise DataError(
+            f"{folds} folds in time order with a gap of {gap} rows leave nothing to train on; "
+            f"there are {deal.n} rows, and {needed} would be enough"
+        )
+    splitter = TimeSeriesSplit(folds, gap=gap, max_train_size=max_train)
+    if deal.time is None:
+        return _splits(splitter.split, deal)
+    order = np.argsort(deal.time, kind="stable")
+    splits: list[Split] = []
+    for train, validation in splitter.split(order):
+        begin = deal.time[order[validation[0]]]
+        train, validation = order[train], order[validation]
+        train = train[deal.time[train] < begin]
+        if len(train) == 0:
+            raise DataError(
+                f"fold {len(splits) + 1} of {folds} has nothing to train on: no row comes before "
+                f"{begin}, where its validation begins; use fewer folds"
+            )
+        splits.append((np.sort(train), np.sort(validation)))
+    return splits
+
+
+def _random_holdout(deal: Deal, held_out: int, stratify: bool | None) -> Split:
+    from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
+
+    what = f"a stratified hold-out of {held_out} rows"
+    stratified = _stratified(deal, 2, stratify, what, True)
+    if stratified:
+        classes = len(np.unique(_labels(deal)))
+        if min(held_out, deal.n - held_out) < classes:
+            if stratify:
+                raise DataError(
+                    f"{what} from {deal.n} needs a row of each of the {classes} classes on both "
+                    f"sides; hold out more rows, or say `stratify: false`"
+                )
+            stratified = False
+    splitter = StratifiedShuffleSplit if stratified else ShuffleSplit
+    return _splits(splitter(1, test_size=held_out, random_state=deal.seed).split, deal)[0]
+
+
+def _group_holdout(deal: Deal, held_out: int, shuffle: bool, stratify: bool | None) -> Split:
+    if not shuffle:
+        raise DataError("whole groups are drawn at random; leave out `shuffle: false`")
+    _refuse_few_groups(deal, 2, "a hold-out of whole groups needs at least 2 groups")
+    if _stratified(deal, 2, stratify, f"a stratified hold-out of {held_out} rows", True):
+        return _stratified_group_holdout(deal, held_out)
+    _, group_of, sizes = np.unique(np.asarray(deal.groups), return_inverse=True, return_counts=True)
+    drawn = np.random.default_rng(deal.seed).permutation(len(sizes))
+    rows = np.cumsum(sizes[drawn])[:-1]
+    count = 1 + int(np.argmin(np.abs(rows - held_out)))
+    return _split(deal, np.flatnonzero(np.isin(group_of, drawn[:count])))
+
+
+def _stratified_group_holdout(deal: Deal, held_out: int) -> Split:
+    """Unite p of q stratified folds of whole groups, where p / q is nearest to the share."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    most = min(len(np.unique(np.asarray(deal.groups))), _rarest(deal)[1], 100)
+    share = Fraction(held_out, deal.n).limit_denominator(most)
+    share = min(max(share, Fraction(1, most)), Fraction(most - 1, most))
+    splitter = StratifiedGroupKFold(share.denominator, shuffle=True, random_state=deal.seed)
+    parts = [validation for _, validation in _splits(splitter.split, deal)]
+    return _split(deal, np.concatenate(parts[: share.numerator]))
+
+
+def _last_stretch(deal: Deal, held_out: int) -> Split:
+    if deal.groups is not None:
+        raise DataError("a split in time order cannot keep groups together; leave out `groups`")
+    assert deal.time is not None
+    begin = np.sort(deal.time)[deal.n - held_out]
+    validation = deal.time >= begin
+    if validation.all():
+        validation = deal.time > begin
+    if not validation.any():
+        raise DataError(
+            f"all {deal.n} rows have the same time, {begin}; no row comes after another"
+        )
+    return _split(deal, np.flatnonzero(validation))
+
+
+def _first_rows(deal: Deal, first: int) -> Split:
+    _refuse_too_many(deal, first)
+    if deal.time is not None:
+        raise DataError("the first rows cannot come after the others in time; leave out `first`")
+    if deal.groups is not None:
+        torn = np.intersect1d(deal.groups[:first], deal.groups[first:])
+        if len(torn):
+            raise DataError(
+                f"a hold-out of the first {first} rows tears the group '{torn[0]}' apart; "
+                f"use `fraction`, or leave out `groups`"
+            )
+    return _split(deal, np.arange(first))
+
+
+def _stratified(deal: Deal, parts: int, stratify: bool | None, what: str, shuffle: bool) -> bool:
+    """Decide whether to stratify, and refuse what is asked for but impossible."""
+    if deal.labels is None:
+        if stratify:
+            raise DataError(f"{what} need classes; there are none, so leave out `stratify`")
+        return False
+    label, count = _rarest(deal)
+    if stratify and count < parts:
+        raise DataError(
+            f"{what}: at least {parts} rows of each class are needed; class '{label}' has "
+            f"{count}; add rows, leave the class out, or say `stratify: false`"
+        )
+    return count >= parts and (shuffle if stratify is None else stratify)
+
+
+def _rarest(deal: Deal) -> tuple[object, int]:
+    labels, counts = np.unique(_labels(deal), return_counts=True)
+    rarest = int(np.argmin(counts))
+    return labels[rarest], int(counts[rarest])
+
+
+def _labels(deal: Deal) -> Array:
+    assert deal.labels is not None
+    return deal.labels
+
+
+def _refuse_too_many(deal: Deal, held_out: int) -> None:
+    if not 0 < held_out < deal.n:
+        raise DataError(
+            f"{held_out} of {deal.n} rows cannot be held out; at least one row must be held out, "
+            f"and one left to train on"
+        )
+
+
+def _refuse_few_groups(deal: Deal, needed: int, what: str) -> None:
+    groups = len(np.unique(np.asarray(deal.groups)))
+    if groups < needed:
+        raise DataError(f"{what}; there are {groups}")
+
+
+def _split(deal: Deal, validation: Array) -> Split:
+    mask = np.zeros(deal.n, dtype=bool)
+    mask[validation] = True
+    return np.flatnonzero(~mask), np.flatnonzero(mask)
+
+
+def _splits(split: Callable[..., Iterable[Split]], deal: Deal) -> list[Split]:
+    """Call a splitter of scikit-learn's on the rows."""
+    with warnings.catch_warnings():
+        # Stratified groups may hold fewer rows of a class than there are folds.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        pairs = list(split(np.zeros(deal.n), deal.labels, deal.groups))
+    return [
+        (np.sort(train).astype(np.int64), np.sort(held).astype(np.int64)) for train, held in pairs
+    ]

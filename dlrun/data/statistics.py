@@ -1,0 +1,142 @@
+"""Statistics of columns that may hold NaN: which entries share one, mean and spread.
+
+Legend: n rows; an entry is what one row holds, of any shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.data.samples import Array
+from dlrun.data.step import Step, step_name
+from dlrun.data.step_columns import shape_text
+from dlrun.errors import DataError
+
+_BLOCK_BYTES = 16 * 2**20
+_ROUNDING = 10 * np.finfo(np.float64).eps
+
+Axis = int | list[int] | None
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and standard deviation, each of the shape (1, ...) that broadcasts over the rows."""
+
+    mean: Array
+    std: Array
+
+
+def shared_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[int, ...]:
+    """Return the axes over which one statistic is shared; axis 0, the rows, is always one.
+
+    Args:
+        step: For messages.
+        column: For messages.
+        values: (n, ...) numbers.
+        axis: As in Keras' `Normalization`: the axis or axes of which each index has a
+            statistic of its own. None: each feature of an (n, f) array has its own, all
+            entries of an array of more axes share one. An empty list: all share one.
+
+    Raises:
+        DataError: The column has no such axis, or it is the rows.
+    """
+    count = values.ndim
+    if axis is None:
+        return (0,) if count <= 2 else tuple(range(count))
+    kept = set()
+    for given in [axis] if isinstance(axis, int) else axis:
+        position = given + count if given < 0 else given
+        if not 0 < position < count:
+            raise DataError(
+                f"{step_name(step)}: axis {given} does not fit column '{column}' of shape "
+                f"{shape_text(values)}; expected {_axes_in_words(count)} (axis 0 is the rows)"
+            )
+        kept.add(position)
+    return tuple(position for position in range(count) if position not in kept)
+
+
+def _axes_in_words(count: int) -> str:
+    if count == 1:
+        return "no axis, as it holds one number a row"
+    return f"1 to {count - 1}, or -1 to {1 - count}" if count > 2 else "1 or -1"
+
+
+def counts(values: Array, axes: tuple[int, ...]) -> Array:
+    """Number of values that are not NaN, of the shape that broadcasts over the rows."""
+    return sum(
+        ((~np.isnan(block)).sum(axis=axes, keepdims=True) for block in _blocks(values)),
+        start=np.zeros(_shape(values, axes), np.int64),
+    )
+
+
+def moments(values: Array, axes: tuple[int, ...]) -> Moments:
+    """Return mean and population standard deviation, ignoring NaN, in float64.
+
+    Where the values differ in no more than their last digits, the standard deviation is 1. Two
+    passes with the correction of Chan, Golub and LeVeque, "Algorithms for computing the sample
+    variance" (1983), which stays exact far from zero.
+
+    Args:
+        values: (n, ...) numbers without infinities, with a value for each statistic.
+        axes: From `shared_axes`.
+    """
+    number = counts(values, axes)
+    mean = sum((np.nansum(b, axis=axes, keepdims=True) for b in _blocks(values)), 0.0) / number
+    drift, squares = np.zeros_like(mean), np.zeros_like(mean)
+    for block in _blocks(values):
+        deviation = block - mean
+        drift += np.nansum(deviation, axis=axes, keepdims=True)
+        squares += np.nansum(np.square(deviation, out=deviation), axis=axes, keepdims=True)
+    mean += drift / number
+    variance = np.maximum(squares - drift**2 / number, 0.0) / number
+    std = np.sqrt(variance)
+    return Moments(mean, np.where(std <= _ROUNDING * np.abs(mean), 1.0, std))
+
+
+def extremes(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return least and largest value, ignoring NaN, in float64; see `moments` for the shapes."""
+    low = np.full(_shape(values, axes), np.inf)
+    high = -low
+    for block in _blocks(values):
+        low = np.minimum(low, np.fmin.reduce(block, axis=axes, keepdims=True, initial=np.inf))
+        high = np.maximum(high, np.fmax.reduce(block, axis=axes, keepdims=True, initial=-np.inf))
+    return low, high
+
+
+def require_values(step: Step, column: str, number: Array) -> None:
+    """Raise an error where a statistic has no value to be learnt from.
+
+    Raises:
+        DataError: One of the counts is 0.
+    """
+    if (number == 0).any():
+        where = "" if number.size == 1 else f" (entry {_first_index(number == 0)} of each row)"
+        raise DataError(
+            f"{step_name(step)}: column '{column}' has no value in the training rows{where}, so "
+            "there is nothing to learn; leave the column out, or use `impute: zero` before it"
+        )
+
+
+def plain(statistic: Array) -> float | Array:
+    """A statistic as it is kept in a step's state: one number as a float, more as (...) float64."""
+    return float(statistic.item()) if statistic.size == 1 else statistic[0]
+
+
+def _first_index(mask: Array) -> str:
+    index = [int(position) for position in np.argwhere(mask[0])[0]]
+    return str(index[0] if len(index) == 1 else index)
+
+
+def _shape(values: Array, axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(1 if axis in axes else size for axis, size in enumerate(values.shape))
+
+
+def _blocks(values: Array) -> Iterator[Array]:
+    """The rows as float64, a batch at a time, so that no second copy of a large array is held."""
+    row_bytes = max(1, int(np.prod(values.shape[1:]))) * 8
+    rows = max(1, _BLOCK_BYTES // row_bytes)
+    for start in range(0, len(values), rows):
+        yield values[start : start + rows].astype(np.float64)

@@ -1,0 +1,219 @@
+"""What a column of a table holds, and turning it into an array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import numpy as np
+
+from dlrun.data.samples import Array
+from dlrun.data.tables import Table
+from dlrun.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ColumnType = Literal["numeric", "categorical", "boolean"]
+"""What a table's column is taken for; a boolean one becomes 0, 1 and NaN where it is missing."""
+
+BOOLEAN_WORDS = {"true": True, "false": False, "yes": True, "no": False}
+"""Words, in any case, that make a column boolean by themselves."""
+
+_BOOLEAN_TEXTS = BOOLEAN_WORDS | {"t": True, "f": False, "y": True, "n": False}
+_BOOLEAN_TEXTS |= {"1": True, "0": False, "on": True, "off": False}
+
+NUMERIC_SHARE = 0.9
+"""From this share of numbers on, the texts in a column are taken for faults."""
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A column as text, each different text once.
+
+    Args:
+        codes: (n,) index into `words`, -1 where the value is missing.
+        words: The different texts, in the order in which they appear.
+        decimal: Decimal point of numbers.
+    """
+
+    codes: Array
+    words: list[str]
+    decimal: str
+
+    @cached_property
+    def numbers(self) -> Array:
+        """(len(words),) float64: each word as a number, NaN where it is none."""
+        import pandas as pd
+
+        plain = [word.replace(self.decimal, ".") for word in self.words]
+        return np.asarray(pd.to_numeric(pd.Series(plain, dtype=object), errors="coerce"), float)
+
+    @cached_property
+    def counts(self) -> Array:
+        """(len(words),) how often each word appears."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.words))
+
+    def spread(self, values: Array, missing: Any) -> Array:
+        """Return a value a row, from a value a word."""
+        return np.append(values, np.asarray([missing], dtype=values.dtype))[self.codes]
+
+    def first_row(self, words: Array) -> int:
+        """The first row that holds one of the words marked in `words` ((len(words),) bool)."""
+        return int(np.flatnonzero(np.append(words, False)[self.codes])[0])
+
+
+def column_type(table: Table, name: str, given: ColumnType | None = None) -> ColumnType:
+    """Tell what a column is: as `given`, else from its values.
+
+    Only-true-or-false and only-yes-or-no are boolean; numbers are numeric; other text is
+    categorical.
+
+    Raises:
+        DataError: There is no such column, it holds dates or lists, or it holds numbers with
+            a few texts among them.
+    """
+    import pandas as pd
+
+    series = table.series(name)
+    if given is not None:
+        return given
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return "boolean" if pd.api.types.is_bool_dtype(series.dtype) else "numeric"
+    if is_boolean(table, name):
+        return "boolean"
+    texts = as_texts(table, name, series)
+    is_text = np.isnan(texts.numbers)
+    if not is_text.any():
+        return "numeric"
+    if _has_faults(texts, is_text):
+        _refuse_text(table, name, texts, is_text)
+    return "categorical"
+
+
+def is_boolean(table: Table, name: str) -> bool:
+    """Whether a column holds nothing but true and false, or yes and no.
+
+    Raises:
+        DataError: There is no such column, or it holds dates or lists.
+    """
+    series = table.series(name)
+    if series.dtype.kind in "biuf":
+        return series.dtype.kind == "b"
+    words = as_texts(table, name, series).words
+    return bool(words) and all(word.lower() in BOOLEAN_WORDS for word in words)
+
+
+def to_array(table: Table, name: str, kind: ColumnType) -> Array:
+    """Return a column as an array (see `dlrun.data.samples.Columns` for the kinds).
+
+    Returns:
+        (n,) int64 or float64 for numeric; bool, or float64 where values are missing, for
+        boolean; object holding str or None for categorical.
+
+    Raises:
+        DataError: A value does not fit the type; names its row.
+    """
+    import pandas as pd
+
+    series = table.series(name)
+    if kind == "numeric" and pd.api.types.is_numeric_dtype(series.dtype):
+        return _numbers(series)
+    if kind == "boolean" and pd.api.types.is_bool_dtype(series.dtype) and not series.hasnans:
+        return series.to_numpy(dtype=bool)
+    texts = as_texts(table, name, series)
+    if kind == "categorical":
+        return texts.spread(np.asarray(texts.words, dtype=object), None)
+    if kind == "numeric":
+        if (is_text := np.isnan(texts.numbers)).any():
+            _refuse_text(table, name, texts, is_text)
+        return texts.spread(texts.numbers, np.nan)
+    return _booleans(table, name, texts)
+
+
+def as_texts(table: Table, name: str, series: pd.Series) -> Texts:
+    """Return a column as text.
+
+    Raises:
+        DataError: It holds dates, lists or objects.
+    """
+    import pandas as pd
+
+    file = table.files[0]
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        raise DataError(
+            f"{file}: column '{name}' holds dates, which are no feature; leave it out by "
+            f"`drop: [{name}]`, or name it as `time` under `evaluation`"
+        )
+    present = series.dropna()
+    if len(present) and isinstance(present.iloc[0], list | dict | tuple | np.ndarray):
+        raise DataError(
+            f"{file}: column '{name}' holds lists or objects, where one value a row is needed; "
+            f"leave it out by `drop: [{name}]`"
+        )
+    codes, uniques = pd.factorize(series)
+    return Texts(codes, [as_text(value) for value in uniques], table.layout.decimal)
+
+
+def findings(table: Table, name: str, values: Array) -> list[str]:
+    """What the user should know about a feature, one sentence each."""
+    if name.startswith("Unnamed: "):
+        return [f"column '{name}' has no name in the file; drop it if it numbers the rows"]
+    if values.dtype != object:
+        if values.dtype.kind == "f" and np.isnan(values).all():
+            return [f"column '{name}' holds no value in any row; drop it"]
+        return []
+    present = values[values != None]  # noqa: E711 - element by element
+    different = len(set(present))
+    if different >= 20 and different > len(present) / 2:
+        return [
+            f"column '{name}' holds {different} different texts in {len(present)} rows, as an "
+            f"identifier does; drop it unless they mean something"
+        ]
+    return []
+
+
+def _has_faults(texts: Texts, is_text: Array) -> bool:
+    share = texts.counts[~is_text].sum() / texts.counts.sum()
+    # One word among several numbers is a missing marker rather than a category.
+    one_word = is_text.sum() == 1 and (~is_text).sum() >= 3
+    return bool(share >= NUMERIC_SHARE or (one_word and share >= 0.5))
+
+
+def _refuse_text(table: Table, name: str, texts: Texts, is_text: Array) -> NoReturn:
+    row = texts.first_row(is_text)
+    word = texts.words[texts.codes[row]]
+    raise DataError(
+        f"{table.place(row)}: expected a number in column '{name}', found '{word}'; if that "
+        f"marks a missing value, say `missing: ['{word}']`, and if the column is no quantity, "
+        f"say `types: {{{name}: categorical}}`"
+    )
+
+
+def _booleans(table: Table, name: str, texts: Texts) -> Array:
+    known = np.asarray([word.lower() in _BOOLEAN_TEXTS for word in texts.words], dtype=bool)
+    if not known.all():
+        row = texts.first_row(~known)
+        raise DataError(
+            f"{table.place(row)}: expected true or false in column '{name}', found "
+            f"'{texts.words[texts.codes[row]]}'"
+        )
+    values = np.asarray([_BOOLEAN_TEXTS[word.lower()] for word in texts.words], dtype=float)
+    spread = texts.spread(values, np.nan)
+    return spread if np.isnan(spread).any() else spread.astype(bool)
+
+
+def _numbers(series: pd.Series) -> Array:
+    if series.hasnans:
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.array(series.to_numpy())
+
+
+def as_text(value: Any) -> str:
+    """Return a value as it is written in a file: `true`, `3` for 3.0, `a`."""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

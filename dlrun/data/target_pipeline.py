@@ -1,0 +1,180 @@
+"""All preprocessing steps on targets, fitted, and the way back from predictions.
+
+Legend: n rows, k columns of the targets together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.data.samples import Array, Dataset, Samples, Task
+from dlrun.data.step import RowError, State, TargetStep, step_name
+from dlrun.data.step_columns import listed
+from dlrun.data.targets.label_index import LabelIndex
+from dlrun.errors import DataError
+
+_LARGEST_LABEL = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class FittedTargetStep:
+    """A step and what it learnt."""
+
+    step: TargetStep
+    state: State
+
+
+@dataclass(frozen=True)
+class FittedTarget:
+    """The steps of one target.
+
+    Args:
+        steps: In order.
+        width: How many columns they make of it.
+        classes: Class names in order of their indices; None for quantities and for integer
+            labels that nobody names.
+    """
+
+    steps: tuple[FittedTargetStep, ...]
+    width: int
+    classes: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class TargetPipeline:
+    """Steps on targets, fitted on training rows.
+
+    Args:
+        task: Decides the dtype.
+        targets: By name, in the order in which their columns stand.
+    """
+
+    task: Task
+    targets: Mapping[str, FittedTarget]
+
+    def apply(self, samples: Samples) -> Array:
+        """Return what the loss compares with; see `Pipeline.targets`."""
+        made = []
+        for name, fitted in self.targets.items():
+            if name not in samples.targets:
+                raise DataError(f"these rows have no target '{name}'")
+            column = samples.targets[name]
+            with _errors_name(name, samples):
+                for part in fitted.steps:
+                    column = part.step.apply(column, part.state)
+            made.append(_as_wanted(column, self.task))
+        if len(made) == 1:
+            return made[0]
+        return np.concatenate(
+            [column.reshape(len(column), -1).astype(np.float32) for column in made], axis=1
+        )
+
+    def invert(self, predictions: Array) -> Array:
+        """Bring model outputs back to the targets' own units; see `Pipeline.invert`."""
+        if len(self.targets) == 1:
+            (fitted,) = self.targets.values()
+            return _inverted(fitted, predictions)
+        widths = [fitted.width for fitted in self.targets.values()]
+        if predictions.ndim != 2 or predictions.shape[1] != sum(widths):
+            raise DataError(
+                f"the model gives predictions of shape {predictions.shape}, where the targets "
+                f"{listed(list(self.targets))} need {sum(widths)} columns"
+            )
+        parts = np.split(predictions, np.cumsum(widths)[:-1], axis=1)
+        pairs = zip(self.targets.values(), parts, strict=True)
+        return np.concatenate([_inverted(fitted, part) for fitted, part in pairs], axis=1)
+
+    @property
+    def scale(self) -> float:
+        """By how much all targets were divided; NaN where it differs from one to another."""
+        scales = {
+            math.prod(part.step.scale(part.state) for part in fitted.steps)
+            for fitted in self.targets.values()
+        }
+        if not scales:
+            return 1.0
+        return scales.pop() if len(scales) == 1 else math.nan
+
+
+def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -> TargetPipeline:
+    """Fit the steps on each target by itself; text gets its class indices without being asked.
+
+    Raises:
+        DataError: A target does not suit a step, or holds labels that no loss can use.
+    """
+    texts = [name for name, column in train.targets.items() if column.dtype == object]
+    if texts and len(train.targets) > 1:
+        raise DataError(
+            f"target '{texts[0]}' holds classes and stands beside others "
+            f"({listed(list(train.targets))}), which one output cannot learn together; "
+            "name one target"
+        )
+    targets = {name: _fit_target(steps, name, dataset, train) for name in train.targets}
+    return TargetPipeline(dataset.task, targets)
+
+
+def _fit_target(
+    steps: Sequence[TargetStep], name: str, dataset: Dataset, train: Samples
+) -> FittedTarget:
+    column, classes = train.targets[name], dataset.classes.get(name)
+    named = [step_name(step) for step in steps]
+    if column.dtype == object and "label_index" not in named:
+        steps = [LabelIndex(), *steps]
+    fitted = []
+    with _errors_name(name, train):
+        for step in steps:
+            state = step.fit(column, classes)
+            column = step.apply(column, state)
+            fitted.append(FittedTargetStep(step, state))
+            if isinstance(step, LabelIndex):
+                classes = tuple(state["names"])
+    _require_labels(name, column, dataset.task)
+    return FittedTarget(tuple(fitted), math.prod(column.shape[1:]), classes)
+
+
+@contextmanager
+def _errors_name(target: str, samples: Samples) -> Iterator[None]:
+    """Errors of a step say which target it worked on, and the row's number in the source."""
+    try:
+        yield
+    except RowError as error:
+        text = error.at(int(samples.rows[error.position]))
+        raise DataError(f"target '{target}': {text}") from None
+    except DataError as error:
+        raise DataError(f"target '{target}': {error}") from None
+
+
+def _require_labels(name: str, column: Array, task: Task) -> None:
+    """Refuse labels that Keras would take for something else than classes, silently."""
+    if task not in ("binary", "multiclass") or not _is_labels(column) or not len(column):
+        return
+    least, largest = column.min(), column.max()
+    limit = 1 if task == "binary" else _LARGEST_LABEL
+    if least < 0 or largest > limit or (np.floor(column) != column).any():
+        labels = listed(np.unique(column).tolist(), 5)
+        expected = "0 and 1" if task == "binary" else "whole numbers from 0"
+        raise DataError(
+            f"target '{name}' holds the labels {labels}, where {expected} are expected; add "
+            "`targets: [label_index]` to `preprocess`"
+        )
+
+
+def _is_labels(column: Array) -> bool:
+    return column.ndim == 1 or column.shape[1:] == (1,)
+
+
+def _as_wanted(column: Array, task: Task) -> Array:
+    if task in ("binary", "multiclass") and _is_labels(column):
+        return column.astype(np.int32, copy=False)
+    return column.astype(np.float32, copy=False)
+
+
+def _inverted(fitted: FittedTarget, predictions: Array) -> Array:
+    for part in reversed(fitted.steps):
+        predictions = part.step.invert(predictions, part.state)
+    return predictions

@@ -1,0 +1,75 @@
+"""Class labels of any type as indices from 0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import field_validator
+
+from dlrun.data.samples import Array
+from dlrun.data.step import RowError, State, TargetStep
+from dlrun.data.step_columns import listed, shape_text
+from dlrun.errors import DataError
+
+Label = str | bool | int | float
+
+
+class LabelIndex(TargetStep):
+    """Makes labels (text, booleans, numbers) their classes' indices, (n,) int32.
+
+    The order of the classes is that of the option, else that of the data's class names, else
+    the sorted labels of the training rows. Integer labels whose classes the data names are
+    indices already and stay as they are.
+    """
+
+    classes: list[Label] | None = None
+    """The labels in the order of their indices. Default: the data's own order."""
+
+    @field_validator("classes")
+    @classmethod
+    def _all_different(cls, classes: list[Label] | None) -> list[Label] | None:
+        if classes is not None and (not classes or len(set(classes)) < len(classes)):
+            raise ValueError("expected labels that are all different")
+        return classes
+
+    def fit(self, target: Array, classes: tuple[str, ...] | None) -> State:
+        """Return `labels`, as they stand in the data, and `names`, both in order of index."""
+        if self.classes is not None:
+            labels: list[Any] = self.classes
+        elif classes is not None:
+            labels = list(classes) if target.dtype == object else list(range(len(classes)))
+            return {"labels": labels, "names": list(classes)}
+        else:
+            known = [value for value in _labels(target) if value is not None and value == value]
+            labels = sorted(set(known))
+        return {"labels": labels, "names": [_name(label) for label in labels]}
+
+    def apply(self, target: Array, state: State) -> Array:
+        index = {label: position for position, label in enumerate(state["labels"])}
+        labels = _labels(target)
+        indices = np.fromiter((index.get(label, -1) for label in labels), np.int32, len(labels))
+        if (indices < 0).any():
+            position = int(indices.argmin())
+            label = labels[position]
+            missing = label is None or label != label
+            raise RowError(
+                f"label_index found {'no label' if missing else f'the label {label!r}'}",
+                position,
+                f"the classes are: {listed([_name(label) for label in state['labels']])}",
+            )
+        return indices
+
+    def invert(self, predictions: Array, state: State) -> Array:
+        return predictions
+
+
+def _labels(target: Array) -> list[Any]:
+    column = target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
+    if column.ndim != 1:
+        raise DataError(f"label_index needs one label a row, found the shape {shape_text(target)}")
+    return column.tolist()
+
+
+def _name(label: Label) -> str:
+    return f"{label:g}" if isinstance(label, float) else str(label)

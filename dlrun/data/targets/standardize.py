@@ -1,0 +1,38 @@
+"""A quantity to predict with mean 0 and standard deviation 1."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from dlrun.data.samples import Array
+from dlrun.data.statistics import moments, plain
+from dlrun.data.step import State, TargetStep
+from dlrun.errors import DataError
+
+
+class Standardize(TargetStep):
+    """Subtracts the mean and divides by the standard deviation of the training rows, each target
+    column by itself; scores and predictions come back in the target's own unit."""
+
+    def fit(self, target: Array, classes: tuple[str, ...] | None) -> State:
+        if target.dtype == object or classes:
+            raise DataError(
+                "standardize needs quantities, found classes; leave it out of `targets`"
+            )
+        learnt = moments(target, (0,))
+        return {"mean": plain(learnt.mean), "std": plain(learnt.std)}
+
+    def apply(self, target: Array, state: State) -> Array:
+        """Return float32 of the same shape."""
+        centred = target - np.asarray(state["mean"], np.float64)
+        return (centred / state["std"]).astype(np.float32)
+
+    def invert(self, predictions: Array, state: State) -> Array:
+        """Return float64 of the same shape."""
+        return predictions.astype(np.float64) * state["std"] + state["mean"]
+
+    def scale(self, state: State) -> float:
+        stds = np.unique(state["std"])
+        return float(stds[0]) if len(stds) == 1 else math.nan

@@ -1,0 +1,149 @@
+"""What is predicted, told from the targets: classes, several labels at once, or quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.data.samples import Array, Columns, Task
+from dlrun.errors import DataError
+
+Classes = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is predicted.
+
+    Args:
+        task: The kind of answer.
+        targets: The targets in the form that the task needs: whole numbers that are labels are
+            integers, text stays text, true/false is 0/1.
+        classes: Class names by target, where there are names.
+    """
+
+    task: Task
+    targets: Columns
+    classes: Classes
+
+
+def read_question(targets: Columns, named: Classes, regression: bool) -> Question:
+    """Tell what is predicted from all rows of the targets.
+
+    Text, true/false, and what the source has class names for are classes. Other numbers are
+    quantities if `regression`, or if one of them is not whole, and else labels. An array of
+    0 and 1 of shape (n, k) is one-hot where every row holds a single 1, else it is k labels.
+
+    Args:
+        targets: As the source gives them.
+        named: Class names that the source itself knows, by target.
+        regression: Whether numbers are quantities rather than labels.
+
+    Raises:
+        DataError: A target is missing in a row, or several targets do not go together.
+    """
+    for name, values in targets.items():
+        refuse_missing(name, values)
+    flags = {n: ("false", "true") for n, v in targets.items() if v.dtype == bool and v.ndim == 1}
+    classes = {**flags, **text_classes(targets), **named}
+    settled = {
+        name: values.astype(np.int64) if values.dtype == bool else values
+        for name, values in targets.items()
+    }
+    tasks = {name: _task_of(v, classes.get(name), regression) for name, v in settled.items()}
+    task = next(iter(tasks.values())) if len(tasks) == 1 else _common_task(settled, tasks)
+    if task != "regression":
+        settled = {name: _as_labels(values) for name, values in settled.items()}
+    return Question(task, settled, {} if task == "multilabel" else classes)
+
+
+def text_classes(targets: Columns) -> dict[str, tuple[str, ...]]:
+    """The different texts of every text target, sorted."""
+    return {
+        name: tuple(sorted(set(values)))
+        for name, values in targets.items()
+        if values.dtype == object
+    }
+
+
+def class_labels(task: Task, targets: Columns) -> Array | None:
+    """(n,) the class of each row, for stratified splits; None where a row has no one class."""
+    if task not in ("binary", "multiclass"):
+        return None
+    values = next(iter(targets.values()))
+    return values.argmax(axis=1) if values.ndim == 2 else values
+
+
+def refuse_missing(name: str, values: Array) -> None:
+    """Raise an error where a target is missing or infinite.
+
+    Raises:
+        DataError: It is; names the rows.
+    """
+    if values.dtype == object:
+        bad = np.asarray([value is None for value in values], dtype=bool)
+    elif values.dtype.kind == "f":
+        bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    else:
+        return
+    if bad.any():
+        rows = np.flatnonzero(bad)
+        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
+        raise DataError(
+            f"the target '{name}' is missing or infinite in {len(rows)} of {len(values)} rows: "
+            f"{', '.join(map(str, rows[:5]))}{more} (counted from 0); mend or remove these rows"
+        )
+
+
+def refuse_constant(name: str, values: Array) -> None:
+    """Raise an error where a target is the same in all rows.
+
+    Raises:
+        DataError: It is.
+    """
+    first = values[0]
+    if bool(np.all(values == first)):
+        shown = f" ({first})" if np.ndim(first) == 0 else ""
+        raise DataError(
+            f"the target '{name}' has the same value{shown} in all {len(values)} rows; there is "
+            f"nothing to learn"
+        )
+
+
+def _task_of(values: Array, names: tuple[str, ...] | None, regression: bool) -> Task:
+    if values.ndim > 1:
+        return _matrix_task(values, regression)
+    if names is not None:
+        return "binary" if len(names) <= 2 else "multiclass"
+    if regression or not _is_whole(values):
+        return "regression"
+    return "binary" if len(np.unique(values)) <= 2 else "multiclass"
+
+
+def _matrix_task(values: Array, regression: bool) -> Task:
+    if regression or values.ndim > 2 or not np.isin(values, (0, 1)).all():
+        return "regression"
+    return "multiclass" if bool((values.sum(axis=1) == 1).all()) else "multilabel"
+
+
+def _common_task(targets: Columns, tasks: Mapping[str, Task]) -> Task:
+    if set(tasks.values()) == {"regression"}:
+        return "regression"
+    flags = (v.ndim == 1 and v.dtype != object and np.isin(v, (0, 1)) for v in targets.values())
+    if all(np.all(flag) for flag in flags):
+        return "multilabel"
+    found = ", ".join(f"'{name}' ({task})" for name, task in tasks.items())
+    raise DataError(
+        f"several targets must all be quantities, or all true/false; found {found}: predict "
+        f"one of them at a time"
+    )
+
+
+def _is_whole(values: Array) -> bool:
+    return values.dtype.kind != "f" or bool((values == np.floor(values)).all())
+
+
+def _as_labels(values: Array) -> Array:
+    return values.astype(np.int64) if values.dtype.kind == "f" and values.ndim == 1 else values

@@ -1,0 +1,113 @@
+"""Targets and predictions brought into one shape, and means over rows.
+
+Shapes: n samples, k outputs or classes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+Array = np.ndarray
+
+EPSILON = float(np.float32(1e-7))
+"""Keras' default `keras.config.epsilon()`."""
+
+ALMOST_ONE = float(np.float32(1) - np.float32(1e-7))
+"""1 - epsilon as Keras' float32 holds it: where it cuts probabilities off."""
+
+
+def aligned(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Return both with the same rank: (n,) becomes (n, 1).
+
+    Raises:
+        ValueError: They differ in shape even then.
+    """
+    true, predicted = np.asarray(y_true), np.asarray(y_pred)
+    if true.ndim == 1:
+        true = true[:, None]
+    if predicted.ndim == 1:
+        predicted = predicted[:, None]
+    if true.ndim == predicted.ndim - 1 and predicted.shape[-1] == 1:
+        true = true[..., None]
+    if true.shape != predicted.shape:
+        raise ValueError(
+            f"Expected y_true and y_pred of one shape. Received: y_true.shape={true.shape} and "
+            f"y_pred.shape={predicted.shape}"
+        )
+    return true, predicted
+
+
+def aligned_numbers(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Return both as float64 of the same rank; see `aligned`."""
+    true, predicted = aligned(y_true, y_pred)
+    return true.astype(np.float64), predicted.astype(np.float64)
+
+
+def labels_of(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    """Return integer labels (n,) from (n,) or (n, 1) of any number dtype."""
+    true, predicted = np.asarray(y_true), np.asarray(y_pred)
+    if true.ndim == predicted.ndim:
+        if true.shape[-1] != 1:
+            raise ValueError(
+                "Expected integer labels of shape (n,) or (n, 1). Received: "
+                f"y_true.shape={true.shape}"
+            )
+        true = true[..., 0]
+    return true.astype(np.int64)
+
+
+def is_sparse(y_true: ArrayLike, y_pred: ArrayLike) -> bool:
+    """Tell whether `y_true` holds class indices for `y_pred` (n, k) with k > 1."""
+    true, predicted = np.asarray(y_true), np.asarray(y_pred)
+    if predicted.ndim < 2 or predicted.shape[-1] == 1:
+        return False
+    return true.ndim < predicted.ndim or true.shape[-1] == 1
+
+
+def one_column_each(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
+    """Return both as (n, k): class indices become one-hot rows where k > 1."""
+    if is_sparse(y_true, y_pred):
+        return np.eye(np.shape(y_pred)[-1])[labels_of(y_true, y_pred)], np.asarray(y_pred)
+    return aligned(y_true, y_pred)
+
+
+def mean_over_rows(values: Array, sample_weight: ArrayLike | None) -> float:
+    """Return the weighted mean of (n, ...) values, as `keras.metrics.Mean` takes it.
+
+    NaN where there are no rows, or all weights are 0.
+    """
+    rows = values.reshape(len(values), -1).mean(axis=1) if values.ndim > 1 else values
+    weights = row_weights(sample_weight, len(rows))
+    total = weights.sum()
+    return float(np.dot(rows, weights) / total) if total > 0 else float("nan")
+
+
+def row_weights(sample_weight: ArrayLike | None, n: int) -> Array:
+    """Return the weights of n rows, (n,) float64; 1 for each where none are given."""
+    if sample_weight is None:
+        return np.ones(n)
+    weights = np.asarray(sample_weight, np.float64).reshape(-1)
+    if len(weights) != n:
+        raise ValueError(f"Expected {n} sample weights. Received: {len(weights)}")
+    return weights
+
+
+def above(y_pred: ArrayLike, threshold: float) -> Array:
+    """Tell which predictions lie above the threshold, compared in the predictions' own dtype."""
+    predicted = np.asarray(y_pred)
+    if not np.issubdtype(predicted.dtype, np.floating):
+        return predicted > threshold
+    return predicted > predicted.dtype.type(threshold)
+
+
+def sigmoid(logits: ArrayLike) -> Array:
+    """Return 1 / (1 + exp(-x)), float64, without overflow."""
+    values = np.asarray(logits, np.float64)
+    return np.exp(-np.logaddexp(0.0, -values))
+
+
+def log_softmax(logits: ArrayLike) -> Array:
+    """Return the logarithm of the softmax over the last axis, float64, without overflow."""
+    values = np.asarray(logits, np.float64)
+    return values - np.logaddexp.reduce(values, axis=-1, keepdims=True)

@@ -1,0 +1,229 @@
+"""Keras' metrics and losses as plain functions of arrays, found by Keras' own names.
+
+With these, predictions can be scored anywhere, a baseline by the same function as the model,
+without Keras.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dlrun.metrics import classification, probability, regression
+from dlrun.metrics.arrays import Array, mean_over_rows, row_weights, sigmoid
+from dlrun.metrics.names import Direction, Kind, canonical, direction
+
+__all__ = ["Direction", "Kind", "Score", "ScoreFunction", "direction", "find_score"]
+
+ScoreFunction = Callable[..., float]
+"""(y_true, y_pred, sample_weight=None) -> float. y_true is (n,), (n, 1) or (n, k); y_pred is
+(n, 1) or (n, k); sample_weight is (n,). NaN where nothing can be said, such as without rows."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One way to judge predictions.
+
+    Args:
+        name: As the config gives it.
+        direction: `min` where lower is better, else `max`.
+        function: What computes it.
+        unit_power: 1 where it is in the target's unit (mae, rmse), 2 in its square (mse), 0
+            where it has no unit or mixes powers (huber, log-cosh): multiply a score of a
+            target that was divided by s with s**unit_power to bring it back.
+        metric: Keras' class name.
+        from_logits: Whether the function takes the predictions for logits, and that matters.
+    """
+
+    name: str
+    direction: Direction
+    function: ScoreFunction
+    unit_power: int = 0
+    metric: str = ""
+    from_logits: bool = False
+
+
+def find_score(
+    name: str,
+    arguments: Mapping[str, Any] | None = None,
+    from_logits: bool = False,
+    kind: Kind = "metric",
+) -> Score | None:
+    """Return the NumPy version of a Keras metric or loss, or None where there is none.
+
+    It equals Keras' own on the same arrays but for rounding, with two exceptions: AUC is exact
+    where Keras takes 200 thresholds, and F1 over several classes is their mean where Keras
+    gives one number for each.
+
+    Args:
+        name: Class name, snake_case or alias: `MeanAbsoluteError`, `mean_absolute_error`,
+            `mae`. `accuracy` and `crossentropy` are resolved by the shapes of each call.
+        arguments: What the config gives it. Arguments that change its meaning in a way that is
+            not covered here give None.
+        from_logits: Whether the model gives logits. Cross-entropies take them as they are;
+            what compares with a threshold turns them into probabilities first, which Keras
+            does not do. An argument `from_logits` of the metric's own goes before.
+        kind: `loss` for the name of a loss; averages over sample weights and the sign of
+            cosine similarity depend on it.
+    """
+    metric = canonical(name, kind)
+    if metric is None:
+        return None
+    options = {
+        key: value
+        for key, value in (arguments or {}).items()
+        if key not in _WITHOUT_EFFECT and _NEUTRAL.get(key, ...) != value
+    }
+    reduction = options.pop("reduction", "sum_over_batch_size") if kind == "loss" else "weighted"
+    from_logits = bool(options.get("from_logits", from_logits))
+    found = _rowwise(metric, kind, reduction, options, from_logits) or _whole(
+        metric, options, from_logits
+    )
+    if found is None:
+        return None
+    function, unit_power = found
+    logits = from_logits and metric in (*_CROSSENTROPIES, *_THRESHOLDED)
+    return Score(name, direction(name, kind), function, unit_power, metric, logits)
+
+
+_WITHOUT_EFFECT = ("name", "dtype", "num_thresholds", "num_labels")
+_NEUTRAL = {
+    "axis": -1,
+    "ignore_class": None,
+    "num_regressors": 0,
+    "from_sorted_ids": False,
+    "summation_method": "interpolation",
+}
+"""Arguments that may be given, if they say what is done here anyway."""
+
+_Rowwise = Callable[..., Array]
+_ROWWISE: dict[str, tuple[_Rowwise, int]] = {
+    "Accuracy": (classification.accuracy, 0),
+    "BinaryAccuracy": (classification.binary_accuracy, 0),
+    "BinaryCrossentropy": (probability.binary_crossentropy, 0),
+    "CategoricalAccuracy": (classification.categorical_accuracy, 0),
+    "CategoricalCrossentropy": (probability.categorical_crossentropy, 0),
+    "CategoricalHinge": (classification.categorical_hinge, 0),
+    "CosineSimilarity": (regression.cosine_similarity, 0),
+    "Crossentropy": (probability.crossentropy, 0),
+    "Hinge": (classification.hinge, 0),
+    "Huber": (regression.huber, 0),
+    "KLDivergence": (probability.kl_divergence, 0),
+    "LogCosh": (regression.log_cosh, 0),
+    "LogCoshError": (regression.log_cosh, 0),
+    "MeanAbsoluteError": (regression.absolute_error, 1),
+    "MeanAbsolutePercentageError": (regression.absolute_percentage_error, 0),
+    "MeanSquaredError": (regression.squared_error, 2),
+    "MeanSquaredLogarithmicError": (regression.squared_logarithmic_error, 0),
+    "Poisson": (regression.poisson, 0),
+    "SparseCategoricalAccuracy": (classification.sparse_categorical_accuracy, 0),
+    "SparseCategoricalCrossentropy": (probability.sparse_categorical_crossentropy, 0),
+    "SparseTopKCategoricalAccuracy": (classification.sparse_top_k_categorical_accuracy, 0),
+    "SquaredHinge": (classification.squared_hinge, 0),
+    "TopKCategoricalAccuracy": (classification.top_k_categorical_accuracy, 0),
+}
+"""Class name to a function that gives one value for each row, and its unit power."""
+
+_WHOLE: dict[str, tuple[ScoreFunction, int]] = {
+    "AUC": (classification.auc, 0),
+    "F1Score": (classification.f_beta_score, 0),
+    "FBetaScore": (classification.f_beta_score, 0),
+    "Precision": (classification.precision, 0),
+    "R2Score": (regression.r2_score, 0),
+    "Recall": (classification.recall, 0),
+    "RootMeanSquaredError": (regression.root_mean_squared_error, 1),
+}
+"""Class name to a function that is no mean over rows, and its unit power."""
+
+_CROSSENTROPIES = tuple(metric for metric in _ROWWISE if metric.endswith("Crossentropy"))
+_THRESHOLDED = ("Accuracy", "BinaryAccuracy", "F1Score", "FBetaScore", "Precision", "Recall")
+
+
+def _rowwise(
+    metric: str, kind: Kind, reduction: str, options: dict[str, Any], from_logits: bool
+) -> tuple[ScoreFunction, int] | None:
+    if metric not in _ROWWISE or reduction not in _REDUCTIONS:
+        return None
+    values, unit_power = _ROWWISE[metric]
+    if metric == "CosineSimilarity" and kind == "loss":
+        values = regression.negative_cosine_similarity
+    accepted = _accepted(values)
+    if not options.keys() <= accepted:
+        return None
+    if "from_logits" in accepted:
+        options = options | {"from_logits": from_logits}
+    reduce = _REDUCTIONS[reduction]
+
+    def function(
+        y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        output = _probabilities(metric, y_pred) if from_logits else y_pred
+        return reduce(values(y_true, output, **options), sample_weight)
+
+    return function, unit_power
+
+
+def _whole(
+    metric: str, options: dict[str, Any], from_logits: bool
+) -> tuple[ScoreFunction, int] | None:
+    if metric not in _WHOLE:
+        return None
+    whole, unit_power = _WHOLE[metric]
+    # The order of predictions, which is all that AUC looks at, is that of the logits.
+    options = {key: value for key, value in options.items() if key != "from_logits"}
+    if not options.keys() <= _accepted(whole) or not _gives_one_number(options):
+        return None
+    if isinstance(options.get("thresholds"), (list, tuple)):
+        options = options | {"thresholds": options["thresholds"][0]}
+
+    def function(
+        y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        output = _probabilities(metric, y_pred) if from_logits else y_pred
+        return whole(y_true, output, sample_weight, **options)
+
+    return function, unit_power
+
+
+def _accepted(function: Callable[..., Any]) -> set[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def _gives_one_number(options: Mapping[str, Any]) -> bool:
+    thresholds = options.get("thresholds")
+    if isinstance(thresholds, (list, tuple)) and len(thresholds) != 1:
+        return False
+    if options.get("class_aggregation", "") is None:
+        return False
+    return str(options.get("curve", "ROC")).upper() in ("ROC", "PR")
+
+
+def _probabilities(metric: str, logits: ArrayLike) -> ArrayLike:
+    """Turn logits into what a threshold such as 0.5 is meant for; leave the others as they are."""
+    # The largest output, which accuracy over several classes takes, stays the largest.
+    return sigmoid(logits) if metric in _THRESHOLDED else logits
+
+
+def _mean_over_batch(values: Array, sample_weight: ArrayLike | None) -> float:
+    """Keras' mean of a loss: weighted, but divided by the number of rows."""
+    weights = row_weights(sample_weight, len(values))
+    return float(np.mean(values.T * weights)) if values.size else float("nan")
+
+
+def _sum(values: Array, sample_weight: ArrayLike | None) -> float:
+    return float(np.sum(values.T * row_weights(sample_weight, len(values))))
+
+
+_REDUCTIONS: dict[str, Callable[[Array, ArrayLike | None], float]] = {
+    "weighted": mean_over_rows,
+    "mean_with_sample_weight": mean_over_rows,
+    "sum_over_batch_size": _mean_over_batch,
+    "mean": _mean_over_batch,
+    "sum": _sum,
+}

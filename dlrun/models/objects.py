@@ -1,0 +1,74 @@
+"""From a checked component to the live Keras object."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from typing import Any
+
+from dlrun.config.components import metric_names
+from dlrun.errors import ComponentError
+from dlrun.registry.catalogue import NAMESPACES, entry
+from dlrun.registry.keras_component import KerasComponent
+
+REFUSALS = (ValueError, TypeError, AttributeError, ImportError, NotImplementedError)
+"""What Keras raises where it does not accept a component."""
+
+LONGEST_REASON = 300
+
+
+def build_object(component: KerasComponent) -> Any:
+    """Return the Keras object that a component describes, nested ones included.
+
+    Returns:
+        The object; for a metric without arguments, and a loss given by an alias (`mse`), the
+        word of the config: `Model.compile` understands it and names the metric after it.
+
+    Raises:
+        ComponentError: Keras refused the component, or one nested in it.
+    """
+    if _stays_a_word(component):
+        return component.alias
+    arguments = {name: _argument(value) for name, value in component.arguments.items()}
+    if component.kind == "metric":
+        # Keras would count up from object to object in a process: auc, auc_1, ...
+        arguments.setdefault("name", metric_names([component])[0])
+    try:
+        make = getattr(importlib.import_module(NAMESPACES[component.kind]), component.name)
+        return make(**arguments)
+    except REFUSALS as error:
+        message = f"Keras refused {component.alias}: {reason(error)}"
+        raise ComponentError(message, component.path) from error
+
+
+def reason(error: Exception) -> str:
+    """Return what an error of Keras says, as one line without its lists of call arguments."""
+    text = re.sub(r"\x1b\[\d*m", "", str(error))
+    text = re.sub(r"^Exception encountered when calling \S+\s+", "", text)
+    text = text.rsplit("Exception encountered: ", 1)[-1]
+    text = re.split(r"\s*Arguments received by ", text)[0]
+    text = re.sub(r"\s+", " ", text).strip().rstrip(".")
+    if len(text) <= LONGEST_REASON:
+        return text
+    return text[:LONGEST_REASON].rsplit(" ", 1)[0] + " ..."
+
+
+def _stays_a_word(component: KerasComponent) -> bool:
+    if component.arguments or component.kind not in ("loss", "metric"):
+        return False
+    known = entry(component.kind, component.name)
+    by_compile = known is not None and known.resolved_by_compile
+    return by_compile or component.kind == "metric" or component.alias != component.name
+
+
+def _argument(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_argument(item) for item in value]
+    if not isinstance(value, KerasComponent):
+        return value
+    if value.kind == "initializer" and not value.arguments:
+        known = entry("initializer", value.name)
+        if known is not None and known.argument("seed") is not None:
+            # Keras makes it in the layer, where a layer written by hand draws its seed too.
+            return value.name
+    return build_object(value)

@@ -1,0 +1,227 @@
+"""One fold from raw rows to a scored model: nothing in it has seen the held-out rows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlrun.config.schema import Config
+from dlrun.data.pipeline import Pipeline, fit_pipeline
+from dlrun.data.samples import Dataset, Samples
+from dlrun.metrics.baselines import Baseline, baseline
+from dlrun.metrics.folds import best_epoch
+from dlrun.models.build import build_model, compile_model
+from dlrun.protocols.compatibility import check_output
+from dlrun.protocols.measures import Measure
+from dlrun.protocols.observer import Observer, Recorder
+from dlrun.protocols.protocol import Fold
+from dlrun.protocols.result import FoldResult
+from dlrun.protocols.weights import class_weights, sample_weights
+from dlrun.training.backend import reset
+from dlrun.training.callbacks import build_callbacks
+from dlrun.training.engine import Arrays, FitRequest, FitResult
+from dlrun.training.engines.keras import KerasEngine
+from dlrun.training.prediction import predict
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows of one fold, before and after preprocessing.
+
+    Args:
+        samples: The rows as the source gave them.
+        arrays: What the model sees.
+        truth: (n,) or (n, k) targets that errors are measured against: in their own unit for
+            regression, as the loss sees them for classification.
+    """
+
+    samples: Samples
+    arrays: Arrays
+    truth: Array
+
+
+def run_fold(
+    config: Config,
+    dataset: Dataset,
+    fold: Fold,
+    measures: Sequence[Measure],
+    chosen: Measure,
+    observer: Observer,
+    recorder: Recorder,
+) -> FoldResult:
+    """Fit the preprocessing and a fresh model on the fold's training rows, and score it."""
+    started = time.perf_counter()
+    pipeline = fit_pipeline(
+        config.preprocess, config.target_steps, dataset, dataset.samples.take(fold.train)
+    )
+    train = prepare(config, dataset, pipeline, fold.train)
+    scored = None if fold.scored is None else prepare(config, dataset, pipeline, fold.scored)
+    watched = scored
+    if fold.watched is not None and not fold.watches_scored_rows:
+        watched = prepare(config, dataset, pipeline, fold.watched)
+    model = fresh_model(config, train.arrays, config.seed + fold.index)
+    fitted = _fit(config, dataset, fold, model, pipeline, measures, (train, watched), observer, recorder)
+    best = _best_epoch(fitted.history, chosen)
+    judged = judge(model, pipeline, dataset, train.truth, scored, measures, chosen)
+    return FoldResult(
+        index=fold.index,
+        iteration=fold.iteration,
+        history=fitted.history,
+        measures=judged.measures,
+        score=judged.measures.get(chosen.name),
+        baseline=judged.baseline,
+        best_epoch=best[0] if best else None,
+        best_value=best[1] if best else None,
+        rows=np.empty(0, np.int64) if scored is None else scored.samples.rows,
+        predictions=judged.predictions,
+        seconds=time.perf_counter() - started,
+        interrupted=fitted.interrupted,
+        findings=tuple(pipeline.findings((scored or train).samples)),
+        model=model,
+        pipeline=pipeline,
+    )
+
+
+def prepare(config: Config, dataset: Dataset, pipeline: Pipeline, positions: Array) -> Prepared:
+    """Bring rows into the form that the model sees."""
+    return prepare_samples(config, dataset.task, pipeline, dataset.samples.take(positions))
+
+
+def prepare_samples(
+    config: Config, task: str, pipeline: Pipeline, samples: Samples
+) -> Prepared:
+    """Bring rows into the form that the model sees, whatever part they come from."""
+    targets = pipeline.targets(samples)
+    weights = sample_weights(config.training.sample_weight, samples)
+    arrays = Arrays(inputs=pipeline.inputs(samples), targets=targets, weights=weights)
+    if task != "regression":
+        return Prepared(samples, arrays, truth=targets)
+    columns = [np.asarray(column, np.float64) for column in samples.targets.values()]
+    truth = columns[0] if len(columns) == 1 else np.column_stack(columns)
+    return Prepared(samples, arrays, truth)
+
+
+def fresh_model(config: Config, train: Arrays, seed: int) -> Any:
+    """Build and compile the config's model with weights that depend on the seed alone.
+
+    Raises:
+        ComponentError: Keras refused a part of it, or its output does not fit the targets.
+    """
+    reset(seed)
+    layers = config.architecture.layers
+    model = build_model(layers, train.inputs.shape[1:], str(train.inputs.dtype))
+    check_output(model.output_shape, train.targets, config.loss.name, layers[-1].path)
+    compile_model(model, config.loss, config.optimizer, config.metrics)
+    return model
+
+
+def _fit(
+    config: Config,
+    dataset: Dataset,
+    fold: Fold,
+    model: Any,
+    pipeline: Pipeline,
+    measures: Sequence[Measure],
+    rows: tuple[Prepared, Prepared | None],
+    observer: Observer,
+    recorder: Recorder,
+) -> FitResult:
+    train, watched = rows
+    units = _units(measures, pipeline.target_scale)
+
+    def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
+        logs = {name: value * units.get(name, 1.0) for name, value in logs.items()}
+        recorder.epoch(fold.index, epoch, logs, seconds)
+        observer.epoch_ended(fold.index, epoch, logs, seconds)
+
+    def on_step(epoch: int, step: int, steps: int) -> None:
+        observer.step_ended(fold.index, epoch, step, steps)
+
+    training = config.training
+    recorder.training_begins(fold.index)
+    request = FitRequest(
+        model=model,
+        train=train.arrays,
+        validation=None if watched is None else watched.arrays,
+        epochs=training.epochs,
+        batch_size=training.batch_size,
+        shuffle=training.shuffle,
+        class_weight=class_weights(training.class_weight, train.arrays.targets, dataset),
+        callbacks=build_callbacks(
+            training.callbacks, lambda: recorder.callback_folder(fold.index)
+        ),
+        on_epoch=on_epoch,
+        on_step=on_step,
+    )
+    fitted = KerasEngine().fit(request)
+    history = {
+        name: [value * units.get(name, 1.0) for value in values]
+        for name, values in fitted.history.items()
+    }
+    return FitResult(history, fitted.interrupted)
+
+
+def _units(measures: Sequence[Measure], target_scale: float) -> Mapping[str, float]:
+    """What brings each metric of a history back to the target's own unit.
+
+    The loss stays as it is optimised: regularisation penalties in it have no unit.
+    """
+    return {
+        prefix + measure.name: target_scale**measure.unit_power
+        for measure in measures
+        if measure.component.kind == "metric"
+        for prefix in ("", "val_")
+    }
+
+
+def _best_epoch(history: Mapping[str, Sequence[float]], chosen: Measure) -> tuple[int, float] | None:
+    watched = history.get(f"val_{chosen.name}")
+    return best_epoch(watched, chosen.direction) if watched else None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A trained model on rows it has not seen.
+
+    Args:
+        predictions: (m, k) model output, in the target's own unit.
+        measures: Loss and metrics by name; metrics in the target's own unit, the loss as it
+            is optimised.
+        baseline: The common-sense baseline in the measure of success, or None.
+    """
+
+    predictions: Array
+    measures: dict[str, float]
+    baseline: Baseline | None
+
+
+def judge(
+    model: Any,
+    pipeline: Pipeline,
+    dataset: Dataset,
+    train_truth: Array,
+    rows: Prepared | None,
+    measures: Sequence[Measure],
+    chosen: Measure,
+) -> Judgement:
+    """Score a trained model, and common sense, on the same rows."""
+    if rows is None:
+        return Judgement(np.empty((0, 0), np.float32), {}, None)
+    output = predict(model, rows.arrays.inputs)
+    predictions = pipeline.invert(output)
+    values = {
+        measure.name: measure(rows.arrays.targets, output)
+        if measure.component.kind == "loss"
+        else measure(rows.truth, predictions)
+        for measure in measures
+    }
+    reference = None
+    if chosen.score is not None and chosen.component.kind == "metric":
+        reference = baseline(dataset.task, chosen.score, train_truth, rows.truth)
+    return Judgement(predictions, values, reference)

@@ -1,0 +1,64 @@
+"""The loss and the metrics of a config as functions of true and predicted values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.config.components import metric_names
+from dlrun.metrics.scores import Score, direction, find_score
+from dlrun.registry.keras_component import KerasComponent
+from dlrun.training.prediction import keras_measure
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number that a model is judged by.
+
+    Args:
+        name: What Keras' history calls it.
+        component: The metric or loss of the config.
+        score: The NumPy version, or None where only Keras has one.
+    """
+
+    name: str
+    component: KerasComponent
+    score: Score | None
+
+    @property
+    def direction(self) -> str:
+        """`min` where lower is better, else `max`."""
+        return self.score.direction if self.score else direction(self.component.name)
+
+    @property
+    def unit_power(self) -> int:
+        """Power of the target's unit that the measure is in; 0 where it has none."""
+        return self.score.unit_power if self.score else 0
+
+    def __call__(self, y_true: Array, y_pred: Array) -> float:
+        """Measure predictions ((n, k)) against the truth ((n,) or (n, k))."""
+        if not np.isfinite(y_pred).all():
+            return float("nan")
+        if self.score is not None:
+            return self.score.function(y_true, y_pred)
+        return keras_measure(self.component, y_true, y_pred)
+
+
+def measures_of(loss: KerasComponent, metrics: Sequence[KerasComponent]) -> list[Measure]:
+    """The loss first, then every metric, named as in Keras' history."""
+    named = [("loss", loss), *zip(metric_names(metrics), metrics, strict=True)]
+    return [
+        Measure(name, component, find_score(component.name, component.arguments))
+        for name, component in named
+    ]
+
+
+def select_measure(measures: Sequence[Measure], name: str | None) -> Measure:
+    """The measure of success by its name in the history; None for the first metric."""
+    if name is None:
+        return measures[min(1, len(measures) - 1)]
+    return next(measure for measure in measures if measure.name == name)

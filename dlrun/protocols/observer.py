@@ -1,0 +1,69 @@
+"""Who is told what happens while a protocol runs: the terminal, and the run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from dlrun.protocols.result import FoldResult
+
+
+class Observer(Protocol):
+    """What a display of progress implements. Folds are counted from 0, epochs from 1."""
+
+    def experiment_started(
+        self, name: str, folds: int, epochs: int, metrics: Sequence[str]
+    ) -> None:
+        """All folds are about to be trained."""
+        ...
+
+    def fold_started(self, fold: int) -> None:
+        """A fold is about to be trained."""
+        ...
+
+    def step_ended(self, fold: int, epoch: int, step: int, steps: int) -> None:
+        """A gradient step is done."""
+        ...
+
+    def epoch_ended(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """An epoch is done; `logs` holds its metrics."""
+        ...
+
+    def fold_ended(self, fold: int, score: float | None, seconds: float) -> None:
+        """A fold is trained and scored."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something the user should know, one sentence."""
+        ...
+
+    def experiment_ended(self) -> None:
+        """All folds are done, or the run was stopped."""
+        ...
+
+
+class Recorder(Protocol):
+    """What keeps the results as they come."""
+
+    def training_begins(self, fold: int) -> None:
+        """Data and model of a fold are ready; its first step comes next."""
+        ...
+
+    def callback_folder(self, fold: int) -> Path:
+        """Return the folder for the files of a fold's callbacks."""
+        ...
+
+    def splits(self, splits: dict[str, np.ndarray]) -> None:
+        """The row numbers of every split, before anything is trained."""
+        ...
+
+    def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """One epoch's metrics."""
+        ...
+
+    def fold(self, result: FoldResult) -> None:
+        """One fold's model, preprocessing, score and predictions."""
+        ...

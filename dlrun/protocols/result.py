@@ -1,0 +1,83 @@
+"""What training under a protocol comes to, as facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from dlrun.data.pipeline import Pipeline
+from dlrun.metrics.baselines import Baseline
+from dlrun.training.engine import History
+
+Array = np.ndarray
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One fold, trained and scored.
+
+    Args:
+        index: Counted from 0 over all iterations.
+        iteration: Which reshuffling of the rows it belongs to, from 0.
+        history: Every metric of every epoch, errors in the target's own unit.
+        measures: Loss and metrics of the trained model on the scored rows, in the target's own
+            unit; empty where nothing was held out.
+        score: The measure of success among them, or None.
+        baseline: The common-sense baseline on the same rows, or None.
+        best_epoch: Epoch (from 1) whose watched score was best, or None.
+        best_value: The watched score at that epoch, or None.
+        rows: (m,) int64 row numbers that were scored, in the source's numbering.
+        predictions: (m, k) model output for them, in the target's own unit.
+        seconds: Time the fold took.
+        interrupted: Whether the user stopped it.
+        findings: What the user should know, one sentence each.
+        model: The trained `keras.Model`.
+        pipeline: The preprocessing it was trained with.
+    """
+
+    index: int
+    iteration: int
+    history: History
+    measures: dict[str, float]
+    score: float | None
+    baseline: Baseline | None
+    best_epoch: int | None
+    best_value: float | None
+    rows: Array
+    predictions: Array
+    seconds: float
+    interrupted: bool
+    findings: tuple[str, ...]
+    model: Any
+    pipeline: Pipeline
+
+    @property
+    def epochs(self) -> int:
+        """Completed epochs."""
+        return len(next(iter(self.history.values()), []))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All folds of one protocol.
+
+    Args:
+        folds: The folds that were trained, in order, without their models.
+        score_name: The measure of success, as the history names it.
+        direction: `min` where lower is better, else `max`.
+        interrupted: Whether the user stopped before the last fold was done.
+        watched_scored_rows: Whether callbacks steered training by the rows that give the
+            score, which flatters it.
+        parameters: Trainable parameters of the model.
+        seconds: Time all folds took.
+    """
+
+    folds: tuple[FoldResult, ...]
+    score_name: str
+    direction: str
+    interrupted: bool
+    watched_scored_rows: bool
+    parameters: int
+    seconds: float

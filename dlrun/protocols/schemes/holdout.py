@@ -1,0 +1,30 @@
+"""Hold-out: one split into training and validation rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlrun.data.splits import Deal
+from dlrun.protocols.protocol import Fold, Protocol
+from dlrun.protocols.validation import Validation, hold_out
+
+
+class Holdout(Protocol):
+    """Train on some rows, score on the others."""
+
+    validation: float | Validation | None = 0.2
+    """The rows to hold out: a fraction, or one of `fraction`, `samples`, `first`, `path`;
+    `null` holds nothing out and trains the final model on all non-test rows."""
+
+    @property
+    def one_model(self) -> bool:
+        return True
+
+    def split(self, deal: Deal, steered: bool) -> list[Fold]:
+        if self.validation is None:
+            everything = np.arange(deal.n, dtype=np.int64)
+            return [Fold(index=0, iteration=0, train=everything, scored=None, watched=None)]
+        train, scored = hold_out(
+            deal, self.validation, shuffle=self.shuffle, stratify=self.stratify
+        )
+        return [Fold(index=0, iteration=0, train=train, scored=scored, watched=scored)]

@@ -1,0 +1,37 @@
+"""Iterated K-fold cross-validation: K-fold several times, shuffled anew each time."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from dlrun.data.splits import Deal, deal_kfold
+from dlrun.protocols.folded import Folded
+from dlrun.protocols.protocol import Fold, reseeded
+
+
+class IteratedKFold(Folded):
+    """Run K-fold P times on rows shuffled anew; the score is the mean of all P x K folds
+    (Deep Learning with Python, section 4.2.1)."""
+
+    folds: int = Field(default=5, ge=2)
+    """Number of parts, K."""
+
+    iterations: int = Field(default=3, ge=1)
+    """Number of times, P, that the rows are shuffled and cut."""
+
+    shuffle: Literal[True] = True
+    """Rows are always shuffled: without it every iteration would be the same."""
+
+    def split(self, deal: Deal, steered: bool) -> list[Fold]:
+        return [
+            fold
+            for iteration in range(self.iterations)
+            for fold in self._one_iteration(deal, steered, iteration)
+        ]
+
+    def _one_iteration(self, deal: Deal, steered: bool, iteration: int) -> list[Fold]:
+        deal = reseeded(deal, iteration)
+        splits = deal_kfold(deal, self.folds, shuffle=True, stratify=self.stratify)
+        return self.complete(deal, splits, steered, iteration)

@@ -1,0 +1,20 @@
+"""K-fold cross-validation."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from dlrun.data.splits import Deal, deal_kfold
+from dlrun.protocols.folded import Folded
+from dlrun.protocols.protocol import Fold
+
+
+class KFold(Folded):
+    """Cut the rows into K parts; each is scored by a model trained on the others."""
+
+    folds: int = Field(default=5, ge=2)
+    """Number of parts, K."""
+
+    def split(self, deal: Deal, steered: bool) -> list[Fold]:
+        splits = deal_kfold(deal, self.folds, shuffle=self.shuffle, stratify=self.stratify)
+        return self.complete(deal, splits, steered)

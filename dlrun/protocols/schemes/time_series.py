@@ -1,0 +1,35 @@
+"""Time-series cross-validation by forward chaining."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from dlrun.data.splits import Deal, deal_time_series
+from dlrun.protocols.folded import Folded
+from dlrun.protocols.protocol import Fold
+
+
+class TimeSeries(Folded):
+    """Train on the past and score on the stretch that follows, several times, each time with
+    a longer past (scikit-learn's `TimeSeriesSplit`)."""
+
+    folds: int = Field(default=5, ge=2)
+    """Number of stretches that are scored."""
+
+    gap: int = Field(default=0, ge=0)
+    """Rows left out between the training rows and the stretch that is scored."""
+
+    max_train: int | None = Field(default=None, ge=1)
+    """At most so many of the latest training rows; default: all of the past."""
+
+    shuffle: Literal[False] = False
+    """Rows are never shuffled."""
+
+    stratify: Literal[False] = False
+    """Time decides the splits, not the classes."""
+
+    def split(self, deal: Deal, steered: bool) -> list[Fold]:
+        splits = deal_time_series(deal, self.folds, gap=self.gap, max_train=self.max_train)
+        return self.complete(deal, splits, steered)

@@ -1,0 +1,74 @@
+"""Which rows are held out of training, as the config says it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from dlrun.data.splits import Deal, deal_holdout
+from dlrun.registry.component import Section
+
+Array = np.ndarray
+
+
+class Validation(Section):
+    """Rows to hold out. Exactly one of the options."""
+
+    fraction: float | None = Field(default=None, gt=0, lt=1)
+    """Share of the rows, between 0 and 1."""
+
+    samples: int | None = Field(default=None, ge=1)
+    """Number of rows."""
+
+    first: int | None = Field(default=None, ge=1)
+    """The first so many rows, in the order of the source: the book's hold-out."""
+
+    path: str | list[str] | None = None
+    """File, files or glob that hold the validation rows, relative to the config file."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Validation:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of `fraction`, `samples`, `first` and `path`")
+        return self
+
+
+def as_validation(given: float | Validation) -> Validation:
+    """Spell out the short form: a bare number is a fraction."""
+    return given if isinstance(given, Validation) else Validation(fraction=given)
+
+
+def hold_out(
+    deal: Deal, given: float | Validation, *, shuffle: bool, stratify: bool | None
+) -> tuple[Array, Array]:
+    """Return training and validation positions, int64."""
+    validation = as_validation(given)
+    if validation.path is not None:
+        assert deal.validation is not None
+        return np.flatnonzero(~deal.validation), np.flatnonzero(deal.validation)
+    return deal_holdout(
+        deal,
+        fraction=validation.fraction,
+        samples=validation.samples,
+        first=validation.first,
+        shuffle=shuffle,
+        stratify=stratify,
+    )
+
+
+def hold_out_within(
+    deal: Deal, positions: Array, given: float | Validation, *, shuffle: bool, stratify: bool | None
+) -> tuple[Array, Array]:
+    """Hold rows out of some of the rows; positions in and out count from the first row of all."""
+    part = replace(
+        deal,
+        n=len(positions),
+        labels=None if deal.labels is None else deal.labels[positions],
+        groups=None if deal.groups is None else deal.groups[positions],
+        time=None if deal.time is None else deal.time[positions],
+    )
+    train, held_out = hold_out(part, given, shuffle=shuffle, stratify=stratify)
+    return positions[train], positions[held_out]

@@ -1,0 +1,77 @@
+"""Weights of classes and rows in the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from dlrun.data.samples import Dataset, Samples
+from dlrun.errors import DataError
+from dlrun.registry.suggest import did_you_mean
+
+Array = np.ndarray
+
+
+def class_weights(
+    given: Literal["balanced"] | Mapping[str | int, float] | None,
+    targets: Array,
+    dataset: Dataset,
+) -> dict[int, float] | None:
+    """Return the weight of each class index in the loss.
+
+    Args:
+        given: `balanced` (n / (classes * rows of the class), scikit-learn's rule), a mapping
+            from class name or index, or None.
+        targets: (n,) class indices or (n, k) one-hot rows that are trained on.
+        dataset: Names the classes.
+
+    Raises:
+        DataError: The target has no classes, or a class of the mapping does not exist.
+    """
+    if given is None:
+        return None
+    if dataset.task not in ("binary", "multiclass"):
+        raise DataError(f"class_weight needs one target with classes; this task is {dataset.task}")
+    labels = targets.argmax(axis=1) if targets.ndim == 2 and targets.shape[1] > 1 else targets
+    labels = labels.ravel().astype(np.int64)
+    if given == "balanced":
+        present, counts = np.unique(labels, return_counts=True)
+        return {
+            int(label): len(labels) / (len(present) * int(count))
+            for label, count in zip(present, counts, strict=True)
+        }
+    names = next(iter(dataset.classes.values()), ())
+    return {
+        _index(name, names, int(labels.max())): float(weight) for name, weight in given.items()
+    }
+
+
+def _index(name: str | int, names: tuple[str, ...], largest: int) -> int:
+    if str(name) in names:
+        return names.index(str(name))
+    if isinstance(name, int) and 0 <= name <= max(largest, len(names) - 1):
+        return name
+    raise DataError(
+        f"class_weight names the class '{name}', which the target does not have"
+        f"{did_you_mean(str(name), names)}"
+    )
+
+
+def sample_weights(column: str | None, samples: Samples) -> Array | None:
+    """Return the weight of each row in the loss, (n,) float32, or None.
+
+    Raises:
+        DataError: A weight is negative or missing; names the row.
+    """
+    if column is None:
+        return None
+    weights = np.asarray(samples.extras[column], np.float32)
+    bad = np.flatnonzero(~(weights >= 0))
+    if bad.size:
+        raise DataError(
+            f"sample_weight column '{column}' holds {weights[bad[0]]} in row "
+            f"{samples.rows[bad[0]]}; weights must be 0 or more"
+        )
+    return weights

@@ -1,0 +1,326 @@
+"""Keras' public classes and their arguments, known without importing Keras.
+
+The facts are in `keras_catalogue.json`, which `scripts/build_catalogue.py` writes from the
+installed Keras. Where another version of Keras is installed, a name that the file does not
+know is looked up in Keras itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from dlrun.registry.keras_component import KerasKind
+
+KINDS: tuple[KerasKind, ...] = get_args(KerasKind)
+
+NAMESPACES: dict[KerasKind, str] = {
+    "layer": "keras.layers",
+    "optimizer": "keras.optimizers",
+    "loss": "keras.losses",
+    "metric": "keras.metrics",
+    "callback": "keras.callbacks",
+    "regularizer": "keras.regularizers",
+    "initializer": "keras.initializers",
+    "constraint": "keras.constraints",
+    "schedule": "keras.optimizers.schedules",
+}
+"""The module in which Keras exports the classes of a kind."""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a class.
+
+    Args:
+        name: Its name.
+        required: Whether the class cannot do without it.
+        default: What holds where it is not given; None also where the default is no plain data.
+        has_plain_default: Whether `default` is what Keras takes.
+        accepts: What may be given, any of: `boolean`, `integer`, `number`, `string`, `list`,
+            `null`, `python` (code, which a config does not hold), `activation` (a name of
+            `activations()`, or a layer that acts as one), `layers` (a list of layers), or a
+            kind of component. Empty: anything.
+        minimum: Smallest number allowed.
+        maximum: Largest number allowed.
+        choices: The only strings allowed; empty: any string.
+        doc: The first sentence of Keras' own documentation.
+        common: Whether every class of the kind has it (`name`, `dtype`, ... of layers).
+    """
+
+    name: str
+    required: bool = False
+    default: Any = None
+    has_plain_default: bool = False
+    accepts: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    doc: str = ""
+    common: bool = False
+
+    @property
+    def component_kinds(self) -> tuple[KerasKind, ...]:
+        """The kinds of component that may be given."""
+        return tuple(kind for kind in KINDS if kind in self.accepts)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One class of Keras.
+
+    Args:
+        kind: What it is.
+        name: Keras' own name of the class.
+        aliases: Other names that Keras accepts for it.
+        arguments: Its arguments in order; those common to all of its kind come last.
+        summary: The first line of Keras' own documentation.
+        refusal: Why a config cannot use it, following the name in a sentence; or None.
+        resolved_by_compile: Whether it is no class but a word that `Model.compile` understands
+            (`accuracy`, `crossentropy`), which takes no arguments.
+        act_as_activation: Whether this layer may be given where an activation is wanted.
+    """
+
+    kind: KerasKind
+    name: str
+    aliases: tuple[str, ...] = ()
+    arguments: tuple[Argument, ...] = ()
+    summary: str = ""
+    refusal: str | None = None
+    resolved_by_compile: bool = False
+    act_as_activation: bool = False
+
+    @property
+    def first(self) -> Argument | None:
+        """The argument that a bare value sets, or None where there is none."""
+        return next((a for a in self.arguments if not a.common), None)
+
+    def argument(self, name: str) -> Argument | None:
+        """The argument of that name, or None."""
+        return next((a for a in self.arguments if a.name == name), None)
+
+
+def entry(kind: KerasKind, name: str) -> Entry | None:
+    """Return what is known of a class.
+
+    Args:
+        kind: Which of Keras' name spaces to look in.
+        name: The class's name or an alias, exactly as Keras spells it.
+
+    Returns:
+        The entry, or None where Keras has no such class. Keras is imported only if its
+        installed version is not the catalogue's and the catalogue does not know the name.
+    """
+    canonical = _spellings(kind).get(name)
+    if canonical is not None:
+        return _entry(kind, canonical)
+    return live_entry(kind, name)
+
+
+def names(kind: KerasKind) -> list[str]:
+    """Return the names of all classes of a kind that a config can use, sorted."""
+    classes = _catalogue()["entries"][kind]
+    return [name for name, facts in classes.items() if "refusal" not in facts]
+
+
+def spellings(kind: KerasKind) -> list[str]:
+    """Return every name and alias that a config can use for a kind, sorted."""
+    usable = set(names(kind))
+    return sorted(word for word, name in _spellings(kind).items() if name in usable)
+
+
+def activations() -> tuple[str, ...]:
+    """Return the names of Keras' activation functions, sorted."""
+    return tuple(_catalogue()["activations"])
+
+
+def keras_version() -> str:
+    """Return the version of Keras that the catalogue was made from."""
+    return str(_catalogue()["keras"])
+
+
+def live_entry(kind: KerasKind, name: str) -> Entry | None:
+    """Return a class as the installed Keras has it, from its signature.
+
+    Returns:
+        The entry, with types only for arguments that the catalogue knows; None where Keras
+        has no such class, or where the installed version is the catalogue's, so that Keras
+        has nothing to add.
+    """
+    if _installed_version() in (None, keras_version()) or not name.isidentifier():
+        return None
+    namespace = importlib.import_module(NAMESPACES[kind])
+    found = getattr(namespace, name, None)
+    if not inspect.isclass(found):
+        return None
+    arguments = list(signature_arguments(found, kind))
+    own = {argument.name for argument in arguments}
+    if takes_keywords(found):
+        arguments += [a for a in _common_arguments(kind) if a.name not in own]
+    live = Entry(kind, name, arguments=tuple(arguments), summary=summary_of(found))
+    canonical = _spellings(kind).get(name)
+    return live if canonical is None else _updated(_entry(kind, canonical), live)
+
+
+def signature_arguments(cls: type, kind: KerasKind) -> Iterator[Argument]:
+    """Yield the arguments that a class names in its signature, without types or documentation.
+
+    Args:
+        cls: A class of Keras.
+        kind: What it is.
+    """
+    for parameter in _parameters(cls):
+        if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
+            continue
+        required = parameter.default is parameter.empty
+        default = None if required else parameter.default
+        plain = not required and is_plain(default)
+        yield Argument(
+            name=parameter.name,
+            required=required,
+            default=as_plain(default) if plain else None,
+            has_plain_default=plain,
+            accepts=component_kinds_of(parameter.name, kind),
+        )
+
+
+def component_kinds_of(argument: str, kind: KerasKind) -> tuple[str, ...]:
+    """Return what an argument accepts where its name tells that it takes a component.
+
+    Args:
+        argument: The argument's name.
+        kind: The kind of the class that has it.
+    """
+    for nested in ("initializer", "regularizer", "constraint"):
+        if argument == nested or argument.endswith(f"_{nested}"):
+            return (nested, "null")
+    if argument == "activation" or argument.endswith("_activation"):
+        return ("activation", "null")
+    if kind == "optimizer":
+        exact = {"learning_rate": ("number", "schedule"), "inner_optimizer": ("optimizer",)}
+        return exact.get(argument, ())
+    if kind == "layer":
+        exact = {
+            "layer": ("layer",),
+            "backward_layer": ("layer", "null"),
+            "cell": ("layer", "layers"),
+            "cells": ("layers",),
+            "layers": ("layers",),
+        }
+        return exact.get(argument, ())
+    return ()
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether a value can be written as JSON (a tuple counts as a list)."""
+    if isinstance(value, list | tuple):
+        return all(is_plain(item) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def as_plain(value: Any) -> Any:
+    """Return the value with tuples turned into lists."""
+    return [as_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def summary_of(cls: type) -> str:
+    """Return the first line of a class's documentation, without a full stop."""
+    lines = inspect.cleandoc(cls.__doc__ or "").splitlines()
+    return lines[0].strip().rstrip(".") if lines else ""
+
+
+def takes_keywords(cls: type) -> bool:
+    """Tell whether a class takes more arguments than its signature names."""
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in _parameters(cls))
+
+
+def _parameters(cls: type) -> list[inspect.Parameter]:
+    constructor = cast(Any, cls).__init__
+    return list(inspect.signature(constructor).parameters.values())[1:]
+
+
+def _updated(known: Entry, live: Entry) -> Entry:
+    """The known entry with the arguments and defaults that the installed Keras has."""
+    arguments = []
+    for argument in live.arguments:
+        if (typed := known.argument(argument.name)) is not None:
+            argument = replace(
+                typed,
+                required=argument.required,
+                default=argument.default,
+                has_plain_default=argument.has_plain_default,
+            )
+        arguments.append(argument)
+    return replace(known, arguments=tuple(arguments))
+
+
+@cache
+def _catalogue() -> dict[str, Any]:
+    text = Path(__file__).with_name("keras_catalogue.json").read_text(encoding="utf-8")
+    return cast(dict[str, Any], json.loads(text))
+
+
+@cache
+def _installed_version() -> str | None:
+    # Costs more to import than the whole catalogue to read, and is hardly ever needed.
+    from importlib import metadata
+
+    try:
+        return metadata.version("keras")
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@cache
+def _spellings(kind: KerasKind) -> dict[str, str]:
+    """Every accepted name of a kind, to the name of the class."""
+    words = {}
+    for name, facts in _catalogue()["entries"][kind].items():
+        words.update(dict.fromkeys((name, *facts.get("aliases", ())), name))
+    return words
+
+
+@cache
+def _entry(kind: KerasKind, name: str) -> Entry:
+    facts = _catalogue()["entries"][kind][name]
+    arguments = tuple(_argument(*item) for item in facts.get("arguments", {}).items())
+    if facts.get("common"):
+        known = {argument.name for argument in arguments}
+        arguments += tuple(a for a in _common_arguments(kind) if a.name not in known)
+    return Entry(
+        kind=kind,
+        name=name,
+        aliases=tuple(facts.get("aliases", ())),
+        arguments=arguments,
+        summary=facts.get("summary", ""),
+        refusal=facts.get("refusal"),
+        resolved_by_compile=facts.get("resolved_by_compile", False),
+        act_as_activation=facts.get("act_as_activation", False),
+    )
+
+
+@cache
+def _common_arguments(kind: KerasKind) -> tuple[Argument, ...]:
+    common = _catalogue()["common"].get(kind, {})
+    return tuple(_argument(name, facts, common=True) for name, facts in common.items())
+
+
+def _argument(name: str, facts: dict[str, Any], common: bool = False) -> Argument:
+    return Argument(
+        name=name,
+        required=facts.get("required", False),
+        default=facts.get("default"),
+        has_plain_default="default" in facts,
+        accepts=tuple(facts["accepts"].split("|")) if "accepts" in facts else (),
+        minimum=facts.get("minimum"),
+        maximum=facts.get("maximum"),
+        choices=tuple(facts.get("choices", ())),
+        doc=facts.get("doc", ""),
+        common=common,
+    )

@@ -1,0 +1,380 @@
+"""What the curves of a run show, as facts: which panels, which epoch is best, what is left out.
+
+Epochs are counted from 1; a curve is one value an epoch, NaN where there is none.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from dlrun.metrics.folds import best_epoch, mean_history, moving_average
+from dlrun.metrics.names import Direction, direction, snake_case
+
+Curve = tuple[float, ...]
+History = Mapping[str, Sequence[float]]
+
+NO_METRICS = ("fold", "epoch", "seconds", "learning_rate", "lr")
+"""Columns of a history that get no panel."""
+
+EARLY_SHARE = 0.25
+"""At most this share of the epochs may be left out at the beginning."""
+
+FEW_EPOCHS = 20
+"""Shorter trainings are shown whole."""
+
+DWARFING = 2.0
+"""An early epoch is left out if it lies further from the range of the later epochs than this
+many times that range: it would press the rest flat."""
+
+NOISY = 5.0
+"""A curve is noisy if its ups and downs add up to more than this many times its range."""
+
+SMOOTHED_EPOCHS = 15
+"""Shorter curves are not smoothed."""
+
+STRONGEST_SMOOTHING = 0.9
+"""Factor of the moving average of long curves, as in the book."""
+
+LAG_SHARE = 0.02
+"""Shorter curves are smoothed less: a moving average may lag behind by this share of them."""
+
+LOG_RATIO = 50.0
+"""The axis is logarithmic if the largest value is more than this many times the median."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch of a curve and its value there."""
+
+    epoch: int
+    value: float
+
+
+@dataclass(frozen=True)
+class FitPanel:
+    """One metric of one training.
+
+    Args:
+        metric: Its name in the history.
+        label: What the axis says.
+        training: One value an epoch; empty where only validation was measured.
+        validation: One value an epoch; empty where nothing was held out.
+        best: Best epoch of the validation curve, or None where it has none.
+        logarithmic: Whether the axis should be.
+    """
+
+    metric: str
+    label: str
+    training: Curve
+    validation: Curve
+    best: Best | None
+    logarithmic: bool
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """Moving averages of what a `FoldsPanel` holds, from the first shown epoch on, NaN before.
+
+    `factor` is the weight of the past in them; see `dlrun.metrics.folds.moving_average`.
+    """
+
+    factor: float
+    folds: tuple[Curve, ...]
+    mean: Curve
+    std: Curve
+
+
+@dataclass(frozen=True)
+class FoldsPanel:
+    """One metric over folds.
+
+    Args:
+        metric: Its name in the history, without `val_`.
+        label: What the axis says.
+        part: Whether validation was measured, or only training.
+        folds: Each fold's curve; lengths may differ.
+        mean: Mean over folds of the epochs that all reached.
+        std: Standard deviation over folds (`ddof=1`) of the same epochs.
+        smoothed: What is drawn instead where the mean is noisy, else None.
+        best: Best epoch of the mean (not of the smoothed one), or None where it has none.
+        logarithmic: Whether the axis should be.
+    """
+
+    metric: str
+    label: str
+    part: Literal["validation", "training"]
+    folds: tuple[Curve, ...]
+    mean: Curve
+    std: Curve
+    smoothed: Smoothed | None
+    best: Best | None
+    logarithmic: bool
+
+
+@dataclass(frozen=True)
+class CurveFacts:
+    """All curves of a run.
+
+    Args:
+        title: Name of the run.
+        epochs: Epochs of the longest training.
+        panels: One for each metric, in the order of the history.
+        left_out: Epochs at the beginning that are not shown.
+    """
+
+    title: str
+    epochs: int
+    panels: tuple[FitPanel | FoldsPanel, ...]
+    left_out: int = 0
+
+
+def fit_facts(
+    history: History,
+    title: str,
+    *,
+    directions: Mapping[str, Direction] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> CurveFacts:
+    """Return the facts of one training.
+
+    Args:
+        history: Metric to its value in every epoch, `val_` before those of validation data.
+        title: Name of the run.
+        directions: Which way is better, for metrics that Keras' names do not tell.
+        units: Unit of a metric, where it has one.
+    """
+    panels = []
+    for metric in metric_names([history]):
+        training, validation = (_curve(history.get(key, ())) for key in (metric, f"val_{metric}"))
+        panels.append(
+            FitPanel(
+                metric=metric,
+                label=metric_label(metric, (units or {}).get(metric)),
+                training=training,
+                validation=validation,
+                best=_best(validation, curve_direction(metric, directions)),
+                logarithmic=_spans_magnitudes(training + validation),
+            )
+        )
+    return CurveFacts(title, _longest([history]), tuple(panels))
+
+
+def folds_facts(
+    histories: Sequence[History],
+    title: str,
+    *,
+    directions: Mapping[str, Direction] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> CurveFacts:
+    """Return the facts of several folds: their mean and spread. Args as `fit_facts`."""
+    means = mean_history(histories)
+    left_out = 0
+    panels = []
+    for metric in metric_names([means]):
+        key = f"val_{metric}" if f"val_{metric}" in means else metric
+        better = curve_direction(metric, directions)
+        mean = _curve(means[key]["mean"])
+        left_out = max(left_out, dwarfing_epochs(mean, better))
+        panels.append(
+            FoldsPanel(
+                metric=metric,
+                label=metric_label(metric, (units or {}).get(metric)),
+                part="validation" if key != metric else "training",
+                folds=tuple(_curve(history[key]) for history in histories),
+                mean=mean,
+                std=_curve(means[key]["std"]),
+                smoothed=None,
+                best=_best(mean, better),
+                logarithmic=False,
+            )
+        )
+    return CurveFacts(
+        title,
+        _longest(histories),
+        tuple(_without_first(panel, left_out) for panel in panels),
+        left_out,
+    )
+
+
+def facts_from_table(
+    table: History,
+    title: str,
+    *,
+    directions: Mapping[str, Direction] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> CurveFacts:
+    """Return the facts of a run's `metrics.csv`.
+
+    Args:
+        table: Its columns, `fold` among them; rows of one fold are in the order of its epochs.
+        title: Name of the run.
+        directions: As in `fit_facts`.
+        units: As in `fit_facts`.
+    """
+    folds = list(table.get("fold", ()))
+    numbers = sorted(set(folds))
+    histories = [
+        {
+            name: [value for value, fold in zip(values, folds, strict=True) if fold == number]
+            for name, values in table.items()
+        }
+        for number in numbers
+    ]
+    if len(histories) > 1:
+        return folds_facts(histories, title, directions=directions, units=units)
+    history = histories[0] if histories else table
+    return fit_facts(history, title, directions=directions, units=units)
+
+
+def metric_names(histories: Iterable[Mapping[str, object]]) -> list[str]:
+    """Names of all metrics without `val_`, in the order in which they first come."""
+    names: dict[str, None] = {}
+    for history in histories:
+        for name in history:
+            if name not in NO_METRICS:
+                names.setdefault(name.removeprefix("val_"))
+    return list(names)
+
+
+def curve_direction(
+    name: str, directions: Mapping[str, Direction] | None = None
+) -> Direction | None:
+    """Return which way a metric of a history is better, or None if that is not known.
+
+    The names of outputs before it (`answer_accuracy`) and numbers behind it (`auc_1`) do not
+    count.
+    """
+    name = name.removeprefix("val_")
+    if directions and name in directions:
+        return directions[name]
+    parts = re.sub(r"_\d+$", "", name).split("_")
+    for start in range(len(parts)):
+        try:
+            return direction("_".join(parts[start:]))
+        except LookupError:
+            continue
+    return None
+
+
+def metric_label(name: str, unit: str | None = None) -> str:
+    """Return what an axis says for a metric: `Accuracy`, `MAE (thousand dollars)`."""
+    label = _LABELS.get(name.lower())
+    if label is None:
+        words = snake_case(name).replace("_", " ").strip()
+        label = words[:1].upper() + words[1:]
+    return f"{label} ({unit})" if unit else label
+
+
+def dwarfing_epochs(values: Sequence[float], better: Direction | None) -> int:
+    """Return how many first epochs are so far off that they would press the rest flat.
+
+    An epoch counts if it is worse than all epochs after the first quarter by more than
+    `DWARFING` times the range of those. Only a beginning is left out, at most a quarter, and
+    nothing of a training of fewer than `FEW_EPOCHS` epochs.
+    """
+    limit = int(len(values) * EARLY_SHARE) if len(values) >= FEW_EPOCHS else 0
+    late = np.asarray(values[limit:], np.float64)
+    late = late[np.isfinite(late)]
+    if limit == 0 or late.size < 2:
+        return 0
+    low, high = float(late.min()), float(late.max())
+    margin = DWARFING * (high - low)
+    if margin == 0:
+        return 0
+    for epoch, value in enumerate(values[:limit]):
+        above = value > high + margin and better != "max"
+        below = value < low - margin and better != "min"
+        if not (above or below):
+            return epoch
+    return limit
+
+
+def is_noisy(values: Sequence[float]) -> bool:
+    """Tell whether a curve's ups and downs add up to more than `NOISY` times its range."""
+    finite = np.asarray(values, np.float64)
+    finite = finite[np.isfinite(finite)]
+    if finite.size < SMOOTHED_EPOCHS:
+        return False
+    return bool(np.abs(np.diff(finite)).sum() > NOISY * np.ptp(finite) > 0)
+
+
+def smoothing_factor(epochs: int) -> float:
+    """Return the factor for a curve of so many epochs, in steps of 0.05.
+
+    An exponential moving average with factor f lags behind by f / (1 - f) epochs.
+    """
+    lag = LAG_SHARE * epochs
+    return min(STRONGEST_SMOOTHING, round(20 * lag / (1 + lag)) / 20)
+
+
+def _without_first(panel: FoldsPanel, left_out: int) -> FoldsPanel:
+    shown = panel.mean[left_out:]
+    smoothed = None
+    if is_noisy(shown):
+        factor = smoothing_factor(len(shown))
+        smoothed = Smoothed(
+            factor=factor,
+            folds=tuple(_smooth(curve, left_out, factor) for curve in panel.folds),
+            mean=_smooth(panel.mean, left_out, factor),
+            std=_smooth(panel.std, left_out, factor),
+        )
+    return replace(panel, smoothed=smoothed, logarithmic=_spans_magnitudes(shown))
+
+
+def _smooth(curve: Curve, left_out: int, factor: float) -> Curve:
+    first = (math.nan,) * min(left_out, len(curve))
+    return first + tuple(moving_average(curve[left_out:], factor))
+
+
+def _spans_magnitudes(values: Sequence[float]) -> bool:
+    finite = np.asarray(values, np.float64)
+    finite = finite[np.isfinite(finite)]
+    if finite.size == 0 or finite.min() <= 0:
+        return False
+    return bool(finite.max() > LOG_RATIO * np.median(finite))
+
+
+def _best(values: Curve, better: Direction | None) -> Best | None:
+    found = best_epoch(values, better) if better else None
+    return Best(*found) if found else None
+
+
+def _curve(values: Sequence[float]) -> Curve:
+    return tuple(float(value) if np.isfinite(value) else math.nan for value in values)
+
+
+def _longest(histories: Sequence[History]) -> int:
+    return max(
+        (
+            len(values)
+            for history in histories
+            for name, values in history.items()
+            if name not in NO_METRICS
+        ),
+        default=0,
+    )
+
+
+_LABELS = {
+    "acc": "Accuracy",
+    "auc": "AUC",
+    "bce": "Binary crossentropy",
+    "f1_score": "F1 score",
+    "f1score": "F1 score",
+    "kl_divergence": "KL divergence",
+    "kldivergence": "KL divergence",
+    "logcosh": "Log-cosh error",
+    "mae": "MAE",
+    "mape": "MAPE",
+    "mse": "MSE",
+    "msle": "MSLE",
+    "r2_score": "R² score",
+    "r2score": "R² score",
+    "rmse": "RMSE",
+}

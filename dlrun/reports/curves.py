@@ -1,0 +1,203 @@
+"""Draws the curves of a run: dots for training, a line for validation, as in the book.
+
+The facts come from `dlrun.reports.curve_facts`. The same facts always give the same file,
+whatever the user's settings of matplotlib are, and those are left as they were.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlrun.metrics.names import Direction
+from dlrun.reports.curve_facts import CurveFacts, facts_from_table
+from dlrun.reports.curve_panels import DOT, GRID, INK, TICKS, draw_panel, legend_entries
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from dlrun.store.training_folder import TrainingFolder
+
+WIDTH = 8.0
+"""Width of the figure in inches."""
+
+PIXELS_PER_INCH = 200
+"""A PNG is 1,600 pixels wide: sharp on a dense screen where it is shown at 800."""
+
+PANEL_HEIGHTS = {1: 4.2, 2: 3.0, 3: 2.6}
+"""Height of a panel in inches by the number of panels below each other."""
+
+MARGIN = 0.12
+TITLE_HEIGHT = 0.24
+LEGEND_HEIGHT = 0.42
+TITLE_LENGTH = 68
+"""Characters in a line of the title."""
+
+STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": TICKS,
+    "axes.formatter.useoffset": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": INK,
+    "axes.labelsize": 11,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "grid.color": GRID,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dlrun",
+    "text.color": INK,
+    "xtick.color": TICKS,
+    "xtick.labelcolor": INK,
+    "ytick.color": TICKS,
+    "ytick.labelcolor": INK,
+    "ytick.major.size": 0,
+    "ytick.minor.size": 0,
+}
+
+
+def draw_run_curves(
+    folder: TrainingFolder,
+    title: str,
+    *,
+    directions: Mapping[str, Direction] | None = None,
+    units: Mapping[str, str] | None = None,
+) -> None:
+    """Draw the `metrics.csv` of a run, or of one fold, as its `curves.png` and `curves.svg`.
+
+    Nothing is drawn where no epoch was completed.
+
+    Args:
+        folder: The run or the fold.
+        title: Name of the run.
+        directions: Which way is better, for metrics that Keras' names do not tell.
+        units: Unit of a metric, where it has one.
+
+    Raises:
+        RunError: `metrics.csv` is damaged, or the curves are there already.
+    """
+    facts = facts_from_table(folder.history(), title, directions=directions, units=units)
+    if not facts.panels:
+        return
+    with _own_style():
+        figure = build_figure(facts)
+        folder.save_curves(lambda path: _save(figure, path, path.suffix.removeprefix(".")))
+
+
+def draw_curves(
+    facts: CurveFacts, png: Path | BytesIO | None = None, svg: Path | BytesIO | None = None
+) -> None:
+    """Draw the facts.
+
+    Args:
+        facts: What to draw; at least one panel.
+        png: Gets 1,600 pixels across.
+        svg: Gets vectors, with text as text.
+    """
+    with _own_style():
+        figure = build_figure(facts)
+        for file, kind in ((png, "png"), (svg, "svg")):
+            if file is not None:
+                _save(figure, file, kind)
+
+
+def build_figure(facts: CurveFacts) -> Figure:
+    """Return the figure: a heading, and a panel for each metric, below each other.
+
+    More than three panels stand in two columns.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    count = len(facts.panels)
+    columns = 1 if count <= 3 else 2
+    rows = math.ceil(count / columns)
+    title = textwrap.wrap(facts.title, TITLE_LENGTH) or [""]
+    heading = LEGEND_HEIGHT + len(title) * TITLE_HEIGHT
+    height = heading + rows * PANEL_HEIGHTS.get(rows, 2.5)
+    body = (0.0, 0.0, 1.0, 1.0 - heading / height)
+    layout = ConstrainedLayoutEngine(rect=body, h_pad=0.05, w_pad=0.08, hspace=0.03, wspace=0.04)
+    figure = Figure(figsize=(WIDTH, height), layout=layout, facecolor="white")
+    every_axes = list(figure.subplots(rows, columns, squeeze=False, sharex=True).flat)
+    for axes, panel in zip(every_axes, facts.panels, strict=False):
+        draw_panel(axes, panel, facts, columns)
+    for axes in every_axes[count - columns : count]:
+        _label_epochs(axes, facts)
+    for axes in every_axes[count:]:
+        axes.remove()
+    _draw_heading(figure, title, height)
+    return figure
+
+
+def _legend_rows(labels: Sequence[str]) -> int:
+    """Rows that the legend needs; a handle is as wide as a few characters."""
+    return math.ceil(sum(len(label) + 7 for label in labels) / LEGEND_LENGTH)
+
+
+def _draw_heading(figure: Figure, title: list[str], height: float) -> None:
+    from matplotlib.lines import Line2D
+
+    text = figure.text(
+        MARGIN / WIDTH, 1 - MARGIN / height, "\n".join(title), va="top", weight="bold", size=13
+    )
+    text.set_parse_math(False)
+    handles, labels = legend_entries(figure)
+    legend = figure.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1 - (0.5 * MARGIN + len(title) * TITLE_HEIGHT) / height),
+        borderaxespad=0.0,
+        borderpad=0.6,
+        columnspacing=1.6,
+        handlelength=1.6,
+        handletextpad=0.6,
+        ncols=max(len(labels), 1),
+    )
+    for handle, label in zip(legend.legend_handles, labels, strict=True):
+        if label.startswith("training") and isinstance(handle, Line2D):
+            handle.set_markersize(DOT)
+
+
+def _label_epochs(axes: Axes, facts: CurveFacts) -> None:
+    """Label the epochs of the lowest panel of a column, in whatever room is below it."""
+    axes.tick_params(labelbottom=True)
+    specification = axes.get_subplotspec()
+    below = specification is not None and not specification.is_last_row()
+    label = axes.set_xlabel(_epoch_label(facts), labelpad=18 if below else None)
+    if below:
+        for text in (label, *axes.get_xticklabels()):
+            text.set_in_layout(False)
+
+
+def _epoch_label(facts: CurveFacts) -> str:
+    if not facts.left_out:
+        return "Epoch"
+    if facts.left_out == 1:
+        return "Epoch (the first is left out)"
+    return f"Epoch (the first {facts.left_out} are left out)"
+
+
+@contextmanager
+def _own_style() -> Iterator[None]:
+    """Draw with this style alone; the user's comes back afterwards."""
+    from matplotlib import style
+
+    with style.context(["default", STYLE]), warnings.catch_warnings():
+        # A run may be named in a script that the font lacks; the SVG keeps the text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def _save(figure: Figure, file: Path | BytesIO, kind: str) -> None:
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    figure.savefig(file, format=kind, dpi=PIXELS_PER_INCH, metadata=metadata)

@@ -1,0 +1,111 @@
+"""`metrics.csv`: a row an epoch, appended as training goes on."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dlrun.errors import RunError
+from dlrun.store.atomic import append_line
+from dlrun.store.paths import display_path
+from dlrun.store.reading import read_text
+
+INDEX = ("fold", "epoch")
+COUNTED = (*INDEX, "seconds")
+
+
+class MetricsCsv:
+    """One `metrics.csv`: columns `fold` (from 0), `epoch` (from 1), `seconds`, every metric.
+
+    Args:
+        path: The file; made by the first row.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._metrics: list[str] | None = None
+
+    def append(
+        self,
+        fold: int,
+        epoch: int,
+        seconds: float,
+        metrics: Mapping[str, float],
+        columns: Sequence[str] = (),
+    ) -> None:
+        """Add one epoch. The first one fixes the columns; a metric left out stays empty.
+
+        Args:
+            fold: Counted from 0.
+            epoch: Counted from 1.
+            seconds: How long the epoch took.
+            metrics: Values by metric name.
+            columns: For the first row, metrics that only later rows will have.
+
+        Raises:
+            RunError: A metric was not there in the first row, or the disk refused.
+        """
+        if self._metrics is None:
+            self._metrics = self._open([*metrics, *(c for c in columns if c not in metrics)])
+        if unknown := [name for name in metrics if name not in self._metrics]:
+            raise RunError(
+                f"{display_path(self._path)} has no column for '{unknown[0]}': "
+                f"its columns were fixed by its first row as {', '.join(self._metrics)}"
+            )
+        values = [metrics.get(name) for name in self._metrics]
+        # `repr` is the shortest text that gives the same float back.
+        cells = ["" if value is None else repr(float(value)) for value in values]
+        append_line(self._path, _row([str(fold), str(epoch), f"{seconds:.6f}", *cells]))
+
+    def read(self, fold: int | None = None) -> dict[str, list[float]]:
+        """Return the columns by name, one value an epoch; empty where nothing was trained.
+
+        A last line that was cut off in the middle is left out. A cell left empty is NaN.
+
+        Args:
+            fold: Only this fold's rows; default: all.
+
+        Raises:
+            RunError: A row does not fit the header; names the line.
+        """
+        if not self._path.is_file():
+            return {}
+        lines = read_text(self._path).split("\n")[:-1]
+        if not lines:
+            return {}
+        header = next(csv.reader(lines))
+        history: dict[str, list[float]] = {name: [] for name in header}
+        for number, cells in enumerate(csv.reader(lines[1:]), start=2):
+            values = self._values(header, cells, number)
+            if fold is None or values[0] == fold:
+                for name, value in zip(header, values, strict=True):
+                    history[name].append(value)
+        return history
+
+    def _open(self, metrics: list[str]) -> list[str]:
+        """Write the header, or take it from a file that is there already."""
+        if taken := [name for name in metrics if name in COUNTED]:
+            raise RunError(f"a metric cannot be called '{taken[0]}': that column counts epochs")
+        if self._path.is_file():
+            with self._path.open(encoding="utf-8", newline="") as file:
+                return next(csv.reader([file.readline().rstrip("\n")]))[len(COUNTED) :]
+        append_line(self._path, _row([*COUNTED, *metrics]))
+        return metrics
+
+    def _values(self, header: list[str], cells: list[str], line: int) -> list[float]:
+        try:
+            values: list[float] = [float(cell) if cell else float("nan") for cell in cells]
+            values[:2] = [int(cell) for cell in cells[:2]]
+        except ValueError:
+            values = []
+        if len(values) != len(header):
+            raise RunError(f"{display_path(self._path)} is damaged in line {line}")
+        return values
+
+
+def _row(cells: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(cells)
+    return text.getvalue()

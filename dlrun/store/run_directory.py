@@ -1,0 +1,260 @@
+"""The run directory: everything that happened in one run, and the only owner of its file names."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from dlrun.errors import RunError
+from dlrun.store.atomic import (
+    append_line,
+    make_folder,
+    write_bytes,
+    write_json,
+    write_npz,
+    write_text,
+)
+from dlrun.store.names import MARKER, directory_name, find_run
+from dlrun.store.paths import display_path
+from dlrun.store.process import process_facts, process_is_gone
+from dlrun.store.reading import read_bytes, read_npz, read_object, read_text
+from dlrun.store.training_folder import Arrays, FoldDirectory, TrainingFolder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Ending = Literal["finished", "failed", "interrupted"]
+Status = Literal["running", "finished", "failed", "interrupted", "died"]
+
+RUNS_DIR = Path("runs")
+"""Where runs are kept, unless the user says otherwise."""
+
+ATTEMPTS = 100
+"""Names that are tried before giving up; each has one of 65,536 endings."""
+
+
+class RunDirectory(TrainingFolder):
+    """One run. `create` makes a new one, `open` finds one that is there."""
+
+    @classmethod
+    def create(cls, runs_dir: Path, name: str, now: datetime | None = None) -> RunDirectory:
+        """Make a directory that nobody else has: `YYYYMMDD-HHMMSS-name-xxxx`.
+
+        Args:
+            runs_dir: Where runs are kept; made where it is missing.
+            name: The experiment's name; see `dlrun.store.names.slug`.
+            now: Time for the name; default: the clock's.
+
+        Raises:
+            RunError: The directory cannot be made.
+        """
+        now = now or datetime.now()
+        try:
+            runs_dir.mkdir(parents=True, exist_ok=True)
+            for _ in range(ATTEMPTS):
+                path = runs_dir.absolute() / directory_name(name, now, secrets.token_hex(2))
+                try:
+                    path.mkdir()
+                except FileExistsError:
+                    continue
+                return cls(path)
+        except OSError as error:
+            raise RunError(
+                f"cannot make a run in {display_path(runs_dir)}: {error.strerror or error}; "
+                "choose another folder with --runs-dir"
+            ) from error
+        raise RunError(f"no free name for a run '{name}' in {display_path(runs_dir)}")
+
+    @classmethod
+    def open(cls, given: str | Path, runs_dir: Path = RUNS_DIR) -> RunDirectory:
+        """Find a run.
+
+        Args:
+            given: Its directory, or as much of the beginning of its name as no other run in
+                `runs_dir` shares.
+            runs_dir: Where runs are kept.
+
+        Raises:
+            RunError: There is no such run, or several; names what there is.
+        """
+        return cls(find_run(Path(given), runs_dir).absolute())
+
+    @property
+    def name(self) -> str:
+        """The directory's own name."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """The config as it was given."""
+        return self.path / "config.yaml"
+
+    @property
+    def resolved(self) -> Path:
+        """The config with every default and override filled in."""
+        return self.path / "resolved.yaml"
+
+    @property
+    def run(self) -> Path:
+        """Status, command, times, seed, versions, machine."""
+        return self.path / MARKER
+
+    @property
+    def data(self) -> Path:
+        """Fingerprints, shapes, dtypes, class counts, findings."""
+        return self.path / "data.json"
+
+    @property
+    def splits(self) -> Path:
+        """Row numbers of every split and fold."""
+        return self.path / "splits.npz"
+
+    @property
+    def log_file(self) -> Path:
+        """What the terminal said."""
+        return self.path / "log.txt"
+
+    @property
+    def evaluations(self) -> Path:
+        """Folder of the looks at the test data, numbered from 001."""
+        return self.path / "evaluations"
+
+    def write_config(self, data: bytes) -> None:
+        """Keep the config, byte for byte."""
+        write_bytes(self.config, data)
+
+    def read_config(self) -> bytes:
+        """Return the config, byte for byte."""
+        return read_bytes(self.config)
+
+    def write_resolved(self, text: str) -> None:
+        """Keep the config with everything filled in."""
+        write_text(self.resolved, text)
+
+    def read_resolved(self) -> str:
+        """Return the config with everything filled in."""
+        return read_text(self.resolved)
+
+    def start(self, facts: Mapping[str, Any]) -> None:
+        """Write `run.json`: the run is running, in this process, from now on.
+
+        Args:
+            facts: What else is known: command, seed, backend, engine, versions.
+        """
+        times = {"status": "running", "started": _now(), "ended": None, "seconds": None}
+        write_json(self.run, {**times, **facts, "process": process_facts()})
+
+    def finish(self, status: Ending, **facts: Any) -> None:
+        """Write in `run.json` how the run ended, and when.
+
+        Args:
+            status: How.
+            facts: What is to be added, such as the error's text.
+
+        Raises:
+            RunError: The run was not started, or has ended already.
+        """
+        before = self.read_run()
+        if before.get("status") != "running":
+            raise RunError(f"{display_path(self.path)} is {before.get('status')} already")
+        ended = _now()
+        lasted = datetime.fromisoformat(ended) - datetime.fromisoformat(before["started"])
+        times = {"status": status, "ended": ended, "seconds": lasted.total_seconds()}
+        write_json(self.run, {**before, **times, **facts}, replace=True)
+
+    def read_run(self) -> dict[str, Any]:
+        """Return what `run.json` holds."""
+        return read_object(self.run)
+
+    @property
+    def status(self) -> Status:
+        """How the run stands; `died` where it says `running` but its process is gone."""
+        facts = self.read_run()
+        status = facts.get("status")
+        if status == "running" and process_is_gone(facts.get("process") or {}):
+            return "died"
+        if status not in ("running", "finished", "failed", "interrupted"):
+            raise RunError(f"{display_path(self.run)} is damaged: unknown status {status!r}")
+        return status
+
+    def write_data(self, facts: Mapping[str, Any]) -> None:
+        """Keep the facts about the data."""
+        write_json(self.data, facts)
+
+    def read_data(self) -> dict[str, Any]:
+        """Return the facts about the data."""
+        return read_object(self.data)
+
+    def write_splits(self, splits: Arrays) -> None:
+        """Keep row numbers, as int64.
+
+        Args:
+            splits: (k,) integers by the split's name, such as `test` or `fold00_train`.
+
+        Raises:
+            TypeError: An array is no list of integers.
+        """
+        for name, rows in splits.items():
+            if rows.ndim != 1 or rows.dtype.kind not in "iu":
+                raise TypeError(f"split '{name}' is no list of row numbers")
+        whole = {name: rows.astype("int64") for name, rows in splits.items()}
+        write_npz(self.splits, whole, compress=True)
+
+    def read_splits(self) -> dict[str, np.ndarray]:
+        """Return (k,) int64 row numbers by the split's name."""
+        return read_npz(self.splits)
+
+    def fold(self, index: int) -> FoldDirectory:
+        """Return the directory of one fold, counted from 0; made when something is written."""
+        return FoldDirectory(self.path, index)
+
+    def folds(self) -> list[FoldDirectory]:
+        """Return the folds that have left something, in order."""
+        found = [int(path.name) for path in self.path.glob("folds/*") if path.name.isdecimal()]
+        return [self.fold(index) for index in sorted(found)]
+
+    def add_evaluation(self, facts: Mapping[str, Any], arrays: Arrays | None = None) -> Path:
+        """Keep one look at the test data under the next free number.
+
+        Safe with several writers: each gets a number of its own.
+
+        Returns:
+            The JSON file; arrays lie beside it as `.npz`.
+        """
+        make_folder(self.evaluations)
+        for _ in range(ATTEMPTS):
+            number = max(self.evaluation_numbers(), default=0) + 1
+            path = self.evaluations / f"{number:03d}.json"
+            try:
+                write_json(path, facts)
+            except RunError:
+                if path.exists():
+                    continue
+                raise
+            if arrays:
+                write_npz(path.with_suffix(".npz"), arrays)
+            return path
+        raise RunError(f"too many writers in {display_path(self.evaluations)}")
+
+    def evaluation_numbers(self) -> list[int]:
+        """Return the numbers of the looks at the test data, in order."""
+        names = (path.name for path in self.evaluations.glob("*.json"))
+        return sorted(int(name[:-5]) for name in names if re.fullmatch(r"\d{3,}\.json", name))
+
+    def read_evaluation(self, number: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Return the facts and the arrays of one look at the test data."""
+        path = self.evaluations / f"{number:03d}.json"
+        facts, beside = read_object(path), path.with_suffix(".npz")
+        return facts, read_npz(beside) if beside.exists() else {}
+
+    def log(self, line: str) -> None:
+        """Add a line to `log.txt`."""
+        append_line(self.log_file, line)
+
+
+def _now() -> str:
+    return datetime.now().astimezone().isoformat(timespec="milliseconds")

@@ -1,0 +1,111 @@
+"""Which library Keras computes with, and making its results repeatable."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from dlrun.errors import UsageError
+
+
+def start_backend(backend: str | None) -> str:
+    """Choose Keras' backend and import Keras; must come before anything else imports it.
+
+    Args:
+        backend: `tensorflow`, `jax` or `torch`; None keeps KERAS_BACKEND or Keras' default.
+
+    Returns:
+        The name of the backend that is in use.
+
+    Raises:
+        UsageError: Keras is already imported with another backend, or the backend's package
+            is not installed.
+    """
+    if backend is not None and "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = backend
+    elif backend is None:
+        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    wanted = backend or os.environ["KERAS_BACKEND"]
+    try:
+        with _without_messages():
+            import keras
+    except ImportError as error:
+        package = wanted if wanted == "tensorflow" else f"'dlrun[{wanted}]'"
+        raise UsageError(
+            f"the backend '{wanted}' is not installed ({error}); "
+            f"install it with: pip install {package}"
+        ) from error
+    active = str(keras.backend.backend())
+    if backend is not None and active != backend:
+        raise UsageError(
+            f"the config wants the backend '{backend}', but Keras already runs on '{active}' "
+            "in this process; start a new one"
+        )
+    return active
+
+
+@contextmanager
+def _without_messages() -> Iterator[None]:
+    """Keep what the backend's libraries write to standard error at start-up off the terminal.
+
+    They write past Python and before any log level of theirs is read. If the body fails, what
+    they wrote is shown.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as messages:
+        terminal = os.dup(2)
+        os.dup2(messages.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            messages.seek(0)
+            os.write(terminal, messages.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def reset(seed: int) -> None:
+    """Drop all models of earlier fits from memory and seed everything anew.
+
+    Seeds Python, NumPy and the backend, and turns deterministic operations on, so that
+    the same fit gives the same digits twice on one machine.
+    """
+    import keras
+
+    keras.utils.clear_session()
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+    elif keras.backend.backend() == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def device_facts() -> dict[str, Any]:
+    """The backend's devices, for `run.json`."""
+    import keras
+
+    return {
+        "backend": str(keras.backend.backend()),
+        "keras": keras.__version__,
+        "devices": [str(device) for device in keras.distribution.list_devices()]
+        if keras.backend.backend() != "torch"
+        else _torch_devices(),
+    }
+
+
+def _torch_devices() -> list[str]:
+    import torch
+
+    return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]

@@ -1,0 +1,76 @@
+"""The engine that is Keras' own `fit`."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from dlrun.training.engine import Arrays, FitRequest, FitResult, History
+
+# Validation has no gradient to keep small: larger batches give the same means sooner.
+VALIDATION_BATCH_SIZE = 256
+
+
+class KerasEngine:
+    """Runs `keras.Model.fit`."""
+
+    def fit(self, request: FitRequest) -> FitResult:
+        """Train `request.model` in place, epoch by epoch.
+
+        Ctrl-C ends it between two steps; the epochs completed by then are kept.
+        """
+        monitor = _monitor(request)
+        try:
+            request.model.fit(
+                request.train.inputs,
+                request.train.targets,
+                sample_weight=request.train.weights,
+                validation_data=_validation_data(request.validation),
+                validation_batch_size=max(request.batch_size, VALIDATION_BATCH_SIZE),
+                epochs=request.epochs,
+                batch_size=request.batch_size,
+                shuffle=request.shuffle,
+                class_weight=request.class_weight,
+                callbacks=[*request.callbacks, monitor],
+                verbose=0,
+            )
+        except KeyboardInterrupt:
+            return FitResult(history=monitor.history_so_far, interrupted=True)
+        return FitResult(history=monitor.history_so_far, interrupted=False)
+
+
+def _validation_data(validation: Arrays | None) -> tuple[Any, ...] | None:
+    if validation is None:
+        return None
+    if validation.weights is None:
+        return (validation.inputs, validation.targets)
+    return (validation.inputs, validation.targets, validation.weights)
+
+
+def _monitor(request: FitRequest) -> Any:
+    """A callback that reports every step and epoch, learning rate included."""
+    import keras
+
+    class Monitor(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.history_so_far: History = {}
+            self.epoch = 0
+            self.started = 0.0
+
+        def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            self.epoch = epoch + 1
+            self.started = time.perf_counter()
+            self.learning_rate = float(self.model.optimizer.learning_rate)
+
+        def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+            request.on_step(self.epoch, batch + 1, self.params["steps"])
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+            values = {name: float(value) for name, value in (logs or {}).items()}
+            values["learning_rate"] = self.learning_rate
+            for name, value in values.items():
+                self.history_so_far.setdefault(name, []).append(value)
+            request.on_epoch(self.epoch, values, time.perf_counter() - self.started)
+
+    return Monitor()

@@ -1,0 +1,38 @@
+"""What a trained model says about rows, and measures that only Keras knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from dlrun.models.objects import build_object
+from dlrun.registry.keras_component import KerasComponent
+
+PREDICTION_BATCH_SIZE = 256
+
+
+def predict(model: Any, inputs: np.ndarray) -> np.ndarray:
+    """Return the model's output for every row, (n, k) float32, in batches."""
+    return np.asarray(model.predict(inputs, batch_size=PREDICTION_BATCH_SIZE, verbose=0))
+
+
+def keras_measure(
+    component: KerasComponent, y_true: np.ndarray, y_pred: np.ndarray
+) -> float:
+    """Measure predictions with Keras' own metric or loss, for those NumPy has no version of.
+
+    Args:
+        component: A metric or a loss of the config.
+        y_true: (n,) or (n, k).
+        y_pred: (n, k).
+    """
+    import keras
+
+    built = build_object(component)
+    if isinstance(built, str):
+        built = getattr(keras, "metrics" if component.kind == "metric" else "losses").get(built)
+    if isinstance(built, keras.metrics.Metric):
+        built.update_state(y_true, y_pred)
+        return float(built.result())
+    return float(np.mean(keras.ops.convert_to_numpy(built(y_true, y_pred))))

@@ -1,0 +1,142 @@
+"""Everything that can be known to be wrong with a config without training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dlrun.config.load import load_config
+from dlrun.config.schema import Config
+from dlrun.data.source import Source
+from dlrun.errors import ConfigError, DataError
+from dlrun.protocols.protocol import Protocol
+
+
+@dataclass(frozen=True)
+class Built:
+    """What building the experiment told.
+
+    Args:
+        data: What the data is.
+        rows: Rows that may be used before the test.
+        splits: Training and validation rows of every fold.
+        input_shape: Shape of one row as the model sees it.
+        output_shape: Shape of the model's output for one row.
+        parameters: Weights of the model.
+        findings: What the user should know, one sentence each.
+    """
+
+    data: str
+    rows: int
+    splits: tuple[tuple[int, int], ...]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    parameters: int
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A config in which nothing wrong was found.
+
+    Args:
+        config: Its name.
+        layers: Number of layers.
+        protocol: Name of the protocol.
+        built: What building told, where it was asked for.
+    """
+
+    config: str
+    layers: int
+    protocol: str
+    built: Built | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts as plain data."""
+        return {"ok": True, **asdict(self)}
+
+    def lines(self) -> list[str]:
+        """The facts for a person to read."""
+        lines = [f"{self.config}: nothing wrong found ({self.layers} layers, {self.protocol})"]
+        if self.built is None:
+            return [*lines, "not looked at without --build: the data's values, shapes, splits"]
+        built = self.built
+        train, validation = built.splits[0]
+        each = f" in each of {len(built.splits)} folds" if len(built.splits) > 1 else ""
+        lines += [
+            f"data:   {built.data}",
+            f"rows:   {built.rows}: {train} to train, {validation} to validate{each}",
+            f"model:  {built.input_shape} -> {built.output_shape}, {built.parameters:,} parameters",
+        ]
+        return lines + [f"note:   {finding}" for finding in built.findings]
+
+
+def check(
+    config: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    build: bool = False,
+) -> Checked:
+    """Check a config; nothing is trained and nothing is written.
+
+    Args:
+        config: The YAML file.
+        overrides: `KEY=VALUE` changes to it.
+        seed: Used instead of the config's.
+        build: Also read the data, fit the preprocessing and build the model.
+
+    Raises:
+        ConfigError: Everything that is wrong, at once.
+        DataError: The data cannot be used (with `build`).
+    """
+    loaded = load_config(Path(config), overrides, seed)
+    _check_files(loaded)
+    return Checked(
+        config=str(config),
+        layers=len(loaded.architecture.layers),
+        protocol=loaded.evaluation.as_given()["protocol"],
+        built=_build(loaded) if build else None,
+    )
+
+
+def _check_files(config: Config) -> None:
+    from dlrun.workflows.loading import extra_columns
+
+    source = config.dataset
+    assert isinstance(source, Source)
+    try:
+        source.check(config.base, extra_columns(config))
+    except DataError as error:
+        raise ConfigError([config.problem_at(("dataset",), str(error))]) from error
+
+
+def _build(config: Config) -> Built:
+    from dlrun.data.pipeline import fit_pipeline
+    from dlrun.protocols.experiment import folds_of
+    from dlrun.protocols.fold import fresh_model, prepare
+    from dlrun.training.backend import start_backend
+    from dlrun.workflows.execute import components_located
+    from dlrun.workflows.loading import load_rows
+
+    assert isinstance(config.evaluation.protocol, Protocol)
+    with components_located(config):
+        start_backend(config.backend)
+        dataset = load_rows(config)
+        folds = folds_of(config, dataset)
+        train = dataset.samples.take(folds[0].train)
+        pipeline = fit_pipeline(config.preprocess, config.target_steps, dataset, train)
+        rows = prepare(config, dataset, pipeline, folds[0].train)
+        model = fresh_model(config, rows.arrays, config.seed)
+    sizes = [(len(f.train), 0 if f.scored is None else len(f.scored)) for f in folds]
+    return Built(
+        data=dataset.description,
+        rows=len(dataset.samples),
+        splits=tuple(sizes),
+        input_shape=rows.arrays.inputs.shape[1:],
+        output_shape=tuple(model.output_shape[1:]),
+        parameters=model.count_params(),
+        findings=(*dataset.findings, *pipeline.findings(train)),
+    )

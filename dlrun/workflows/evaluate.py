@@ -1,0 +1,138 @@
+"""The model of a run on the sealed test rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dlrun.config.load import load_config
+from dlrun.config.schema import Config
+from dlrun.data.fingerprint import fingerprint
+from dlrun.data.pipeline import Pipeline
+from dlrun.data.samples import Dataset, Samples
+from dlrun.errors import RunError
+from dlrun.metrics.figures import classification_figures, regression_figures
+from dlrun.models.files import load_model
+from dlrun.protocols.fold import judge, prepare_samples
+from dlrun.protocols.measures import measures_of, select_measure
+from dlrun.store.run_directory import RunDirectory
+from dlrun.training.backend import start_backend
+from dlrun.workflows.loading import load_rows, load_test_rows
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One look at the test data.
+
+    Args:
+        path: The file in the run directory that holds it.
+        facts: What that file holds: `score`, `measures`, `baseline`, `figures`, `look`, `rows`.
+    """
+
+    path: Path
+    facts: dict[str, Any]
+
+    @property
+    def score(self) -> float:
+        """The measure of success on the test rows."""
+        return float(self.facts["score"]["value"])
+
+
+def evaluate(
+    run: str | Path, *, runs_dir: str | Path = "runs", overrides: Sequence[str] = ()
+) -> Evaluation:
+    """Score a run's model on the test data.
+
+    Args:
+        run: The run directory, or the unique beginning of its name.
+        runs_dir: Where to look for a run that is given by name.
+        overrides: `KEY=VALUE` changes to the run's config, such as a data path that moved.
+
+    Raises:
+        RunError: There is no such run, no single model, no test data, or the data is no longer
+            what the model was trained on.
+    """
+    directory = RunDirectory.open(run, Path(runs_dir))
+    refuse_without_model(directory)
+    config = load_config(directory.resolved, overrides)
+    start_backend(config.backend)
+    dataset = load_rows(config)
+    if not dataset.has_test:
+        raise RunError(
+            f"{directory.name} has no test data; add `test: {{fraction: 0.2}}` or "
+            "`test: {path: FILE}` under `dataset` and train again"
+        )
+    _refuse_changed_data(directory, dataset)
+    facts, arrays = _look(config, dataset, load_test_rows(config), directory)
+    return Evaluation(directory.add_evaluation(facts, arrays), facts)
+
+
+def refuse_without_model(directory: RunDirectory) -> None:
+    """Say what to do instead where a run has no single model.
+
+    Raises:
+        RunError: The run has one model for each fold, or none.
+    """
+    if directory.model.exists():
+        return
+    status = directory.status
+    folds = len(directory.folds())
+    if folds:
+        epochs = directory.read_result().get("best_epoch") if directory.result.exists() else None
+        set_epochs = "" if epochs is None else f" --set training.epochs={epochs}"
+        raise RunError(
+            f"{directory.name} is a K-fold run: it has {folds} models, one for each fold, and no "
+            "single one to evaluate. Train one on all non-test rows, then evaluate that:\n"
+            f"  dlrun train {directory.resolved} --set evaluation.protocol=holdout "
+            f"--set evaluation.validation=null{set_epochs}"
+        )
+    raise RunError(f"{directory.name} has no model: its status is '{status}'; train it again")
+
+
+def _refuse_changed_data(directory: RunDirectory, dataset: Dataset) -> None:
+    trained_on = directory.read_data()["train"]["fingerprint"]
+    if fingerprint(dataset.samples) != trained_on:
+        raise RunError(
+            f"the training data is no longer what {directory.name} was trained on (its "
+            "fingerprint differs), so test rows may have been training rows; restore the data, "
+            "or train again"
+        )
+
+
+def _look(
+    config: Config, dataset: Dataset, test: Samples, directory: RunDirectory
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    pipeline = Pipeline.from_state(*directory.read_preprocess())
+    rows = prepare_samples(config, dataset.task, pipeline, test)
+    train_truth = prepare_targets(config, dataset, pipeline)
+    measures = measures_of(config.loss, config.metrics)
+    chosen = select_measure(measures, config.evaluation.score)
+    model = load_model(directory.model)
+    judged = judge(model, pipeline, dataset, train_truth, rows, measures, chosen)
+    facts = {
+        "time": datetime.now().astimezone().isoformat(timespec="seconds"),
+        "look": len(directory.evaluation_numbers()) + 1,
+        "rows": len(test),
+        "fingerprint": fingerprint(test),
+        "score": {
+            "name": chosen.name,
+            "direction": chosen.direction,
+            "value": judged.measures[chosen.name],
+        },
+        "baseline": None if judged.baseline is None else vars(judged.baseline),
+        "measures": judged.measures,
+        "figures": _figures(dataset, rows.truth, judged.predictions),
+        "findings": list(pipeline.findings(test)),
+    }
+    return facts, {"rows": test.rows, "predictions": judged.predictions}
+
+
+def _figures(dataset: Dataset, truth: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+    if dataset.task == "regression":
+        return regression_figures(truth, predictions)
+    return classification_figures(truth, predictions, next(iter(dataset.classes.values()), None))

@@ -1,0 +1,114 @@
+"""From a loaded config to a complete run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dlrun.config.schema import Config
+from dlrun.config.yaml_writer import dump_yaml
+from dlrun.data.fingerprint import describe
+from dlrun.data.samples import Dataset
+from dlrun.errors import ComponentError, ConfigError
+from dlrun.protocols.experiment import run_experiment
+from dlrun.protocols.observer import Observer
+from dlrun.protocols.protocol import Protocol
+from dlrun.protocols.result import Outcome
+from dlrun.reports.curves import draw_run_curves
+from dlrun.store.environment import environment_facts
+from dlrun.store.run_directory import RunDirectory
+from dlrun.training.backend import device_facts, start_backend
+from dlrun.workflows.loading import load_rows
+from dlrun.workflows.recorder import RunRecorder
+from dlrun.workflows.results import out_of_fold, result_facts
+from dlrun.workflows.run import Run
+from dlrun.workflows.silence import Silence
+
+
+def execute(config: Config, runs_dir: Path, observer: Observer | None = None) -> Run:
+    """Train under the config's protocol and keep everything in a new run directory.
+
+    Raises:
+        ConfigError: Keras refused a part of the config; says where it stands.
+        DataError: The data is missing or broken.
+        TrainingError: Training began and failed.
+    """
+    observer = observer or Silence()
+    protocol = config.evaluation.protocol
+    assert isinstance(protocol, Protocol)
+    with components_located(config):
+        backend = start_backend(config.backend)
+        dataset = load_rows(config)
+        for finding in dataset.findings:
+            observer.note(finding)
+        recorder = RunRecorder(
+            lambda: _new_run(config, dataset, runs_dir, backend), one_model=protocol.one_model
+        )
+        try:
+            outcome = run_experiment(config, dataset, observer, recorder)
+        except BaseException as error:
+            if recorder.directory is not None:
+                stopped = isinstance(error, KeyboardInterrupt)
+                recorder.directory.finish(
+                    "interrupted" if stopped else "failed",
+                    error=f"{type(error).__name__}: {error}",
+                )
+            raise
+    directory = recorder.directory
+    assert directory is not None
+    return _complete(config, dataset, outcome, directory)
+
+
+@contextmanager
+def components_located(config: Config) -> Iterator[None]:
+    """Say where in the config a component stands that Keras refused."""
+    try:
+        yield
+    except ComponentError as error:
+        raise ConfigError([config.problem_at(error.path, str(error))]) from error
+
+
+def _new_run(config: Config, dataset: Dataset, runs_dir: Path, backend: str) -> RunDirectory:
+    directory = RunDirectory.create(runs_dir, config.name)
+    directory.start(
+        {
+            "name": config.name,
+            "seed": config.seed,
+            "engine": config.training.engine,
+            **device_facts(),
+            **environment_facts(),
+        }
+    )
+    directory.write_config(config.given)
+    directory.write_resolved(dump_yaml({**config.as_given(), "backend": backend}))
+    directory.write_data(_data_facts(dataset))
+    return directory
+
+
+def _data_facts(dataset: Dataset) -> dict[str, Any]:
+    return {
+        "description": dataset.description,
+        "task": dataset.task,
+        "classes": {name: list(classes) for name, classes in dataset.classes.items()},
+        "train": describe(dataset.samples, dataset.classes),
+        "has_test": dataset.has_test,
+        "test_rows": None if dataset.test_rows is None else len(dataset.test_rows),
+        "findings": list(dataset.findings),
+    }
+
+
+def _complete(
+    config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory
+) -> Run:
+    """Write what only the end of the run can tell."""
+    result = result_facts(config.evaluation.protocol, dataset, outcome)
+    directory.write_result(result)
+    if len(outcome.folds) > 1 and (predictions := out_of_fold(outcome.folds)) is not None:
+        directory.write_predictions(predictions)
+    for folder in (directory, *directory.folds()):
+        draw_run_curves(folder, config.name, directions={outcome.score_name: outcome.direction})
+    status = "interrupted" if outcome.interrupted else "finished"
+    directory.finish(status)
+    return Run(directory.path, result, status)

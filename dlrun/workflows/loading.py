@@ -1,0 +1,53 @@
+"""From a config to its rows: the same for training, evaluation and checking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dlrun.config.schema import Config
+from dlrun.data.dataset import load_dataset, load_test
+from dlrun.data.samples import Dataset, Samples
+from dlrun.data.source import Source
+from dlrun.metrics.tasks import predicts_quantities
+from dlrun.protocols.protocol import Protocol
+from dlrun.protocols.validation import Validation
+
+
+def load_rows(config: Config) -> Dataset:
+    """Read every row that may be used before the test."""
+    source, options = _arguments(config)
+    return load_dataset(
+        source, config.base, config.seed, validation=_validation_files(config), **options
+    )
+
+
+def load_test_rows(config: Config) -> Samples:
+    """Read the sealed test rows; only `evaluate` does."""
+    source, options = _arguments(config)
+    return load_test(source, config.base, config.seed, **options)
+
+
+def extra_columns(config: Config) -> list[str]:
+    """Columns that are neither features nor targets: groups, time and row weights."""
+    protocol = config.evaluation.protocol
+    assert isinstance(protocol, Protocol)
+    named = (protocol.groups, protocol.time, config.training.sample_weight)
+    return [name for name in named if name is not None]
+
+
+def _validation_files(config: Config) -> str | list[str] | None:
+    """Files with validation rows of their own, where the hold-out names them."""
+    validation = getattr(config.evaluation.protocol, "validation", None)
+    return validation.path if isinstance(validation, Validation) else None
+
+
+def _arguments(config: Config) -> tuple[Source, dict[str, Any]]:
+    source, protocol = config.dataset, config.evaluation.protocol
+    assert isinstance(source, Source)
+    assert isinstance(protocol, Protocol)
+    return source, {
+        "extra": extra_columns(config),
+        "groups": protocol.groups,
+        "time": protocol.time,
+        "regression": predicts_quantities(config.loss.name),
+    }

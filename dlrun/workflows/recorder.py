@@ -1,0 +1,66 @@
+"""Keeps the results of a protocol in a run directory as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from dlrun.models.files import save_model
+from dlrun.protocols.result import FoldResult
+from dlrun.store.run_directory import RunDirectory
+from dlrun.store.training_folder import TrainingFolder
+
+
+class RunRecorder:
+    """Writes splits, epochs and folds into a run directory.
+
+    The directory is made when the first model is ready to train, so that a config, data or
+    model that cannot be used leaves none behind.
+
+    Args:
+        create: Makes the run directory and writes what is known before training.
+        one_model: Whether the run has one model (kept at its top) or one for each fold.
+    """
+
+    def __init__(self, create: Callable[[], RunDirectory], one_model: bool) -> None:
+        self._create = create
+        self._one_model = one_model
+        self._splits: dict[str, np.ndarray] = {}
+        self.directory: RunDirectory | None = None
+
+    def splits(self, splits: dict[str, np.ndarray]) -> None:
+        """Keep the row numbers of every split until there is a place for them."""
+        self._splits = splits
+
+    def training_begins(self, fold: int) -> None:
+        """Make the run directory, if this is the first fold."""
+        self._run()
+
+    def callback_folder(self, fold: int) -> Path:
+        """Return the folder for the files of a fold's callbacks."""
+        return self._place(fold).make_callbacks_folder()
+
+    def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """Add a row to the run's metrics, and to the fold's own."""
+        self._run().append_metrics(fold, epoch, seconds, logs)
+        if not self._one_model:
+            self._place(fold).append_metrics(fold, epoch, seconds, logs)
+
+    def fold(self, result: FoldResult) -> None:
+        """Keep a fold's model, preprocessing, predictions and result."""
+        place = self._place(result.index)
+        place.save_model(lambda path: save_model(result.model, path))
+        place.write_preprocess(*result.pipeline.to_state())
+        if result.rows.size:
+            place.write_predictions({"rows": result.rows, "predictions": result.predictions})
+
+    def _run(self) -> RunDirectory:
+        if self.directory is None:
+            self.directory = self._create()
+            self.directory.write_splits(self._splits)
+        return self.directory
+
+    def _place(self, fold: int) -> TrainingFolder:
+        return self._run() if self._one_model else self._run().fold(fold)

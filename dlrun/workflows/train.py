@@ -1,0 +1,42 @@
+"""Train under the protocol that a config names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dlrun.config.load import load_config
+from dlrun.config.schema import Config
+from dlrun.protocols.observer import Observer
+from dlrun.workflows.run import Run
+
+
+def train(
+    config: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    runs_dir: str | Path = "runs",
+    observer: Observer | None = None,
+) -> Run:
+    """Run the experiment of a config file.
+
+    Args:
+        config: The YAML file.
+        overrides: `KEY=VALUE` changes to it, such as `training.epochs=5`.
+        seed: Used instead of the config's.
+        runs_dir: Where the run directory is made.
+        observer: Told of every fold and epoch; default: nobody.
+
+    Returns:
+        The run, with `score`, `history`, `model` and `path`.
+
+    Raises:
+        ConfigError: The config is wrong; nothing was trained.
+        DataError: The data is missing or broken.
+        TrainingError: Training began and failed.
+    """
+    from dlrun.workflows.execute import execute
+
+    loaded: Config = load_config(Path(config), overrides, seed)
+    return execute(loaded, Path(runs_dir), observer)

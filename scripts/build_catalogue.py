@@ -1,0 +1,407 @@
+"""Write `dlrun/registry/keras_catalogue.json` from the installed Keras.
+
+    python scripts/build_catalogue.py            # write the file
+    python scripts/build_catalogue.py --check    # exit 1 if the file differs
+
+What an argument accepts is taken from its default, its name and the wording of Keras'
+documentation, and only where these leave no doubt: an argument without a type accepts
+anything, and Keras itself judges it when the model is built.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from dlrun.registry import catalogue
+from dlrun.registry.catalogue import KINDS, NAMESPACES, Argument
+from dlrun.registry.keras_component import KerasKind
+
+TARGET = Path(__file__).parents[1] / "dlrun" / "registry" / "keras_catalogue.json"
+
+BASES: dict[KerasKind, str] = {
+    "layer": "Layer",
+    "optimizer": "Optimizer",
+    "loss": "Loss",
+    "metric": "Metric",
+    "callback": "Callback",
+    "regularizer": "Regularizer",
+    "initializer": "Initializer",
+    "constraint": "Constraint",
+    "schedule": "LearningRateSchedule",
+}
+
+PYTHON = "takes Python code, which a config does not run"
+REFUSED: dict[tuple[KerasKind, str], str] = {
+    ("layer", "Lambda"): PYTHON,
+    ("layer", "JaxLayer"): PYTHON,
+    ("layer", "FlaxLayer"): PYTHON,
+    ("layer", "TorchModuleWrapper"): PYTHON,
+    ("layer", "TFSMLayer"): "runs a program from a file, which a config does not do",
+    ("layer", "Wrapper"): "does nothing by itself: it is what wrappers are derived from",
+    ("layer", "InputLayer"): "is not needed: the input's shape is inferred from the data",
+    ("optimizer", "MultiOptimizer"): PYTHON,
+    ("metric", "Mean"): "averages numbers that Python code hands it, not predictions",
+    ("metric", "Sum"): "adds up numbers that Python code hands it, not predictions",
+    ("metric", "MeanMetricWrapper"): PYTHON,
+    ("callback", "CallbackList"): "is what Keras holds callbacks in: give them as a list",
+    ("callback", "LearningRateScheduler"): f"{PYTHON}; the optimizer's learning_rate takes a "
+    "schedule such as ExponentialDecay",
+}
+
+PYTHON_ARGUMENTS = {
+    ("Lambda", "function"),
+    ("Lambda", "mask"),
+    ("JaxLayer", "call_fn"),
+    ("JaxLayer", "init_fn"),
+    ("FlaxLayer", "module"),
+    ("FlaxLayer", "method"),
+    ("TorchModuleWrapper", "module"),
+    ("MultiOptimizer", "optimizer_map"),
+    ("MeanMetricWrapper", "fn"),
+    ("LearningRateScheduler", "schedule"),
+    *(
+        ("LambdaCallback", f"on_{event}")
+        for event in (
+            "epoch_begin",
+            "epoch_end",
+            "train_begin",
+            "train_end",
+            "train_batch_begin",
+            "train_batch_end",
+        )
+    ),
+}
+
+RESOLVED_BY_COMPILE: dict[KerasKind, dict[str, tuple[str, str]]] = {
+    "metric": {
+        "accuracy": ("acc", "Binary, categorical or sparse categorical accuracy, as shapes tell"),
+    },
+    "loss": {
+        "crossentropy": ("ce", "Binary, categorical or sparse crossentropy, as shapes tell"),
+    },
+}
+"""Words that only `Model.compile` understands (keras/src/trainers/compile_utils.py)."""
+
+ACT_AS_ACTIVATION = {"ELU", "LeakyReLU", "ReLU", "Softmax"}
+"""Layers without weights that Keras takes where an activation is wanted."""
+
+COUNTS = {
+    "units", "filters", "input_dim", "output_dim", "n", "height", "width", "num_heads", "key_dim",
+    "head_dim", "num_query_heads", "num_key_value_heads", "num_classes", "max_number",
+}  # fmt: skip
+"""Required arguments that are whole numbers of at least 1, however the documentation words it."""
+
+WINDOWS = {"kernel_size", "pool_size", "strides", "dilation_rate", "size", "output_size"}
+"""A whole number of at least 1, or one for each axis."""
+
+LISTS_TOO = {"axis", "scale", "offset"}
+"""Keras' code takes a list here in more classes than document it."""
+
+TEXTS = {
+    "name",
+    "monitor",
+    "filepath",
+    "filename",
+    "directory",
+    "backup_dir",
+    "log_dir",
+    "equation",
+}
+"""Arguments that are text."""
+
+REDUCTIONS = ["mean", "mean_with_sample_weight", "none", "sum", "sum_over_batch_size"]
+SHARE = {"accepts": "number", "minimum": 0, "maximum": 1}
+CORRECTED: dict[str, dict[str, Any]] = {
+    "rate": SHARE,
+    "dropout": SHARE,
+    "recurrent_dropout": SHARE,
+    "lora_alpha": {"accepts": "number|null"},
+    "reduction": {"accepts": "string|null", "choices": REDUCTIONS},
+    "verbose": {},
+}
+"""Where Keras' code says otherwise than its documentation does."""
+
+UNDOCUMENTED = {
+    "activity_regularizer": "Regularizer of the layer's output.",
+    "autocast": "Whether inputs are cast to the layer's compute dtype.",
+    "data_format": '`"channels_last"` or `"channels_first"`.',
+    "seed": "Random seed.",
+}
+"""Used where Keras documents nothing."""
+
+
+def build() -> dict[str, Any]:
+    """Return the whole catalogue as plain data."""
+    keras = importlib.import_module("keras")
+    common = dict(_described(keras.layers.Layer, "layer"))
+    return {
+        "keras": keras.__version__,
+        "activations": sorted(_objects("activation")),
+        "common": {"layer": common},
+        "entries": {kind: _entries(kind) for kind in KINDS},
+    }
+
+
+def as_text(value: Any, indent: int = 0) -> str:
+    """Return JSON with one line an argument, so that a change reads well in a diff."""
+    if not isinstance(value, dict) or not any(isinstance(v, dict) and v for v in value.values()):
+        return json.dumps(value, ensure_ascii=False)
+    pad = " " * (indent + 1)
+    items = (f"{pad}{json.dumps(key)}: {as_text(item, indent + 1)}" for key, item in value.items())
+    return "{\n" + ",\n".join(items) + "\n" + " " * indent + "}"
+
+
+def _entries(kind: KerasKind) -> dict[str, Any]:
+    namespace = importlib.import_module(NAMESPACES[kind])
+    base = getattr(namespace, BASES[kind])
+    exported: dict[type, list[str]] = {}
+    for name in dir(namespace):
+        if inspect.isclass(value := getattr(namespace, name)) and issubclass(value, base):
+            exported.setdefault(value, []).append(name)
+    entries = {}
+    for cls, names in exported.items():
+        name = cls.__name__ if cls.__name__ in names else names[0]
+        entries[name] = _entry(kind, name, cls, cls is base, _aliases(kind, cls, names) - {name})
+    for word, (alias, summary) in RESOLVED_BY_COMPILE.get(kind, {}).items():
+        entries[word] = {"summary": summary, "aliases": [alias], "resolved_by_compile": True}
+    return dict(sorted(entries.items()))
+
+
+def _entry(
+    kind: KerasKind, name: str, cls: type, is_base: bool, aliases: set[str]
+) -> dict[str, Any]:
+    facts: dict[str, Any] = {"summary": catalogue.summary_of(cls)}
+    refusal = REFUSED.get((kind, name))
+    if is_base:
+        refusal = "does nothing by itself: it is the base of all others of its kind"
+    if refusal:
+        facts["refusal"] = refusal
+    if aliases:
+        facts["aliases"] = sorted(aliases)
+    if kind == "layer" and name in ACT_AS_ACTIVATION:
+        facts["act_as_activation"] = True
+    if kind == "layer" and catalogue.takes_keywords(cls):
+        facts["common"] = True
+    if arguments := {} if is_base else dict(_described(cls, kind)):
+        facts["arguments"] = arguments
+    return facts
+
+
+def _aliases(kind: KerasKind, cls: type, exported: list[str]) -> set[str]:
+    """Every other name by which Keras' `get` or its public modules know a class."""
+    # `Input` is a function; its class says why a config does without it.
+    aliases = {*exported, "Input"} if cls.__name__ == "InputLayer" else set(exported)
+    for word, value in _objects(kind).items():
+        if value is cls or (kind == "loss" and value is _function_of(cls)):
+            aliases.add(word)
+    reserved = {word for words in RESOLVED_BY_COMPILE.get(kind, {}).items() for word in words}
+    return {alias for alias in aliases if alias not in reserved}
+
+
+def _objects(kind: str) -> dict[str, Any]:
+    """What Keras' `get` of a kind knows, by every accepted name."""
+    if kind in ("layer", "callback", "schedule"):
+        return {}
+    plural = "losses" if kind == "loss" else f"{kind}s"
+    return dict(importlib.import_module(f"keras.src.{plural}").ALL_OBJECTS_DICT)
+
+
+def _function_of(cls: type) -> Any:
+    """The function of a loss that does no more than wrap one, or None."""
+    if any(argument.required for argument in catalogue.signature_arguments(cls, "loss")):
+        return None
+    return getattr(cls(), "fn", None)
+
+
+def _described(cls: type, kind: KerasKind) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each argument of a class with all that is known of it."""
+    # Muon has the arguments common to all optimizers and does not document them.
+    related = (importlib.import_module("keras.optimizers").Adam,) if kind == "optimizer" else ()
+    docs: dict[str, str] = {}
+    for ancestor in (*related, *reversed(cls.__mro__)):
+        docs.update(argument_docs(ancestor.__doc__ or ""))
+    for argument in _arguments(cls, kind):
+        text = docs.get(argument.name) or UNDOCUMENTED.get(argument.name, "")
+        facts: dict[str, Any] = {}
+        if argument.required:
+            facts["required"] = True
+        elif argument.has_plain_default and _is_finite(argument.default):
+            facts["default"] = argument.default
+        facts |= accepted(cls.__name__, argument, text)
+        if text:
+            facts["doc"] = _first_sentence(text)
+        yield argument.name, facts
+
+
+def _arguments(cls: type, kind: KerasKind) -> Iterator[Argument]:
+    """Yield the arguments of the signature, and those of `RNN` that its `**kwargs` lead to."""
+    own = list(catalogue.signature_arguments(cls, kind))
+    yield from own
+    recurrent = importlib.import_module("keras.layers").RNN
+    if issubclass(cls, recurrent) and cls is not recurrent:
+        inherited = catalogue.signature_arguments(recurrent, kind)
+        yield from (argument for argument in inherited if argument.name == "zero_output_for_mask")
+
+
+def accepted(owner: str, argument: Argument, doc: str) -> dict[str, Any]:
+    """Return `accepts`, `minimum`, `maximum` and `choices` as far as they are beyond doubt.
+
+    Args:
+        owner: The class's name.
+        argument: The argument as the signature shows it.
+        doc: Keras' documentation of it.
+    """
+    if (owner, argument.name) in PYTHON_ARGUMENTS:
+        return {"accepts": "python"}
+    if argument.name in CORRECTED:
+        return CORRECTED[argument.name]
+    if argument.accepts:
+        return {"accepts": "|".join(argument.accepts)}
+    if isinstance(argument.default, bool):
+        return {"accepts": "boolean"}
+    if argument.required and argument.name in COUNTS:
+        return {"accepts": "integer", "minimum": 1}
+    lead = re.split(r"(?<=[^.\d])\. ", doc)[0].removeprefix("(Optional) ").strip()
+    nullable = argument.has_plain_default and argument.default is None
+    null = "|null" if nullable or "None" in doc else ""
+    if choices := _choices(argument, doc):
+        return {"accepts": f"string{null}", "choices": choices}
+    if (type_ := _type(argument, lead, doc)) is not None:
+        return {"accepts": type_ + null, **_bounds(argument, lead, doc)}
+    return {}
+
+
+def _type(argument: Argument, lead: str, doc: str) -> str | None:
+    if argument.name in TEXTS and isinstance(argument.default, str | None):
+        return "string"
+    if not isinstance(argument.default, str | dict):
+        return _list_type(argument, lead) or _number_type(argument, lead, doc)
+    return None
+
+
+def _list_type(argument: Argument, lead: str) -> str | None:
+    if not isinstance(argument.default, list | None):
+        return None
+    is_list = re.match(r"(an? )?(optional )?(tuple|list)( or list)? of\b", lead.lower())
+    return "list" if is_list and " or a " not in lead.lower() else None
+
+
+def _number_type(argument: Argument, lead: str, doc: str) -> str | None:
+    text = lead.lower().removeprefix("optional ").removeprefix("a python ")
+    many = argument.name in LISTS_TOO or re.search(r"\b(tuple|list|array|matrix|axes)\b", text)
+    if "dictionary" in text:
+        return None
+    if argument.name in WINDOWS and (many or text.startswith(("int", "an int"))):
+        return "integer|list"
+    if re.match(r"(an? )?(positive )?int(eger)?s?\b", text):
+        if re.search(r"\bor [\"`'a-z]*(false|epoch|instance)", text):
+            return None
+        return "integer|list" if many else "integer"
+    is_count = re.match(r"(the )?((total|possible) )?(integer )?number of\b", text)
+    if is_count and not many and isinstance(argument.default, int | None):
+        return "integer"
+    if re.match(r"(an? )?(single )?(small )?(float\b|floating point\b|scalar value)", text):
+        return "number|list" if many else "number"
+    # A number by default, and nothing in the documentation that speaks of anything else.
+    other = r"\b(tuple|list|array|axis|axes|dimension|dictionary|string|instance)\b"
+    plain_number = isinstance(argument.default, int | float) and doc
+    return "number" if plain_number and not re.search(other, doc.lower()) else None
+
+
+def _bounds(argument: Argument, lead: str, doc: str) -> dict[str, float]:
+    if argument.name in WINDOWS or re.match(r"(A |Optional )?[Pp]ositive int", doc):
+        return {"minimum": 1}
+    if "Must be positive" in doc and "integer" in lead:
+        return {"minimum": 1}
+    if re.search(r"between 0 and 1\b|in (the )?(range )?[`\[(]*0, 1[`\])]", lead):
+        return {"minimum": 0, "maximum": 1}
+    if re.search(r"Float >= 0|\(positive float\)|greater than or equal to zero", doc):
+        return {"minimum": 0}
+    return {}
+
+
+def _choices(argument: Argument, doc: str) -> list[str]:
+    """The strings that the documentation lists as the only ones, where it does so plainly."""
+    if argument.name == "data_format":
+        return ["channels_first", "channels_last"]
+    if not isinstance(argument.default, str | None):
+        return []
+    if re.search(r"[Cc]allable|tensor|array_like|`?\"?(batch|epoch)\"?`? or|, integer", doc):
+        return []
+    listed = re.finditer(
+        r"(?:[Oo]ne of|[Ee]ither|[Cc]an be|Supports|Supported options are|Supported values:"
+        r"|Available methods are|Acceptable values are|configuring|^String,|^string,|curve to be)"
+        r"(?P<list>[^.]*)",
+        doc,
+    )
+    for match in listed:
+        found = set(re.findall(r"[\"'](\w+)`?[\"']", match["list"]))
+        if len(found) > 1 and (argument.default is None or argument.default in found):
+            return sorted(found)
+    return []
+
+
+def argument_docs(doc: str) -> dict[str, str]:
+    """Return the text of each argument under `Args:` of a docstring in Keras' style."""
+    found: dict[str, str] = {}
+    current, level, inside = None, None, None
+    for line in doc.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if line.strip() in ("Args:", "Arguments:"):
+            inside, level, current = indent, None, None
+        elif inside is not None and line.strip():
+            if indent <= inside:
+                inside = None
+                continue
+            level = indent if level is None else level
+            start = re.match(r"\s*\**`?(\w+)`?(?:\s*\([^)]*\))?\s*:\s*(.*)", line)
+            if start and indent == level:
+                current = start[1]
+                found.setdefault(current, start[2])
+            elif current is not None:
+                found[current] += " " + line.strip()
+    return found
+
+
+def _first_sentence(text: str) -> str:
+    text = re.sub(r"\{\{\w+\}\}", "", re.sub(r"\s+", " ", text)).strip()
+    # A type alone ("Integer.") says too little: take the next sentence too.
+    parts = re.split(r"(?<=[^.\d][.])\s+(?=[A-Z`\"])", text)
+    sentence = parts[0]
+    if len(sentence) < 25 and len(parts) > 1:
+        sentence = f"{sentence} {parts[1]}"
+    return sentence if len(sentence) <= 200 else sentence[:197].rsplit(" ", 1)[0] + "..."
+
+
+def _is_finite(value: Any) -> bool:
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def main() -> int:
+    """Write or check the file; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="exit 1 if the file differs")
+    arguments = parser.parse_args()
+    text = as_text(build()) + "\n"
+    if not arguments.check:
+        TARGET.write_text(text, encoding="utf-8")
+        return 0
+    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{TARGET.name} is not what the installed Keras gives: run {__file__}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.exit(main())

@@ -1,0 +1,296 @@
+"""Every score against Keras' own metric on random data; AUC against scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dlrun.metrics.scores import find_score
+
+ROWS = 203
+RNG = np.random.default_rng(0)
+
+
+def probabilities(classes: int) -> np.ndarray:
+    """Random rows that sum to 1; some are as sure as float32 can be, some tie."""
+    values = RNG.dirichlet(np.ones(classes), ROWS).astype(np.float32)
+    values[:6] = np.eye(classes, dtype=np.float32)[RNG.integers(0, classes, 6)]
+    values[6:9] = 1 / classes
+    return values
+
+
+INDICES = RNG.integers(0, 7, ROWS)
+ONE_HOT = np.eye(7, dtype=np.float32)[INDICES]
+MANY = probabilities(7)
+BITS = RNG.integers(0, 2, ROWS)
+SINGLE = probabilities(2)[:, 1:]
+MULTI_HOT = RNG.integers(0, 2, (ROWS, 4)).astype(np.float32)
+EACH = RNG.random((ROWS, 4)).astype(np.float32)
+AMOUNT = RNG.normal(3, 5, ROWS).astype(np.float32)
+GUESS = (AMOUNT + RNG.normal(0, 2, ROWS))[:, None].astype(np.float32)
+AMOUNTS = RNG.normal(3, 5, (ROWS, 3)).astype(np.float32)
+GUESSES = (AMOUNTS + RNG.normal(0, 2, (ROWS, 3))).astype(np.float32)
+MARGINS = RNG.normal(0, 1, (ROWS, 1)).astype(np.float32)
+WEIGHTS = RNG.random(ROWS).astype(np.float32)
+LOGITS = RNG.normal(0, 3, (ROWS, 7)).astype(np.float32)
+
+SAME = [
+    ("BinaryAccuracy", {}, BITS, SINGLE),
+    ("BinaryAccuracy", {"threshold": 0.3}, BITS, SINGLE),
+    ("BinaryAccuracy", {}, MULTI_HOT, EACH),
+    ("CategoricalAccuracy", {}, ONE_HOT, MANY),
+    ("SparseCategoricalAccuracy", {}, INDICES, MANY),
+    ("SparseCategoricalAccuracy", {}, INDICES[:, None], MANY),
+    ("TopKCategoricalAccuracy", {}, ONE_HOT, MANY),
+    ("TopKCategoricalAccuracy", {"k": 2}, ONE_HOT, MANY),
+    ("SparseTopKCategoricalAccuracy", {"k": 3}, INDICES, MANY),
+    ("MeanAbsoluteError", {}, AMOUNT, GUESS),
+    ("MeanAbsoluteError", {}, AMOUNTS, GUESSES),
+    ("MeanSquaredError", {}, AMOUNT, GUESS),
+    ("MeanSquaredError", {}, AMOUNTS, GUESSES),
+    ("RootMeanSquaredError", {}, AMOUNT, GUESS),
+    ("RootMeanSquaredError", {}, AMOUNTS, GUESSES),
+    ("MeanAbsolutePercentageError", {}, AMOUNTS, GUESSES),
+    ("MeanSquaredLogarithmicError", {}, AMOUNTS, GUESSES),
+    ("LogCoshError", {}, AMOUNTS, GUESSES),
+    ("CosineSimilarity", {}, AMOUNTS, GUESSES),
+    ("R2Score", {}, AMOUNT, GUESS),
+    ("R2Score", {}, AMOUNTS, GUESSES),
+    ("R2Score", {"class_aggregation": "variance_weighted_average"}, AMOUNTS, GUESSES),
+    ("Precision", {}, BITS, SINGLE),
+    ("Precision", {"thresholds": 0.7}, BITS, SINGLE),
+    ("Precision", {"thresholds": [0.2]}, BITS, SINGLE),
+    ("Precision", {}, ONE_HOT, MANY),
+    ("Precision", {"top_k": 2}, ONE_HOT, MANY),
+    ("Precision", {"class_id": 3}, ONE_HOT, MANY),
+    ("Precision", {"top_k": 3, "class_id": 1}, ONE_HOT, MANY),
+    ("Recall", {}, BITS, SINGLE),
+    ("Recall", {"thresholds": 0.2}, MULTI_HOT, EACH),
+    ("Recall", {"top_k": 2}, ONE_HOT, MANY),
+    ("F1Score", {"average": "macro"}, ONE_HOT, MANY),
+    ("F1Score", {"average": "micro"}, ONE_HOT, MANY),
+    ("F1Score", {"average": "weighted"}, ONE_HOT, MANY),
+    ("F1Score", {"average": "macro", "threshold": 0.4}, MULTI_HOT, EACH),
+    ("F1Score", {"average": "macro", "threshold": 0.5}, BITS[:, None], SINGLE),
+    ("FBetaScore", {"average": "macro", "beta": 2.0}, ONE_HOT, MANY),
+    ("BinaryCrossentropy", {}, BITS[:, None], SINGLE),
+    ("BinaryCrossentropy", {}, MULTI_HOT, EACH),
+    ("BinaryCrossentropy", {"label_smoothing": 0.1}, BITS[:, None], SINGLE),
+    ("BinaryCrossentropy", {"from_logits": True}, BITS[:, None], MARGINS),
+    ("CategoricalCrossentropy", {}, ONE_HOT, MANY),
+    ("CategoricalCrossentropy", {"label_smoothing": 0.2}, ONE_HOT, MANY),
+    ("CategoricalCrossentropy", {"from_logits": True}, ONE_HOT, LOGITS),
+    ("SparseCategoricalCrossentropy", {}, INDICES, MANY),
+    ("SparseCategoricalCrossentropy", {}, INDICES[:, None], MANY),
+    ("SparseCategoricalCrossentropy", {"from_logits": True}, INDICES, LOGITS),
+    ("Hinge", {}, BITS[:, None], MARGINS),
+    ("Hinge", {}, 2 * BITS[:, None] - 1, MARGINS),
+    ("SquaredHinge", {}, BITS[:, None], MARGINS),
+    ("CategoricalHinge", {}, ONE_HOT, LOGITS),
+    ("Poisson", {}, np.abs(AMOUNTS), np.abs(GUESSES)),
+    ("KLDivergence", {}, probabilities(7), MANY),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "y_true", "y_pred"), SAME)
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_equals_keras_metric(name, arguments, y_true, y_pred, weights):
+    import keras
+
+    metric = getattr(keras.metrics, name)(**arguments)
+    metric.update_state(y_true, y_pred, sample_weight=weights)
+    score = find_score(name, arguments)
+    assert score.function(y_true, y_pred, weights) == pytest.approx(
+        float(np.asarray(metric.result())), rel=1e-5, abs=1e-5
+    )
+
+
+LOSSES = [
+    ("CosineSimilarity", {}, AMOUNTS, GUESSES),
+    ("Huber", {}, AMOUNTS, GUESSES),
+    ("Huber", {"delta": 2.5}, AMOUNT, GUESS),
+    ("LogCosh", {}, AMOUNTS, GUESSES),
+    ("MeanSquaredError", {}, AMOUNT, GUESS),
+    ("MeanSquaredError", {"reduction": "sum"}, AMOUNT, GUESS),
+    ("MeanSquaredError", {"reduction": "mean_with_sample_weight"}, AMOUNT, GUESS),
+    ("SparseCategoricalCrossentropy", {}, INDICES, MANY),
+    ("BinaryCrossentropy", {"label_smoothing": 0.1}, BITS, SINGLE),
+    ("SquaredHinge", {}, BITS[:, None], MARGINS),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "y_true", "y_pred"), LOSSES)
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_equals_keras_loss(name, arguments, y_true, y_pred, weights):
+    import keras
+
+    loss = getattr(keras.losses, name)(**arguments)
+    score = find_score(name, arguments, kind="loss")
+    assert score.direction == "min"
+    assert score.function(y_true, y_pred, weights) == pytest.approx(
+        float(np.asarray(loss(y_true, y_pred, sample_weight=weights))), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred"),
+    [
+        (BITS, SINGLE),
+        (BITS[:, None], SINGLE),
+        (INDICES, MANY),
+        (INDICES[:, None], MANY),
+        (ONE_HOT, MANY),
+        (MULTI_HOT, EACH),
+    ],
+    ids=["binary", "binary column", "indices", "index column", "one-hot", "multi-hot"],
+)
+@pytest.mark.parametrize("name", ["accuracy", "acc", "Accuracy"])
+def test_accuracy_is_chosen_by_shapes_as_compile_does(name, y_true, y_pred):
+    import keras
+
+    model = keras.Sequential([keras.layers.Identity()])
+    model.compile(loss="mse", metrics=[name])
+    model.compute_metrics(None, y_true.reshape(ROWS, -1), y_pred, None)
+    assert find_score(name).function(y_true, y_pred) == pytest.approx(
+        float(np.asarray(model.get_metrics_result()[name])), rel=1e-6
+    )
+
+
+@pytest.mark.parametrize("name", ["crossentropy", "ce"])
+def test_crossentropy_is_chosen_by_shapes(name):
+    score = find_score(name, kind="loss")
+    for other, y_true, y_pred in [
+        ("binary_crossentropy", BITS, SINGLE),
+        ("sparse_categorical_crossentropy", INDICES, MANY),
+        ("categorical_crossentropy", ONE_HOT, MANY),
+    ]:
+        expected = find_score(other).function(y_true, y_pred)
+        assert score.function(y_true, y_pred) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
+def test_auc_is_scikit_learns(weights):
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    area = find_score("auc").function(BITS, SINGLE, weights)
+    assert area == pytest.approx(roc_auc_score(BITS, SINGLE[:, 0], sample_weight=weights))
+    area = find_score("AUC", {"curve": "PR"}).function(BITS, SINGLE, weights)
+    assert area == pytest.approx(average_precision_score(BITS, SINGLE[:, 0], sample_weight=weights))
+    area = find_score("AUC", {"multi_label": True}).function(MULTI_HOT, EACH, weights)
+    assert area == pytest.approx(
+        roc_auc_score(MULTI_HOT, EACH, average="macro", sample_weight=weights)
+    )
+    area = find_score("AUC").function(INDICES, MANY)
+    assert area == pytest.approx(roc_auc_score(ONE_HOT.ravel(), MANY.ravel()))
+
+
+def test_auc_is_near_what_keras_bins():
+    import keras
+
+    # Keras also interpolates between the points of a precision-recall curve.
+    for curve, tolerance in (("ROC", 1e-3), ("PR", 1e-2)):
+        metric = keras.metrics.AUC(curve=curve, num_thresholds=2000)
+        metric.update_state(BITS, EACH[:, :1])
+        score = find_score("AUC", {"curve": curve, "num_thresholds": 2000})
+        area = score.function(BITS, EACH[:, :1])
+        assert area == pytest.approx(float(np.asarray(metric.result())), abs=tolerance)
+
+
+def test_auc_of_one_class_is_not_a_number():
+    assert np.isnan(find_score("auc").function(np.ones(5), np.linspace(0, 1, 5)[:, None]))
+
+
+@pytest.mark.parametrize("name", ["f1_score", "F1Score"])
+def test_f1_without_average_is_the_mean_of_keras_classes(name):
+    import keras
+
+    metric = keras.metrics.F1Score()
+    metric.update_state(ONE_HOT, MANY)
+    expected = float(np.mean(np.asarray(metric.result())))
+    assert find_score(name).function(ONE_HOT, MANY) == pytest.approx(expected, rel=1e-5)
+    assert find_score(name).function(INDICES, MANY) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["mae", "MAE", "mean_absolute_error", "MeanAbsoluteError"], ids=str
+)
+def test_spellings_mean_the_same(name):
+    score = find_score(name)
+    assert score.name == name
+    assert score.metric == "MeanAbsoluteError"
+    assert (score.direction, score.unit_power) == ("min", 1)
+    assert score.function(AMOUNT, GUESS) == pytest.approx(np.abs(AMOUNT - GUESS[:, 0]).mean())
+
+
+@pytest.mark.parametrize("name", ["mae", "mse", "rmse", "r2_score", "accuracy", "auc"])
+def test_unit_power_brings_a_score_back_to_the_targets_unit(name):
+    score = find_score({"rmse": "RootMeanSquaredError"}.get(name, name))
+    if name in ("accuracy", "auc"):
+        assert score.unit_power == 0
+        return
+    scaled = score.function(AMOUNT / 8.5, GUESS / 8.5)
+    assert scaled * 8.5**score.unit_power == pytest.approx(score.function(AMOUNT, GUESS), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("BinaryAccuracy", {}),
+        ("accuracy", {}),
+        ("Precision", {}),
+        ("F1Score", {"threshold": 0.5}),
+        ("BinaryCrossentropy", {}),
+        ("AUC", {}),
+    ],
+)
+def test_logits_score_as_their_probabilities(name, arguments):
+    chances = 1 / (1 + np.exp(-MARGINS.astype(np.float64)))
+    from_logits = find_score(name, arguments, from_logits=True)
+    plain = find_score(name, arguments)
+    assert from_logits.function(BITS, MARGINS) == pytest.approx(plain.function(BITS, chances))
+    assert find_score("mae", from_logits=True).function(AMOUNT, GUESS) == pytest.approx(
+        np.abs(AMOUNT - GUESS[:, 0]).mean()
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("Precision", {"thresholds": [0.2, 0.8]}),
+        ("R2Score", {"class_aggregation": None}),
+        ("R2Score", {"num_regressors": 3}),
+        ("AUC", {"curve": "PRGAIN"}),
+        ("AUC", {"thresholds": [0.5]}),
+        ("CosineSimilarity", {"axis": 0}),
+        ("SparseCategoricalCrossentropy", {"ignore_class": 0}),
+        ("MeanIoU", {"num_classes": 3}),
+        ("PearsonCorrelation", {}),
+        ("no_such_metric", {}),
+    ],
+)
+def test_what_is_not_covered_is_left_to_keras(name, arguments):
+    assert find_score(name, arguments) is None
+
+
+def test_arguments_that_say_the_default_are_covered():
+    arguments = {"axis": -1, "ignore_class": None, "name": "xent", "dtype": None}
+    assert find_score("SparseCategoricalCrossentropy", arguments) is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["mae", "rmse", "RootMeanSquaredError", "accuracy", "auc", "R2Score", "Precision"]
+)
+def test_no_weight_is_no_crash(name):
+    score = find_score({"rmse": "RootMeanSquaredError"}.get(name, name))
+    value = score.function(BITS, SINGLE, np.zeros(ROWS))
+    assert np.isnan(value) or value == 0
+
+
+def test_shapes_that_do_not_fit_are_named():
+    with pytest.raises(ValueError, match=r"y_true.shape=\(203, 1\) and y_pred.shape=\(203, 3\)"):
+        find_score("mae").function(AMOUNT, GUESSES)
+
+
+def test_weights_of_another_length_are_refused():
+    with pytest.raises(ValueError, match=r"Expected 203 sample weights\. Received: 5"):
+        find_score("mae").function(AMOUNT, GUESS, np.ones(5))
