@@ -14,7 +14,6 @@ import argparse
 import importlib
 import inspect
 import json
-import math
 import os
 import re
 import sys
@@ -69,17 +68,12 @@ PYTHON_ARGUMENTS = {
     ("MultiOptimizer", "optimizer_map"),
     ("MeanMetricWrapper", "fn"),
     ("LearningRateScheduler", "schedule"),
-    *(
-        ("LambdaCallback", f"on_{event}")
-        for event in (
-            "epoch_begin",
-            "epoch_end",
-            "train_begin",
-            "train_end",
-            "train_batch_begin",
-            "train_batch_end",
-        )
-    ),
+    ("LambdaCallback", "on_epoch_begin"),
+    ("LambdaCallback", "on_epoch_end"),
+    ("LambdaCallback", "on_train_begin"),
+    ("LambdaCallback", "on_train_end"),
+    ("LambdaCallback", "on_train_batch_begin"),
+    ("LambdaCallback", "on_train_batch_end"),
 }
 
 RESOLVED_BY_COMPILE: dict[KerasKind, dict[str, tuple[str, str]]] = {
@@ -235,7 +229,7 @@ def _described(cls: type, kind: KerasKind) -> Iterator[tuple[str, dict[str, Any]
         facts: dict[str, Any] = {}
         if argument.required:
             facts["required"] = True
-        elif argument.has_plain_default and _is_finite(argument.default):
+        elif argument.has_plain_default:
             facts["default"] = argument.default
         facts |= accepted(cls.__name__, argument, text)
         if text:
@@ -381,10 +375,6 @@ def _first_sentence(text: str) -> str:
     if len(sentence) < 25 and len(parts) > 1:
         sentence = f"{sentence} {parts[1]}"
     return sentence if len(sentence) <= 200 else sentence[:197].rsplit(" ", 1)[0] + "..."
-
-
-def _is_finite(value: Any) -> bool:
-    return not isinstance(value, float) or math.isfinite(value)
 
 
 def main() -> int:

@@ -6,9 +6,8 @@ costs no more to show than one of a minute, and the clock moves on while a long 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import accumulate
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -17,6 +16,7 @@ from rich.text import Text
 from dlrun.cli.progress import QuietProgress
 from dlrun.cli.render import (
     MARGIN,
+    OnLine,
     FoldRow,
     fold_header,
     fold_line,
@@ -41,8 +41,8 @@ SLOW_EPOCH = 1.0
 class LiveProgress(QuietProgress):
     """Draws on a terminal. Arguments as `QuietProgress`."""
 
-    def __init__(self, console: Console, *arguments: Any) -> None:
-        super().__init__(console, *arguments)
+    def __init__(self, console: Console, on_line: OnLine | None = None) -> None:
+        super().__init__(console, on_line)
         self._live: Live | None = None
         self._preparing = True
         self._logs: dict[str, float] = {}
@@ -62,16 +62,16 @@ class LiveProgress(QuietProgress):
             live.stop()
 
     def experiment_started(
-        self, name: str, folds: int, epochs: int, metrics: Sequence[str]
+        self, name: str, folds: int, epochs: int, score: str, direction: str
     ) -> None:
         """Show what is going to be trained, and begin to draw."""
-        super().experiment_started(name, folds, epochs, metrics)
+        super().experiment_started(name, folds, epochs, score, direction)
         headline = Text(self._headline())
         headline.stylize("bold", 0, len(name))
         self._print(headline)
         if folds > 1:
             self._print(Text())
-            self._print(fold_header(self.score or "score"))
+            self._print(fold_header(self.score))
         self._start()
 
     def fold_started(self, fold: int) -> None:
@@ -99,7 +99,7 @@ class LiveProgress(QuietProgress):
         self._fold_seconds.append(row.seconds)
         self._preparing = True
         if row.folds > 1:
-            self._print(fold_line(row, self.score or "score"))
+            self._print(fold_line(row, self.score))
         else:
             self._print(Text(MARGIN + self.fold_text(row)))
 

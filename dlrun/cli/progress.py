@@ -6,9 +6,8 @@ from 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 
@@ -21,22 +20,17 @@ class QuietProgress:
 
     Args:
         console: Where the other displays show it.
-        score: The measure of success, as Keras' history names it without `val_`; None where
-            nothing is to be called best.
-        direction: `min` where a lower score is better, `max` where a higher one is.
         on_line: Takes what happens in plain lines, for the run's log.
     """
 
     def __init__(
         self,
         console: Console,
-        score: str | None = None,
-        direction: str = "min",
         on_line: OnLine | None = None,
     ) -> None:
         self.console = console
-        self.score = score
-        self.direction = direction
+        self.score = "score"
+        self.direction = "min"
         self.on_line = on_line
         self.name = ""
         self.folds = 1
@@ -62,10 +56,11 @@ class QuietProgress:
         """Leave the terminal as it was found; safe to call at any time and again."""
 
     def experiment_started(
-        self, name: str, folds: int, epochs: int, metrics: Sequence[str]
+        self, name: str, folds: int, epochs: int, score: str, direction: str
     ) -> None:
         """All folds are about to be trained."""
         self.name, self.folds, self.epochs = name, folds, epochs
+        self.score, self.direction = score, direction
         self.say(self._headline())
 
     def fold_started(self, fold: int) -> None:
@@ -101,7 +96,7 @@ class QuietProgress:
     def experiment_ended(self) -> None:
         """All folds are done, or the run was stopped."""
         if self._open:
-            self.say(f"{self._place()}stopped after {self.epoch} of {self.epochs} epochs")
+            self.say(f"{self._place()}stopped after {self.epoch} of {_epochs(self.epochs)}")
         self._open = False
         self.close()
 
@@ -120,9 +115,9 @@ class QuietProgress:
 
     def fold_text(self, row: FoldRow) -> str:
         """Return a fold as one plain line."""
-        parts = [f"{row.epochs} epochs"]
+        parts = [_epochs(row.epochs)]
         if row.score is not None:
-            parts.insert(0, f"{self.score or 'score'} {figure(row.score)}")
+            parts.insert(0, f"{self.score} {figure(row.score)}")
         if self.best is not None:
             parts.append(f"best val_{self.score} {figure(self.best[1])} in epoch {self.best[0]}")
         if row.folds > 1 and row.mean is not None:
@@ -130,12 +125,11 @@ class QuietProgress:
         return ", ".join([*parts, duration(row.seconds)])
 
     def _headline(self) -> str:
-        parts = [f"at most {self.epochs} epochs"]
+        parts = [f"at most {_epochs(self.epochs)}"]
         if self.folds > 1:
             parts = [f"{self.folds} folds", f"{parts[0]} each"]
-        if self.score is not None:
-            better = "lower" if self.direction == "min" else "higher"
-            parts.append(f"score {self.score} ({better} is better)")
+        better = "lower" if self.direction == "min" else "higher"
+        parts.append(f"score {self.score} ({better} is better)")
         return f"{self.name}: {', '.join(parts)}"
 
     def _place(self) -> str:
@@ -158,31 +152,27 @@ class PlainProgress(QuietProgress):
 
 
 def progress_display(
-    console: Console,
-    score: str | None = None,
-    direction: str = "min",
-    *,
-    quiet: bool = False,
-    on_line: OnLine | None = None,
+    console: Console, *, quiet: bool = False, on_line: OnLine | None = None
 ) -> QuietProgress:
     """Return the display that suits the console: live on a terminal, else plain lines.
 
     Args:
         console: Where to show it.
-        score: See `QuietProgress`.
-        direction: See `QuietProgress`.
         quiet: Show nothing.
         on_line: See `QuietProgress`.
     """
-    arguments: tuple[Any, ...] = (console, score, direction, on_line)
     if quiet:
-        return QuietProgress(*arguments)
+        return QuietProgress(console, on_line)
     if not console.is_terminal or console.is_dumb_terminal:
-        return PlainProgress(*arguments)
+        return PlainProgress(console, on_line)
     from dlrun.cli.live_progress import LiveProgress
 
-    return LiveProgress(*arguments)
+    return LiveProgress(console, on_line)
 
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f}s" if seconds >= 0.0995 else f"{seconds:.3f}s"
+
+
+def _epochs(number: int) -> str:
+    return f"{number} epoch" if number == 1 else f"{number} epochs"

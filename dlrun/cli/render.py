@@ -25,6 +25,8 @@ OnLine = Callable[[str], None]
 """Takes every line that is shown, as plain text, for the run's log."""
 
 MARGIN = "  "
+WIDEST_TABLE = 100_000
+"""Columns of a table in a file or pipe, at most."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def print_table(
 
     A terminal that is too narrow breaks cells; a file or pipe gets every row on one line.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=title, title_justify="left")
+    heading = None if title is None else Text(title, style="bold not italic")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=heading, title_justify="left")
     for index, name in enumerate(columns):
         values = [row[index] for row in rows]
         numeric = all(value is None or _is_number(value) for value in values)
@@ -134,8 +137,11 @@ def print_table(
     if console.is_terminal:
         console.print(table)
         return
-    natural = Measurement.get(console, console.options.update(max_width=100_000), table).maximum
-    console.print(table, width=natural, crop=False, no_wrap=True)
+    wide = console.options.update(width=WIDEST_TABLE)
+    natural = wide.update(width=Measurement.get(console, wide, table).maximum)
+    lines = "".join(segment.text for segment in console.render(table, natural)).rstrip("\n")
+    for line in lines.split("\n"):
+        print_line(console, line.rstrip())
 
 
 def print_fold_table(

@@ -12,7 +12,12 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from dlrun.config.extends import Extension
-from dlrun.config.json_schema_keras import component_definitions, described, kind_reference
+from dlrun.config.json_schema_keras import (
+    arguments_reference,
+    component_definitions,
+    described,
+    kind_reference,
+)
 from dlrun.config.load import EXAMPLES, KEYS
 from dlrun.config.schema import Architecture, Config, Evaluation, LayerEntry, Training
 from dlrun.config.structure import DEFAULT_PROTOCOL

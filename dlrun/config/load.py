@@ -25,7 +25,9 @@ from dlrun.config.validation import validate
 from dlrun.config.words import listed
 from dlrun.registry.suggest import did_you_mean
 
-KEYS = ["name", "extends", *(key for key in Config.model_fields if key != "target_steps")]
+_OTHERS = [key for key in Config.model_fields if key not in ("name", "target_steps")]
+
+KEYS = ["name", "extends", *_OTHERS]
 """The keys of a config file, in their order."""
 
 EXAMPLES = {

@@ -34,12 +34,17 @@ def check_score(score: Any, metrics: list[KerasComponent], report: Report) -> st
     word = str(score).removeprefix("val_")
     known = catalogue.entry("metric", word) is not None and word not in names
     near = closest(word, [*names, "loss"])
+    hint = None
+    if known:
+        hint = f"add it to 'metrics': [{', '.join([*names, word])}]"
+    elif not names:
+        hint = "name what to measure under 'metrics'"
     report(
         ("evaluation", "score"),
         f"the score {found(score)} is no metric of this config"
         + (f"; did you mean '{near}'?" if near and not known else ""),
         expected=listed([*names, "loss"], "or"),
-        hint=f"add it to 'metrics': [{', '.join([*names, word])}]" if known else None,
+        hint=hint,
     )
     return None
 

@@ -11,11 +11,12 @@ from dlrun.config.members import read_protocol
 from dlrun.config.report import Report
 from dlrun.config.schema import Architecture, Evaluation, LayerEntry, Training
 from dlrun.config.unknown_keys import LATER, UnknownKeys
-from dlrun.config.validation import validate
+from dlrun.config.validation import advice, validate
 from dlrun.config.words import found, quoted
 from dlrun.config.yaml_writer import in_line
 from dlrun.errors import Path as KeyPath
 from dlrun.registry import catalogue
+from dlrun.registry.families import PROTOCOLS
 from dlrun.registry.keras_component import KerasComponent, KerasKind
 
 _BESIDE_A_LAYER = {"name"} | LATER["layers"]
@@ -157,8 +158,8 @@ def _options(section: str, value: Any, report: Report) -> dict[Any, Any] | None:
         return {}
     if isinstance(value, dict):
         return value
-    hint = None
-    if section == "evaluation" and isinstance(value, str):
+    hint = advice(value, [dict])
+    if section == "evaluation" and value in PROTOCOLS.names():
         hint = f"write `evaluation: {{protocol: {value}}}`"
     report(
         (section,),

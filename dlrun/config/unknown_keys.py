@@ -76,22 +76,23 @@ class UnknownKeys:
         message, expected, hint, meant = f"unknown key '{word}'{place}", None, None, set[str]()
         if word in LATER.get(self.section, ()):
             message = f"'{word}' is not available in this version"
+        elif self.section is not None and word in Config.model_fields:
+            message = f"'{word}' belongs at the top level, not under '{self.section}'"
+        elif owners := self._owners(word, _sections()):
+            message, meant = self._belongs(word, owners), set(owners)
+        elif near := closest(word, known):
+            message, meant = f"{message}; did you mean '{near}'?", {near}
+        elif word in OTHER_WORDS:
+            about, hint = OTHER_WORDS[word]
+            meant = {about}
         elif members := self._members_with(word):
             assert self.family is not None
             title = f"the {self.family.title}{'s' if len(members) > 1 else ''}"
             message = f"'{word}' belongs to {title} {quoted(members)}, not to '{self.member}'"
-        elif self.section is not None and word in Config.model_fields:
-            message = f"'{word}' belongs at the top level, not under '{self.section}'"
-        elif owners := self._owners(word):
-            here = f", not under '{self.section}'" if self.section else ""
-            message = f"'{word}' belongs under {quoted(owners, 'or')}{here}"
-            meant = set(owners)
-        elif near := closest(word, known):
-            message += f"; did you mean '{near}'?"
-            meant = {near}
-        elif word in OTHER_WORDS:
-            about, hint = OTHER_WORDS[word]
-            meant = {about}
+            if self.family is PROTOCOLS:
+                hint = f"add for example `protocol: {min(members, key=len)}`"
+        elif owners := self._owners(word, _sections_with_options()):
+            message, meant = self._belongs(word, owners), set(owners)
         elif found := self._near_elsewhere(word):
             section, near = found
             message = f"unknown key '{word}'; did you mean '{near}' under '{section}'?"
@@ -101,12 +102,16 @@ class UnknownKeys:
         self.report(path, message, expected=expected, hint=hint, on_key=True)
         return meant
 
-    def _owners(self, word: str) -> list[str]:
+    def _owners(self, word: str, sections: dict[str, set[str]]) -> list[str]:
         """The sections in which there is such a key."""
-        return [name for name, keys in _sections() if word in keys and name != self.section]
+        return [name for name, keys in sections.items() if word in keys and name != self.section]
+
+    def _belongs(self, word: str, owners: list[str]) -> str:
+        here = f", not under '{self.section}'" if self.section else ""
+        return f"'{word}' belongs under {quoted(owners, 'or')}{here}"
 
     def _near_elsewhere(self, word: str) -> tuple[str, str] | None:
-        for name, keys in _sections():
+        for name, keys in _sections_with_options().items():
             if name != self.section and (near := closest(word, keys)):
                 return name, near
         return None
@@ -118,14 +123,22 @@ class UnknownKeys:
         return [name for name in names if word in self.family.get(name).model_fields]
 
 
-def _sections() -> list[tuple[str, set[str]]]:
-    """The keys of every section, options of all sources and protocols included."""
-    return [
-        ("training", set(Training.model_fields)),
-        ("architecture", set(Architecture.model_fields)),
-        ("evaluation", set(Evaluation.model_fields) | _options(PROTOCOLS)),
-        ("dataset", {"source"} | _options(SOURCES)),
-    ]
+def _sections() -> dict[str, set[str]]:
+    """The keys of every section."""
+    return {
+        "training": set(Training.model_fields),
+        "architecture": set(Architecture.model_fields),
+        "evaluation": set(Evaluation.model_fields),
+        "dataset": {"source"},
+    }
+
+
+def _sections_with_options() -> dict[str, set[str]]:
+    """The same with the options of all data sources and protocols, which imports them."""
+    sections = _sections()
+    sections["evaluation"] |= _options(PROTOCOLS)
+    sections["dataset"] |= _options(SOURCES)
+    return sections
 
 
 def _options(family: Family) -> set[str]:

@@ -141,11 +141,14 @@ class _Translation:
         key = str(path[-1])
         if any(closest(str(other), [key]) for other in unknown):
             return  # The misspelt key is reported, and that is the mistake.
-        example = self._examples.get(key)
+        example, fields = self._examples.get(key), self._section.model_fields
+        hint = f"add for example `{example}`" if example else None
+        if hint is None and len(path) == 1 and key in fields:
+            hint = " ".join((fields[key].description or "").split()).rstrip(".")
         self._report(
             (*self._path, *path[:-1]),
             f"the key '{key}' is missing{self._inside(path[:-1])}",
-            hint=f"add for example `{example}`" if example else None,
+            hint=hint,
             on_key=True,
         )
 
@@ -204,6 +207,8 @@ def advice(value: Any, annotations: Iterable[Any]) -> str | None:
             return "a number stands without quotes"
         if "bool" in text and value.lower() in ("yes", "on", "no", "off"):
             return f"write {'true' if value.lower() in ('yes', 'on') else 'false'}"
+    elif isinstance(value, list) and len(value) == 1 and "dict" in text:
+        return "leave out the '- '"
     elif isinstance(value, float) and "int" in text and value.is_integer():
         return f"write {int(value)}"
     elif isinstance(value, bool | int | float) and "str" in text:
@@ -213,11 +218,14 @@ def advice(value: Any, annotations: Iterable[Any]) -> str | None:
 
 def _causes(mistakes: list[_Mistake]) -> list[_Mistake]:
     """Without the branches of a union that the value never meant to take: an error further
-    inside the data comes from the branch that fits best."""
+    inside the data comes from the branch that fits best, and so does one that is no matter of
+    types."""
+    refused = {m.path for m in mistakes if m.details["type"] == "value_error"}
     return [
         mistake
         for mistake in mistakes
-        if not any(
+        if (mistake.path not in refused or mistake.details["type"] == "value_error")
+        and not any(
             len(other.path) > len(mistake.path) and other.path[: len(mistake.path)] == mistake.path
             for other in mistakes
         )

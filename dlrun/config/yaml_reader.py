@@ -40,7 +40,7 @@ def read_yaml(text: str, place_at: PlaceAt, report: Report) -> Node | None:
     Problems (syntax, a key given twice, tags, too many aliases) are reported.
 
     Returns:
-        The document, or None where it cannot be read at all. An empty one is a null.
+        The document, or None where it cannot be read, or not all of it. An empty one is a null.
     """
     try:
         loader = _Loader(text)
@@ -50,7 +50,9 @@ def read_yaml(text: str, place_at: PlaceAt, report: Report) -> Node | None:
             loader.dispose()
         if root is None:
             return Node(None, place_at(0, 0))
-        return _Builder(place_at, report).build(root)
+        builder = _Builder(place_at, report)
+        built = builder.build(root)
+        return None if builder.incomplete else built
     except yaml.YAMLError as error:
         mistake = in_plain_words(error, text)
         report.at(place_at(mistake.line, mistake.column), mistake.message, hint=mistake.hint)
@@ -80,6 +82,8 @@ class _Builder:
         self._built: dict[int, Node] = {}
         self._sizes: dict[int, int] = {}
         self._open: set[int] = set()
+        self.incomplete = False
+        """Whether something could not be read, so that what is there would mislead."""
 
     def build(self, node: yaml.Node) -> Node:
         if id(node) in self._built:
@@ -87,6 +91,7 @@ class _Builder:
         place = self._place(node)
         if id(node) in self._open:
             self._report.at(place, "this anchor is used inside itself")
+            self.incomplete = True
             return Node(None, place)
         self._open.add(id(node))
         self._refuse_tag(node, place)
@@ -114,6 +119,7 @@ class _Builder:
             key = self._key(key_node, key_place)
             value = self.build(value_node)
             if key is None:
+                self.incomplete = True
                 continue
             if key in own.keys:
                 first = own.keys[key].order[1]
@@ -136,6 +142,7 @@ class _Builder:
         parts = built.value if isinstance(built.value, list) else [built]
         for part in parts:
             if part.mapping is None:
+                self.incomplete = True
                 self._report.at(
                     self._place(node),
                     "'<<' copies the entries of a mapping, and this is none",

@@ -85,7 +85,7 @@ def _names(file: Path) -> list[str]:
     if file.suffix.lower() != ".npz":
         raise DataError(f"{file}: neither npz nor npy; `source: csv` reads tables")
     try:
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             names = list(archive.files)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError) as error:
         raise DataError(f"{file}: no npz file, or damaged: {error}") from error
@@ -98,10 +98,10 @@ def _read(file: Path, name: str) -> Array:
     try:
         if file.suffix.lower() == ".npy":
             return _read_npy(file)
-        with np.load(file, allow_pickle=False) as archive:
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return archive[name]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if "allow_pickle" in str(error):
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise DataError(
                 f"{file}: array '{name}' holds Python objects, which are not read because reading "
                 f"them can run code; save it as an array of numbers, with sequences padded to one "

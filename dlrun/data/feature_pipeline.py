@@ -15,7 +15,7 @@ import numpy as np
 from dlrun.data.chunks import map_rows
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
 from dlrun.data.step import RowError, State, Step
-from dlrun.data.step_columns import HOLDS, first_row, listed
+from dlrun.data.step_columns import HOLDS, first_row, listed, to_float
 from dlrun.errors import DataError
 from dlrun.registry.suggest import did_you_mean
 
@@ -198,18 +198,12 @@ def _alone(column: Array) -> Array:
         column = column[:, np.newaxis]
     if column.dtype.kind in "iu" or column.dtype == np.float32:
         return column
-    return _float32(column)
+    return to_float(column)
 
 
 def _side_by_side(columns: Columns) -> Array:
     parts = [column if column.ndim == 2 else column[:, np.newaxis] for column in columns.values()]
-    return np.concatenate([_float32(part) for part in parts], axis=1)
-
-
-def _float32(values: Array) -> Array:
-    # What is too large becomes infinite, and is named after all steps.
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32, copy=False)
+    return np.concatenate([to_float(part) for part in parts], axis=1)
 
 
 def _is_finite(values: Array) -> bool:

@@ -69,6 +69,11 @@ def deal_holdout(
     Raises:
         DataError: The rows cannot be dealt so; says why, with figures.
     """
+    if stratify and (first is not None or deal.time is not None or not shuffle):
+        raise DataError(
+            "which rows are held out is fixed by `first`, by time or by `shuffle: false`; leave "
+            "out `stratify`"
+        )
     if first is not None:
         return _first_rows(deal, first)
     held_out = samples if samples is not None else math.ceil((fraction or 0) * deal.n - 1e-9)
@@ -149,15 +154,15 @@ def deal_time_series(
             f"{folds} folds in time order with a gap of {gap} rows leave nothing to train on; "
             f"there are {deal.n} rows, and {needed} would be enough"
         )
-    splitter = TimeSeriesSplit(folds, gap=gap, max_train_size=max_train)
     if deal.time is None:
+        splitter = TimeSeriesSplit(folds, gap=gap, max_train_size=max_train)
         return _splits(splitter.split, deal)
     order = np.argsort(deal.time, kind="stable")
     splits: list[Split] = []
-    for train, validation in splitter.split(order):
+    for train, validation in TimeSeriesSplit(folds, gap=gap).split(order):
         begin = deal.time[order[validation[0]]]
         train, validation = order[train], order[validation]
-        train = train[deal.time[train] < begin]
+        train = train[deal.time[train] < begin][-(max_train or deal.n) :]
         if len(train) == 0:
             raise DataError(
                 f"fold {len(splits) + 1} of {folds} has nothing to train on: no row comes before "
@@ -192,10 +197,15 @@ def _group_holdout(deal: Deal, held_out: int, shuffle: bool, stratify: bool | No
     if _stratified(deal, 2, stratify, f"a stratified hold-out of {held_out} rows", True):
         return _stratified_group_holdout(deal, held_out)
     _, group_of, sizes = np.unique(np.asarray(deal.groups), return_inverse=True, return_counts=True)
-    drawn = np.random.default_rng(deal.seed).permutation(len(sizes))
-    rows = np.cumsum(sizes[drawn])[:-1]
-    count = 1 + int(np.argmin(np.abs(rows - held_out)))
-    return _split(deal, np.flatnonzero(np.isin(group_of, drawn[:count])))
+    taken: list[int] = []
+    rows = 0
+    for group in np.random.default_rng(deal.seed).permutation(len(sizes)):
+        nearer = abs(rows + sizes[group] - held_out) < abs(rows - held_out)
+        if nearer and len(taken) < len(sizes) - 1:
+            taken.append(int(group))
+            rows += sizes[group]
+    # Where every group is far too large, the smallest comes nearest.
+    return _split(deal, np.flatnonzero(np.isin(group_of, taken or [int(np.argmin(sizes))])))
 
 
 def _stratified_group_holdout(deal: Deal, held_out: int) -> Split:
@@ -276,7 +286,7 @@ def _refuse_too_many(deal: Deal, held_out: int) -> None:
 def _refuse_few_groups(deal: Deal, needed: int, what: str) -> None:
     groups = len(np.unique(np.asarray(deal.groups)))
     if groups < needed:
-        raise DataError(f"{what}; there are {groups}")
+        raise DataError(f"{what}; there {'is' if groups == 1 else 'are'} {groups}")
 
 
 def _split(deal: Deal, validation: Array) -> Split:

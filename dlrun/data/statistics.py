@@ -106,6 +106,13 @@ def extremes(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     return low, high
 
 
+def spread(low: Array, high: Array) -> Array:
+    """Return `high - low`, and 1 where the two differ in no more than their last digits."""
+    distance = high - low
+    size = np.maximum(np.abs(low), np.abs(high))
+    return np.where(distance <= _ROUNDING * size, 1.0, distance)
+
+
 def require_values(step: Step, column: str, number: Array) -> None:
     """Raise an error where a statistic has no value to be learnt from.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from dlrun.data.samples import Array, Columns, Kind, kind_of
 from dlrun.data.step import RowError, Step, step_name
@@ -104,6 +105,13 @@ def shape_text(values: Array) -> str:
 def float_type(values: Array) -> np.dtype:
     """The narrowest of float32 and float64 that holds all values of an array's dtype exactly."""
     return np.result_type(values.dtype, np.float32)
+
+
+def to_float(values: Array, dtype: DTypeLike = np.float32) -> Array:
+    """The values in another float type; what is too large for it becomes infinite, silently:
+    the pipeline names the column and row after all steps."""
+    with np.errstate(over="ignore"):
+        return values.astype(dtype, copy=False)
 
 
 def _kinds(features: Columns) -> str:

@@ -68,8 +68,8 @@ def refuse_missing_extra(name: str, values: Array) -> None:
     else:
         return
     if missing.any():
-        row = int(np.flatnonzero(missing)[0])
+        row, *others = np.flatnonzero(missing)
+        more = f" and in {len(others)} more" if others else ""
         raise DataError(
-            f"'{name}' is missing in {int(missing.sum())} rows, the first is row {row} (counted "
-            f"from 0); every row needs one"
+            f"'{name}' is missing in row {row} (counted from 0){more}; every row needs one"
         )

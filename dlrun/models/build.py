@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -97,7 +98,7 @@ def compile_model(
 
 def model_facts(model: Any) -> ModelFacts:
     """Return the output's shape and the numbers of weights of a built model."""
-    trainable = sum(int(weight.size) for weight in model.trainable_weights)
+    trainable = sum(math.prod(weight.shape) for weight in model.trainable_weights)
     return ModelFacts(tuple(model.output_shape), int(model.count_params()), trainable)
 
 

@@ -40,7 +40,7 @@ def run_experiment(
     chosen = select_measure(measures, config.evaluation.score)
     recorder.splits(row_numbers(dataset, folds))
     observer.experiment_started(
-        config.name, len(folds), config.training.epochs, [m.name for m in measures]
+        config.name, len(folds), config.training.epochs, chosen.name, chosen.direction
     )
     results: list[FoldResult] = []
     parameters = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,9 +14,10 @@ class Observer(Protocol):
     """What a display of progress implements. Folds are counted from 0, epochs from 1."""
 
     def experiment_started(
-        self, name: str, folds: int, epochs: int, metrics: Sequence[str]
+        self, name: str, folds: int, epochs: int, score: str, direction: str
     ) -> None:
-        """All folds are about to be trained."""
+        """All folds are about to be trained; `score` is the measure of success as the history
+        names it, `direction` is `min` where lower is better, else `max`."""
         ...
 
     def fold_started(self, fold: int) -> None:

@@ -9,13 +9,19 @@ from collections.abc import Iterable
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is nearest to `name`, or None if none is near.
 
-    Case and underscores do not count: `earlystopping` is near to `EarlyStopping`.
+    Case and underscores do not count: `earlystopping` is near to `EarlyStopping`. They decide
+    between names that differ in nothing else: `acuracy` means `accuracy`, not `Accuracy`.
     """
-    by_folded: dict[str, str] = {}
+    by_folded: dict[str, list[str]] = {}
     for candidate in known:
-        by_folded.setdefault(_fold(candidate), candidate)
+        by_folded.setdefault(_fold(candidate), []).append(candidate)
     matches = difflib.get_close_matches(_fold(name), by_folded, n=1, cutoff=0.7)
-    return by_folded[matches[0]] if matches else None
+    if not matches:
+        return None
+    return max(
+        by_folded[matches[0]],
+        key=lambda candidate: difflib.SequenceMatcher(None, name, candidate).ratio(),
+    )
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

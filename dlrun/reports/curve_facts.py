@@ -190,7 +190,7 @@ def folds_facts(
                 mean=mean,
                 std=_curve(means[key]["std"]),
                 smoothed=None,
-                best=_best(mean, better),
+                best=_best(mean, better) if key != metric else None,
                 logarithmic=False,
             )
         )

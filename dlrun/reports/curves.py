@@ -34,11 +34,16 @@ PIXELS_PER_INCH = 200
 PANEL_HEIGHTS = {1: 4.2, 2: 3.0, 3: 2.6}
 """Height of a panel in inches by the number of panels below each other."""
 
+LOWEST_PANEL = 2.5
+
+# Parts of the heading, in inches.
 MARGIN = 0.12
-TITLE_HEIGHT = 0.24
-LEGEND_HEIGHT = 0.42
+TITLE_HEIGHT = 0.25
+LEGEND_HEIGHT = 0.22
+
 TITLE_LENGTH = 68
-"""Characters in a line of the title."""
+LEGEND_LENGTH = 105
+"""Characters in a line of the title, and of the legend."""
 
 STYLE = {
     "axes.axisbelow": True,
@@ -115,18 +120,18 @@ def build_figure(facts: CurveFacts) -> Figure:
 
     More than three panels stand in two columns.
     """
+    with _own_style():
+        return _figure(facts)
+
+
+def _figure(facts: CurveFacts) -> Figure:
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     count = len(facts.panels)
     columns = 1 if count <= 3 else 2
     rows = math.ceil(count / columns)
-    title = textwrap.wrap(facts.title, TITLE_LENGTH) or [""]
-    heading = LEGEND_HEIGHT + len(title) * TITLE_HEIGHT
-    height = heading + rows * PANEL_HEIGHTS.get(rows, 2.5)
-    body = (0.0, 0.0, 1.0, 1.0 - heading / height)
-    layout = ConstrainedLayoutEngine(rect=body, h_pad=0.05, w_pad=0.08, hspace=0.03, wspace=0.04)
-    figure = Figure(figsize=(WIDTH, height), layout=layout, facecolor="white")
+    figure = Figure(facecolor="white")
     every_axes = list(figure.subplots(rows, columns, squeeze=False, sharex=True).flat)
     for axes, panel in zip(every_axes, facts.panels, strict=False):
         draw_panel(axes, panel, facts, columns)
@@ -134,38 +139,53 @@ def build_figure(facts: CurveFacts) -> Figure:
         _label_epochs(axes, facts)
     for axes in every_axes[count:]:
         axes.remove()
-    _draw_heading(figure, title, height)
+    panels = rows * PANEL_HEIGHTS.get(rows, LOWEST_PANEL)
+    heading = _draw_heading(figure, facts.title, panels)
+    body = (0.0, 0.0, 1.0, panels / (panels + heading))
+    figure.set_layout_engine(
+        ConstrainedLayoutEngine(rect=body, h_pad=0.05, w_pad=0.08, hspace=0.03, wspace=0.04)
+    )
     return figure
 
 
-def _legend_rows(labels: Sequence[str]) -> int:
-    """Rows that the legend needs; a handle is as wide as a few characters."""
-    return math.ceil(sum(len(label) + 7 for label in labels) / LEGEND_LENGTH)
+def _draw_heading(figure: Figure, title: str, panels: float) -> float:
+    """Put title and legend above the panels, set the figure's size, and return the height taken.
 
-
-def _draw_heading(figure: Figure, title: list[str], height: float) -> None:
+    Args:
+        figure: Has its panels already.
+        title: Name of the run.
+        panels: Height of the panels in inches.
+    """
     from matplotlib.lines import Line2D
 
+    lines = textwrap.wrap(title, TITLE_LENGTH) or [""]
+    handles, labels = legend_entries(figure)
+    # A handle takes the room of some characters.
+    legend_rows = math.ceil(sum(len(label) + 7 for label in labels) / LEGEND_LENGTH)
+    above = MARGIN + len(lines) * TITLE_HEIGHT
+    heading = above + legend_rows * LEGEND_HEIGHT + MARGIN
+    height = panels + heading
+    figure.set_size_inches(WIDTH, height)
     text = figure.text(
-        MARGIN / WIDTH, 1 - MARGIN / height, "\n".join(title), va="top", weight="bold", size=13
+        MARGIN / WIDTH, 1 - MARGIN / height, "\n".join(lines), va="top", weight="bold", size=13
     )
     text.set_parse_math(False)
-    handles, labels = legend_entries(figure)
     legend = figure.legend(
         handles,
         labels,
         loc="upper left",
-        bbox_to_anchor=(0.0, 1 - (0.5 * MARGIN + len(title) * TITLE_HEIGHT) / height),
+        bbox_to_anchor=(0.0, 1 - above / height),
         borderaxespad=0.0,
-        borderpad=0.6,
-        columnspacing=1.6,
+        borderpad=0.5,
+        columnspacing=1.5,
         handlelength=1.6,
         handletextpad=0.6,
-        ncols=max(len(labels), 1),
+        ncols=math.ceil(len(labels) / max(legend_rows, 1)),
     )
     for handle, label in zip(legend.legend_handles, labels, strict=True):
         if label.startswith("training") and isinstance(handle, Line2D):
             handle.set_markersize(DOT)
+    return heading
 
 
 def _label_epochs(axes: Axes, facts: CurveFacts) -> None:

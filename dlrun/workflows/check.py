@@ -61,7 +61,7 @@ class Checked:
         """The facts for a person to read."""
         lines = [f"{self.config}: nothing wrong found ({self.layers} layers, {self.protocol})"]
         if self.built is None:
-            return [*lines, "not looked at without --build: the data's values, shapes, splits"]
+            return [*lines, "not looked at without --data: the data's values, shapes, splits"]
         built = self.built
         train, validation = built.splits[0]
         each = f" in each of {len(built.splits)} folds" if len(built.splits) > 1 else ""
@@ -78,7 +78,7 @@ def check(
     *,
     overrides: Sequence[str] = (),
     seed: int | None = None,
-    build: bool = False,
+    with_data: bool = False,
 ) -> Checked:
     """Check a config; nothing is trained and nothing is written.
 
@@ -86,11 +86,11 @@ def check(
         config: The YAML file.
         overrides: `KEY=VALUE` changes to it.
         seed: Used instead of the config's.
-        build: Also read the data, fit the preprocessing and build the model.
+        with_data: Also read the data, fit the preprocessing and build the model.
 
     Raises:
         ConfigError: Everything that is wrong, at once.
-        DataError: The data cannot be used (with `build`).
+        DataError: The data cannot be used (with `with_data`).
     """
     loaded = load_config(Path(config), overrides, seed)
     _check_files(loaded)
@@ -98,7 +98,7 @@ def check(
         config=str(config),
         layers=len(loaded.architecture.layers),
         protocol=loaded.evaluation.as_given()["protocol"],
-        built=_build(loaded) if build else None,
+        built=_build(loaded) if with_data else None,
     )
 
 

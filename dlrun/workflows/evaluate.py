@@ -23,6 +23,7 @@ from dlrun.protocols.measures import measures_of, select_measure
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import start_backend
 from dlrun.workflows.loading import load_rows, load_test_rows
+from dlrun.workflows.next_step import final_training
 
 
 @dataclass(frozen=True)
@@ -81,15 +82,12 @@ def refuse_without_model(directory: RunDirectory) -> None:
     if directory.model.exists():
         return
     status = directory.status
-    folds = len(directory.folds())
-    if folds:
-        epochs = directory.read_result().get("best_epoch") if directory.result.exists() else None
-        set_epochs = "" if epochs is None else f" --set training.epochs={epochs}"
+    if folds := len(directory.folds()):
+        result = directory.read_result() if directory.result.exists() else {}
         raise RunError(
-            f"{directory.name} is a K-fold run: it has {folds} models, one for each fold, and no "
-            "single one to evaluate. Train one on all non-test rows, then evaluate that:\n"
-            f"  dlrun train {directory.resolved} --set evaluation.protocol=holdout "
-            f"--set evaluation.validation=null{set_epochs}"
+            f"{directory.name} has {folds} models, one for each fold, and no single one to "
+            "use. Train one on all non-test rows, then use that:\n  "
+            + final_training(load_config(directory.resolved), directory, result)
         )
     raise RunError(f"{directory.name} has no model: its status is '{status}'; train it again")
 

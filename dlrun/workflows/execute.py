@@ -21,14 +21,27 @@ from dlrun.store.environment import environment_facts
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import device_facts, start_backend
 from dlrun.workflows.loading import load_rows
+from dlrun.workflows.next_step import next_command
 from dlrun.workflows.recorder import RunRecorder
 from dlrun.workflows.results import out_of_fold, result_facts
 from dlrun.workflows.run import Run
 from dlrun.workflows.silence import Silence
+from dlrun.workflows.transcript import Transcript
 
 
-def execute(config: Config, runs_dir: Path, observer: Observer | None = None) -> Run:
+def execute(
+    config: Config,
+    runs_dir: Path,
+    observer: Observer | None = None,
+    transcript: Transcript | None = None,
+) -> Run:
     """Train under the config's protocol and keep everything in a new run directory.
+
+    Args:
+        config: The experiment.
+        runs_dir: Where the run directory is made.
+        observer: Told of every fold and epoch; default: nobody.
+        transcript: Lines for the run's log.
 
     Raises:
         ConfigError: Keras refused a part of the config; says where it stands.
@@ -43,9 +56,14 @@ def execute(config: Config, runs_dir: Path, observer: Observer | None = None) ->
         dataset = load_rows(config)
         for finding in dataset.findings:
             observer.note(finding)
-        recorder = RunRecorder(
-            lambda: _new_run(config, dataset, runs_dir, backend), one_model=protocol.one_model
-        )
+
+        def create() -> RunDirectory:
+            directory = _new_run(config, dataset, runs_dir, backend)
+            if transcript is not None:
+                transcript.attach(directory)
+            return directory
+
+        recorder = RunRecorder(create, one_model=protocol.one_model)
         try:
             outcome = run_experiment(config, dataset, observer, recorder)
         except BaseException as error:
@@ -103,7 +121,9 @@ def _complete(
     config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory
 ) -> Run:
     """Write what only the end of the run can tell."""
+    assert isinstance(config.evaluation.protocol, Protocol)
     result = result_facts(config.evaluation.protocol, dataset, outcome)
+    result["next"] = next_command(config, directory, result, dataset.has_test)
     directory.write_result(result)
     if len(outcome.folds) > 1 and (predictions := out_of_fold(outcome.folds)) is not None:
         directory.write_predictions(predictions)

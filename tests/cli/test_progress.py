@@ -79,7 +79,7 @@ def shown(progress: LiveProgress) -> list[str]:
 
 
 def two_folds(progress: QuietProgress, tick: Callable[[float], None] = lambda _: None) -> None:
-    progress.experiment_started("boston", 2, 3, ["loss", "mae"])
+    progress.experiment_started("boston", 2, 3, "mae", "min")
     for fold, values in enumerate(([2.5, 2.25, 2.375], [3.0, float("nan")])):
         progress.fold_started(fold)
         for epoch, value in enumerate(values, start=1):
@@ -106,7 +106,7 @@ fold 2/2 mae 3, 2 epochs, best val_mae 3 in epoch 1, mean so far 2.688, 2.0 s
 
 
 def test_a_pipe_gets_one_plain_line_for_each_thing_whatever_its_width(pipe: Console) -> None:
-    progress = progress_display(pipe, "mae")
+    progress = progress_display(pipe)
     assert isinstance(progress, PlainProgress)
     two_folds(progress)
     assert written(pipe) == PLAIN
@@ -115,15 +115,15 @@ def test_a_pipe_gets_one_plain_line_for_each_thing_whatever_its_width(pipe: Cons
 @pytest.mark.parametrize("display", [QuietProgress, PlainProgress, LiveProgress])
 def test_every_display_gives_the_log_the_same_lines(terminal: Console, display: Any) -> None:
     log: list[str] = []
-    with display(terminal, "mae", "min", log.append) as progress:
+    with display(terminal, log.append) as progress:
         two_folds(progress)
     assert "".join(f"{line}\n" for line in log) == PLAIN
 
 
 def test_one_fold_is_not_counted(pipe: Console) -> None:
-    progress = PlainProgress(pipe, "accuracy", "max")
+    progress = PlainProgress(pipe)
     progress.note("3 rows have no target [and] were left out")
-    progress.experiment_started("digits", 1, 2, ["loss", "accuracy"])
+    progress.experiment_started("digits", 1, 2, "accuracy", "max")
     progress.fold_started(0)
     progress.epoch_ended(0, 1, {"accuracy": 0.5, "val_accuracy": 0.75}, 0.0021)
     progress.epoch_ended(0, 2, {"accuracy": 1.0, "val_accuracy": 0.5}, 12.34)
@@ -139,8 +139,8 @@ def test_one_fold_is_not_counted(pipe: Console) -> None:
 
 
 def test_a_fold_that_was_broken_off_is_told(pipe: Console) -> None:
-    progress = PlainProgress(pipe, "mae")
-    progress.experiment_started("x", 4, 80, ["loss"])
+    progress = PlainProgress(pipe)
+    progress.experiment_started("x", 4, 80, "mae", "min")
     progress.fold_started(2)
     progress.epoch_ended(2, 1, {"loss": 0.5}, 0.1)
     progress.experiment_ended()
@@ -148,7 +148,7 @@ def test_a_fold_that_was_broken_off_is_told(pipe: Console) -> None:
 
 
 def test_quiet_shows_nothing(terminal: Console) -> None:
-    progress = progress_display(terminal, "mae", quiet=True)
+    progress = progress_display(terminal, quiet=True)
     with progress:
         two_folds(progress)
     assert written(terminal) == ""
@@ -158,8 +158,8 @@ def test_quiet_shows_nothing(terminal: Console) -> None:
 
 
 def test_a_fold_in_the_middle(terminal: Console, clock: Clock) -> None:
-    progress = LiveProgress(terminal, "mae", "min")
-    progress.experiment_started("boston", 1, 80, ["loss", "mae"])
+    progress = LiveProgress(terminal)
+    progress.experiment_started("boston", 1, 80, "mae", "min")
     progress.close()
     progress.fold_started(0)
     for epoch, score in enumerate([2.5, 2.25, 2.375, 2.5], start=1):
@@ -168,7 +168,7 @@ def test_a_fold_in_the_middle(terminal: Console, clock: Clock) -> None:
         logs = {"loss": 7.2101, "mae": 1.93, "learning_rate": 0.001, "val_loss": 12.5}
         progress.epoch_ended(0, epoch, {**logs, "val_mae": score}, 0.5)
     clock.now += 0.25
-    bar = "━" * 2 + "─" * 45
+    bar = "━" * 2 + "─" * 47
     assert shown(progress) == [
         "",
         f"  epoch  5/80  {bar}  38 s left",
@@ -181,8 +181,8 @@ def test_a_fold_in_the_middle(terminal: Console, clock: Clock) -> None:
 
 
 def test_the_bar_is_as_long_as_the_share_that_is_done(terminal: Console, clock: Clock) -> None:
-    progress = LiveProgress(terminal, "mae", "min")
-    progress.experiment_started("x", 1, 4, ["loss"])
+    progress = LiveProgress(terminal)
+    progress.experiment_started("x", 1, 4, "mae", "min")
     progress.close()
     progress.fold_started(0)
 
@@ -206,8 +206,8 @@ def test_the_bar_is_as_long_as_the_share_that_is_done(terminal: Console, clock: 
 
 
 def test_time_left_counts_the_folds_that_are_to_come(terminal: Console, clock: Clock) -> None:
-    progress = LiveProgress(terminal, "mae", "min")
-    progress.experiment_started("x", 4, 100, ["loss"])
+    progress = LiveProgress(terminal)
+    progress.experiment_started("x", 4, 100, "mae", "min")
     progress.close()
     progress.fold_started(0)
     for epoch in range(1, 11):
@@ -227,7 +227,7 @@ def test_on_a_terminal_a_row_for_every_fold_stays(terminal: Console, clock: Cloc
     def tick(seconds: float) -> None:
         clock.now += seconds
 
-    with progress_display(terminal, "mae") as progress:
+    with progress_display(terminal) as progress:
         assert isinstance(progress, LiveProgress)
         progress.note("3 rows have no target [and] were left out")
         two_folds(progress, tick)
@@ -242,15 +242,15 @@ def test_on_a_terminal_a_row_for_every_fold_stays(terminal: Console, clock: Cloc
 
 
 def test_one_fold_ends_with_one_line(terminal: Console) -> None:
-    with LiveProgress(terminal, "mae", "min") as progress:
-        progress.experiment_started("boston", 1, 3, ["loss", "mae"])
+    with LiveProgress(terminal) as progress:
+        progress.experiment_started("boston", 1, 3, "mae", "min")
         progress.fold_started(0)
         progress.epoch_ended(0, 1, {"mae": 2.0, "val_mae": 2.5}, 0.1)
         progress.fold_ended(0, 2.5, 0.3)
         progress.experiment_ended()
     assert screen(written(terminal)) == [
         "boston: at most 3 epochs, score mae (lower is better)",
-        "  mae 2.5, 1 epochs, best val_mae 2.5 in epoch 1, 0.3 s",
+        "  mae 2.5, 1 epoch, best val_mae 2.5 in epoch 1, 0.3 s",
     ]
 
 
@@ -259,8 +259,8 @@ def test_an_error_leaves_the_terminal_as_it_was(
     terminal: Console, error: type[BaseException]
 ) -> None:
     def train() -> None:
-        with LiveProgress(terminal, "mae", "min") as progress:
-            progress.experiment_started("boston", 1, 3, ["loss"])
+        with LiveProgress(terminal) as progress:
+            progress.experiment_started("boston", 1, 3, "mae", "min")
             progress.fold_started(0)
             raise error
 
@@ -272,8 +272,8 @@ def test_an_error_leaves_the_terminal_as_it_was(
 
 
 def test_only_the_metrics_that_fit_are_shown() -> None:
-    progress = LiveProgress(Console(file=io.StringIO(), width=54), "mae", "min")
-    progress.experiment_started("x", 1, 3, ["loss"])
+    progress = LiveProgress(Console(file=io.StringIO(), width=54))
+    progress.experiment_started("x", 1, 3, "mae", "min")
     progress.close()
     progress.fold_started(0)
     progress.epoch_ended(0, 1, {"loss": 0.5, "mse": 4.0, "answer_accuracy": 0.1, "mae": 2.0}, 0.1)
@@ -286,8 +286,8 @@ def test_only_the_metrics_that_fit_are_shown() -> None:
 
 def test_a_terminal_without_unicode_gets_a_bar_it_can_show() -> None:
     console = Console(file=io.TextIOWrapper(io.BytesIO(), "ascii"), width=60)
-    progress = LiveProgress(console, "mae", "min")
-    progress.experiment_started("x", 1, 2, ["loss"])
+    progress = LiveProgress(console)
+    progress.experiment_started("x", 1, 2, "mae", "min")
     progress.close()
     progress.fold_started(0)
     progress.epoch_ended(0, 1, {"loss": 0.5}, 0.1)
@@ -310,8 +310,8 @@ def test_drawing_does_not_keep_up_with_fast_epochs(
 
     monkeypatch.setattr(LiveProgress, "frame", count)
     began = time.monotonic()
-    with LiveProgress(terminal, "mae", "min") as progress:
-        progress.experiment_started("boston", 1, 5000, ["loss"])
+    with LiveProgress(terminal) as progress:
+        progress.experiment_started("boston", 1, 5000, "mae", "min")
         progress.fold_started(0)
         for epoch in range(1, 5001):
             progress.step_ended(0, epoch, 1, 1)

@@ -203,7 +203,10 @@ def test_a_refusal_by_keras_names_the_component() -> None:
     component = read("layer", {"Bidirectional": {"Dense": 3}})
     with pytest.raises(ComponentError) as caught:
         build_object(component)
-    assert str(caught.value) == "?"
+    assert str(caught.value) == (
+        "Keras refused Bidirectional: Unrecognized keyword arguments passed to Dense: "
+        "{'go_backwards': True}"
+    )
     assert caught.value.path == ("place", "Bidirectional")
     inner = read("layer", {"TimeDistributed": {"CenterCrop": {"height": 3, "width": 3}}})
     inner.arguments["layer"].arguments["height"] = "three"

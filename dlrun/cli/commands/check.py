@@ -18,7 +18,8 @@ from dlrun.cli.options import (
 @click.command(name="check", short_help="Find everything wrong with a config, without training.")
 @config_argument
 @click.option(
-    "--build",
+    "--data",
+    "with_data",
     is_flag=True,
     help="Also read the data, fit the preprocessing and build the model (imports Keras).",
 )
@@ -27,20 +28,20 @@ from dlrun.cli.options import (
 @json_option
 @debug_option
 def command(
-    config: Path, build: bool, overrides: tuple[str, ...], seed: int | None, as_json: bool
+    config: Path, with_data: bool, overrides: tuple[str, ...], seed: int | None, as_json: bool
 ) -> None:
     """Report everything that is wrong with CONFIG at once: names, arguments, values, files and
-    columns. With --build also what only the data and Keras can tell: shapes, classes, splits.
+    columns. With --data also what only the data and Keras can tell: shapes, classes, splits.
 
     \b
     Examples:
       dlrun check configs/digits.yaml
-      dlrun check configs/digits.yaml --build
+      dlrun check configs/digits.yaml --data
     """
     from dlrun.cli.output import print_json
     from dlrun.workflows.check import check
 
-    checked = check(config, overrides=overrides, seed=seed, build=build)
+    checked = check(config, overrides=overrides, seed=seed, with_data=with_data)
     if as_json:
         print_json(checked.as_dict())
     else:

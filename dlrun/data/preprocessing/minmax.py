@@ -6,9 +6,9 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from dlrun.data.samples import Columns
-from dlrun.data.statistics import counts, extremes, plain, require_values, shared_axes
+from dlrun.data.statistics import counts, extremes, plain, require_values, shared_axes, spread
 from dlrun.data.step import State, Step
-from dlrun.data.step_columns import choose_columns, refuse_infinite
+from dlrun.data.step_columns import choose_columns, refuse_infinite, to_float
 
 
 class MinMax(Step):
@@ -50,7 +50,6 @@ class MinMax(Step):
         result = dict(features)
         for name in state["columns"]:
             low = np.asarray(state["min"][name], np.float64)
-            spread = state["max"][name] - low
-            share = (features[name] - low) / np.where(spread == 0, 1.0, spread)
-            result[name] = (share * (upper - lower) + lower).astype(np.float32)
+            share = (features[name] - low) / spread(low, state["max"][name])
+            result[name] = to_float(share * (upper - lower) + lower)
         return result

@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from dlrun.data.samples import Columns
 from dlrun.data.step import State, Step
-from dlrun.data.step_columns import choose_columns, float_type
+from dlrun.data.step_columns import choose_columns, float_type, to_float
 
 
 class Rescale(Step):
@@ -38,7 +38,7 @@ class Rescale(Step):
         for name in state["columns"]:
             column = features[name]
             scaled = column.astype("float64") * _factor(self.scale) + self.offset
-            result[name] = scaled.astype(float_type(column))
+            result[name] = to_float(scaled, float_type(column))
         return result
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from dlrun.data.samples import Columns
 from dlrun.data.statistics import counts, moments, plain, require_values, shared_axes
 from dlrun.data.step import State, Step
-from dlrun.data.step_columns import choose_columns, refuse_infinite
+from dlrun.data.step_columns import choose_columns, refuse_infinite, to_float
 
 
 class Standardize(Step):
@@ -39,5 +39,5 @@ class Standardize(Step):
         result = dict(features)
         for name in state["columns"]:
             centred = features[name] - np.asarray(state["mean"][name], np.float64)
-            result[name] = (centred / state["std"][name]).astype(np.float32)
+            result[name] = to_float(centred / state["std"][name])
         return result

@@ -166,10 +166,10 @@ def _complete(table: Table, name: str, kind: ColumnType) -> Array:
     if missing is not None and missing.any():
         rows = np.flatnonzero(missing)
         found = "infinite" if values.dtype.kind == "f" and np.isinf(values[rows[0]]) else "missing"
-        others = f" (and {len(rows) - 1} rows more)" if len(rows) > 1 else ""
+        others = f" here and in {len(rows) - 1} more" if len(rows) > 1 else ""
         raise DataError(
             f"{table.place(int(rows[0]))}: the target '{name}' is {found}{others}; every row "
-            f"needs one: mend or remove them"
+            f"needs one: mend the file, or remove such rows"
         )
     return values
 

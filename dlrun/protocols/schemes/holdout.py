@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlrun.data.splits import Deal
+from dlrun.errors import DataError
 from dlrun.protocols.protocol import Fold, Protocol
 from dlrun.protocols.validation import Validation, hold_out
 
@@ -21,6 +22,11 @@ class Holdout(Protocol):
         return True
 
     def split(self, deal: Deal, steered: bool) -> list[Fold]:
+        if self.validation is None and steered:
+            raise DataError(
+                "a callback watches validation data, but `validation: null` holds no rows out; "
+                "leave the callback out (--set training.callbacks=[]) or hold rows out"
+            )
         if self.validation is None:
             everything = np.arange(deal.n, dtype=np.int64)
             return [Fold(index=0, iteration=0, train=everything, scored=None, watched=None)]

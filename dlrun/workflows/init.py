@@ -1,0 +1,281 @@
+"""A first config for one's own data: commented, and running as it is."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from dlrun.config.yaml_writer import dump_yaml
+from dlrun.data.delimited import Layout
+from dlrun.data.samples import kind_of
+from dlrun.data.table_columns import ColumnType, column_type, to_array
+from dlrun.data.tables import Table, is_table, read_table
+from dlrun.errors import DataError, UsageError
+from dlrun.registry.suggest import did_you_mean
+from dlrun.store.atomic import write_text
+
+Task = Literal["binary", "multiclass", "regression"]
+TASKS: tuple[str, ...] = get_args(Task)
+
+LIKELY_TARGETS = ("target", "label", "class", "outcome", "y", "price", "diagnosis", "survived")
+"""Names under which a target is looked for before the last column is taken."""
+
+MOST_CLASSES = 20
+"""Whole numbers of more different values are quantities rather than labels."""
+
+MOST_CATEGORIES = 50
+"""Text columns of more different values are identifiers rather than categories."""
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """What a first config needs to know of a table.
+
+    Args:
+        target: The column to predict.
+        task: What kind of answer it is.
+        classes: Number of different targets.
+        rows: Number of rows.
+        numeric: Numeric or true/false features.
+        categorical: Text features.
+        missing: Features with missing values.
+        dropped: Columns that name a row rather than describe it.
+    """
+
+    target: str
+    task: Task
+    classes: int
+    rows: int
+    numeric: tuple[str, ...]
+    categorical: tuple[str, ...]
+    missing: tuple[str, ...]
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The config that was written.
+
+    Args:
+        path: The file.
+        task: What it predicts.
+        facts: What was told from the data, or None for bundled data.
+    """
+
+    path: Path
+    task: Task
+    facts: TableFacts | None
+
+
+def init(
+    data: str | Path | None = None,
+    *,
+    task: Task | None = None,
+    target: str | None = None,
+    output: str | Path | None = None,
+) -> Written:
+    """Write a config that runs.
+
+    Args:
+        data: CSV, TSV, JSON lines or Parquet file; None for data bundled with scikit-learn.
+        task: What is predicted; default: told from the target's values (multiclass without
+            data).
+        target: Column to predict; default: one with a likely name, else the last.
+        output: File to write; default: named after the data, in the current folder.
+
+    Raises:
+        UsageError: The options do not go together.
+        DataError: The file is broken or has no such column.
+        RunError: The output exists; it is never overwritten.
+    """
+    if data is None:
+        if target is not None:
+            raise UsageError("--target names a column of a file; give the file with --data")
+        chosen: Task = task or "multiclass"
+        path = Path(output or f"{chosen}.yaml")
+        write_text(path, _bundled_config(path, chosen))
+        return Written(path, chosen, None)
+    file = Path(data)
+    path = Path(output or f"{_stem(file)}.yaml")
+    facts = table_facts(file, task, target)
+    write_text(path, _table_config(file, path, facts))
+    return Written(path, facts.task, facts)
+
+
+def table_facts(file: Path, task: Task | None = None, target: str | None = None) -> TableFacts:
+    """Read a table and tell its target, task and columns.
+
+    Raises:
+        DataError: The file is missing or broken, or has no such column.
+    """
+    if not is_table(file):
+        raise DataError(
+            f"{file}: init reads CSV, TSV, JSON lines and Parquet; for arrays write "
+            "`dataset: {source: npz, path: ..., inputs: ..., targets: ...}` yourself"
+        )
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")
+    table = read_table([file], Layout())
+    if target is not None and target not in table.names:
+        raise DataError(f"{file}: no column '{target}'{did_you_mean(target, table.names)}")
+    target = target or _likely_target(table.names)
+    types = {name: column_type(table, name) for name in table.names}
+    values = table.series(target).dropna()
+    different = int(values.nunique())
+    features = [name for name in table.names if name != target]
+    dropped = tuple(name for name in features if _is_identifier(table, name, types[name]))
+    kept = [name for name in features if name not in dropped]
+    arrays = {name: to_array(table, name, types[name]) for name in kept}
+    text = tuple(name for name in kept if kind_of(arrays[name]) == "categorical")
+    return TableFacts(
+        target=target,
+        task=task or _task_of(types[target], values.to_numpy(), different),
+        classes=different,
+        rows=len(table),
+        numeric=tuple(name for name in kept if name not in text),
+        categorical=text,
+        missing=tuple(name for name in kept if table.series(name).isna().any()),
+        dropped=dropped,
+    )
+
+
+def _likely_target(names: list[str]) -> str:
+    lowered = {name.lower(): name for name in names}
+    return next((lowered[name] for name in LIKELY_TARGETS if name in lowered), names[-1])
+
+
+def _task_of(kind: ColumnType, values: object, different: int) -> Task:
+    whole = kind != "numeric" or all(float(value).is_integer() for value in values)  # type: ignore[attr-defined]
+    if not whole or (kind == "numeric" and different > MOST_CLASSES):
+        return "regression"
+    return "binary" if different == 2 else "multiclass"
+
+
+def _is_identifier(table: Table, name: str, kind: ColumnType) -> bool:
+    """Whether a column names the row: text of many values, or a running number called id."""
+    different = int(table.series(name).nunique())
+    if kind == "categorical":
+        return different > MOST_CATEGORIES
+    named = name.lower() in ("id", "index", "row", "unnamed: 0") or name.lower().endswith("_id")
+    return named and different == len(table)
+
+
+def _stem(file: Path) -> str:
+    return file.name.split(".")[0]
+
+
+def _table_config(file: Path, path: Path, facts: TableFacts) -> str:
+    relative = os.path.relpath(file.absolute(), path.absolute().parent)
+    columns = len(facts.numeric) + len(facts.categorical)
+    dataset = dump_yaml({"source": "csv", "path": Path(relative).as_posix(), "target": facts.target})
+    drop = ""
+    if facts.dropped:
+        inline = dump_yaml({"drop": list(facts.dropped)}).rstrip()
+        drop = f"{_indented(inline, 2)}             # these name a row rather than describe it\n"
+    return (
+        f"# {facts.rows} rows of {file.name}: {facts.task}, {columns} features.\n"
+        f"{_HEADER.format(path=path)}"
+        f"dataset:\n{_indented(dataset, 2)}\n{drop}"
+        "  test: {fraction: 0.2}         # sealed until `dlrun evaluate`\n\n"
+        f"{_preprocess(facts)}"
+        f"{_model(facts.task, facts.classes)}"
+    )
+
+
+def _preprocess(facts: TableFacts) -> str:
+    steps = []
+    if any(name in facts.numeric for name in facts.missing):
+        steps.append("impute: median              # missing numbers")
+    if text := [name for name in facts.categorical if name in facts.missing]:
+        columns = ", ".join(_inline(name) for name in text)
+        steps.append(f"impute: {{strategy: most_frequent, columns: [{columns}]}}")
+    if facts.numeric:
+        steps.append("standardize                 # numbers: mean 0, deviation 1")
+    if facts.categorical:
+        steps.append("one_hot                     # text: one column a category")
+    if facts.task == "regression":
+        steps.append("targets: standardize        # scores stay in the target's own unit")
+    lines = "".join(f"  - {step}\n" for step in steps)
+    return f"preprocess:                     # fitted on the training rows only\n{lines}\n"
+
+
+def _inline(text: str) -> str:
+    """A text as YAML writes it inside a list."""
+    return dump_yaml({"": [text]}).strip().partition("[")[2].removesuffix("]")
+
+
+def _bundled_config(path: Path, task: Task) -> str:
+    name, classes = {"binary": ("breast_cancer", 2), "multiclass": ("wine", 3)}.get(
+        task, ("diabetes", 0)
+    )
+    scaled = (
+        "  - targets: standardize        # scores stay in the target's own unit\n"
+        if task == "regression"
+        else ""
+    )
+    return (
+        f"# scikit-learn's bundled {name} data: {task}. `dlrun init --data FILE` takes yours.\n"
+        f"{_HEADER.format(path=path)}"
+        "dataset:\n"
+        "  source: sklearn\n"
+        f"  name: {name}\n"
+        "  test: {fraction: 0.2}         # sealed until `dlrun evaluate`\n\n"
+        "preprocess:                     # fitted on the training rows only\n"
+        "  - standardize                 # numbers: mean 0, deviation 1\n"
+        f"{scaled}\n"
+        f"{_model(task, classes)}"
+    )
+
+
+_HEADER = """#
+#   dlrun check {path}     what is wrong with it
+#   dlrun train {path}     train, and score on held-out rows
+#   dlrun kfold {path}     score by cross-validation
+
+seed: 0
+
+"""
+
+
+def _model(task: Task, classes: int) -> str:
+    last, loss, metric = {
+        "binary": ("{units: 1, activation: sigmoid}", "binary_crossentropy", "accuracy"),
+        "multiclass": (
+            f"{{units: {classes}, activation: softmax}}",
+            "sparse_categorical_crossentropy",
+            "accuracy",
+        ),
+        "regression": ("1", "mse", "mae"),
+    }[task]
+    comment = {
+        "binary": "one probability",
+        "multiclass": f"{classes} classes, their probabilities add up to 1",
+        "regression": "one number, not limited",
+    }[task]
+    return f"""architecture:
+  layers:
+    - Dense: {{units: 64, activation: relu}}
+    - Dense: {{units: 64, activation: relu}}
+    - Dense: {last}   # {comment}
+
+loss: {loss}
+optimizer: {{adam: {{learning_rate: 0.001}}}}
+metrics: [{metric}]
+
+training:
+  epochs: 50
+  batch_size: 32
+  callbacks:
+    - EarlyStopping: {{monitor: val_loss, patience: 10, restore_best_weights: true}}
+
+evaluation:
+  protocol: holdout             # or kfold, where there are few rows
+  validation: {{fraction: 0.2}}
+  score: {metric}
+"""
+
+
+def _indented(text: str, by: int) -> str:
+    return "\n".join(" " * by + line for line in text.rstrip("\n").split("\n"))

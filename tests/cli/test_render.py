@@ -1,0 +1,284 @@
+"""Facts as text on the terminal: exact where it matters, whatever the width."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
+
+from dlrun.cli.render import (
+    FoldRow,
+    Summary,
+    print_error,
+    print_fold_table,
+    print_problems,
+    print_summary,
+    print_table,
+    steady_figure,
+)
+from dlrun.errors import ConfigError, Problem, RunError
+
+RUN = Path("runs") / "20261121-101530-a-rather-long-name-for-a-narrow-terminal-3f2a"
+
+
+def console(width: int = 30, *, terminal: bool = False, colours: bool = False) -> Console:
+    return Console(
+        file=io.StringIO(),
+        width=width,
+        force_terminal=terminal,
+        color_system="standard" if colours else None,
+    )
+
+
+def written(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def without_colours(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+PROBLEMS = [
+    Problem(
+        "configs/a [bold] folder/boston.yaml:14:3",
+        "unknown key 'optimiser'; did you mean 'optimizer'? :smile: [red]no markup[/red]",
+        expected="one of: name, loss, metrics: [mae]",
+        found="https://example.org/a?b=[/c] 123",
+        hint="write `optimizer`",
+        line="  optimiser: {rmsprop: {learning_rate: 0.001}}  # hint: a comment",
+        column=3,
+    ),
+    Problem("--set training.epochs=five", "not a whole number"),
+]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+@pytest.mark.parametrize("colours", [True, False])
+def test_problems_are_their_own_text_whatever_the_width(terminal: bool, colours: bool) -> None:
+    error = ConfigError(PROBLEMS)
+    shown = console(20, terminal=terminal, colours=colours)
+    print_problems(shown, error)
+    assert without_colours(written(shown)) == f"{error}\n"
+    assert ("\x1b[" in written(shown)) == colours
+
+
+@given(
+    st.builds(
+        Problem,
+        place=st.just("a.yaml:1:2"),
+        message=st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1),
+        hint=st.none() | st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1),
+        line=st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=2),
+        column=st.integers(1, 2),
+    )
+)
+def test_any_text_of_a_user_stays_as_it_is(problem: Problem) -> None:
+    error = ConfigError([problem])
+    shown = console(20, terminal=True, colours=True)
+    print_problems(shown, error)
+    assert without_colours(written(shown)) == f"{error}\n"
+
+
+def test_place_is_bold_and_caret_is_red() -> None:
+    shown = console(80, terminal=True, colours=True)
+    print_problems(shown, ConfigError(PROBLEMS[:1]))
+    place, _, caret, *_ = written(shown).splitlines()
+    assert place.startswith("\x1b[1mconfigs/a [bold] folder/boston.yaml:14:3:\x1b[0m unknown")
+    assert re.fullmatch(r"\x1b\[1;31m +\^\x1b\[0m", caret)
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [("name: x y", 7), ("名前: {x: y}", 6), ("nöme: e\u0301 x", 9), ("name: x", 8), ("", 1)],
+)
+def test_caret_stands_below_the_character_it_points_at(line: str, column: int) -> None:
+    _, above, caret = str(Problem("a:1:1", "wrong", line=line, column=column)).split("\n")
+    assert cell_len(caret[:-1]) == cell_len(above[: 4 + column - 1])
+
+
+def test_caret_stands_below_the_character_behind_a_tab() -> None:
+    shown = console(80)
+    print_problems(shown, ConfigError([Problem("a:1:1", "wrong", line="name:\tx\t[y]", column=9)]))
+    _, above, caret = written(shown).splitlines()
+    assert above.index("[") == caret.index("^")
+
+
+def test_an_error_is_one_message() -> None:
+    shown = console(20)
+    print_error(shown, RunError("no run 'x [y]'; did you mean:\n    20261121-101530-boston-3f2a"))
+    print_error(shown, "plain text")
+    assert written(shown) == (
+        "error: no run 'x [y]'; did you mean:\n    20261121-101530-boston-3f2a\nerror: plain text\n"
+    )
+    shown = console(20)
+    print_error(shown, ConfigError(PROBLEMS))
+    assert written(shown) == f"{ConfigError(PROBLEMS)}\n"
+
+
+# The summary of a run.
+
+SUMMARY = Summary(
+    score_name="mae",
+    score=2.4131,
+    spread=0.3124,
+    direction="min",
+    folds=4,
+    baseline=6.533,
+    baseline_text="median of the training targets",
+    best_epoch=63,
+    epochs=80,
+    seconds=83.2,
+    run=RUN,
+    next_commands=[f"dlrun evaluate {RUN}", "dlrun train x.yaml"],
+    notes=["column crim [0] is heavy-tailed; log1p may help it a little"],
+)
+
+
+def test_summary_line_by_line() -> None:
+    shown, log = console(40), list[str]()
+    print_summary(shown, SUMMARY, log.append)
+    assert written(shown).split("\n") == [
+        "",
+        "  mae         2.41 ± 0.31  mean of 4 folds, lower is better",
+        "  baseline    6.533        median of the training targets, beaten by 4.12",
+        "  best epoch  63 of 80",
+        "  time        1 min 23 s",
+        f"  run         {RUN}",
+        "  note        column crim [0] is heavy-tailed; log1p may help it a little",
+        f"  next        dlrun evaluate {RUN}",
+        "              dlrun train x.yaml",
+        "",
+    ]
+    assert "\n".join(log) + "\n" == written(shown)
+
+
+def test_on_a_narrow_terminal_sentences_are_broken_and_paths_are_not() -> None:
+    shown = console(40, terminal=True)
+    print_summary(shown, SUMMARY)
+    lines = written(shown).splitlines()
+    assert f"  run         {RUN}" in lines
+    assert f"  next        dlrun evaluate {RUN}" in lines
+    note = lines.index("  note        column crim [0] is")
+    assert lines[note + 1 : note + 3] == [
+        "              heavy-tailed; log1p may",
+        "              help it a little",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("direction", "score", "verdict"),
+    [
+        ("min", 6.0, ", beaten by 0.533"),
+        ("min", 6.533, ", not beaten"),
+        ("min", 7.0, ", not beaten"),
+        ("max", 7.0, ", beaten by 0.467"),
+        ("max", 6.0, ", not beaten"),
+        ("min", float("nan"), ", not beaten"),
+    ],
+)
+def test_verdict_on_the_baseline(direction: str, score: float, verdict: str) -> None:
+    shown = console()
+    print_summary(shown, replace(SUMMARY, direction=direction, score=score, spread=None))
+    baseline = written(shown).splitlines()[2]
+    assert baseline.endswith(f"median of the training targets{verdict}")
+
+
+def test_summary_says_what_is_not_known() -> None:
+    shown = console()
+    print_summary(
+        shown,
+        Summary(
+            score_name="accuracy",
+            score=None,
+            spread=None,
+            direction="max",
+            folds=0,
+            baseline=None,
+            baseline_text="",
+            best_epoch=None,
+            epochs=3,
+            seconds=0.5,
+            run=Path.cwd() / "runs" / "x",
+            interrupted=True,
+        ),
+    )
+    assert written(shown).splitlines() == [
+        "",
+        "  accuracy  not known: nothing was held out",
+        "  time      0.5 s, then interrupted",
+        f"  run       {Path('runs') / 'x'}",
+    ]
+
+
+# Tables.
+
+
+def test_fold_table() -> None:
+    shown, log = console(30), list[str]()
+    rows = [
+        FoldRow(0, 12, 80, 63, 2.5, 2.5, 61.2),
+        FoldRow(11, 12, 5000, None, None, 2.5, 0.4),
+    ]
+    print_fold_table(shown, rows, "answer_accuracy", log.append)
+    assert written(shown).splitlines() == [
+        "  fold     epochs  best epoch  answer_accuracy  mean so far        time",
+        "  1/12         80          63            2.500        2.500  1 min 01 s",
+        "  12/12      5000           –                –        2.500       0.4 s",
+    ]
+    assert log == written(shown).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.5, "0.5000"),
+        (2.0, "2.000"),
+        (99.996, "100.0"),
+        (999.96, "1000"),
+        (-12.3456, "-12.35"),
+        (0.001, "0.001"),
+        (12345.6, "12346"),
+        (3, "3"),
+        (0.0, "0"),
+        (float("nan"), "nan"),
+        (None, "–"),
+    ],
+)
+def test_figures_in_a_column_keep_their_length(value: float | None, text: str) -> None:
+    assert steady_figure(value) == text
+
+
+def test_table_in_a_file_has_a_line_a_row() -> None:
+    shown = console(20)
+    path = "a/very long [path] to/some file with spaces in its name.png"
+    print_table(
+        shown,
+        [["zero", 0.95, 12, path], ["one", 0.5, None, "x"]],
+        ["a", "b", "c", "d"],
+        title="of [x]",
+    )
+    title, _, header, rule, zero, one, *_ = written(shown).split("\n")
+    assert title == "of [x]"
+    assert header.split() == ["a", "b", "c", "d"]
+    assert set(rule.strip()) == {"─"}
+    assert zero.rstrip().endswith(f"0.95   12   {path}")
+    assert one.split() == ["one", "0.5", "–", "x"]
+    assert zero.index(" 12 ") + 2 == one.index("–")
+
+
+def test_table_on_a_narrow_terminal_keeps_every_character() -> None:
+    shown = console(24, terminal=True)
+    print_table(shown, [["runs/20261121-101530-boston-3f2a", 0.5]], ["run", "score"])
+    lines = written(shown).splitlines()
+    assert max(len(line) for line in lines) <= 24
+    assert "".join(line.split()[0] for line in lines[3:] if line.split()) == (
+        "runs/20261121-101530-boston-3f2a"
+    )
