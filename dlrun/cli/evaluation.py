@@ -12,6 +12,14 @@ from dlrun.cli.render import print_line, print_table
 from dlrun.metrics.formatting import figure
 from dlrun.store.paths import display_path
 
+RESIDUALS = {
+    "mean_error": "mean error (predicted - true)",
+    "mean_absolute_error": "mean absolute error",
+    "median_absolute_error": "median absolute error",
+    "root_mean_squared_error": "root mean squared error",
+    "r2": "share of variance explained (R2)",
+}
+
 
 def print_evaluation(facts: Mapping[str, Any], path: Path) -> None:
     """Print score, baseline, every metric and the figures of classes or residuals."""
@@ -34,3 +42,20 @@ def print_evaluation(facts: Mapping[str, Any], path: Path) -> None:
             "score flattering",
         )
     print_line(console, f"written to {display_path(path)}")
+
+
+def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
+    if "classes" in figures:
+        lines = [*figures["classes"], figures["macro"], figures["weighted"]]
+        columns = ["class", "precision", "recall", "f1", "rows"]
+        keys = ["name", "precision", "recall", "f1", "support"]
+        print_table(console, [[line[key] for key in keys] for line in lines], columns)
+        return
+    for target in figures["targets"]:
+        print_table(
+            console,
+            [[label, target[key]] for key, label in RESIDUALS.items()],
+            [f"residuals of {target['name']}", ""],
+        )
+        worst = [[row[key] for key in ("row", "true", "predicted")] for row in target["worst"]]
+        print_table(console, worst[:5], ["worst rows", "true", "predicted"])

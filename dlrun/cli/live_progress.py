@@ -16,8 +16,8 @@ from rich.text import Text
 from dlrun.cli.progress import QuietProgress
 from dlrun.cli.render import (
     MARGIN,
-    OnLine,
     FoldRow,
+    OnLine,
     fold_header,
     fold_line,
     print_line,

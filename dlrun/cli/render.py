@@ -9,7 +9,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
@@ -18,8 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dlrun.errors import ConfigError, DlrunError, Problem
-from dlrun.metrics.formatting import duration, figure, figure_with_spread
-from dlrun.store.paths import display_path
+from dlrun.metrics.formatting import duration, figure
+from dlrun.reports.summary import Summary
 
 OnLine = Callable[[str], None]
 """Takes every line that is shown, as plain text, for the run's log."""
@@ -50,43 +49,6 @@ class FoldRow:
     score: float | None
     mean: float | None
     seconds: float
-
-
-@dataclass(frozen=True)
-class Summary:
-    """What the terminal shows at the end of a run.
-
-    Args:
-        score_name: The measure of success.
-        score: Its value, or the mean over folds; None where nothing was held out.
-        spread: Standard deviation over folds; None for one fold.
-        direction: `min` where lower is better, else `max`.
-        folds: How many were scored.
-        baseline: The score of common sense on the same rows, or None.
-        baseline_text: What common sense predicts.
-        best_epoch: Counted from 1, or None.
-        epochs: How many were trained, at most, in a fold.
-        seconds: How long training took.
-        run: The run directory.
-        next_commands: What the user may want to type now.
-        notes: What the user should know, one sentence each.
-        interrupted: Whether the run was stopped before its end.
-    """
-
-    score_name: str
-    score: float | None
-    spread: float | None
-    direction: str
-    folds: int
-    baseline: float | None
-    baseline_text: str
-    best_epoch: int | None
-    epochs: int
-    seconds: float
-    run: Path
-    next_commands: Sequence[str] = ()
-    notes: Sequence[str] = ()
-    interrupted: bool = False
 
 
 def print_problems(console: Console, error: ConfigError) -> None:
@@ -175,13 +137,21 @@ def fold_line(row: FoldRow, score_name: str) -> Text:
 
 def print_summary(console: Console, summary: Summary, on_line: OnLine | None = None) -> None:
     """Print the score beside its baseline, where the run is, and what to do next."""
-    lines = _summary_lines(summary)
-    width = max(len(label) for label, _ in lines) + 2
+    width = max(len(line.label) for line in summary.lines) + 2
     print_line(console, "", on_line)
-    for label, text in lines:
-        if label == "note" and console.is_terminal:
+    for line in summary.lines:
+        text = Text(line.text, style=_SUMMARY_STYLES.get(line.label, ""))
+        if line.label == "baseline" and summary.beats_baseline is False:
+            text.stylize("bold red")
+        print_line(console, Text.assemble(MARGIN, (f"{line.label:<{width}}", "dim"), text), on_line)
+    for finding in summary.findings:
+        text = Text(finding)
+        if console.is_terminal:
             text = _wrapped(text, len(MARGIN) + width, console.width)
-        print_line(console, Text.assemble(MARGIN, (f"{label:<{width}}", "dim"), text), on_line)
+        print_line(console, Text.assemble(MARGIN, (f"{'note':<{width}}", "dim"), text), on_line)
+
+
+_SUMMARY_STYLES = {"status": "bold red", "score": "bold", "next": "bold cyan"}
 
 
 def steady_figure(value: float | None) -> str:
@@ -202,48 +172,6 @@ def _problem_text(problem: Problem) -> Text:
         elif colon and label in ("    expected", "    found", "    hint"):
             line.stylize("green" if label.endswith("hint") else "cyan", 0, len(label) + 1)
     return Text("\n").join(lines)
-
-
-def _summary_lines(summary: Summary) -> list[tuple[str, Text]]:
-    lines = _score_lines(summary)
-    if summary.best_epoch is not None:
-        lines.append(("best epoch", Text(f"{summary.best_epoch} of {summary.epochs}")))
-    time = Text(duration(summary.seconds))
-    if summary.interrupted:
-        time.append(", then interrupted", style="bold red")
-    lines += [("time", time), ("run", Text(display_path(summary.run)))]
-    lines += [("note", Text(note)) for note in summary.notes]
-    for number, command in enumerate(summary.next_commands):
-        lines.append(("" if number else "next", Text(command, style="bold cyan")))
-    return lines
-
-
-def _score_lines(summary: Summary) -> list[tuple[str, Text]]:
-    """Score and baseline below each other, each with what it means."""
-    if summary.score is None:
-        return [(summary.score_name, Text("not known: nothing was held out"))]
-    score = figure_with_spread(summary.score, summary.spread)
-    common = "" if summary.baseline is None else figure(summary.baseline)
-    width = max(len(score), len(common)) + 2
-    better = "lower" if summary.direction == "min" else "higher"
-    where = f"mean of {summary.folds} folds" if summary.folds > 1 else "on validation rows"
-    text = Text.assemble((f"{score:<{width}}", "bold"), (f"{where}, {better} is better", "dim"))
-    lines = [(summary.score_name, text)]
-    if summary.baseline is not None:
-        told = (summary.baseline_text, "dim")
-        lines.append(("baseline", Text.assemble(f"{common:<{width}}", told, _verdict(summary))))
-    return lines
-
-
-def _verdict(summary: Summary) -> Text:
-    """Whether the score is better than common sense, and by how much."""
-    assert summary.score is not None
-    assert summary.baseline is not None
-    ahead = summary.score - summary.baseline
-    ahead = -ahead if summary.direction == "min" else ahead
-    if ahead > 0:
-        return Text(f", beaten by {figure(ahead)}", style="green")
-    return Text(", not beaten", style="bold red")
 
 
 def _widths(score_name: str) -> tuple[int, ...]:

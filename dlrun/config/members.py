@@ -37,7 +37,7 @@ def read_dataset(value: Any, report: Report) -> Component | None:
         _report_no_source(value, report)
         return None
     name = value["source"]
-    if name in LATER_SOURCES - set(SOURCES.names()):
+    if isinstance(name, str) and name in LATER_SOURCES - set(SOURCES.names()):
         report(("dataset", "source"), f"the source '{name}' is not available in this version")
         return None
     cls = _member_class(SOURCES, name, ("dataset", "source"), report)

@@ -112,7 +112,8 @@ def read_metrics(value: Any, report: Report) -> list[KerasComponent]:
 def read_training(
     value: Any, metrics: list[KerasComponent] | None, report: Report
 ) -> Training | None:
-    """Read `training`; `metrics` are those of the config, None where they are not known."""
+    """Read `training`; `metrics` are those of the config, None where they cannot be known
+    because of problems of their own."""
     options = _options("training", value, report)
     if options is None:
         return None
@@ -141,14 +142,15 @@ def read_training(
 def read_evaluation(
     value: Any, metrics: list[KerasComponent] | None, report: Report
 ) -> Evaluation | None:
-    """Read `evaluation`; `metrics` are those of the config, None where they are not known."""
+    """Read `evaluation`; `metrics` are those of the config, None where they cannot be known
+    because of problems of their own."""
     options = _options("evaluation", value, report)
     if options is None:
         return None
     protocol = read_protocol(options, report)
-    score = options.get("score")
-    if metrics is not None:
-        score = check_score(score, metrics, report)
+    if metrics is None:
+        return None
+    score = check_score(options.get("score"), metrics, report)
     return None if protocol is None else Evaluation(protocol=protocol, score=score)
 
 

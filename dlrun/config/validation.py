@@ -144,7 +144,7 @@ class _Translation:
         example, fields = self._examples.get(key), self._section.model_fields
         hint = f"add for example `{example}`" if example else None
         if hint is None and len(path) == 1 and key in fields:
-            hint = " ".join((fields[key].description or "").split()).rstrip(".")
+            hint = " ".join((fields[key].description or "").split()).rstrip(".") or None
         self._report(
             (*self._path, *path[:-1]),
             f"the key '{key}' is missing{self._inside(path[:-1])}",
@@ -207,7 +207,7 @@ def advice(value: Any, annotations: Iterable[Any]) -> str | None:
             return "a number stands without quotes"
         if "bool" in text and value.lower() in ("yes", "on", "no", "off"):
             return f"write {'true' if value.lower() in ('yes', 'on') else 'false'}"
-    elif isinstance(value, list) and len(value) == 1 and "dict" in text:
+    elif isinstance(value, list) and value and "dict" in text:
         return "leave out the '- '"
     elif isinstance(value, float) and "int" in text and value.is_integer():
         return f"write {int(value)}"

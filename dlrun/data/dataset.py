@@ -83,12 +83,14 @@ def load_dataset(
         marks = np.arange(len(samples)) >= own
     # Before the limit: a trial on few rows has as many outputs as the real run.
     classes = rows.classes | text_classes(samples.targets)
+    for name, values in samples.targets.items():
+        refuse_constant(name, values)
     positions = _limited(source.limit, samples, marks, seed)
     if len(positions) < len(samples):
         samples = samples.take(positions)
         marks = None if marks is None else marks[positions]
-    for name, values in samples.targets.items():
-        refuse_constant(name, values)
+        for name, values in samples.targets.items():
+            refuse_constant(name, values, f"let `limit` keep more, or `random: {len(positions)}`")
     return Dataset(
         samples=samples,
         task=rows.task,

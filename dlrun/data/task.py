@@ -97,8 +97,13 @@ def refuse_missing(name: str, values: Array) -> None:
         )
 
 
-def refuse_constant(name: str, values: Array) -> None:
+def refuse_constant(name: str, values: Array, advice: str = "there is nothing to learn") -> None:
     """Raise an error where a target is the same in all rows.
+
+    Args:
+        name: Name of the target.
+        values: Its values.
+        advice: What the message ends with.
 
     Raises:
         DataError: It is.
@@ -107,8 +112,7 @@ def refuse_constant(name: str, values: Array) -> None:
     if bool(np.all(values == first)):
         shown = f" ({first})" if np.ndim(first) == 0 else ""
         raise DataError(
-            f"the target '{name}' has the same value{shown} in all {len(values)} rows; there is "
-            f"nothing to learn"
+            f"the target '{name}' has the same value{shown} in all {len(values)} rows; {advice}"
         )
 
 

@@ -100,11 +100,16 @@ def prepare_samples(
     targets = pipeline.targets(samples)
     weights = sample_weights(config.training.sample_weight, samples)
     arrays = Arrays(inputs=pipeline.inputs(samples), targets=targets, weights=weights)
+    return Prepared(samples, arrays, truth=truth_of(task, samples, targets))
+
+
+def truth_of(task: str, samples: Samples, targets: Array) -> Array:
+    """Return what predictions are measured against, (n,) or (n, k): quantities in their own
+    unit, classes as the loss sees them."""
     if task != "regression":
-        return Prepared(samples, arrays, truth=targets)
+        return targets
     columns = [np.asarray(column, np.float64) for column in samples.targets.values()]
-    truth = columns[0] if len(columns) == 1 else np.column_stack(columns)
-    return Prepared(samples, arrays, truth)
+    return columns[0] if len(columns) == 1 else np.column_stack(columns)
 
 
 def fresh_model(config: Config, train: Arrays, seed: int) -> Any:

@@ -18,7 +18,7 @@ from dlrun.data.samples import Dataset, Samples
 from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
 from dlrun.models.files import load_model
-from dlrun.protocols.fold import judge, prepare_samples
+from dlrun.protocols.fold import Prepared, judge, prepare_samples, truth_of
 from dlrun.protocols.measures import measures_of, select_measure
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import start_backend
@@ -93,7 +93,7 @@ def refuse_without_model(directory: RunDirectory) -> None:
 
 
 def _refuse_changed_data(directory: RunDirectory, dataset: Dataset) -> None:
-    trained_on = directory.read_data()["train"]["fingerprint"]
+    trained_on = directory.read_data()["fingerprint"]
     if fingerprint(dataset.samples) != trained_on:
         raise RunError(
             f"the training data is no longer what {directory.name} was trained on (its "
@@ -107,7 +107,7 @@ def _look(
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     pipeline = Pipeline.from_state(*directory.read_preprocess())
     rows = prepare_samples(config, dataset.task, pipeline, test)
-    train_truth = prepare_targets(config, dataset, pipeline)
+    train_truth = truth_of(dataset.task, dataset.samples, pipeline.targets(dataset.samples))
     measures = measures_of(config.loss, config.metrics)
     chosen = select_measure(measures, config.evaluation.score)
     model = load_model(directory.model)
@@ -124,13 +124,22 @@ def _look(
         },
         "baseline": None if judged.baseline is None else vars(judged.baseline),
         "measures": judged.measures,
-        "figures": _figures(dataset, rows.truth, judged.predictions),
+        "task": dataset.task,
+        "figures": _figures(dataset, rows, judged.predictions),
         "findings": list(pipeline.findings(test)),
     }
     return facts, {"rows": test.rows, "predictions": judged.predictions}
 
 
-def _figures(dataset: Dataset, truth: np.ndarray, predictions: np.ndarray) -> dict[str, Any]:
+def _figures(dataset: Dataset, rows: Prepared, predictions: np.ndarray) -> dict[str, Any]:
+    names = list(dataset.samples.targets)
     if dataset.task == "regression":
-        return regression_figures(truth, predictions)
-    return classification_figures(truth, predictions, next(iter(dataset.classes.values()), None))
+        return regression_figures(
+            rows.truth, predictions, names if rows.truth.ndim > 1 else names[:1],
+            rows=rows.samples.rows,
+        ).as_dict()
+    classes = next(iter(dataset.classes.values()), None)
+    several = dataset.task == "multilabel"
+    return classification_figures(
+        rows.truth, predictions, names if several else classes, multilabel=several
+    ).as_dict()

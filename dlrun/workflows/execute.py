@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
-from dlrun.data.fingerprint import describe
 from dlrun.data.samples import Dataset
 from dlrun.errors import ComponentError, ConfigError
 from dlrun.protocols.experiment import run_experiment
@@ -20,9 +18,10 @@ from dlrun.reports.curves import draw_run_curves
 from dlrun.store.environment import environment_facts
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import device_facts, start_backend
+from dlrun.workflows.data_facts import data_facts
 from dlrun.workflows.loading import load_rows
 from dlrun.workflows.next_step import next_command
-from dlrun.workflows.recorder import RunRecorder
+from dlrun.workflows.recorder import RunRecorder, Splits
 from dlrun.workflows.results import out_of_fold, result_facts
 from dlrun.workflows.run import Run
 from dlrun.workflows.silence import Silence
@@ -57,8 +56,8 @@ def execute(
         for finding in dataset.findings:
             observer.note(finding)
 
-        def create() -> RunDirectory:
-            directory = _new_run(config, dataset, runs_dir, backend)
+        def create(splits: Splits) -> RunDirectory:
+            directory = _new_run(config, dataset, splits, runs_dir, backend)
             if transcript is not None:
                 transcript.attach(directory)
             return directory
@@ -88,7 +87,9 @@ def components_located(config: Config) -> Iterator[None]:
         raise ConfigError([config.problem_at(error.path, str(error))]) from error
 
 
-def _new_run(config: Config, dataset: Dataset, runs_dir: Path, backend: str) -> RunDirectory:
+def _new_run(
+    config: Config, dataset: Dataset, splits: Splits, runs_dir: Path, backend: str
+) -> RunDirectory:
     directory = RunDirectory.create(runs_dir, config.name)
     directory.start(
         {
@@ -101,20 +102,9 @@ def _new_run(config: Config, dataset: Dataset, runs_dir: Path, backend: str) -> 
     )
     directory.write_config(config.given)
     directory.write_resolved(dump_yaml({**config.as_given(), "backend": backend}))
-    directory.write_data(_data_facts(dataset))
+    directory.write_splits(splits)
+    directory.write_data(data_facts(dataset, splits))
     return directory
-
-
-def _data_facts(dataset: Dataset) -> dict[str, Any]:
-    return {
-        "description": dataset.description,
-        "task": dataset.task,
-        "classes": {name: list(classes) for name, classes in dataset.classes.items()},
-        "train": describe(dataset.samples, dataset.classes),
-        "has_test": dataset.has_test,
-        "test_rows": None if dataset.test_rows is None else len(dataset.test_rows),
-        "findings": list(dataset.findings),
-    }
 
 
 def _complete(

@@ -72,7 +72,7 @@ def predict(
     facts = directory.read_data()
     classes = {name: tuple(names) for name, names in facts["classes"].items()}
     return Predictions(
-        _table(output, facts["task"], list(facts["train"]["targets"]), classes),
+        _table(output, facts["task"], list(facts["targets"]), classes),
         tuple(pipeline.findings(samples)),
     )
 

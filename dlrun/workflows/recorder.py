@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,9 @@ from dlrun.protocols.result import FoldResult
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
 
+Splits = Mapping[str, np.ndarray]
+"""Row numbers, (k,) int64, by the name of the split."""
+
 
 class RunRecorder:
     """Writes splits, epochs and folds into a run directory.
@@ -20,17 +23,18 @@ class RunRecorder:
     model that cannot be used leaves none behind.
 
     Args:
-        create: Makes the run directory and writes what is known before training.
+        create: Makes the run directory and writes what is known before training, the row
+            numbers of every split included.
         one_model: Whether the run has one model (kept at its top) or one for each fold.
     """
 
-    def __init__(self, create: Callable[[], RunDirectory], one_model: bool) -> None:
+    def __init__(self, create: Callable[[Splits], RunDirectory], one_model: bool) -> None:
         self._create = create
         self._one_model = one_model
-        self._splits: dict[str, np.ndarray] = {}
+        self._splits: Splits = {}
         self.directory: RunDirectory | None = None
 
-    def splits(self, splits: dict[str, np.ndarray]) -> None:
+    def splits(self, splits: Splits) -> None:
         """Keep the row numbers of every split until there is a place for them."""
         self._splits = splits
 
@@ -58,8 +62,7 @@ class RunRecorder:
 
     def _run(self) -> RunDirectory:
         if self.directory is None:
-            self.directory = self._create()
-            self.directory.write_splits(self._splits)
+            self.directory = self._create(self._splits)
         return self.directory
 
     def _place(self, fold: int) -> TrainingFolder:

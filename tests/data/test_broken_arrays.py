@@ -95,6 +95,13 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"test": True},
         "{d.npz}: named by both `path` and `test.path`; test rows must not be trained on",
     ),
+    "limit that leaves one class": (
+        {},
+        lambda: Sklearn(name="iris", limit=40),
+        {},
+        "the target 'target' has the same value (0) in all 40 rows; let `limit` keep more, or "
+        "`random: 40`",
+    ),
     "unknown column of a bundled data set": (
         {},
         lambda: Sklearn(name="iris"),

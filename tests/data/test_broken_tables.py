@@ -39,7 +39,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.csv": GOOD},
         csv(path="."),
         {},
-        "{.}: a folder; name the files in it, or a glob such as {.}/*.csv",
+        "{.}: a folder; name the files in it, or a glob such as {*.csv}",
     ),
     "glob that matches nothing": (
         {"d.csv": GOOD},

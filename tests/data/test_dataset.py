@@ -1,0 +1,177 @@
+"""What is predicted, which rows may be used, and which are sealed away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from dlrun.data.dataset import load_dataset, load_test
+from dlrun.data.samples import Dataset
+from dlrun.data.sources.csv import Csv
+from dlrun.data.sources.npz import Npz
+from dlrun.data.sources.sklearn import Sklearn
+
+
+def load_targets(base: Path, *, regression: bool = False, **targets: np.ndarray) -> Dataset:
+    n = len(next(iter(targets.values())))
+    np.savez(base / "d.npz", x=np.arange(n), **targets)
+    source = Npz(path="d.npz", targets=list(targets))
+    return load_dataset(source, base, 0, regression=regression)
+
+
+ONE_HOT = np.eye(3, dtype=int)[[0, 1, 2, 1]]
+TASKS = [
+    ("two labels", {"y": np.asarray([0, 1, 1, 0])}, False, "binary"),
+    ("three labels", {"y": np.asarray([0, 1, 2, 0])}, False, "multiclass"),
+    ("whole floats are labels", {"y": np.asarray([0.0, 1.0, 2.0])}, False, "multiclass"),
+    ("whole numbers as quantities", {"y": np.asarray([0, 1, 2, 0])}, True, "regression"),
+    ("fractions", {"y": np.asarray([0.5, 1.0, 2.0])}, False, "regression"),
+    ("text", {"y": np.asarray(["b", "a", "c"])}, False, "multiclass"),
+    ("text is no quantity", {"y": np.asarray(["b", "a", "a"])}, True, "binary"),
+    ("true and false", {"y": np.asarray([True, False, True])}, True, "binary"),
+    ("one-hot", {"y": ONE_HOT}, False, "multiclass"),
+    ("several labels", {"y": np.asarray([[1, 1], [0, 1]])}, False, "multilabel"),
+    ("several quantities", {"y": np.asarray([[1.5, 1], [0, 1]])}, False, "regression"),
+    ("a column", {"y": np.asarray([[0], [1], [2]])}, False, "multiclass"),
+    ("flags", {"a": np.asarray([True, False]), "b": np.asarray([0, 1])}, False, "multilabel"),
+    ("quantities", {"a": np.asarray([1.5, 2]), "b": np.asarray([1.0, 2.5])}, True, "regression"),
+]
+
+
+@pytest.mark.parametrize(
+    ("targets", "regression", "task"), [c[1:] for c in TASKS], ids=[c[0] for c in TASKS]
+)
+def test_the_task_is_told_from_the_targets(tmp_path, targets, regression, task):
+    assert load_targets(tmp_path, regression=regression, **targets).task == task
+
+
+def test_classes_are_the_sorted_texts_and_labels_are_integers(tmp_path):
+    text = load_targets(tmp_path, y=np.asarray(["no", "yes", "no"]))
+    assert text.classes == {"y": ("no", "yes")}
+    assert text.samples.targets["y"].tolist() == ["no", "yes", "no"]
+    flags = load_targets(tmp_path, y=np.asarray([True, False, True]))
+    assert flags.classes == {"y": ("false", "true")}
+    assert flags.samples.targets["y"].tolist() == [1, 0, 1]
+    floats = load_targets(tmp_path, y=np.asarray([0.0, 2.0, 1.0]))
+    assert floats.classes == {}
+    assert floats.samples.targets["y"].dtype == np.int64
+
+
+def test_labels_that_do_not_start_at_0_and_lone_classes_are_pointed_out(tmp_path):
+    dataset = load_targets(tmp_path, y=np.asarray([1, 2, 2, 1, 5]))
+    assert dataset.findings == (
+        "class '5' of 'y' appears once, in row 4 (counted from 0): it is either trained on or "
+        "scored",
+        "the labels of 'y' are 1, 2, 5, not 0 to 2: say `targets: [label_index]` under "
+        "`preprocess`",
+    )
+    assert load_targets(tmp_path, y=np.asarray([0, 1, 1, 0])).findings == ()
+    assert load_targets(tmp_path, y=np.asarray([3, 4, 9]), regression=True).findings == ()
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    fraction=st.floats(0.05, 0.7),
+    seed=st.integers(0, 2**32 - 1),
+    limit=st.none() | st.integers(1, 200) | st.integers(10, 200).map(lambda n: {"random": n}),
+)
+def test_dealt_test_rows_depend_on_the_seed_alone_and_are_never_loaded(fraction, seed, limit):
+    plain = Sklearn(name="wine", test={"fraction": fraction})
+    limited = Sklearn.model_validate({"name": "diabetes", "test": plain.test, "limit": limit})
+    dataset = load_dataset(limited, Path(), seed, regression=True)
+    test = load_test(limited, Path(), seed, regression=True)
+    unlimited = load_test(
+        Sklearn(name="diabetes", test={"fraction": fraction}), Path(), seed, regression=True
+    )
+    assert not set(dataset.samples.rows) & set(test.rows)
+    np.testing.assert_array_equal(dataset.test_rows, test.rows)
+    np.testing.assert_array_equal(test.rows, unlimited.rows)
+    assert len(test) == int(np.ceil(fraction * 442 - 1e-9))
+    assert len(dataset.samples) <= 442 - len(test)
+    assert (np.diff(dataset.samples.rows) > 0).all()
+
+
+def test_dealt_test_rows_keep_the_class_shares():
+    source = Sklearn(name="iris", test={"fraction": 0.2})
+    test = load_test(source, Path(), 1, regression=False)
+    assert np.bincount(test.targets["target"]).tolist() == [10, 10, 10]
+
+
+def table(base: Path, text: str, **options: Any) -> Csv:
+    (base / "d.csv").write_text(text)
+    return Csv.model_validate({"path": "d.csv", "target": "y", **options})
+
+
+def test_dealt_test_rows_are_whole_groups(tmp_path):
+    rows = "".join(f"p{i // 4},{i},{i % 2}\n" for i in range(80))
+    source = table(tmp_path, "patient,a,y\n" + rows, test={"fraction": 0.25})
+    options = {"groups": "patient", "regression": False}
+    dataset = load_dataset(source, tmp_path, 0, **options)
+    test = load_test(source, tmp_path, 0, **options)
+    assert len(test) == 20
+    assert not set(test.extras["patient"]) & set(dataset.samples.extras["patient"])
+    assert list(dataset.samples.features) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("first", "written"),
+    [("%Y-%m-%d %H:%M", "ISO dates"), ("%d.%m.%Y %H:%M:%S", "day first"), ("%j", "numbers")],
+)
+def test_dealt_test_rows_are_the_last_in_time(tmp_path, first, written):
+    from datetime import datetime, timedelta
+
+    moments = [
+        datetime(2024, 1, 20) + timedelta(days=int(d))
+        for d in np.random.default_rng(0).permutation(40)
+    ]
+    rows = "".join(f"{moment.strftime(first)},{i},{i}.5\n" for i, moment in enumerate(moments))
+    source = table(tmp_path, "day,a,y\n" + rows, test={"fraction": 0.25})
+    test = load_test(source, tmp_path, 0, time="day", regression=True)
+    last = sorted(range(40), key=moments.__getitem__)[30:]
+    assert test.rows.tolist() == sorted(last)
+
+
+def test_classes_come_from_the_rows_that_are_not_sealed(tmp_path):
+    rows = "".join(f"{i},{'late' if i >= 45 else 'abc'[i % 3]}\n" for i in range(50))
+    source = table(tmp_path, "day,y\n" + rows + "", test={"fraction": 0.1})
+    (tmp_path / "d.csv").write_text(
+        "a," + "day,y\n" + "".join(f"1,{line}\n" for line in rows.splitlines())
+    )
+    dataset = load_dataset(source, tmp_path, 0, time="day", regression=False)
+    assert dataset.classes == {"y": ("a", "b", "c")}
+
+
+def test_a_trial_on_few_rows_has_the_classes_of_all():
+    dataset = load_dataset(Sklearn(name="digits", limit=20), Path(), 0, regression=False)
+    assert len(dataset.samples) == 20
+    assert len(dataset.classes["target"]) == 10
+
+
+def test_rows_of_a_validation_file_come_last_and_are_marked(tmp_path):
+    source = table(tmp_path, "a,y\n1,x\n2,z\n3,x\n4,z\n", limit=3)
+    (tmp_path / "v.csv").write_text("y,a,unused\nz,9,0\nnew,8,0\n")
+    dataset = load_dataset(source, tmp_path, 0, validation="v.csv", regression=False)
+    assert dataset.samples.features["a"].tolist() == [1, 2, 3, 9, 8]
+    assert dataset.samples.rows.tolist() == [0, 1, 2, 4, 5]
+    assert dataset.validation.tolist() == [False, False, False, True, True]
+    assert dataset.classes == {"y": ("new", "x", "z")}
+
+
+def test_the_description_counts_classes_and_gives_the_range_of_quantities():
+    from dlrun.data.fingerprint import describe
+
+    iris = load_dataset(Sklearn(name="iris", limit=60), Path(), 0, regression=False)
+    facts = describe(iris.samples, iris.classes)
+    assert facts["targets"]["target"]["counts"] == {"setosa": 50, "versicolor": 10, "virginica": 0}
+    diabetes = load_dataset(Sklearn(name="diabetes"), Path(), 0, regression=True)
+    values = diabetes.samples.targets["target"]
+    assert describe(diabetes.samples, {})["targets"]["target"]["range"] == {
+        "least": values.min(),
+        "mean": pytest.approx(values.mean()),
+        "greatest": values.max(),
+    }
