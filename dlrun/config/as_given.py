@@ -30,10 +30,7 @@ def config_as_given(config: Config) -> dict[str, Any]:
         "loss": component_as_given(config.loss),
         "optimizer": component_as_given(config.optimizer),
         "metrics": [component_as_given(metric) for metric in config.metrics],
-        "training": {
-            **_options(config.training),
-            "callbacks": [component_as_given(c) for c in config.training.callbacks],
-        },
+        "training": _options(config.training),
         "evaluation": {
             "protocol": member_name(protocol),
             **_options(protocol),

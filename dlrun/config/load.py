@@ -78,7 +78,7 @@ def _read(given: dict[Any, Any], stem: str, report: Report) -> Config | None:
             return None
         before = len(report)
         value = reader(*arguments, report)
-        if len(report) > before:
+        if len(report) > before or value is None:
             told.add(key)
             return None
         values[key] = value
@@ -92,7 +92,7 @@ def _read(given: dict[Any, Any], stem: str, report: Report) -> Config | None:
     for kind in ("loss", "optimizer"):
         read(kind, read_named, kind, given.get(kind), (kind,), needed=True)
     metrics = read("metrics", read_metrics, given.get("metrics"))
-    if "metrics" in told:
+    if "metrics" in told:  # misspelt, perhaps
         metrics = None
     read("training", read_training, given.get("training"), metrics)
     read("evaluation", read_evaluation, given.get("evaluation"), metrics)

@@ -138,16 +138,21 @@ def _member_class(
     names = family.names()
     if isinstance(name, str) and name in names:
         return family.get(name)
-    hint = None
-    if not isinstance(name, str):
-        message = f"this names no {family.title}"
-    else:
-        message = f"unknown {family.title} '{name}'{did_you_mean(name, names)}"
+    expected, hint, near = listed(names, "or"), None, did_you_mean(str(name), names)
     if family is STEPS and name in TARGET_STEPS.names():
         hint = f"it works on targets: write `targets: {name}`"
     elif family is TARGET_STEPS and name in STEPS.names():
         hint = "it works on features, not on targets"
-    report(path, message, expected=listed(names, "or"), hint=hint, on_key=on_key)
+    report(
+        path,
+        f"unknown {family.title} {quoted([name])}{near}"
+        if isinstance(name, str)
+        else f"this names no {family.title}",
+        expected=None if hint or near else expected,
+        found=None if isinstance(name, str) else found(name),
+        hint=hint,
+        on_key=on_key,
+    )
     return None
 
 

@@ -16,6 +16,7 @@ class Report:
         self.root = Node({}, _NOWHERE)
         """What paths refer to; set once the files and overrides are put together."""
         self._found: dict[Problem, tuple[int, int, int]] = {}
+        self._calls = 0
 
     def __call__(
         self,
@@ -43,9 +44,11 @@ class Report:
         """Record a problem at a place. One that an alias repeats is recorded once."""
         problem = place.problem(message, expected=expected, found=found, hint=hint)
         self._found.setdefault(problem, place.order)
+        self._calls += 1
 
     def __len__(self) -> int:
-        return len(self._found)
+        """How often something was reported, repetitions included."""
+        return self._calls
 
     def raise_if_any(self) -> None:
         """Raise everything recorded, if anything was.

@@ -7,6 +7,7 @@ and text.
 
 from __future__ import annotations
 
+import math
 import re
 
 from dlrun.config.document import Scalar
@@ -25,7 +26,10 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 
 
 def scalar(text: str) -> Scalar:
-    """Return the value of unquoted YAML text (YAML 1.2.2, section 10.3.2)."""
+    """Return the value of unquoted YAML text (YAML 1.2.2, section 10.3.2).
+
+    A number too large to be held stays text.
+    """
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.match(text):
@@ -34,8 +38,8 @@ def scalar(text: str) -> Scalar:
         return int(text, 16)
     if _OCTAL.match(text):
         return int(text, 8)
-    if _FLOAT.match(text):
-        return float(text)
+    if _FLOAT.match(text) and math.isfinite(number := float(text)):
+        return number
     if _NOT_FINITE.match(text):
         return float(text.lower().replace(".", ""))
     return text

@@ -50,8 +50,8 @@ def load_dataset(
 
     With `test.fraction`, test rows are dealt from all rows of the source by the seed alone,
     before `limit` is applied: they are the same for every protocol and every limit. They are
-    dealt as validation rows are: by class where every class has enough rows, whole groups,
-    the last stretch in time.
+    dealt as validation rows are: by class where every class has enough rows, and where there
+    are `groups` or `time`, whole groups or the last stretch.
 
     Args:
         source: Where the data comes from.
@@ -79,6 +79,8 @@ def load_dataset(
     if validation is not None:
         validating = _read(source.with_test_files(validation), "test", base, wish).samples
         own = len(samples)
+        if absent := [name for name in samples.extras if name not in validating.extras]:
+            raise DataError(f"the validation rows have no column '{absent[0]}'; training needs it")
         samples = _joined(samples, validating, offset=len(rows.samples))
         marks = np.arange(len(samples)) >= own
     # Before the limit: a trial on few rows has as many outputs as the real run.
@@ -138,9 +140,11 @@ def load_test(
 def _read(source: Source, part: Part, base: Path, wish: _Wish) -> _Rows:
     wanted = [*wish.extra, *(name for name in (wish.groups, wish.time) if name is not None)]
     loaded = source.load(part, base, list(dict.fromkeys(wanted)))
+    n = len(next(iter(loaded.features.values())))
+    if n == 0:
+        raise DataError(f"the source has no {'test ' if part == 'test' else ''}rows")
     regression = wish.regression if loaded.regression is None else loaded.regression
     question = read_question(loaded.targets, loaded.classes, regression)
-    n = len(next(iter(loaded.features.values())))
     samples = Samples(
         features=loaded.features,
         targets=question.targets,
@@ -190,7 +194,7 @@ def _limited(limit: int | Limit | None, samples: Samples, marks: Array | None, s
 
 def _joined(first: Samples, second: Samples, offset: int) -> Samples:
     def join(left: Columns, right: Columns) -> Columns:
-        return {name: np.concatenate([left[name], right[name]]) for name in left if name in right}
+        return {name: np.concatenate([left[name], right[name]]) for name in left}
 
     return replace(
         first,

@@ -62,10 +62,11 @@ class FeaturePipeline:
             if len(shape) != 1:
                 names.append(name)
                 continue
-            given = [fitted.step.entry_names(name, fitted.state) for fitted in self.steps]
-            last = next((entries for entries in reversed(given) if entries), [])
-            fits = len(last) == shape[0]
-            names += last if fits else [f"{name}[{index}]" for index in range(shape[0])]
+            entries: list[str] = []
+            for fitted in self.steps:
+                entries = fitted.step.entry_names(name, fitted.state) or entries
+            fits = len(entries) == shape[0]
+            names += entries if fits else [f"{name}[{index}]" for index in range(shape[0])]
         return tuple(names)
 
     def findings(self, samples: Samples) -> list[str]:

@@ -52,7 +52,7 @@ def refuse_shared(files: Sequence[Path], test_files: Sequence[Path]) -> None:
     for file in test_files:
         if file.resolve() in training:
             raise DataError(
-                f"{file}: named by both `path` and `test.path`; test rows must not be trained on"
+                f"{file}: also named by `path`; rows that are scored must not be trained on"
             )
 
 

@@ -14,7 +14,7 @@ from dlrun.data.json_lines import line_of_record, read_json_lines
 from dlrun.data.samples import Array, Columns, as_objects
 from dlrun.data.source import Wanted
 from dlrun.data.table_columns import as_text, is_boolean, to_array
-from dlrun.data.tables import JSON_LINES, Table, is_table, read_table, refuse_unknown_column
+from dlrun.data.tables import Table, is_json_lines, is_table, read_table, refuse_unknown_column
 from dlrun.errors import DataError
 
 
@@ -42,7 +42,7 @@ def read_new_rows(file: Path, columns: Wanted, layout: Layout | None = None) -> 
         raise DataError(f"{file}: no such file")
     if not is_table(file):
         return _from_arrays(ArrayFiles([file]), file, columns)
-    if JSON_LINES[0] in file.suffixes or file.suffix in JSON_LINES:
+    if is_json_lines(file):
         nested = {name for name, (kind, shape) in columns.items() if kind == "sequences" or shape}
         if nested:
             return _from_lists(file, columns)

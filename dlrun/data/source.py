@@ -104,6 +104,14 @@ class Source(Component):
             DataError: The data is missing or broken; names the file, and row or column.
         """
 
+    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
+        """Look for what is wrong with the data, as far as that needs neither Keras nor
+        scikit-learn; a source whose data they load looks at nothing.
+
+        Raises:
+            DataError: As `load`.
+        """
+
     def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
         """Read feature columns from a file of new rows, for `predict`.
 

@@ -18,8 +18,8 @@ from dlrun.registry.suggest import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-JSON_LINES = (".jsonl", ".ndjson")
-PARQUET = (".parquet", ".pq")
+_JSON_LINES = (".jsonl", ".ndjson")
+_PARQUET = (".parquet", ".pq")
 _NO_TABLES = {
     ".npz": "`source: npz` reads it",
     ".npy": "`source: npz` reads it",
@@ -115,11 +115,16 @@ def is_table(file: Path) -> bool:
     return _ending(file) not in (".npz", ".npy")
 
 
+def is_json_lines(file: Path) -> bool:
+    """Whether a file is read as JSON lines."""
+    return _ending(file) in _JSON_LINES
+
+
 def place_in(file: Path, layout: Layout, row: int) -> str:
     """Where a row of one file (counted from 0) stands, with lines counted from 1."""
-    if _ending(file) in PARQUET:
+    if _ending(file) in _PARQUET:
         return f"{file}: row {row + 1}"
-    if _ending(file) in JSON_LINES:
+    if _ending(file) in _JSON_LINES:
         return f"{file}:{line_of_record(file, row)}"
     return f"{file}:{record_at(file, layout, row)[0]}"
 
@@ -143,9 +148,9 @@ def _read(file: Path, layout: Layout, as_text: Collection[str]) -> pd.DataFrame:
     ending = _ending(file)
     if ending in _NO_TABLES:
         raise DataError(f"{file}: no table; {_NO_TABLES[ending]}")
-    if ending in JSON_LINES:
+    if ending in _JSON_LINES:
         return _without(layout.missing, pd.DataFrame(read_json_lines(file)))
-    if ending in PARQUET:
+    if ending in _PARQUET:
         return _without(layout.missing, _read_parquet(file))
     return read_delimited(file, layout, as_text)
 

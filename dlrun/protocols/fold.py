@@ -66,7 +66,9 @@ def run_fold(
     if fold.watched is not None and not fold.watches_scored_rows:
         watched = prepare(config, dataset, pipeline, fold.watched)
     model = fresh_model(config, train.arrays, config.seed + fold.index)
-    fitted = _fit(config, dataset, fold, model, pipeline, measures, (train, watched), observer, recorder)
+    fitted = _fit(
+        config, dataset, fold, model, pipeline, measures, (train, watched), observer, recorder
+    )
     best = _best_epoch(fitted.history, chosen)
     judged = judge(model, pipeline, dataset, train.truth, scored, measures, chosen)
     return FoldResult(
@@ -185,7 +187,9 @@ def _units(measures: Sequence[Measure], target_scale: float) -> Mapping[str, flo
     }
 
 
-def _best_epoch(history: Mapping[str, Sequence[float]], chosen: Measure) -> tuple[int, float] | None:
+def _best_epoch(
+    history: Mapping[str, Sequence[float]], chosen: Measure
+) -> tuple[int, float] | None:
     watched = history.get(f"val_{chosen.name}")
     return best_epoch(watched, chosen.direction) if watched else None
 
@@ -228,5 +232,12 @@ def judge(
     }
     reference = None
     if chosen.score is not None and chosen.component.kind == "metric":
-        reference = baseline(dataset.task, chosen.score, train_truth, rows.truth)
+        reference = baseline(
+            dataset.task,
+            chosen.score,
+            train_truth,
+            rows.truth,
+            outputs=output.shape[-1],
+            classes=next(iter(dataset.classes.values()), None),
+        )
     return Judgement(predictions, values, reference)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from dlrun.config.components import metric_names
-from dlrun.metrics.scores import Score, direction, find_score
+from dlrun.metrics.names import Direction, direction
+from dlrun.metrics.scores import Score, find_score
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.prediction import keras_measure
 
@@ -30,9 +32,13 @@ class Measure:
     score: Score | None
 
     @property
-    def direction(self) -> str:
+    def direction(self) -> Direction:
         """`min` where lower is better, else `max`."""
-        return self.score.direction if self.score else direction(self.component.name)
+        return self.score.direction if self.score else direction(self.component.name, self._kind)
+
+    @property
+    def _kind(self) -> Literal["loss", "metric"]:
+        return "loss" if self.component.kind == "loss" else "metric"
 
     @property
     def unit_power(self) -> int:
@@ -51,8 +57,18 @@ class Measure:
 def measures_of(loss: KerasComponent, metrics: Sequence[KerasComponent]) -> list[Measure]:
     """The loss first, then every metric, named as in Keras' history."""
     named = [("loss", loss), *zip(metric_names(metrics), metrics, strict=True)]
+    logits = bool(loss.arguments.get("from_logits"))
     return [
-        Measure(name, component, find_score(component.name, component.arguments))
+        Measure(
+            name,
+            component,
+            find_score(
+                component.name,
+                component.arguments,
+                from_logits=logits,
+                kind="loss" if component.kind == "loss" else "metric",
+            ),
+        )
         for name, component in named
     ]
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlrun.data.pipeline import Pipeline
 from dlrun.metrics.baselines import Baseline
+from dlrun.metrics.names import Direction
 from dlrun.training.engine import History
 
 Array = np.ndarray
@@ -76,7 +77,7 @@ class Outcome:
 
     folds: tuple[FoldResult, ...]
     score_name: str
-    direction: str
+    direction: Direction
     interrupted: bool
     watched_scored_rows: bool
     parameters: int

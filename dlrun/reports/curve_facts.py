@@ -25,10 +25,10 @@ NO_METRICS = ("fold", "epoch", "seconds", "learning_rate", "lr")
 EARLY_SHARE = 0.25
 """At most this share of the epochs may be left out at the beginning."""
 
-FEW_EPOCHS = 20
+FEW_EPOCHS = 40
 """Shorter trainings are shown whole."""
 
-DWARFING = 2.0
+DWARFING = 3.0
 """An early epoch is left out if it lies further from the range of the later epochs than this
 many times that range: it would press the rest flat."""
 
@@ -149,20 +149,30 @@ def fit_facts(
         directions: Which way is better, for metrics that Keras' names do not tell.
         units: Unit of a metric, where it has one.
     """
+    left_out = 0
     panels = []
     for metric in metric_names([history]):
         training, validation = (_curve(history.get(key, ())) for key in (metric, f"val_{metric}"))
+        better = curve_direction(metric, directions)
+        left_out = max(left_out, dwarfing_epochs(validation or training, better))
         panels.append(
             FitPanel(
                 metric=metric,
                 label=metric_label(metric, (units or {}).get(metric)),
                 training=training,
                 validation=validation,
-                best=_best(validation, curve_direction(metric, directions)),
-                logarithmic=_spans_magnitudes(training + validation),
+                best=_best(validation, better),
+                logarithmic=False,
             )
         )
-    return CurveFacts(title, _longest([history]), tuple(panels))
+    shown = tuple(
+        replace(
+            panel,
+            logarithmic=_spans_magnitudes(panel.training[left_out:] + panel.validation[left_out:]),
+        )
+        for panel in panels
+    )
+    return CurveFacts(title, _longest([history]), shown, left_out)
 
 
 def folds_facts(

@@ -48,7 +48,8 @@ def draw_panel(axes: Axes, panel: FitPanel | FoldsPanel, facts: CurveFacts, colu
     if panel.logarithmic:
         axes.set_yscale("log")
     if isinstance(panel, FitPanel):
-        _draw_fit(axes, panel, AXIS_POINTS / columns / max(facts.epochs, 1))
+        shown = max(facts.epochs - facts.left_out, 1)
+        _draw_fit(axes, panel, facts.left_out, AXIS_POINTS / columns / shown)
         curve = panel.validation
     else:
         _draw_folds(axes, panel, facts.left_out)
@@ -82,14 +83,14 @@ def epoch_ticks(first: int, last: int, most: int = 10) -> list[int]:
     return ticks
 
 
-def _draw_fit(axes: Axes, panel: FitPanel, spacing: float) -> None:
+def _draw_fit(axes: Axes, panel: FitPanel, left_out: int, spacing: float) -> None:
     """Draw dots and a line; `spacing` is the distance of two epochs in points."""
     if panel.training:
         size = float(np.clip(0.6 * spacing, 2.0, DOT))
         every = max(1, math.ceil(1.2 * size / spacing))
         axes.plot(
             _epochs(panel.training),
-            panel.training,
+            _hidden_first(panel.training, left_out),
             linestyle="none",
             marker="o",
             markersize=size,
@@ -100,7 +101,8 @@ def _draw_fit(axes: Axes, panel: FitPanel, spacing: float) -> None:
         )
     if panel.validation:
         width = float(np.clip(0.8 * spacing, 1.1, 1.8))
-        _line(axes, panel.validation, color=BLUE, linewidth=width, label="validation")
+        validation = _hidden_first(panel.validation, left_out)
+        _line(axes, validation, color=BLUE, linewidth=width, label="validation")
 
 
 def _draw_folds(axes: Axes, panel: FoldsPanel, left_out: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.config.load import load_config
+from dlrun.config.members import member_name
 from dlrun.config.schema import Config
 from dlrun.data.source import Source
 from dlrun.errors import ConfigError, DataError
@@ -97,7 +98,7 @@ def check(
     return Checked(
         config=str(config),
         layers=len(loaded.architecture.layers),
-        protocol=loaded.evaluation.as_given()["protocol"],
+        protocol=member_name(loaded.evaluation.protocol),
         built=_build(loaded) if with_data else None,
     )
 

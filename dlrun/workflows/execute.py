@@ -16,7 +16,7 @@ from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import Outcome
 from dlrun.reports.curves import draw_run_curves
 from dlrun.store.environment import environment_facts
-from dlrun.store.run_directory import RunDirectory
+from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.training.backend import device_facts, start_backend
 from dlrun.workflows.data_facts import data_facts
 from dlrun.workflows.loading import load_rows
@@ -119,6 +119,6 @@ def _complete(
         directory.write_predictions(predictions)
     for folder in (directory, *directory.folds()):
         draw_run_curves(folder, config.name, directions={outcome.score_name: outcome.direction})
-    status = "interrupted" if outcome.interrupted else "finished"
+    status: Ending = "interrupted" if outcome.interrupted else "finished"
     directory.finish(status)
     return Run(directory.path, result, status)

@@ -169,7 +169,8 @@ def _stem(file: Path) -> str:
 def _table_config(file: Path, path: Path, facts: TableFacts) -> str:
     relative = os.path.relpath(file.absolute(), path.absolute().parent)
     columns = len(facts.numeric) + len(facts.categorical)
-    dataset = dump_yaml({"source": "csv", "path": Path(relative).as_posix(), "target": facts.target})
+    source = {"source": "csv", "path": Path(relative).as_posix(), "target": facts.target}
+    dataset = dump_yaml(source)
     drop = ""
     if facts.dropped:
         inline = dump_yaml({"drop": list(facts.dropped)}).rstrip()

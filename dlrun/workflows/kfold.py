@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
@@ -60,7 +61,11 @@ def cross_validated(config: Config, folds: int | None, iterations: int | None) -
     assert isinstance(given, Protocol)
     iterated = iterations is not None or isinstance(given, IteratedKFold)
     member: type[KFold] | type[IteratedKFold] = IteratedKFold if iterated else KFold
-    options = {"stratify": given.stratify, "groups": given.groups, "time": given.time}
+    options: dict[str, Any] = {
+        "stratify": given.stratify,
+        "groups": given.groups,
+        "time": given.time,
+    }
     if isinstance(given, KFold | IteratedKFold):
         options |= {"folds": given.folds, "validation": given.validation}
         if not iterated:

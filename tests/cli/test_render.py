@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from rich.console import Console
 
 from dlrun.cli.render import (
     FoldRow,
-    Summary,
     print_error,
     print_fold_table,
     print_problems,
@@ -24,6 +22,7 @@ from dlrun.cli.render import (
     steady_figure,
 )
 from dlrun.errors import ConfigError, Problem, RunError
+from dlrun.reports.summary import Line, Summary
 
 RUN = Path("runs") / "20261121-101530-a-rather-long-name-for-a-narrow-terminal-3f2a"
 
@@ -126,19 +125,14 @@ def test_an_error_is_one_message() -> None:
 # The summary of a run.
 
 SUMMARY = Summary(
-    score_name="mae",
-    score=2.4131,
-    spread=0.3124,
-    direction="min",
-    folds=4,
-    baseline=6.533,
-    baseline_text="median of the training targets",
-    best_epoch=63,
-    epochs=80,
-    seconds=83.2,
-    run=RUN,
-    next_commands=[f"dlrun evaluate {RUN}", "dlrun train x.yaml"],
-    notes=["column crim [0] is heavy-tailed; log1p may help it a little"],
+    lines=(
+        Line("score", "validation mae 2.41 ± 0.31"),
+        Line("baseline", "6.533 (median)"),
+        Line("run", str(RUN)),
+        Line("next", f"dlrun evaluate {RUN}"),
+    ),
+    beats_baseline=True,
+    findings=("column crim [0] is heavy-tailed; log1p may help it a little",),
 )
 
 
@@ -147,14 +141,11 @@ def test_summary_line_by_line() -> None:
     print_summary(shown, SUMMARY, log.append)
     assert written(shown).split("\n") == [
         "",
-        "  mae         2.41 ± 0.31  mean of 4 folds, lower is better",
-        "  baseline    6.533        median of the training targets, beaten by 4.12",
-        "  best epoch  63 of 80",
-        "  time        1 min 23 s",
-        f"  run         {RUN}",
-        "  note        column crim [0] is heavy-tailed; log1p may help it a little",
-        f"  next        dlrun evaluate {RUN}",
-        "              dlrun train x.yaml",
+        "  score     validation mae 2.41 ± 0.31",
+        "  baseline  6.533 (median)",
+        f"  run       {RUN}",
+        f"  next      dlrun evaluate {RUN}",
+        "  note      column crim [0] is heavy-tailed; log1p may help it a little",
         "",
     ]
     assert "\n".join(log) + "\n" == written(shown)
@@ -164,57 +155,12 @@ def test_on_a_narrow_terminal_sentences_are_broken_and_paths_are_not() -> None:
     shown = console(40, terminal=True)
     print_summary(shown, SUMMARY)
     lines = written(shown).splitlines()
-    assert f"  run         {RUN}" in lines
-    assert f"  next        dlrun evaluate {RUN}" in lines
-    note = lines.index("  note        column crim [0] is")
+    assert f"  run       {RUN}" in lines
+    assert f"  next      dlrun evaluate {RUN}" in lines
+    note = lines.index("  note      column crim [0] is")
     assert lines[note + 1 : note + 3] == [
-        "              heavy-tailed; log1p may",
-        "              help it a little",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("direction", "score", "verdict"),
-    [
-        ("min", 6.0, ", beaten by 0.533"),
-        ("min", 6.533, ", not beaten"),
-        ("min", 7.0, ", not beaten"),
-        ("max", 7.0, ", beaten by 0.467"),
-        ("max", 6.0, ", not beaten"),
-        ("min", float("nan"), ", not beaten"),
-    ],
-)
-def test_verdict_on_the_baseline(direction: str, score: float, verdict: str) -> None:
-    shown = console()
-    print_summary(shown, replace(SUMMARY, direction=direction, score=score, spread=None))
-    baseline = written(shown).splitlines()[2]
-    assert baseline.endswith(f"median of the training targets{verdict}")
-
-
-def test_summary_says_what_is_not_known() -> None:
-    shown = console()
-    print_summary(
-        shown,
-        Summary(
-            score_name="accuracy",
-            score=None,
-            spread=None,
-            direction="max",
-            folds=0,
-            baseline=None,
-            baseline_text="",
-            best_epoch=None,
-            epochs=3,
-            seconds=0.5,
-            run=Path.cwd() / "runs" / "x",
-            interrupted=True,
-        ),
-    )
-    assert written(shown).splitlines() == [
-        "",
-        "  accuracy  not known: nothing was held out",
-        "  time      0.5 s, then interrupted",
-        f"  run       {Path('runs') / 'x'}",
+        "            heavy-tailed; log1p may help",
+        "            it a little",
     ]
 
 

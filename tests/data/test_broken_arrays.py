@@ -93,7 +93,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.npz": {"x": np.zeros((3, 2)), "y": np.arange(3)}},
         npz(test={"path": "d.npz"}),
         {"test": True},
-        "{d.npz}: named by both `path` and `test.path`; test rows must not be trained on",
+        "{d.npz}: also named by `path`; rows that are scored must not be trained on",
     ),
     "limit that leaves one class": (
         {},

@@ -57,7 +57,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.csv": GOOD, "test.csv": GOOD},
         csv(path="*.csv", test={"path": "test.csv"}),
         {"test": True},
-        "{test.csv}: named by both `path` and `test.path`; test rows must not be trained on",
+        "{test.csv}: also named by `path`; rows that are scored must not be trained on",
     ),
     "empty file": (
         {"d.csv": ""},

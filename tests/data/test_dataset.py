@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dlrun.data.dataset import load_dataset, load_test
+from dlrun.data.fingerprint import describe
 from dlrun.data.samples import Dataset
+from dlrun.data.source import Limit
 from dlrun.data.sources.csv import Csv
 from dlrun.data.sources.npz import Npz
 from dlrun.data.sources.sklearn import Sklearn
+from dlrun.errors import DataError
 
 
 def load_targets(base: Path, *, regression: bool = False, **targets: np.ndarray) -> Dataset:
@@ -78,19 +82,17 @@ def test_labels_that_do_not_start_at_0_and_lone_classes_are_pointed_out(tmp_path
 @given(
     fraction=st.floats(0.05, 0.7),
     seed=st.integers(0, 2**32 - 1),
-    limit=st.none() | st.integers(1, 200) | st.integers(10, 200).map(lambda n: {"random": n}),
+    limit=st.none() | st.integers(10, 200) | st.integers(10, 200).map(lambda n: Limit(random=n)),
 )
 def test_dealt_test_rows_depend_on_the_seed_alone_and_are_never_loaded(fraction, seed, limit):
-    plain = Sklearn(name="wine", test={"fraction": fraction})
-    limited = Sklearn.model_validate({"name": "diabetes", "test": plain.test, "limit": limit})
+    unlimited = Sklearn.model_validate({"name": "diabetes", "test": {"fraction": fraction}})
+    limited = unlimited.model_copy(update={"limit": limit})
     dataset = load_dataset(limited, Path(), seed, regression=True)
     test = load_test(limited, Path(), seed, regression=True)
-    unlimited = load_test(
-        Sklearn(name="diabetes", test={"fraction": fraction}), Path(), seed, regression=True
-    )
     assert not set(dataset.samples.rows) & set(test.rows)
     np.testing.assert_array_equal(dataset.test_rows, test.rows)
-    np.testing.assert_array_equal(test.rows, unlimited.rows)
+    whole = load_test(unlimited, Path(), seed, regression=True)
+    np.testing.assert_array_equal(test.rows, whole.rows)
     assert len(test) == int(np.ceil(fraction * 442 - 1e-9))
     assert len(dataset.samples) <= 442 - len(test)
     assert (np.diff(dataset.samples.rows) > 0).all()
@@ -119,17 +121,14 @@ def test_dealt_test_rows_are_whole_groups(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("first", "written"),
-    [("%Y-%m-%d %H:%M", "ISO dates"), ("%d.%m.%Y %H:%M:%S", "day first"), ("%j", "numbers")],
+    "written",
+    ["%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M:%S", "%j"],
+    ids=["ISO dates", "day first", "numbers"],
 )
-def test_dealt_test_rows_are_the_last_in_time(tmp_path, first, written):
-    from datetime import datetime, timedelta
-
-    moments = [
-        datetime(2024, 1, 20) + timedelta(days=int(d))
-        for d in np.random.default_rng(0).permutation(40)
-    ]
-    rows = "".join(f"{moment.strftime(first)},{i},{i}.5\n" for i, moment in enumerate(moments))
+def test_dealt_test_rows_are_the_last_in_time(tmp_path, written):
+    days = np.random.default_rng(0).permutation(40)
+    moments = [datetime(2024, 1, 20) + timedelta(days=int(day)) for day in days]
+    rows = "".join(f"{moment.strftime(written)},{i},{i}.5\n" for i, moment in enumerate(moments))
     source = table(tmp_path, "day,a,y\n" + rows, test={"fraction": 0.25})
     test = load_test(source, tmp_path, 0, time="day", regression=True)
     last = sorted(range(40), key=moments.__getitem__)[30:]
@@ -137,11 +136,8 @@ def test_dealt_test_rows_are_the_last_in_time(tmp_path, first, written):
 
 
 def test_classes_come_from_the_rows_that_are_not_sealed(tmp_path):
-    rows = "".join(f"{i},{'late' if i >= 45 else 'abc'[i % 3]}\n" for i in range(50))
-    source = table(tmp_path, "day,y\n" + rows + "", test={"fraction": 0.1})
-    (tmp_path / "d.csv").write_text(
-        "a," + "day,y\n" + "".join(f"1,{line}\n" for line in rows.splitlines())
-    )
+    rows = "".join(f"{i},1,{'late' if i >= 45 else 'abc'[i % 3]}\n" for i in range(50))
+    source = table(tmp_path, "day,a,y\n" + rows, test={"fraction": 0.1})
     dataset = load_dataset(source, tmp_path, 0, time="day", regression=False)
     assert dataset.classes == {"y": ("a", "b", "c")}
 
@@ -162,9 +158,15 @@ def test_rows_of_a_validation_file_come_last_and_are_marked(tmp_path):
     assert dataset.classes == {"y": ("new", "x", "z")}
 
 
-def test_the_description_counts_classes_and_gives_the_range_of_quantities():
-    from dlrun.data.fingerprint import describe
+def test_a_validation_file_needs_the_columns_that_training_needs(tmp_path):
+    source = table(tmp_path, "a,w,y\n1,1,x\n2,1,z\n")
+    (tmp_path / "v.csv").write_text("a,y\n9,z\n")
+    with pytest.raises(DataError) as error:
+        load_dataset(source, tmp_path, 0, extra=["w"], validation="v.csv", regression=False)
+    assert str(error.value) == "the validation rows have no column 'w'; training needs it"
 
+
+def test_the_description_counts_classes_and_gives_the_range_of_quantities():
     iris = load_dataset(Sklearn(name="iris", limit=60), Path(), 0, regression=False)
     facts = describe(iris.samples, iris.classes)
     assert facts["targets"]["target"]["counts"] == {"setosa": 50, "versicolor": 10, "virginica": 0}

@@ -395,25 +395,3 @@ def test_predictions_that_do_not_fit_the_targets() -> None:
     assert str(caught.value) == (
         "the model gives predictions of shape (4, 3), where the targets y, z need 2 columns"
     )
-
-
-def test_messages_for_stored_preprocessing_that_cannot_be_used() -> None:
-    pipeline, _ = fit({"standardize": {}}, {"scores": np.ones((4, 2))})
-    state, arrays = pipeline.to_state()
-    head, standardize = state
-    wrong: list[tuple[Any, Any, str]] = [
-        ([], {}, "the stored preprocessing has the format None, expected 1; use the version of "),
-        ([{"format": 2}], {}, "the stored preprocessing has the format 2, expected 1; use the "),
-        (state, {}, "the stored preprocessing is damaged: KeyError("),
-        ([{"format": 1}], {}, "the stored preprocessing is damaged: KeyError('columns')"),
-        (
-            [head, {**standardize, "step": "standardise"}],
-            arrays,
-            "the stored preprocessing cannot be rebuilt: unknown preprocessing step 'standardise'; "
-            "did you mean 'standardize'?",
-        ),
-    ]
-    for stored, with_arrays, message in wrong:
-        with pytest.raises(DataError) as caught:
-            Pipeline.from_state(stored, with_arrays)
-        assert str(caught.value).startswith(message)

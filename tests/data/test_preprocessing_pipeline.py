@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from dlrun.data import chunks
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
+from dlrun.data.target_pipeline import FittedTarget, FittedTargetStep, TargetPipeline
 from dlrun.errors import DataError
 from dlrun.registry.families import STEPS, TARGET_STEPS
 
@@ -253,6 +255,38 @@ def test_standardized_targets_come_back_in_their_units() -> None:
     ]
 
 
+def test_each_step_learns_from_what_the_steps_before_it_leave() -> None:
+    amounts = np.random.default_rng(0).gamma(2.0, 50.0, (40, 2))
+    amounts[3, 1] = np.nan
+    steps = [("impute", {"strategy": "zero"}), ("log1p", {}), ("standardize", {})]
+    found = fit(steps, {"x": amounts}).inputs(samples_of({"x": amounts}))
+    logarithms = np.log1p(np.nan_to_num(amounts))
+    expected = (logarithms - logarithms.mean(axis=0)) / logarithms.std(axis=0)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_target_steps_are_undone_from_the_last_to_the_first() -> None:
+    step = TARGET_STEPS.get("standardize")()
+    states = ({"mean": 1.0, "std": 2.0}, {"mean": 30.0, "std": 0.5})
+    steps = tuple(FittedTargetStep(step, state) for state in states)
+    pipeline = TargetPipeline("regression", {"y": FittedTarget(steps, 1, None)})
+    target = np.array([3.0, 7.0])
+    made = pipeline.apply(samples_of({}, {"y": target}))
+    np.testing.assert_array_equal(made, [(1 - 30) / 0.5, (3 - 30) / 0.5])
+    np.testing.assert_array_equal(pipeline.invert(made), target)
+    assert pipeline.scale == 1.0
+
+
+def test_columns_may_have_any_name() -> None:
+    names = ("array", "value", "a/b", "", "ümlaut")
+    features = {name: np.random.default_rng(0).random((9, 2)) for name in names}
+    pipeline = fit([("standardize", {})], features)
+    state, arrays = pipeline.to_state()
+    read = Pipeline.from_state(json.loads(json.dumps(state)), arrays)
+    rows = samples_of(features)
+    np.testing.assert_array_equal(read.inputs(rows), pipeline.inputs(rows))
+
+
 def test_findings_are_those_of_each_step_on_what_reaches_it() -> None:
     features = {"city": texts("a", "b", None), "age": np.array([1.0, np.nan, 0.0])}
     steps = [("impute", {"category": "a", "strategy": "zero"}), ("one_hot", {})]
@@ -272,3 +306,25 @@ def test_rows_to_predict_need_no_target_and_may_be_none() -> None:
     pipeline = fit([("one_hot", {})], features, {"price": np.arange(4.0)})
     assert pipeline.inputs(samples_of({"x": np.ones(2), "city": texts("a", None)})).shape == (2, 3)
     assert pipeline.inputs(samples_of({"x": np.ones(0), "city": texts()})).shape == (0, 3)
+
+
+def test_messages_for_stored_preprocessing_that_cannot_be_used() -> None:
+    pipeline = fit([("standardize", {})], {"scores": np.ones((4, 2))})
+    state, arrays = pipeline.to_state()
+    head, standardize = state
+    wrong: list[tuple[Any, Any, str]] = [
+        ([], {}, "the stored preprocessing has the format None, expected 1; use the version of "),
+        ([{"format": 2}], {}, "the stored preprocessing has the format 2, expected 1; use the "),
+        (state, {}, "the stored preprocessing is damaged: KeyError("),
+        ([{"format": 1}], {}, "the stored preprocessing is damaged: KeyError('columns')"),
+        (
+            [head, {**standardize, "step": "standardise"}],
+            arrays,
+            "the stored preprocessing cannot be rebuilt: unknown preprocessing step 'standardise'; "
+            "did you mean 'standardize'?",
+        ),
+    ]
+    for stored, with_arrays, message in wrong:
+        with pytest.raises(DataError) as caught:
+            Pipeline.from_state(stored, with_arrays)
+        assert str(caught.value).startswith(message)

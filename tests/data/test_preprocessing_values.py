@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,18 @@ def test_missing_categories_are_zeros_and_are_counted_apart_from_unknown_ones() 
     assert one_hot.findings({"city": texts("Bonn")}, state) == []
 
 
+def test_missing_numbers_are_no_unknown_category() -> None:
+    ordinal = step("ordinal", columns=["rooms"])
+    state = ordinal.fit({"rooms": np.array([3.0, 4.0])})
+    rows = {"rooms": np.array([np.nan, 4.0, 3.5])}
+    assert ordinal.apply(rows, state)["rooms"].tolist() == [0, 2, 0]
+    assert ordinal.findings(rows, state) == [
+        "ordinal: column 'rooms' has 1 row with a category that is not among the 2 learnt (3.5); "
+        "there it became 0",
+        "ordinal: column 'rooms' has 1 row without a value; there it became 0",
+    ]
+
+
 def test_max_categories_keeps_the_most_frequent_ones() -> None:
     train = {"city": texts(*"cccbbbad"), "rooms": np.array([1.0, 9, 9, 4, 4, 4, np.nan, 2])}
     both = step("ordinal", max_categories=2, columns=["city", "rooms"])
@@ -174,6 +187,16 @@ def test_standardize_keeps_its_digits_far_from_zero(offset: float) -> None:
     shifted = spread + offset
     exact = (shifted - offset - np.mean(shifted - offset)) / np.std(shifted - offset)
     np.testing.assert_allclose(run(step("standardize"), {"x": shifted})["x"], exact, atol=2e-4)
+
+
+def test_mean_and_deviation_lose_nothing_over_many_rows() -> None:
+    spread = np.random.default_rng(0).normal(size=(300_000, 2))
+    values = spread + 1e12
+    offsets = values - 1e12
+    state = step("standardize").fit({"x": values})
+    exact = [math.fsum(column) / len(values) for column in offsets.T]
+    np.testing.assert_allclose(state["mean"]["x"] - 1e12, exact, atol=2e-4)
+    np.testing.assert_allclose(state["std"]["x"], offsets.std(axis=0), rtol=1e-9)
 
 
 @pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -3.0])

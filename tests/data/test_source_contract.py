@@ -14,8 +14,9 @@ import pytest
 
 from dlrun.data.dataset import load_dataset, load_test
 from dlrun.data.fingerprint import describe, fingerprint
-from dlrun.data.samples import Columns, Samples, kind_of
+from dlrun.data.samples import Array, Columns, Samples, kind_of
 from dlrun.data.source import Source
+from dlrun.errors import DataError
 from dlrun.registry.families import SOURCES
 
 
@@ -91,7 +92,7 @@ EXAMPLES = {
     "sklearn digits": Example("sklearn", {"name": "digits", "images": True}),
     "sklearn digits columns": Example("sklearn", {"name": "digits"}, extra="pixel_0_2"),
     "sklearn wine": Example("sklearn", {"name": "wine"}, extra="hue"),
-    "sklearn breast_cancer": Example("sklearn", {"name": "breast_cancer"}),
+    "sklearn breast_cancer": Example("sklearn", {"name": "breast_cancer"}, extra="mean area"),
     "sklearn diabetes": Example("sklearn", {"name": "diabetes"}, extra="sex"),
     "keras boston_housing": Example(
         "keras", {"name": "boston_housing"}, extra="CHAS", needs="keras_home"
@@ -100,12 +101,15 @@ EXAMPLES = {
 }
 
 
-@pytest.fixture(
-    params=[
+def parameters(with_extra: bool = False) -> list[Any]:
+    return [
         pytest.param(example, id=name, marks=[pytest.mark.realdata] if example.needs else [])
         for name, example in EXAMPLES.items()
+        if example.extra or not with_extra
     ]
-)
+
+
+@pytest.fixture(params=parameters())
 def example(request: pytest.FixtureRequest, tmp_path: Path) -> Example:
     found: Example = request.param
     if found.needs:
@@ -122,6 +126,18 @@ def make(example: Example, **options: Any) -> Source:
 
 def all_columns(samples: Samples) -> Columns:
     return samples.features | samples.targets | samples.extras
+
+
+def with_one_change(column: Array) -> Array:
+    changed = np.array(column)
+    row = len(column) // 2
+    if kind_of(column) == "categorical":
+        changed[row] = "another"
+    elif kind_of(column) == "sequences":
+        changed[row] = np.append(changed[row], 1)
+    else:
+        changed[row] = ~changed[row] if column.dtype == bool else 1 - changed[row]
+    return changed
 
 
 def assert_equal(left: Samples, right: Samples) -> None:
@@ -179,34 +195,27 @@ def test_loading_twice_gives_the_same_fingerprint_and_facts(example, tmp_path):
 def test_one_changed_value_in_any_column_changes_the_fingerprint(example, tmp_path):
     samples = load_dataset(make(example), tmp_path, 0, regression=False).samples
     seen = {fingerprint(samples)}
-    row = len(samples) // 2
-    for part in ("features", "targets"):
-        for name, column in getattr(samples, part).items():
-            changed = np.array(column)
-            changed[row] = {
-                "categorical": "another",
-                "sequences": np.append(changed[row], 1),
-                "numeric": 1 - changed[row] if column.dtype != bool else ~changed[row],
-            }[kind_of(column)]
-            columns = getattr(samples, part) | {name: changed}
-            seen.add(
-                fingerprint(
-                    samples.with_features(columns)
-                    if part == "features"
-                    else samples.with_targets(columns)
-                )
-            )
+    for name, column in samples.features.items():
+        features = samples.features | {name: with_one_change(column)}
+        seen.add(fingerprint(samples.with_features(features)))
+    for name, column in samples.targets.items():
+        targets = samples.targets | {name: with_one_change(column)}
+        seen.add(fingerprint(samples.with_targets(targets)))
     assert len(seen) == 1 + len(samples.features) + len(samples.targets)
 
 
+@pytest.mark.parametrize("example", parameters(with_extra=True), indirect=True)
 def test_an_extra_column_is_no_feature(example, tmp_path):
-    if example.extra is None:
-        pytest.skip("the data has no column to spare")
     plain = load_dataset(make(example), tmp_path, 0, regression=False)
     dataset = load_dataset(make(example), tmp_path, 0, extra=[example.extra], regression=False)
     assert list(dataset.samples.extras) == [example.extra]
     left = [name for name in plain.samples.features if name != example.extra]
     assert list(dataset.samples.features) == left
+
+
+def test_an_unknown_extra_column_is_refused(example, tmp_path):
+    with pytest.raises(DataError, match=r"no (column|array) 'nowhere'"):
+        load_dataset(make(example), tmp_path, 0, extra=["nowhere"], regression=False)
 
 
 def test_test_rows_are_sealed_and_have_the_same_columns(example, tmp_path):

@@ -93,7 +93,7 @@ def test_an_unknown_name_is_met_with_the_nearest():
     with pytest.raises(LookupError) as caught:
         direction("acuracy")
     assert str(caught.value) == (
-        "no direction is known for the metric 'acuracy'; did you mean 'Accuracy'?"
+        "no direction is known for the metric 'acuracy'; did you mean 'accuracy'?"
     )
 
 

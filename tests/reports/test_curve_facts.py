@@ -137,12 +137,14 @@ def test_first_epochs_that_dwarf_the_rest_are_left_out():
     values = fold(100, 0)
     left_out = dwarfing_epochs(values, "min")
     late = values[25:]
-    limit = max(late) + 2 * (max(late) - min(late))
+    limit = max(late) + 3 * (max(late) - min(late))
     assert 0 < left_out <= 25
     assert all(value > limit for value in values[:left_out])
     assert values[left_out] <= limit
     facts = folds_facts([{"val_mae": values}, {"val_mae": values}], "x")
     assert facts.left_out == left_out
+    assert fit_facts({"mae": values[::-1], "val_mae": values}, "x").left_out == left_out
+    assert fit_facts({"mae": values}, "x").left_out == left_out
 
 
 def test_a_first_epoch_that_is_best_is_never_left_out():
@@ -153,7 +155,7 @@ def test_a_first_epoch_that_is_best_is_never_left_out():
 
 @pytest.mark.parametrize(
     "values",
-    [fold(19, 0), list(np.linspace(3, 1, 50)), [1.0] * 40, [], [NAN] * 30],
+    [fold(39, 0), list(np.linspace(3, 1, 50)), [1.0] * 40, [], [NAN] * 30],
     ids=["short", "steady", "constant", "empty", "diverged"],
 )
 def test_nothing_is_left_out_of(values):

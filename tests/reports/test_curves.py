@@ -117,6 +117,15 @@ def test_dots_of_500_epochs_do_not_touch():
     assert dots.get_markevery() * apart > dots.get_markersize() > 1.5
 
 
+def test_first_epochs_of_one_training_are_left_out_and_it_says_so():
+    facts = fit_facts({"mae": noisy(200, 1)[0]["val_mae"], **noisy(200, 2)[1]}, "x")
+    (axes,) = build_figure(facts).axes
+    assert facts.left_out > 0
+    for line in (lines(axes)["training"], lines(axes)["validation"]):
+        assert np.flatnonzero(np.isfinite(line.get_ydata()))[0] == facts.left_out
+    assert axes.get_xlabel() == f"Epoch (the first {facts.left_out} are left out)"
+
+
 def test_epochs_without_a_number_are_gaps_and_said_to_be():
     figure = build_figure(SITUATIONS["diverged"])
     (axes,) = figure.axes

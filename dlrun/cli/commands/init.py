@@ -43,8 +43,7 @@ def command(task: Any, data: Path | None, target: str | None, output: Path | Non
     written = init(data, task=task, target=target, output=output)
     if (facts := written.facts) is not None:
         click.echo(f"target   {facts.target} ({facts.task}; --target and --task say otherwise)")
-        features = len(facts.numeric) + len(facts.categorical)
-        click.echo(f"features {features}: {len(facts.numeric)} numbers, {len(facts.categorical)} text")
+        click.echo(f"features {len(facts.numeric)} numeric, {len(facts.categorical)} categorical")
         if facts.dropped:
             click.echo(f"left out {', '.join(facts.dropped)}")
     click.echo(f"wrote    {written.path}")

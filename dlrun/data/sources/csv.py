@@ -95,6 +95,11 @@ class Csv(Source):
     def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
         return read_new_rows(file, columns, self._layout())
 
+    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
+        self.load("train", base, extra)
+        if self.test is not None and self.test.path is not None:
+            find_files(self.test.path, base)
+
     def with_test_files(self, path: Paths) -> Csv:
         return self.model_copy(update={"test": Test(path=path)})
 

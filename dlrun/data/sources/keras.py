@@ -233,11 +233,16 @@ def _load(name: str, data: _DataSet, options: Mapping[str, Any]) -> Any:
     except MemoryError:
         raise
     except Exception as error:  # Keras raises a bare Exception where a download fails.
-        raise DataError(_explanation(name, data, folder, missing, error)) from error
+        raise DataError(_explanation(name, data, options, folder, missing, error)) from error
 
 
 def _explanation(
-    name: str, data: _DataSet, folder: Path, missing: Sequence[str], error: Exception
+    name: str,
+    data: _DataSet,
+    options: Mapping[str, Any],
+    folder: Path,
+    missing: Sequence[str],
+    error: Exception,
 ) -> str:
     gone = [file for file in data.files if not (folder / file).exists()]
     if gone:
@@ -248,6 +253,8 @@ def _explanation(
             f"{folder}; put it there, or set KERAS_HOME to a folder that holds it in `datasets` "
             f"and can be written to{wanted}"
         )
+    if isinstance(error, ValueError) and options.get("maxlen") and "file" not in str(error):
+        return f"{name}: no text is short enough; let `maxlen` be larger"
     if isinstance(error, ValueError) and name != "fashion_mnist":
         return f"{name}: {error}"
     return (

@@ -57,6 +57,11 @@ class Npz(Source):
         extra = [name for name in extra if renamed[name] in arrays.names]
         return self._loaded(arrays, test_files, extra, renamed)
 
+    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
+        self.load("train", base, extra)
+        if self.test is not None and self.test.path is not None:
+            find_files(self.test.path, base)
+
     def with_test_files(self, path: Paths) -> Npz:
         return self.model_copy(update={"test": Test(path=path)})
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from dlrun.errors import TrainingError
+from dlrun.models.objects import REFUSALS, reason
 from dlrun.training.engine import Arrays, FitRequest, FitResult, History
 
 # Validation has no gradient to keep small: larger batches give the same means sooner.
@@ -36,7 +38,22 @@ class KerasEngine:
             )
         except KeyboardInterrupt:
             return FitResult(history=monitor.history_so_far, interrupted=True)
+        except _failures() as error:
+            raise TrainingError(
+                f"training failed in epoch {monitor.epoch}: {reason(error)}"
+            ) from error
         return FitResult(history=monitor.history_so_far, interrupted=False)
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What Keras and the backend raise where a step cannot be computed."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return (*REFUSALS, RuntimeError)
+    import tensorflow as tf
+
+    return (*REFUSALS, RuntimeError, tf.errors.OpError)
 
 
 def _validation_data(validation: Arrays | None) -> tuple[Any, ...] | None:

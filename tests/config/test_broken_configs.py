@@ -1,0 +1,104 @@
+"""Broken configs and the exact message that each one gets.
+
+The cases are in `broken/*.md`, to be read like a page: a config, and what `load_config` says.
+In a case,
+
+- a `yaml` block is `experiment.yaml`; keys that every config needs and the case does not
+  write are added below it, so that a case shows its mistake and nothing else;
+- `yaml as is` adds nothing;
+- `yaml NAME` is another file beside it, as it is;
+- an `sh` block holds the overrides of the command line; a case without a `yaml` block has a
+  config without a mistake;
+- a `text` block is the whole message, with `<data sources>` for the names of all of them.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from dlrun.config.load import load_config
+from dlrun.config.words import listed
+from dlrun.errors import ConfigError
+from dlrun.registry.families import SOURCES
+
+NEEDED = {
+    "dataset": "{source: sklearn, name: digits}",
+    "architecture": "{layers: [{Dense: 64}, {Dense: 10}]}",
+    "loss": "mse",
+    "optimizer": "adam",
+}
+
+
+@dataclass
+class Case:
+    """One broken config: its files, its overrides, and the message."""
+
+    title: str
+    files: dict[str, str] = field(default_factory=dict)
+    overrides: list[str] = field(default_factory=list)
+    seed: int | None = None
+    message: str = ""
+
+
+def read_cases() -> list[Case]:
+    pages = sorted((Path(__file__).parent / "broken").glob("*.md"))
+    return [
+        read_case(page.stem, section)
+        for page in pages
+        for section in page.read_text(encoding="utf-8").split("\n## ")[1:]
+    ]
+
+
+def completed(text: str) -> str:
+    written = set(re.findall(r"^(\w+):", text, re.MULTILINE))
+    return text + "".join(f"{key}: {NEEDED[key]}\n" for key in NEEDED if key not in written)
+
+
+def read_case(page: str, section: str) -> Case:
+    case = Case(f"{page}: {section.splitlines()[0]}")
+    case.files["experiment.yaml"] = completed("")
+    for info, body in re.findall(r"^```([^\n]*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE):
+        kind, _, name = info.partition(" ")
+        if kind == "text":
+            case.message = body.rstrip("\n")
+        elif kind == "sh":
+            words = shlex.split(body)
+            options = list(zip(words[::2], words[1::2], strict=True))
+            case.overrides = [value for option, value in options if option == "--set"]
+            case.seed = next((int(value) for option, value in options if option == "--seed"), None)
+        elif name in ("", "as is"):
+            case.files["experiment.yaml"] = body if name else completed(body)
+        else:
+            case.files[name] = body
+    return case
+
+
+CASES = read_cases()
+
+
+def test_the_cases_cover_every_level() -> None:
+    assert len(CASES) >= 120
+    assert len({case.title for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
+def test_broken_config(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    for name, text in case.files.items():
+        Path(name).write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config("experiment.yaml", case.overrides, case.seed)
+    sources = listed(SOURCES.names(), "or")
+    assert str(caught.value) == case.message.replace("<data sources>", sources)
+
+
+def test_what_cases_are_completed_with_is_sound(tmp_path: Path) -> None:
+    file = tmp_path / "experiment.yaml"
+    file.write_text(completed(""), encoding="utf-8")
+    assert load_config(file).optimizer.name == "Adam"

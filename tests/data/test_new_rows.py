@@ -1,0 +1,159 @@
+"""New rows for `predict`: columns by name from every kind of file."""
+
+from __future__ import annotations
+
+import gzip
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dlrun.data.new_rows import read_new_rows
+from dlrun.data.samples import as_objects
+from dlrun.data.sources.csv import Csv
+from dlrun.errors import DataError
+
+TABLE = {"age": ("numeric", ()), "heated": ("numeric", ()), "town": ("categorical", ())}
+IMAGES = {"x": ("numeric", (2, 2))}
+SEQUENCES = {"x": ("sequences", ())}
+
+
+def assert_table(columns):
+    assert list(columns) == list(TABLE)
+    np.testing.assert_array_equal(columns["age"], [31, np.nan])
+    assert columns["heated"].astype(float).tolist() == [1, 0]
+    assert columns["town"].tolist() == ["12", None]
+
+
+CSV = "unused,town,heated,age\nx,12,true,31\ny,,false,\n"
+JSON_LINES = '{"town": "12", "heated": 1, "age": 31}\n{"town": null, "heated": 0, "age": null}\n'
+FRAME = pd.DataFrame({"age": [31, None], "town": ["12", None], "heated": [True, False]})
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("new.csv", CSV),
+        ("new.tsv", CSV.replace(",", "\t")),
+        ("new.csv.gz", gzip.compress(CSV.encode())),
+        ("new.jsonl", JSON_LINES),
+        ("new.parquet", FRAME),
+    ],
+)
+def test_a_table_gives_columns_by_name(name, content, write):
+    assert_table(read_new_rows(write({name: content}) / name, TABLE))
+
+
+def test_the_sources_own_layout_is_used(write):
+    source = Csv(path="d.csv", target="y", separator=";", missing=["?"], header=False)
+    folder = write({"new.csv": "31;1;12\n?;0;?\n"})
+    assert_table(source.read_new_rows(folder / "new.csv", TABLE))
+    named = Csv(path="d.csv", target="y", header=False, columns=["y", *TABLE])
+    assert_table(named.read_new_rows(write({"b.csv": "5,31,yes,12\n6,,no,\n"}) / "b.csv", TABLE))
+
+
+def test_arrays_come_by_name_or_as_the_only_one(write):
+    images = np.arange(12.0).reshape(3, 2, 2)
+    folder = write({"a.npz": {"x": images, "y": np.zeros(5)}, "b.npz": {"other": images}})
+    write({"c.npy": images, "d.npy": np.arange(6.0).reshape(3, 2)})
+    for name in ("a.npz", "b.npz", "c.npy"):
+        np.testing.assert_array_equal(read_new_rows(folder / name, IMAGES)["x"], images)
+    pair = {"width": ("numeric", ()), "height": ("numeric", ())}
+    columns = read_new_rows(folder / "d.npy", pair)
+    assert {name: column.tolist() for name, column in columns.items()} == {
+        "width": [0, 2, 4],
+        "height": [1, 3, 5],
+    }
+    text = write({"t.npz": {"town": np.asarray(["a", "b"])}}) / "t.npz"
+    assert read_new_rows(text, {"town": ("categorical", ())})["town"].tolist() == ["a", "b"]
+
+
+def test_json_lines_hold_arrays_and_sequences_as_lists(write):
+    folder = write({"i.jsonl": '{"x": [[1, 2], [3, 4.5]]}\n{"x": [[0, 0], [0, 1]]}\n'})
+    expected = [[[1, 2], [3, 4.5]], [[0, 0], [0, 1]]]
+    assert read_new_rows(folder / "i.jsonl", IMAGES)["x"].tolist() == expected
+    write({"s.jsonl": '{"x": [1, 14, 22]}\n{"x": []}\n'})
+    sequences = read_new_rows(folder / "s.jsonl", SEQUENCES)["x"]
+    assert [entry.tolist() for entry in sequences] == [[1, 14, 22], []]
+
+
+def test_padded_sequences_lose_their_padding(write):
+    padded = np.asarray([[0, 0, 5, 0, 6], [7, 8, 0, 0, 0], [0, 0, 0, 0, 0]])
+    sequences = read_new_rows(write({"s.npy": padded}) / "s.npy", SEQUENCES)["x"]
+    assert [entry.tolist() for entry in sequences] == [[5, 0, 6], [7, 8], []]
+
+
+def test_sequences_of_one_length_stay_sequences():
+    column = as_objects([np.asarray([1, 2]), np.asarray([3, 4])])
+    assert column.shape == (2,)
+
+
+REFUSED = [
+    ("new.csv", None, TABLE, "{}: no such file"),
+    (
+        "new.csv",
+        "aged,town,heated\n1,a,1\n",
+        TABLE,
+        "{}: no column 'age'; did you mean 'aged'? The columns are: aged, town, heated",
+    ),
+    (
+        "new.csv",
+        "age,town,heated\n1,a,1\n2,b,0\nold,c,0\n",
+        TABLE,
+        "{}:4: expected a number in column 'age', found 'old'; if that marks a missing value, say "
+        "`missing: ['old']`, and if the column is no quantity, say `types: {{age: categorical}}`",
+    ),
+    (
+        "new.csv",
+        "x\n1\n",
+        IMAGES,
+        "{}: column 'x' is made of arrays of shape (2, 2), which no table holds; give an npz or "
+        "npy file, or JSON lines with lists",
+    ),
+    (
+        "new.npy",
+        np.zeros((3, 5)),
+        IMAGES,
+        "{}: array 'new': one entry must have the shape (2, 2); it is (5,)",
+    ),
+    (
+        "new.npz",
+        {"images": np.zeros((3, 2, 2)), "labels": np.zeros(3)},
+        {"image": ("numeric", (2, 2))},
+        "{}: no array 'image'; did you mean 'images'? The arrays are: images, labels",
+    ),
+    (
+        "new.npy",
+        np.zeros((3, 5)),
+        SEQUENCES,
+        "{}: array 'new' must hold integers of shape (rows, length), padded with zeros; it is "
+        "float64 of shape (3, 5)",
+    ),
+    (
+        "new.npz",
+        {"town": np.zeros(3)},
+        {"town": ("categorical", ())},
+        "{}: array 'town' must hold text; it is of dtype float64",
+    ),
+    (
+        "new.jsonl",
+        '{"x": [1, 2]}\n\n{"x": [1, 2.5]}\n',
+        SEQUENCES,
+        "{}:3: expected a list of whole numbers in column 'x', found [1, 2.5]",
+    ),
+    (
+        "new.jsonl",
+        '{"x": [[1, 2], [3]]}\n',
+        IMAGES,
+        "{}:1: expected numbers of shape (2, 2) in column 'x', found [[1, 2], [3]]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "columns", "message"), REFUSED)
+def test_unfit_files_are_refused(name, content, columns, message, write, tmp_path):
+    if content is not None:
+        write({name: content})
+    with pytest.raises(DataError) as error:
+        read_new_rows(tmp_path / name, columns)
+    assert str(error.value) == message.format(tmp_path / name)
