@@ -14,14 +14,11 @@ LONGEST_INLINE = 72
 _TAGS = {bool: "bool", int: "int", float: "float", type(None): "null"}
 
 
-class _Dumper(yaml.SafeDumper):
-    """Block style, inline lists, and quotes around text that YAML could take for a value."""
+class _OneLine(yaml.SafeDumper):
+    """Puts quotes around text that YAML could take for another value."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
-        super().increase_indent(flow, False)
 
     def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
         if kind is yaml.ScalarNode and implicit[0]:
@@ -32,6 +29,13 @@ class _Dumper(yaml.SafeDumper):
         return super().resolve(kind, value, implicit)
 
 
+class _Block(_OneLine):
+    """One key or list entry a line; short lists of plain values on one line."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
 def _represent_list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
     plain = all(not isinstance(item, list | dict) for item in data)
     inline = plain and sum(len(str(item)) + 2 for item in data) <= LONGEST_INLINE
@@ -39,13 +43,14 @@ def _represent_list(dumper: yaml.SafeDumper, data: list[Any]) -> yaml.Node:
 
 
 def _represent_text(dumper: yaml.SafeDumper, data: str) -> yaml.Node:
-    # PyYAML loses Unicode's own line ends unless they are escaped.
-    style = '"' if any(character in data for character in "\x85\u2028\u2029") else None
+    # Line ends are escaped; PyYAML would lose some of Unicode's.
+    style = '"' if any(end in data for end in "\n\r\x85\u2028\u2029") else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
 
-_Dumper.add_representer(list, _represent_list)
-_Dumper.add_representer(str, _represent_text)
+_OneLine.add_representer(str, _represent_text)
+_Block.add_representer(str, _represent_text)
+_Block.add_representer(list, _represent_list)
 
 
 def dump_yaml(data: Any) -> str:
@@ -54,25 +59,21 @@ def dump_yaml(data: Any) -> str:
     Args:
         data: Dictionaries with text or integer keys, lists, text, numbers, booleans and None.
     """
-    text = yaml.dump(
-        data,
-        Dumper=_Dumper,
-        sort_keys=False,
-        allow_unicode=True,
-        default_flow_style=False,
-        width=10_000,
-    )
-    return str(text).removesuffix("...\n")
+    return _dump(data, _Block, flow=False)
 
 
 def in_line(data: Any) -> str:
     """Return plain data as YAML on one line, for messages."""
+    return _dump(data, _OneLine, flow=True).strip()
+
+
+def _dump(data: Any, dumper: type[_OneLine], *, flow: bool) -> str:
     text = yaml.dump(
         data,
-        Dumper=_Dumper,
+        Dumper=dumper,
         sort_keys=False,
         allow_unicode=True,
-        default_flow_style=True,
+        default_flow_style=flow,
         width=10_000,
     )
-    return str(text).removesuffix("...\n").strip()
+    return str(text).removesuffix("...\n")

@@ -8,7 +8,7 @@ import numpy as np
 
 from dlrun.data.splits import Deal
 from dlrun.protocols.protocol import Fold, Protocol
-from dlrun.protocols.validation import Validation, hold_out_within
+from dlrun.protocols.validation import Share, hold_out_within
 
 Array = np.ndarray
 
@@ -18,7 +18,7 @@ INNER_FRACTION = 0.2
 class Folded(Protocol):
     """Base of protocols that score every fold on rows that did not train it."""
 
-    validation: Literal["fold"] | float | Validation | None = None
+    validation: Literal["fold"] | float | Share | None = None
     """Rows that callbacks such as EarlyStopping may watch: a share of the training rows
     (default 0.2 where a callback watches validation data), or `fold` for the very rows that
     give the score, which flatters it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -13,8 +14,8 @@ from dlrun.registry.component import Section
 Array = np.ndarray
 
 
-class Validation(Section):
-    """Rows to hold out. Exactly one of the options."""
+class Share(Section):
+    """Some of the rows. Exactly one of the options."""
 
     fraction: float | None = Field(default=None, gt=0, lt=1)
     """Share of the rows, between 0 and 1."""
@@ -25,42 +26,42 @@ class Validation(Section):
     first: int | None = Field(default=None, ge=1)
     """The first so many rows, in the order of the source: the book's hold-out."""
 
-    path: str | list[str] | None = None
-    """File, files or glob that hold the validation rows, relative to the config file."""
-
     @model_validator(mode="after")
-    def _exactly_one(self) -> Validation:
-        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
-        if len(given) != 1:
-            raise ValueError("give exactly one of `fraction`, `samples`, `first` and `path`")
+    def _exactly_one(self) -> Self:
+        names = list(type(self).model_fields)
+        if sum(getattr(self, name) is not None for name in names) != 1:
+            listed = ", ".join(f"`{name}`" for name in names[:-1])
+            raise ValueError(f"give exactly one of {listed} and `{names[-1]}`")
         return self
 
 
-def as_validation(given: float | Validation) -> Validation:
-    """Spell out the short form: a bare number is a fraction."""
-    return given if isinstance(given, Validation) else Validation(fraction=given)
+class Validation(Share):
+    """Rows to hold out. Exactly one of the options."""
+
+    path: str | list[str] | None = None
+    """File, files or glob that hold the validation rows, relative to the config file."""
 
 
 def hold_out(
-    deal: Deal, given: float | Validation, *, shuffle: bool, stratify: bool | None
+    deal: Deal, given: float | Share, *, shuffle: bool, stratify: bool | None
 ) -> tuple[Array, Array]:
-    """Return training and validation positions, int64."""
-    validation = as_validation(given)
-    if validation.path is not None:
+    """Return training and validation positions, int64. A bare number is a fraction."""
+    share = given if isinstance(given, Share) else Share(fraction=given)
+    if isinstance(share, Validation) and share.path is not None:
         assert deal.validation is not None
         return np.flatnonzero(~deal.validation), np.flatnonzero(deal.validation)
     return deal_holdout(
         deal,
-        fraction=validation.fraction,
-        samples=validation.samples,
-        first=validation.first,
+        fraction=share.fraction,
+        samples=share.samples,
+        first=share.first,
         shuffle=shuffle,
         stratify=stratify,
     )
 
 
 def hold_out_within(
-    deal: Deal, positions: Array, given: float | Validation, *, shuffle: bool, stratify: bool | None
+    deal: Deal, positions: Array, given: float | Share, *, shuffle: bool, stratify: bool | None
 ) -> tuple[Array, Array]:
     """Hold rows out of some of the rows; positions in and out count from the first row of all."""
     part = replace(

@@ -1,0 +1,157 @@
+"""`extends`: what a config takes over from another one, and what it replaces."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from dlrun.config.extends import read_files
+from dlrun.config.load import load_config
+from dlrun.config.report import Report
+
+BASE = """
+name: base
+seed: 7
+dataset: {source: sklearn, name: digits, limit: {first: 100}}
+preprocess: [{rescale: 1/16}]
+architecture:
+  layers: [{Dense: 64}, {Dense: 10}]
+loss: mse
+optimizer: {rmsprop: {learning_rate: 0.01, rho: 0.8}}
+metrics: [mae, mse]
+training: {epochs: 5, batch_size: 16, class_weight: {0: 1.0, 1: 2.0}}
+evaluation: {protocol: kfold, folds: 4, shuffle: false, groups: patient, score: mse}
+"""
+
+
+def merged(folder: Path, child: str, base: str = BASE) -> dict[str, Any]:
+    """The merged config as plain data."""
+    (folder / "base.yaml").write_text(base, encoding="utf-8")
+    (folder / "child.yaml").write_text(f"extends: base.yaml\n{child}", encoding="utf-8")
+    report = Report()
+    root, _ = read_files(folder / "child.yaml", report)
+    report.raise_if_any()
+    assert root is not None
+    plain: dict[str, Any] = root.plain()
+    return plain
+
+
+def test_a_child_that_says_nothing_is_its_base_under_its_own_name(tmp_path: Path) -> None:
+    base = yaml.safe_load(BASE)
+    del base["name"]
+    assert merged(tmp_path, "") == base
+    assert load_config(tmp_path / "child.yaml").name == "child"
+
+
+@pytest.mark.parametrize(
+    ("child", "section", "expected"),
+    [
+        # Mappings merge; plain values and lists replace.
+        (
+            "training: {epochs: 9, class_weight: {1: 3.0}}",
+            "training",
+            {"epochs": 9, "batch_size": 16, "class_weight": {0: 1.0, 1: 3.0}},
+        ),
+        ("training: {class_weight: balanced}", "training.class_weight", "balanced"),
+        ("training:", "training.epochs", 5),
+        ("metrics: [acc]", "metrics", ["acc"]),
+        ("metrics:", "metrics", None),
+        ("architecture: {layers: [Flatten]}", "architecture", {"layers": ["Flatten"]}),
+        ("preprocess: []", "preprocess", []),
+        # Another component replaces; the same one keeps the arguments that stand in the base.
+        ("optimizer: adam", "optimizer", "adam"),
+        ("optimizer: {adam: {learning_rate: 1.0}}", "optimizer", {"adam": {"learning_rate": 1.0}}),
+        (
+            "optimizer: {rmsprop: {rho: 0.5}}",
+            "optimizer",
+            {"rmsprop": {"learning_rate": 0.01, "rho": 0.5}},
+        ),
+        (
+            "optimizer: {RMSprop: {rho: 0.5}}",
+            "optimizer",
+            {"RMSprop": {"learning_rate": 0.01, "rho": 0.5}},
+        ),
+        ("optimizer: {rmsprop: 0.5}", "optimizer", {"rmsprop": {"learning_rate": 0.5, "rho": 0.8}}),
+        ("optimizer: rmsprop", "optimizer", "rmsprop"),
+        ("loss: {Huber: 0.5}", "loss", {"Huber": 0.5}),
+        # Another source replaces the whole data set; a choice takes the place of another.
+        ("dataset: {source: csv, path: a.csv}", "dataset", {"source": "csv", "path": "a.csv"}),
+        ("dataset: {name: iris}", "dataset.limit", {"first": 100}),
+        ("dataset: {limit: {random: 9}}", "dataset.limit", {"random": 9}),
+        # Options that only the other protocol has must not remain.
+        (
+            "evaluation: {protocol: holdout}",
+            "evaluation",
+            {"protocol": "holdout", "shuffle": False, "groups": "patient", "score": "mse"},
+        ),
+        (
+            "evaluation: {protocol: time_series, gap: 2}",
+            "evaluation",
+            {
+                "protocol": "time_series",
+                "folds": 4,
+                "shuffle": False,
+                "groups": "patient",
+                "score": "mse",
+                "gap": 2,
+            },
+        ),
+        ("evaluation: {folds: 9}", "evaluation.protocol", "kfold"),
+    ],
+)
+def test_what_a_child_changes(tmp_path: Path, child: str, section: str, expected: object) -> None:
+    value: Any = merged(tmp_path, child)
+    for key in section.split("."):
+        value = value[key]
+    assert value == expected
+
+
+def test_a_schedule_of_another_name_replaces_the_one_in_the_base(tmp_path: Path) -> None:
+    base = BASE.replace("0.01", "{ExponentialDecay: {decay_steps: 9, decay_rate: 0.5}}")
+    child = "optimizer: {rmsprop: {learning_rate: {CosineDecay: {decay_steps: 3}}}}"
+    optimizer = merged(tmp_path, child, base)["optimizer"]
+    assert optimizer == {
+        "rmsprop": {"learning_rate": {"CosineDecay": {"decay_steps": 3}}, "rho": 0.8}
+    }
+    child = "optimizer: {rmsprop: {learning_rate: {ExponentialDecay: {decay_steps: 3}}}}"
+    schedule = merged(tmp_path, child, base)["optimizer"]["rmsprop"]["learning_rate"]
+    assert schedule == {"ExponentialDecay": {"decay_steps": 3, "decay_rate": 0.5}}
+
+
+def test_a_chain_across_folders(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "data.yaml").write_text("seed: 1\nmetrics: [mae]\n", encoding="utf-8")
+    (tmp_path / "shared" / "model.yaml").write_text(
+        "extends: data.yaml\nseed: 2\nloss: mse\n", encoding="utf-8"
+    )
+    (tmp_path / "run.yaml").write_text("extends: shared/model.yaml\nloss: mae\n", encoding="utf-8")
+    report = Report()
+    root, content = read_files(tmp_path / "run.yaml", report)
+    assert root is not None
+    assert root.plain() == {"seed": 2, "metrics": ["mae"], "loss": "mae"}
+    assert content == b"extends: shared/model.yaml\nloss: mae\n"
+    places = {key: root.locate((key,)).text for key in ("seed", "metrics", "loss")}
+    assert places == {
+        "seed": f"{tmp_path}/shared/model.yaml:2:7",
+        "metrics": f"{tmp_path}/shared/data.yaml:2:10",
+        "loss": f"{tmp_path}/run.yaml:2:7",
+    }
+
+
+def test_paths_start_at_the_file_that_holds_them(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    rest = "architecture: {layers: [{Dense: 1}]}\nloss: mse\noptimizer: adam\n"
+    (tmp_path / "shared" / "base.yaml").write_text(
+        f"dataset: {{source: csv, path: rows.csv, target: y}}\n{rest}", encoding="utf-8"
+    )
+    child = tmp_path / "child.yaml"
+    child.write_text("extends: shared/base.yaml\n", encoding="utf-8")
+    config = load_config(child)
+    assert config.base == tmp_path / "shared"
+    assert config.as_given()["dataset"]["path"] == str(tmp_path / "shared" / "rows.csv")
+    child.write_text("extends: shared/base.yaml\ndataset: {path: own.csv}\n", encoding="utf-8")
+    assert load_config(child).base == tmp_path
+    assert load_config(child, ["dataset.path=else.csv"]).base == tmp_path
