@@ -257,7 +257,7 @@ def _layer() -> Schema:
     words = catalogue.spellings("layer")
     named = _object(
         {
-            "name": {"type": ["string", "null"], "description": name},
+            "name": {"type": ["string", "null"], "pattern": "^[^/]+$", "description": name},
             **{word: arguments_reference("layer", word) for word in words},
         },
         required=["name"],

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from dlrun.config.document import Key, Node, Place
 from dlrun.config.extends import merge
 from dlrun.config.report import Report
-from dlrun.config.scalars import scalar
 from dlrun.config.structure import ROOT, Role
 from dlrun.config.words import found, quoted
 from dlrun.config.yaml_reader import read_yaml
@@ -111,7 +110,7 @@ class _Override:
     ) -> Node:
         assert isinstance(node.value, list)
         where, size = ".".join(above), len(node.value)
-        index = int(parts[0]) if parts[0].isascii() and parts[0].isdigit() else None
+        index = _as_number(parts[0])
         if index is None:
             raise _RefusedError(
                 f"'{where}' is a list, and '{parts[0]}' is no number of an entry",
@@ -132,15 +131,19 @@ class _Override:
         assert node.mapping is not None
         if part in node.mapping:
             return part
-        number = scalar(part)
-        if isinstance(number, int) and not isinstance(number, bool) and not role.keys:
-            return number
-        if not role.is_component or part in role.keys:
+        number, where = _as_number(part), ".".join(above)
+        if not role.is_component:
+            return part if number is None or role.keys else number
+        if part in role.keys:
             return part
         name = role.name_in(node)
         if name is not None and role.same(part, name):
             return name
-        where = ".".join(above)
+        if number is not None:
+            raise _RefusedError(
+                f"'{where}' is {quoted(node.mapping)}, no list, so it has no entry {part}",
+                hint=f"set all of it: --set {where}=[...]",
+            )
         raise _RefusedError(
             f"'{where}' is {quoted(node.mapping)}, not '{part}'",
             hint=f"to replace it: --set {where}={part}",
@@ -164,3 +167,8 @@ class _Override:
             if after.keys[other].folder is None and other not in (merged.mapping or {}):
                 merged = merged.with_entry(other, node, after.keys[other])
         return merged
+
+
+def _as_number(part: str) -> int | None:
+    """A part of a path as the number of an entry, if it is one."""
+    return int(part) if part.isascii() and part.isdigit() and len(part) < 10 else None

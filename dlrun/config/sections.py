@@ -86,8 +86,9 @@ def _read_layer(entry: Any, path: KeyPath, report: Report) -> LayerEntry | None:
     for key in LATER["layers"] & beside.keys():
         report((*path, key), f"'{key}' is not available in this version", on_key=True)
     name = beside.get("name")
-    if name is not None and not (isinstance(name, str) and name):
-        report((*path, "name"), "wrong value for 'name'", expected="text", found=found(name))
+    if name is not None and not (isinstance(name, str) and name and "/" not in name):
+        expected = "text without '/'"
+        report((*path, "name"), "wrong value for 'name'", expected=expected, found=found(name))
     if not entry and beside and len(report) > before:
         return None
     layer = read_named("layer", entry, path, report)
@@ -194,11 +195,7 @@ def _report_beside(kind: KerasKind, value: dict[Any, Any], path: KeyPath, report
         report((*path, more[0]), f"'{more[0]}' stands beside '{first}'", hint=hint, on_key=True)
         return True
     others = [key for key in value if key != first]
-    entry = catalogue.entry(kind, first)
-    inside = {} if value[first] is None else {first: value[first]}
-    if entry is not None and entry.first is not None and inside:
-        inside = {entry.first.name: value[first]}
-    arguments = inside | {key: value[key] for key in others}
+    arguments = _arguments(kind, first, value[first]) | {key: value[key] for key in others}
     stand = "stands" if len(others) == 1 else "stand"
     report(
         (*path, others[0]),
@@ -207,3 +204,13 @@ def _report_beside(kind: KerasKind, value: dict[Any, Any], path: KeyPath, report
         on_key=True,
     )
     return True
+
+
+def _arguments(kind: KerasKind, name: str, value: Any) -> dict[Any, Any]:
+    """A component's arguments by name, whatever spelling they are given in."""
+    if isinstance(value, dict):
+        return value
+    entry = catalogue.entry(kind, name)
+    if value is None or entry is None or entry.first is None:
+        return {}
+    return {entry.first.name: value}

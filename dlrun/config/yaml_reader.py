@@ -110,7 +110,8 @@ class _Builder:
 
     def _mapping(self, node: yaml.Node, place: Place) -> Node:
         merged: list[Node] = []
-        own = Node({}, place)
+        values: dict[Key, Node] = {}
+        keys: dict[Key, Place] = {}
         for key_node, value_node in node.value:
             if key_node.tag == _PLAIN and key_node.value == "<<":
                 merged += self._merged(value_node)
@@ -120,22 +121,21 @@ class _Builder:
             value = self.build(value_node)
             if key is None:
                 self.incomplete = True
-                continue
-            if key in own.keys:
-                first = own.keys[key].order[1]
-                self._report.at(
-                    key_place,
-                    f"'{key}' is given twice",
-                    hint=f"it already stands in line {first}; remove one of the two",
-                )
-                continue
-            own = own.with_entry(key, value, key_place)
+            elif key in keys:
+                self._report_repeated(key, key_place, keys[key])
+            else:
+                values[key], keys[key] = value, key_place
         # The first of several merged mappings wins, and the mapping's own keys over all.
-        result = Node({}, place)
-        for part in (*reversed(merged), own):
-            for key, value in (part.mapping or {}).items():
-                result = result.with_entry(key, value, part.keys[key])
-        return result
+        all_values: dict[Key, Node] = {}
+        all_keys: dict[Key, Place] = {}
+        for part in (*reversed(merged), Node(values, place, keys)):
+            all_values |= part.mapping or {}
+            all_keys |= part.keys
+        return Node(all_values, place, all_keys)
+
+    def _report_repeated(self, key: Key, place: Place, first: Place) -> None:
+        where = f"it already stands in line {first.order[1]}; " if first.line is not None else ""
+        self._report.at(place, f"'{key}' is given twice", hint=f"{where}remove one of the two")
 
     def _merged(self, node: yaml.Node) -> list[Node]:
         built = self.build(node)

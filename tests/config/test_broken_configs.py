@@ -20,8 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 
+from dlrun.config.extends import read_files
+from dlrun.config.json_schema import json_schema
 from dlrun.config.load import load_config
+from dlrun.config.report import Report
 from dlrun.config.words import listed
 from dlrun.errors import ConfigError
 from dlrun.registry.families import SOURCES
@@ -102,3 +106,34 @@ def test_what_cases_are_completed_with_is_sound(tmp_path: Path) -> None:
     file = tmp_path / "experiment.yaml"
     file.write_text(completed(""), encoding="utf-8")
     assert load_config(file).optimizer.name == "Adam"
+
+
+BEYOND_A_SCHEMA = {
+    "components: two layers of one name",
+    "components: a score that is not measured",
+    "components: a misspelt score",
+    "components: a callback that watches a metric by another name",
+    "data_and_protocols: two options that exclude each other",
+    "data_and_protocols: a test both ways",
+    "data_and_protocols: a hold-out both ways",
+    "keys_and_values: a name that no folder can have",
+}
+"""Mistakes that lie between values, and names of folders."""
+
+PAGES = ("keys_and_values", "components", "data_and_protocols")
+ALONE = [case for case in CASES if case.title.split(":")[0] in PAGES]
+
+
+@pytest.fixture(scope="module")
+def schema() -> Draft202012Validator:
+    Draft202012Validator.check_schema(json_schema())
+    return Draft202012Validator(json_schema())
+
+
+@pytest.mark.parametrize("case", ALONE, ids=lambda case: case.title)
+def test_an_editor_sees_it_too(case: Case, schema: Draft202012Validator, tmp_path: Path) -> None:
+    file = tmp_path / "experiment.yaml"
+    file.write_text(case.files["experiment.yaml"], encoding="utf-8")
+    root, _ = read_files(file, Report())
+    assert root is not None
+    assert schema.is_valid(root.plain()) == (case.title in BEYOND_A_SCHEMA)

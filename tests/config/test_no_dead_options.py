@@ -1,0 +1,50 @@
+"""A config key that nothing reads is a bug."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import dlrun.config.schema
+from dlrun.config.schema import Architecture, Config, Evaluation, LayerEntry, Training
+from dlrun.registry.component import Section
+
+PACKAGE = Path(dlrun.config.schema.__file__).parents[1]
+
+
+def attributes_read_outside_config() -> set[str]:
+    """Every name `x` in an expression `something.x`, in all rooms but `config`."""
+    return {
+        node.attr
+        for file in PACKAGE.rglob("*.py")
+        if file.relative_to(PACKAGE).parts[0] != "config"
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
+    }
+
+
+READ = attributes_read_outside_config()
+FIELDS = [
+    pytest.param(field, id=f"{section.__name__}.{field}")
+    for section in (Config, LayerEntry, Architecture, Training, Evaluation)
+    for field in section.model_fields
+]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_something_reads_this_option(field: str) -> None:
+    assert field in READ
+
+
+def test_the_sections_are_all_there() -> None:
+    """A section added to the schema is to be added above."""
+    sections = {
+        value
+        for value in vars(dlrun.config.schema).values()
+        if isinstance(value, type)
+        and issubclass(value, Section)
+        and value.__module__ == dlrun.config.schema.__name__
+    }
+    assert sections == {Config, LayerEntry, Architecture, Training, Evaluation}
