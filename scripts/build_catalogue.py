@@ -52,6 +52,11 @@ REFUSED: dict[tuple[KerasKind, str], str] = {
     ("metric", "Mean"): "averages numbers that Python code hands it, not predictions",
     ("metric", "Sum"): "adds up numbers that Python code hands it, not predictions",
     ("metric", "MeanMetricWrapper"): PYTHON,
+    (
+        "callback",
+        "RemoteMonitor",
+    ): "sends what happens to a server, and a run tells nobody; the run "
+    "directory's metrics.csv has a row for every epoch",
     ("callback", "CallbackList"): "is what Keras holds callbacks in: give them as a list",
     ("callback", "LearningRateScheduler"): f"{PYTHON}; the optimizer's learning_rate takes a "
     "schedule such as ExponentialDecay",

@@ -10,9 +10,7 @@ import click
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-config_argument = click.argument(
-    "config", type=click.Path(path_type=Path), metavar="CONFIG"
-)
+config_argument = click.argument("config", type=click.Path(path_type=Path), metavar="CONFIG")
 run_argument = click.argument("run_dir", type=click.Path(path_type=Path), metavar="RUN_DIR")
 overrides_option = click.option(
     "--set",

@@ -151,25 +151,6 @@ class PlainProgress(QuietProgress):
         print(line, file=self.console.file, flush=True)
 
 
-def progress_display(
-    console: Console, *, quiet: bool = False, on_line: OnLine | None = None
-) -> QuietProgress:
-    """Return the display that suits the console: live on a terminal, else plain lines.
-
-    Args:
-        console: Where to show it.
-        quiet: Show nothing.
-        on_line: See `QuietProgress`.
-    """
-    if quiet:
-        return QuietProgress(console, on_line)
-    if not console.is_terminal or console.is_dumb_terminal:
-        return PlainProgress(console, on_line)
-    from dlrun.cli.live_progress import LiveProgress
-
-    return LiveProgress(console, on_line)
-
-
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f}s" if seconds >= 0.0995 else f"{seconds:.3f}s"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from dlrun.cli.boundary import INTERRUPTED
+from dlrun.cli.display import progress_display
 from dlrun.cli.output import print_json
-from dlrun.cli.progress import progress_display
 from dlrun.cli.render import print_summary
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from dlrun.config.components import component_as_given
-from dlrun.config.members import member_name
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent
 
@@ -24,7 +23,7 @@ def config_as_given(config: Config) -> dict[str, Any]:
         "name": config.name,
         "seed": config.seed,
         "backend": config.backend or os.environ.get("KERAS_BACKEND") or "tensorflow",
-        "dataset": {"source": member_name(dataset), **_options(dataset)},
+        "dataset": {"source": dataset.member_name(), **_options(dataset)},
         "preprocess": _steps(config),
         "architecture": {"layers": [_layer(entry) for entry in config.architecture.layers]},
         "loss": component_as_given(config.loss),
@@ -32,7 +31,7 @@ def config_as_given(config: Config) -> dict[str, Any]:
         "metrics": [component_as_given(metric) for metric in config.metrics],
         "training": _options(config.training),
         "evaluation": {
-            "protocol": member_name(protocol),
+            "protocol": protocol.member_name(),
             **_options(protocol),
             "score": config.evaluation.score,
         },
@@ -48,7 +47,7 @@ def _steps(config: Config) -> list[Any]:
 
 def _step(step: Component) -> Any:
     options = _options(step)
-    return {member_name(step): options} if options else member_name(step)
+    return {step.member_name(): options} if options else step.member_name()
 
 
 def _layer(entry: LayerEntry) -> Any:

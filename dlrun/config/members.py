@@ -17,11 +17,6 @@ from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Fam
 from dlrun.registry.suggest import closest, did_you_mean
 
 
-def member_name(component: Component) -> str:
-    """The name of a member in the config: that of its file."""
-    return type(component).__module__.rpartition(".")[2]
-
-
 def read_dataset(value: Any, report: Report) -> Component | None:
     """Read `dataset`: `source` names the loader, the other keys are its options."""
     example = "dataset: {source: sklearn, name: digits}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dlrun.config.callbacks import check_files
 from dlrun.config.components import TITLES, read_component
 from dlrun.config.measures import check_monitor, check_score
 from dlrun.config.members import read_protocol
@@ -130,8 +131,9 @@ def read_training(
         )
     elif given is not None:
         callbacks = _read_list("callback", given, path, report)
-    if metrics is not None:
-        for callback in callbacks:
+    for callback in callbacks:
+        check_files(callback, report)
+        if metrics is not None:
             check_monitor(callback, metrics, report)
     unknown = UnknownKeys(report, "training", list(Training.model_fields))
     training = validate(

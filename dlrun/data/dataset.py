@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.data.files import Paths
+from dlrun.data.reading.files import Paths
 from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
 from dlrun.data.source import Limit, Loaded, Part, Source
 from dlrun.data.splits import Deal, deal_holdout

@@ -12,16 +12,16 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from dlrun.data.feature_pipeline import FeaturePipeline, FittedStep, fit_features
-from dlrun.data.plain_state import from_plain, to_plain
-from dlrun.data.samples import Array, Dataset, Kind, Samples, Task
-from dlrun.data.step import State, Step, TargetStep, step_name
-from dlrun.data.target_pipeline import (
+from dlrun.data.fitting.feature_pipeline import FeaturePipeline, FittedStep, fit_features
+from dlrun.data.fitting.plain_state import from_plain, to_plain
+from dlrun.data.fitting.target_pipeline import (
     FittedTarget,
     FittedTargetStep,
     TargetPipeline,
     fit_targets,
 )
+from dlrun.data.samples import Array, Dataset, Kind, Samples, Task
+from dlrun.data.step import State, Step, TargetStep
 from dlrun.errors import DataError
 from dlrun.registry.component import Component
 from dlrun.registry.families import STEPS, TARGET_STEPS, Family, UnknownMemberError
@@ -183,7 +183,7 @@ def fit_pipeline(
 
 
 def _step_facts(step: Component, state: State, target: str | None) -> dict[str, Any]:
-    facts = {"step": step_name(step), "options": step.model_dump(), "state": state}
+    facts = {"step": step.member_name(), "options": step.model_dump(), "state": state}
     return facts if target is None else {"target": target, **facts}
 
 

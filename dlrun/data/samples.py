@@ -20,6 +20,9 @@ categorical  (n,) of dtype object holding str; a missing value is None
 sequences    (n,) of dtype object holding 1-D integer arrays of any length
 """
 
+Wanted = Mapping[str, tuple[str, tuple[int, ...]]]
+"""Columns that `predict` needs: name to kind and the shape of one entry."""
+
 Kind = Literal["numeric", "categorical", "sequences"]
 Task = Literal["binary", "multiclass", "multilabel", "regression"]
 

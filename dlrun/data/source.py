@@ -6,17 +6,15 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from dlrun.data.samples import Columns
+from dlrun.data.samples import Columns, Wanted
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
 
 Part = Literal["train", "test"]
-Wanted = Mapping[str, tuple[str, tuple[int, ...]]]
-"""Columns that `predict` needs: name to kind and the shape of one entry."""
 
 
 class Test(Section):
@@ -78,6 +76,9 @@ class Loaded:
 class Source(Component):
     """Base of all data sources: typed options, and how to read the rows."""
 
+    needs_keras: ClassVar[bool] = False
+    """Whether reading it imports Keras, whose backend has to be chosen before."""
+
     test: Test | None = None
     """Where the test data is, for a source that brings none of its own."""
 
@@ -122,7 +123,7 @@ class Source(Component):
         Raises:
             DataError: A column is missing or of another kind.
         """
-        from dlrun.data.new_rows import read_new_rows
+        from dlrun.data.reading.new_rows import read_new_rows
 
         return read_new_rows(file, columns)
 
@@ -132,8 +133,9 @@ class Source(Component):
         Raises:
             DataError: This source does not read files.
         """
-        name = type(self).__module__.rpartition(".")[2]
-        raise DataError(f"the source '{name}' reads no files, so it cannot read {path}")
+        raise DataError(
+            f"the source '{self.member_name()}' reads no files, so it cannot read {path}"
+        )
 
     def resolved_paths(self, base: Path) -> Source:
         """This source with absolute paths, so that it can be repeated from anywhere."""

@@ -33,11 +33,6 @@ class RowError(DataError):
         return RowError(self.found, row, self.advice)
 
 
-def step_name(step: Component) -> str:
-    """The name of a step in the config: that of its file."""
-    return type(step).__module__.rpartition(".")[2]
-
-
 class Step(Component):
     """Base of all preprocessing steps on features.
 

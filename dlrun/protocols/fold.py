@@ -95,9 +95,7 @@ def prepare(config: Config, dataset: Dataset, pipeline: Pipeline, positions: Arr
     return prepare_samples(config, dataset.task, pipeline, dataset.samples.take(positions))
 
 
-def prepare_samples(
-    config: Config, task: str, pipeline: Pipeline, samples: Samples
-) -> Prepared:
+def prepare_samples(config: Config, task: str, pipeline: Pipeline, samples: Samples) -> Prepared:
     """Bring rows into the form that the model sees, whatever part they come from."""
     targets = pipeline.targets(samples)
     weights = sample_weights(config.training.sample_weight, samples)
@@ -151,6 +149,9 @@ def _fit(
         observer.step_ended(fold.index, epoch, step, steps)
 
     training = config.training
+    weights = class_weights(training.class_weight, train.arrays.targets, dataset)
+    # Keras' refusals come before there is a run directory.
+    build_callbacks(training.callbacks)
     recorder.training_begins(fold.index)
     request = FitRequest(
         model=model,
@@ -159,10 +160,8 @@ def _fit(
         epochs=training.epochs,
         batch_size=training.batch_size,
         shuffle=training.shuffle,
-        class_weight=class_weights(training.class_weight, train.arrays.targets, dataset),
-        callbacks=build_callbacks(
-            training.callbacks, lambda: recorder.callback_folder(fold.index)
-        ),
+        class_weight=weights,
+        callbacks=build_callbacks(training.callbacks, lambda: recorder.callback_folder(fold.index)),
         on_epoch=on_epoch,
         on_step=on_step,
     )

@@ -43,9 +43,7 @@ def class_weights(
             for label, count in zip(present, counts, strict=True)
         }
     names = next(iter(dataset.classes.values()), ())
-    return {
-        _index(name, names, int(labels.max())): float(weight) for name, weight in given.items()
-    }
+    return {_index(name, names, int(labels.max())): float(weight) for name, weight in given.items()}
 
 
 def _index(name: str | int, names: tuple[str, ...], largest: int) -> int:

@@ -26,6 +26,11 @@ class Component(Section):
     """
 
     @classmethod
+    def member_name(cls) -> str:
+        """Its name in the config: that of its file."""
+        return cls.__module__.rpartition(".")[2]
+
+    @classmethod
     def first_option(cls) -> str | None:
         """The option that a bare value sets, or None for a component without options."""
         return next(iter(cls.model_fields), None)

@@ -4,64 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
-from dlrun.errors import ComponentError
+from dlrun.config.callbacks import written_files
 from dlrun.models.objects import build_object
 from dlrun.registry.keras_component import KerasComponent
-
-FILE_ARGUMENTS = {"filepath", "filename", "log_dir", "backup_dir"}
-"""Arguments of Keras' callbacks that name a file or folder they write."""
 
 DEFAULT_MONITOR = "val_loss"
 """What Keras' monitoring callbacks watch where nothing is said."""
 
-MONITORING = {"EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"}
+STEERING = {"EarlyStopping", "ReduceLROnPlateau"}
+CHECKPOINTS = {"ModelCheckpoint", "OrbaxCheckpoint"}
+"""Callbacks that watch a metric only where they are to keep the best model."""
 
 
 def build_callbacks(
-    components: Sequence[KerasComponent], folder: Callable[[], Path]
+    components: Sequence[KerasComponent], folder: Callable[[], Path] | None = None
 ) -> list[Any]:
     """Build the callbacks of one fit.
 
     Args:
         components: The callbacks as the config names them, in order.
-        folder: Makes and returns the folder that relative files of callbacks go to; called
-            only where a callback writes files.
+        folder: Makes and returns the folder that the files of callbacks go to; called only
+            where a callback writes files. None makes no folder: to see whether Keras accepts
+            the callbacks, without using them.
 
     Raises:
-        ComponentError: A callback would write outside the run directory, or Keras refused it.
+        ComponentError: Keras refused a callback.
     """
-    callbacks = []
-    for component in components:
-        files = {
-            name: str(_inside(folder(), component, name))
-            for name in FILE_ARGUMENTS & component.arguments.keys()
-        }
-        callbacks.append(
-            build_object(replace(component, arguments={**component.arguments, **files}))
-        )
-    return callbacks
+    return [build_object(_inside(component, folder)) for component in components]
 
 
 def watches_validation(components: Sequence[KerasComponent]) -> bool:
-    """Whether a callback steers training by validation data."""
+    """Whether a callback acts on what is measured on validation data."""
     return any(
-        component.name in MONITORING
+        _watches(component)
         and str(component.arguments.get("monitor", DEFAULT_MONITOR)).startswith("val_")
         for component in components
     )
 
 
-def _inside(folder: Path, component: KerasComponent, argument: str) -> Path:
-    given = PurePath(str(component.arguments[argument]))
-    if given.is_absolute() or ".." in given.parts:
-        raise ComponentError(
-            f"{component.name} writes '{given}' outside the run directory; "
-            f"give '{argument}' as a plain relative path",
-            (*component.path,),
-        )
-    path = folder / given
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path
+def _watches(component: KerasComponent) -> bool:
+    keeps_best = bool(component.arguments.get("save_best_only"))
+    return component.name in STEERING or (component.name in CHECKPOINTS and keeps_best)
+
+
+def _inside(component: KerasComponent, folder: Callable[[], Path] | None) -> KerasComponent:
+    """The callback with its files in `folder`."""
+    files = written_files(component)
+    if not files or folder is None:
+        return component
+    paths = {name: folder() / given for name, given in files.items()}
+    for path in paths.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    arguments = {name: str(path) for name, path in paths.items()}
+    return replace(component, arguments={**component.arguments, **arguments})

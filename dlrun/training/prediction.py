@@ -17,9 +17,7 @@ def predict(model: Any, inputs: np.ndarray) -> np.ndarray:
     return np.asarray(model.predict(inputs, batch_size=PREDICTION_BATCH_SIZE, verbose=0))
 
 
-def keras_measure(
-    component: KerasComponent, y_true: np.ndarray, y_pred: np.ndarray
-) -> float:
+def keras_measure(component: KerasComponent, y_true: np.ndarray, y_pred: np.ndarray) -> float:
     """Measure predictions with Keras' own metric or loss, for those NumPy has no version of.
 
     Args:

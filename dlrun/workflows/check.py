@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.config.load import load_config
-from dlrun.config.members import member_name
 from dlrun.config.schema import Config
 from dlrun.data.source import Source
 from dlrun.errors import ConfigError, DataError
@@ -98,7 +97,7 @@ def check(
     return Checked(
         config=str(config),
         layers=len(loaded.architecture.layers),
-        protocol=member_name(loaded.evaluation.protocol),
+        protocol=loaded.evaluation.protocol.member_name(),
         built=_build(loaded) if with_data else None,
     )
 
@@ -118,19 +117,21 @@ def _build(config: Config) -> Built:
     from dlrun.data.pipeline import fit_pipeline
     from dlrun.protocols.experiment import folds_of
     from dlrun.protocols.fold import fresh_model, prepare
-    from dlrun.training.backend import start_backend
+    from dlrun.protocols.weights import class_weights
+    from dlrun.training.callbacks import build_callbacks
     from dlrun.workflows.execute import components_located
-    from dlrun.workflows.loading import load_rows
+    from dlrun.workflows.loading import start_and_load
 
     assert isinstance(config.evaluation.protocol, Protocol)
     with components_located(config):
-        start_backend(config.backend)
-        dataset = load_rows(config)
+        _, dataset = start_and_load(config)
         folds = folds_of(config, dataset)
         train = dataset.samples.take(folds[0].train)
         pipeline = fit_pipeline(config.preprocess, config.target_steps, dataset, train)
         rows = prepare(config, dataset, pipeline, folds[0].train)
         model = fresh_model(config, rows.arrays, config.seed)
+        class_weights(config.training.class_weight, rows.arrays.targets, dataset)
+        build_callbacks(config.training.callbacks)
     sizes = [(len(f.train), 0 if f.scored is None else len(f.scored)) for f in folds]
     return Built(
         data=dataset.description,

@@ -21,8 +21,7 @@ from dlrun.models.files import load_model
 from dlrun.protocols.fold import Prepared, judge, prepare_samples, truth_of
 from dlrun.protocols.measures import measures_of, select_measure
 from dlrun.store.run_directory import RunDirectory
-from dlrun.training.backend import start_backend
-from dlrun.workflows.loading import load_rows, load_test_rows
+from dlrun.workflows.loading import load_test_rows, start_and_load
 from dlrun.workflows.next_step import final_training
 
 
@@ -61,8 +60,7 @@ def evaluate(
     directory = RunDirectory.open(run, Path(runs_dir))
     refuse_without_model(directory)
     config = load_config(directory.resolved, overrides)
-    start_backend(config.backend)
-    dataset = load_rows(config)
+    _, dataset = start_and_load(config)
     if not dataset.has_test:
         raise RunError(
             f"{directory.name} has no test data; add `test: {{fraction: 0.2}}` or "
@@ -135,7 +133,9 @@ def _figures(dataset: Dataset, rows: Prepared, predictions: np.ndarray) -> dict[
     names = list(dataset.samples.targets)
     if dataset.task == "regression":
         return regression_figures(
-            rows.truth, predictions, names if rows.truth.ndim > 1 else names[:1],
+            rows.truth,
+            predictions,
+            names if rows.truth.ndim > 1 else names[:1],
             rows=rows.samples.rows,
         ).as_dict()
     classes = next(iter(dataset.classes.values()), None)

@@ -17,9 +17,9 @@ from dlrun.protocols.result import Outcome
 from dlrun.reports.curves import draw_run_curves
 from dlrun.store.environment import environment_facts
 from dlrun.store.run_directory import Ending, RunDirectory
-from dlrun.training.backend import device_facts, start_backend
+from dlrun.training.backend import device_facts
 from dlrun.workflows.data_facts import data_facts
-from dlrun.workflows.loading import load_rows
+from dlrun.workflows.loading import start_and_load
 from dlrun.workflows.next_step import next_command
 from dlrun.workflows.recorder import RunRecorder, Splits
 from dlrun.workflows.results import out_of_fold, result_facts
@@ -51,8 +51,7 @@ def execute(
     protocol = config.evaluation.protocol
     assert isinstance(protocol, Protocol)
     with components_located(config):
-        backend = start_backend(config.backend)
-        dataset = load_rows(config)
+        backend, dataset = start_and_load(config)
         for finding in dataset.findings:
             observer.note(finding)
 
@@ -107,9 +106,7 @@ def _new_run(
     return directory
 
 
-def _complete(
-    config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory
-) -> Run:
+def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory) -> Run:
     """Write what only the end of the run can tell."""
     assert isinstance(config.evaluation.protocol, Protocol)
     result = result_facts(config.evaluation.protocol, dataset, outcome)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from dlrun.config.yaml_writer import dump_yaml
-from dlrun.data.delimited import Layout
+from dlrun.data.reading.delimited import Layout
+from dlrun.data.reading.table_columns import ColumnType, column_type, to_array
+from dlrun.data.reading.tables import Table, is_table, read_table
 from dlrun.data.samples import kind_of
-from dlrun.data.table_columns import ColumnType, column_type, to_array
-from dlrun.data.tables import Table, is_table, read_table
 from dlrun.errors import DataError, UsageError
 from dlrun.registry.suggest import did_you_mean
 from dlrun.store.atomic import write_text

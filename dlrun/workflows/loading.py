@@ -11,6 +11,23 @@ from dlrun.data.source import Source
 from dlrun.metrics.tasks import predicts_quantities
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.validation import Validation
+from dlrun.training.backend import start_backend
+
+
+def start_and_load(config: Config) -> tuple[str, Dataset]:
+    """Start Keras and read every row that may be used before the test.
+
+    Rows that need no Keras are read first: what is wrong with them is told at once, and not
+    after the seconds that its import takes.
+
+    Returns:
+        The backend that is in use, and the rows.
+    """
+    source, _ = _arguments(config)
+    if source.needs_keras:
+        return start_backend(config.backend), load_rows(config)
+    dataset = load_rows(config)
+    return start_backend(config.backend), dataset
 
 
 def load_rows(config: Config) -> Dataset:

@@ -26,9 +26,7 @@ def next_command(
     return f"dlrun evaluate {where}" if has_test else f"dlrun predict {where} --input FILE"
 
 
-def final_training(
-    config: Config, directory: RunDirectory, result: Mapping[str, Any]
-) -> str:
+def final_training(config: Config, directory: RunDirectory, result: Mapping[str, Any]) -> str:
     """Return the command that trains one model on all non-test rows, for as many epochs as
     were best over the folds."""
     changes = ["evaluation.protocol=holdout", "evaluation.validation=null"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.config.members import member_name
 from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch, mean_history, summarize
 from dlrun.protocols.protocol import Protocol
@@ -22,7 +21,7 @@ def result_facts(protocol: Protocol, dataset: Dataset, outcome: Outcome) -> dict
     watched = mean.get(f"val_{outcome.score_name}", {}).get("mean")
     best = best_epoch(watched, outcome.direction) if watched else None
     return {
-        "protocol": member_name(protocol),
+        "protocol": protocol.member_name(),
         "task": dataset.task,
         "score": {
             "name": outcome.score_name,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dlrun.data.new_rows import read_new_rows
+from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.samples import as_objects
 from dlrun.data.sources.csv import Csv
 from dlrun.errors import DataError

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data import chunks
+from dlrun.data.fitting import chunks
+from dlrun.data.fitting.target_pipeline import FittedTarget, FittedTargetStep, TargetPipeline
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
-from dlrun.data.target_pipeline import FittedTarget, FittedTargetStep, TargetPipeline
 from dlrun.errors import DataError
 from dlrun.registry.families import STEPS, TARGET_STEPS
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from dlrun.data import statistics
+from dlrun.data.fitting import statistics
 from dlrun.data.samples import Array, Columns
 from dlrun.registry.families import STEPS, TARGET_STEPS
 

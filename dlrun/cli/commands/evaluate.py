@@ -21,9 +21,7 @@ from dlrun.cli.options import (
 @runs_dir_option
 @json_option
 @debug_option
-def command(
-    run_dir: Path, overrides: tuple[str, ...], runs_dir: Path, as_json: bool
-) -> None:
+def command(run_dir: Path, overrides: tuple[str, ...], runs_dir: Path, as_json: bool) -> None:
     """Score the model of RUN_DIR on the test data: every metric of the config, and figures
     for each class or of the residuals. Every look is numbered and kept in the run directory.
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from pydantic import model_validator
 
+from dlrun.data.fitting.step_columns import choose_columns, float_type
 from dlrun.data.samples import Array, Columns
 from dlrun.data.step import State, Step
-from dlrun.data.step_columns import choose_columns, float_type
 
 
 class Clip(Step):

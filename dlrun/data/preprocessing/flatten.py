@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
+from dlrun.data.fitting.step_columns import choose_columns
 from dlrun.data.samples import Columns
 from dlrun.data.step import State, Step
-from dlrun.data.step_columns import choose_columns
 
 
 class Flatten(Step):

@@ -5,10 +5,17 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field, field_validator
 
+from dlrun.data.fitting.statistics import (
+    counts,
+    extremes,
+    plain,
+    require_values,
+    shared_axes,
+    spread,
+)
+from dlrun.data.fitting.step_columns import choose_columns, refuse_infinite, to_float
 from dlrun.data.samples import Columns
-from dlrun.data.statistics import counts, extremes, plain, require_values, shared_axes, spread
 from dlrun.data.step import State, Step
-from dlrun.data.step_columns import choose_columns, refuse_infinite, to_float
 
 
 class MinMax(Step):

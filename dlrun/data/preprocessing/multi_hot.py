@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from dlrun.data.fitting.sequences import join_sequences
+from dlrun.data.fitting.step_columns import choose_columns
 from dlrun.data.samples import Array, Columns
-from dlrun.data.sequences import join_sequences
 from dlrun.data.step import RowError, State, Step
-from dlrun.data.step_columns import choose_columns
 from dlrun.errors import DataError
 
 

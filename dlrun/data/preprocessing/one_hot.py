@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from dlrun.data.categories import category_findings, category_indices, learn_categories
+from dlrun.data.fitting.categories import category_findings, category_indices, learn_categories
 from dlrun.data.samples import Columns
 from dlrun.data.step import State, Step
 

@@ -6,9 +6,9 @@ import math
 
 from pydantic import field_validator
 
+from dlrun.data.fitting.step_columns import choose_columns
 from dlrun.data.samples import Columns
 from dlrun.data.step import State, Step
-from dlrun.data.step_columns import choose_columns
 from dlrun.errors import DataError
 
 

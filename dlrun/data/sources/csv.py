@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, model_validator
 
-from dlrun.data.delimited import Layout
-from dlrun.data.files import Paths, absolute, find_files, refuse_shared
-from dlrun.data.new_rows import read_new_rows
-from dlrun.data.samples import Array, Columns
-from dlrun.data.source import Loaded, Part, Source, Test, Wanted
-from dlrun.data.table_columns import ColumnType, column_type, findings, to_array
-from dlrun.data.tables import Table, read_table
+from dlrun.data.reading.delimited import Layout
+from dlrun.data.reading.files import Paths, absolute, find_files, refuse_shared
+from dlrun.data.reading.new_rows import read_new_rows
+from dlrun.data.reading.table_columns import ColumnType, column_type, findings, to_array
+from dlrun.data.reading.tables import Table, read_table
+from dlrun.data.samples import Array, Columns, Wanted
+from dlrun.data.source import Loaded, Part, Source, Test
 from dlrun.errors import DataError
 
 

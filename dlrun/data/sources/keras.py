@@ -10,13 +10,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
-from dlrun.data import class_names
-from dlrun.data.extras import split_extras
+from dlrun.data.reading import class_names
+from dlrun.data.reading.extras import split_extras
 from dlrun.data.samples import Array, Columns
 from dlrun.data.source import Loaded, Part, Source
 from dlrun.errors import DataError
@@ -118,6 +118,8 @@ _LOADER_OPTIONS = frozenset(option for data in _DATA_SETS.values() for option in
 class Keras(Source):
     """The data sets of `keras.datasets`, each with the test data that Keras deals. They are
     downloaded once to `~/.keras/datasets`, or looked for in `$KERAS_HOME/datasets`."""
+
+    needs_keras: ClassVar[bool] = True
 
     name: Literal[
         "mnist",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import model_validator
 
-from dlrun.data.arrays import ArrayFiles
-from dlrun.data.files import Paths, absolute, find_files, refuse_shared
+from dlrun.data.reading.arrays import ArrayFiles
+from dlrun.data.reading.files import Paths, absolute, find_files, refuse_shared
 from dlrun.data.samples import Array, Columns
 from dlrun.data.source import Loaded, Part, Source, Test
 from dlrun.errors import DataError

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import model_validator
 
-from dlrun.data.extras import split_extras
+from dlrun.data.reading.extras import split_extras
 from dlrun.data.source import Loaded, Part, Source
 
 _DESCRIPTIONS = {

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
+from dlrun.data.fitting.statistics import moments, plain
 from dlrun.data.samples import Array
-from dlrun.data.statistics import moments, plain
 from dlrun.data.step import State, TargetStep
 from dlrun.errors import DataError
 

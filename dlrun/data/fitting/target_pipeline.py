@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlrun.data.fitting.step_columns import listed
 from dlrun.data.samples import Array, Dataset, Samples, Task
-from dlrun.data.step import RowError, State, TargetStep, step_name
-from dlrun.data.step_columns import listed
+from dlrun.data.step import RowError, State, TargetStep
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.errors import DataError
 
@@ -122,7 +122,7 @@ def _fit_target(
     steps: Sequence[TargetStep], name: str, dataset: Dataset, train: Samples
 ) -> FittedTarget:
     column, classes = train.targets[name], dataset.classes.get(name)
-    named = [step_name(step) for step in steps]
+    named = [step.member_name() for step in steps]
     if column.dtype == object and "label_index" not in named:
         steps = [LabelIndex(), *steps]
     fitted = []

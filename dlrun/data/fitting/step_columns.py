@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from dlrun.data.samples import Array, Columns, Kind, kind_of
-from dlrun.data.step import RowError, Step, step_name
+from dlrun.data.step import RowError, Step
 from dlrun.errors import DataError
 from dlrun.registry.suggest import did_you_mean
 
@@ -40,7 +40,7 @@ def choose_columns(
     Raises:
         DataError: A named column is missing or of another kind, or there is none to work on.
     """
-    name = step_name(step)
+    name = step.member_name()
     needed = " or ".join(HOLDS[kind] for kind in suits)
     if step.columns is None:
         chosen = [column for column in features if kind_of(features[column]) in suits]
@@ -86,7 +86,7 @@ def refuse_infinite(step: Step, column: str, values: Array) -> None:
     if infinite.any():
         position = first_row(infinite)
         raise RowError(
-            f"{step_name(step)}: column '{column}' holds an infinite value",
+            f"{step.member_name()}: column '{column}' holds an infinite value",
             position,
             "mend the data, or add `clip` before it",
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlrun.data.samples import Array
-from dlrun.data.step import RowError, Step, step_name
+from dlrun.data.step import RowError, Step
 
 
 def join_sequences(step: Step, column: str, sequences: Array) -> tuple[Array, Array]:
@@ -23,7 +23,7 @@ def join_sequences(step: Step, column: str, sequences: Array) -> tuple[Array, Ar
         if sequence is None or array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
             found = "nothing" if sequence is None else f"{str(sequence)[:40]}"
             raise RowError(
-                f"{step_name(step)}: column '{column}' holds {found}",
+                f"{step.member_name()}: column '{column}' holds {found}",
                 position,
                 "expected a sequence of whole numbers",
             )

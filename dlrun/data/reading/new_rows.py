@@ -8,13 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.arrays import ArrayFiles
-from dlrun.data.delimited import Layout, column_names
-from dlrun.data.json_lines import line_of_record, read_json_lines
-from dlrun.data.samples import Array, Columns, as_objects
-from dlrun.data.source import Wanted
-from dlrun.data.table_columns import as_text, is_boolean, to_array
-from dlrun.data.tables import Table, is_json_lines, is_table, read_table, refuse_unknown_column
+from dlrun.data.reading.arrays import ArrayFiles
+from dlrun.data.reading.delimited import Layout, column_names
+from dlrun.data.reading.json_lines import line_of_record, read_json_lines
+from dlrun.data.reading.table_columns import as_text, is_boolean, to_array
+from dlrun.data.reading.tables import (
+    Table,
+    is_json_lines,
+    is_table,
+    read_table,
+    refuse_unknown_column,
+)
+from dlrun.data.samples import Array, Columns, Wanted, as_objects
 from dlrun.errors import DataError
 
 

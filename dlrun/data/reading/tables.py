@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
-from dlrun.data.delimited import COMPRESSED, Layout, read_delimited, record_at
-from dlrun.data.json_lines import line_of_record, read_json_lines
+from dlrun.data.reading.delimited import COMPRESSED, Layout, read_delimited, record_at
+from dlrun.data.reading.json_lines import line_of_record, read_json_lines
 from dlrun.errors import DataError
 from dlrun.registry.suggest import did_you_mean
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
+from dlrun.data.reading.tables import Table
 from dlrun.data.samples import Array
-from dlrun.data.tables import Table
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:

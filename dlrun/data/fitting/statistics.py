@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlrun.data.fitting.step_columns import shape_text
 from dlrun.data.samples import Array
-from dlrun.data.step import Step, step_name
-from dlrun.data.step_columns import shape_text
+from dlrun.data.step import Step
 from dlrun.errors import DataError
 
 _BLOCK_BYTES = 16 * 2**20
@@ -51,7 +51,7 @@ def shared_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[int
         position = given + count if given < 0 else given
         if not 0 < position < count:
             raise DataError(
-                f"{step_name(step)}: axis {given} does not fit column '{column}' of shape "
+                f"{step.member_name()}: axis {given} does not fit column '{column}' of shape "
                 f"{shape_text(values)}; expected {_axes_in_words(count)} (axis 0 is the rows)"
             )
         kept.add(position)
@@ -122,7 +122,7 @@ def require_values(step: Step, column: str, number: Array) -> None:
     if (number == 0).any():
         where = "" if number.size == 1 else f" (entry {_first_index(number == 0)} of each row)"
         raise DataError(
-            f"{step_name(step)}: column '{column}' has no value in the training rows{where}, so "
+            f"{step.member_name()}: column '{column}' has no value in the training rows{where}, so "
             "there is nothing to learn; leave the column out, or use `impute: zero` before it"
         )
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.data.fitting.step_columns import choose_columns, first_row, listed, shape_text
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import RowError, State, Step, step_name
-from dlrun.data.step_columns import choose_columns, first_row, listed, shape_text
+from dlrun.data.step import RowError, State, Step
 from dlrun.errors import DataError
 
 UNKNOWN = -1
@@ -43,8 +43,8 @@ def learn_categories(step: Step, features: Columns, max_categories: int | None) 
         )
         if not times:
             raise DataError(
-                f"{step_name(step)}: column '{name}' has no value in the training rows; leave the "
-                "column out"
+                f"{step.member_name()}: column '{name}' has no value in the training rows; "
+                "leave the column out"
             )
         kept = sorted(times, key=lambda value: (-times[value], value))[:max_categories]
         categories[name] = sorted(kept)
@@ -69,7 +69,7 @@ def category_findings(step: Step, features: Columns, state: State, becomes: str)
     for name in state["columns"]:
         column, categories = features[name], state["categories"][name]
         indices = category_indices(column, categories)
-        start = f"{step_name(step)}: column '{name}' has"
+        start = f"{step.member_name()}: column '{name}' has"
         unknown = column[indices == UNKNOWN]
         if len(unknown):
             values = sorted(set(unknown.tolist()))
@@ -94,7 +94,7 @@ def _text(column: Array) -> dict[str, int]:
 def _whole(step: Step, name: str, column: Array) -> dict[int, int]:
     if column.ndim != 1:
         raise DataError(
-            f"{step_name(step)}: column '{name}' of shape {shape_text(column)} holds more "
+            f"{step.member_name()}: column '{name}' of shape {shape_text(column)} holds more "
             "than one number a row, where one category is needed"
         )
     missing = np.isnan(column)
@@ -102,7 +102,7 @@ def _whole(step: Step, name: str, column: Array) -> dict[int, int]:
     if fraction.any():
         position = first_row(fraction)
         raise RowError(
-            f"{step_name(step)}: column '{name}' holds {column[position]}",
+            f"{step.member_name()}: column '{name}' holds {column[position]}",
             position,
             "only text and whole numbers are categories",
         )

@@ -12,10 +12,10 @@ from functools import partial
 
 import numpy as np
 
-from dlrun.data.chunks import map_rows
+from dlrun.data.fitting.chunks import map_rows
+from dlrun.data.fitting.step_columns import HOLDS, first_row, listed, to_float
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
 from dlrun.data.step import RowError, State, Step
-from dlrun.data.step_columns import HOLDS, first_row, listed, to_float
 from dlrun.errors import DataError
 from dlrun.registry.suggest import did_you_mean
 
