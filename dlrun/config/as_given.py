@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 def config_as_given(config: Config) -> dict[str, Any]:
     """Return what `Config.as_given` promises, keys in the order of the config language."""
-    dataset = config.dataset
-    if hasattr(dataset, "resolved_paths"):
-        dataset = dataset.resolved_paths(config.base.resolve())
-    protocol = config.evaluation.protocol
+    base = config.base.resolve()
+    dataset = config.dataset.resolved_paths(base)
+    protocol = config.evaluation.protocol.resolved_paths(base)
     return {
         "name": config.name,
         "seed": config.seed,

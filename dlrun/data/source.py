@@ -136,7 +136,3 @@ class Source(Component):
         raise DataError(
             f"the source '{self.member_name()}' reads no files, so it cannot read {path}"
         )
-
-    def resolved_paths(self, base: Path) -> Source:
-        """This source with absolute paths, so that it can be repeated from anywhere."""
-        return self

@@ -86,6 +86,20 @@ LOSSES = (
 )
 """Keras' loss classes, and `Crossentropy`: the one that `compile` chooses by shapes."""
 
+LOSSES_OF_QUANTITIES = frozenset(
+    {
+        "CosineSimilarity",
+        "Huber",
+        "LogCosh",
+        "MeanAbsoluteError",
+        "MeanAbsolutePercentageError",
+        "MeanSquaredError",
+        "MeanSquaredLogarithmicError",
+        "Poisson",
+    }
+)
+"""The losses that predict quantities; the others predict classes."""
+
 ALIASES = {
     "acc": "Accuracy",
     "bce": "BinaryCrossentropy",

@@ -54,6 +54,9 @@ def run_experiment(
             results.append(replace(result, model=None))
             if result.interrupted:
                 break
+    except KeyboardInterrupt:
+        if not results:
+            raise
     finally:
         observer.experiment_ended()
     return Outcome(

@@ -224,7 +224,7 @@ def judge(
     output = predict(model, rows.arrays.inputs)
     predictions = pipeline.invert(output)
     values = {
-        measure.name: measure(rows.arrays.targets, output)
+        measure.name: measure(rows.arrays.targets, output, rows.arrays.weights)
         if measure.component.kind == "loss"
         else measure(rows.truth, predictions)
         for measure in measures

@@ -45,13 +45,17 @@ class Measure:
         """Power of the target's unit that the measure is in; 0 where it has none."""
         return self.score.unit_power if self.score else 0
 
-    def __call__(self, y_true: Array, y_pred: Array) -> float:
-        """Measure predictions ((n, k)) against the truth ((n,) or (n, k))."""
+    def __call__(self, y_true: Array, y_pred: Array, weights: Array | None = None) -> float:
+        """Measure predictions ((n, k)) against the truth ((n,) or (n, k)).
+
+        As in Keras' history, the weights of the rows, (n,), count in the loss alone.
+        """
         if not np.isfinite(y_pred).all():
             return float("nan")
+        weights = weights if self.component.kind == "loss" else None
         if self.score is not None:
-            return self.score.function(y_true, y_pred)
-        return keras_measure(self.component, y_true, y_pred)
+            return self.score.function(y_true, y_pred, weights)
+        return keras_measure(self.component, y_true, y_pred, weights)
 
 
 def measures_of(loss: KerasComponent, metrics: Sequence[KerasComponent]) -> list[Measure]:

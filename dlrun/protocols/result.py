@@ -62,7 +62,7 @@ class FoldResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All folds of one protocol.
+    """All folds of one protocol, at least one.
 
     Args:
         folds: The folds that were trained, in order, without their models.
@@ -71,7 +71,7 @@ class Outcome:
         interrupted: Whether the user stopped before the last fold was done.
         watched_scored_rows: Whether callbacks steered training by the rows that give the
             score, which flatters it.
-        parameters: Trainable parameters of the model.
+        parameters: Number of weights of the model.
         seconds: Time all folds took.
     """
 
@@ -82,3 +82,9 @@ class Outcome:
     watched_scored_rows: bool
     parameters: int
     seconds: float
+
+    @property
+    def complete_folds(self) -> tuple[FoldResult, ...]:
+        """The folds that were trained to their end, which scores are averaged over; the one
+        that was interrupted where there is no other."""
+        return tuple(fold for fold in self.folds if not fold.interrupted) or self.folds

@@ -58,12 +58,14 @@ def _index(name: str | int, names: tuple[str, ...], largest: int) -> int:
 
 
 def sample_weights(column: str | None, samples: Samples) -> Array | None:
-    """Return the weight of each row in the loss, (n,) float32, or None.
+    """Return the weight of each row in the loss, (n,) float32; None where rows have none.
+
+    Test files may do without the column of the weights.
 
     Raises:
         DataError: A weight is negative or missing; names the row.
     """
-    if column is None:
+    if column is None or column not in samples.extras:
         return None
     weights = np.asarray(samples.extras[column], np.float32)
     bad = np.flatnonzero(~(weights >= 0))

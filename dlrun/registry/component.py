@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -29,6 +32,14 @@ class Component(Section):
     def member_name(cls) -> str:
         """Its name in the config: that of its file."""
         return cls.__module__.rpartition(".")[2]
+
+    def resolved_paths(self, base: Path) -> Self:
+        """This component with absolute paths, so that it means the same from anywhere.
+
+        Args:
+            base: Folder that relative paths start from.
+        """
+        return self
 
     @classmethod
     def first_option(cls) -> str | None:

@@ -58,7 +58,8 @@ def run_summary(
         unit: Unit of the score, where it has one.
     """
     score, baseline = result.get("score") or {}, result.get("baseline") or {}
-    folds = len(result.get("folds") or [])
+    trained = result.get("folds") or []
+    folds = sum(not fold.get("interrupted") for fold in trained) or len(trained)
     beats = _beats(score, baseline)
     texts = {
         "status": "interrupted; what was reached is kept" if result.get("interrupted") else None,

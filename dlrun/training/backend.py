@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -46,7 +47,14 @@ def start_backend(backend: str | None) -> str:
             f"the config wants the backend '{backend}', but Keras already runs on '{active}' "
             "in this process; start a new one"
         )
+    if active == "tensorflow":
+        logging.getLogger("tensorflow").addFilter(_is_no_retracing)
     return active
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    # Every fold has a model of its own, whose functions TensorFlow has to trace anew.
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextmanager

@@ -17,13 +17,19 @@ def predict(model: Any, inputs: np.ndarray) -> np.ndarray:
     return np.asarray(model.predict(inputs, batch_size=PREDICTION_BATCH_SIZE, verbose=0))
 
 
-def keras_measure(component: KerasComponent, y_true: np.ndarray, y_pred: np.ndarray) -> float:
+def keras_measure(
+    component: KerasComponent,
+    y_true: np.ndarray,
+    y_pred: np.ndarray,
+    weights: np.ndarray | None = None,
+) -> float:
     """Measure predictions with Keras' own metric or loss, for those NumPy has no version of.
 
     Args:
         component: A metric or a loss of the config.
         y_true: (n,) or (n, k).
         y_pred: (n, k).
+        weights: (n,) weights of the rows, or None.
     """
     import keras
 
@@ -31,6 +37,9 @@ def keras_measure(component: KerasComponent, y_true: np.ndarray, y_pred: np.ndar
     if isinstance(built, str):
         built = getattr(keras, "metrics" if component.kind == "metric" else "losses").get(built)
     if isinstance(built, keras.metrics.Metric):
-        built.update_state(y_true, y_pred)
+        built.update_state(y_true, y_pred, weights)
         return float(built.result())
-    return float(np.mean(keras.ops.convert_to_numpy(built(y_true, y_pred))))
+    if isinstance(built, keras.losses.Loss):
+        return float(built(y_true, y_pred, weights))
+    values = keras.ops.convert_to_numpy(built(y_true, y_pred))
+    return float(np.mean(values if weights is None else values.T * weights))

@@ -64,17 +64,16 @@ def execute(
         recorder = RunRecorder(create, one_model=protocol.one_model)
         try:
             outcome = run_experiment(config, dataset, observer, recorder)
-        except BaseException as error:
+            assert recorder.directory is not None
+            return _complete(config, dataset, outcome, recorder.directory)
+        except KeyboardInterrupt:
             if recorder.directory is not None:
-                stopped = isinstance(error, KeyboardInterrupt)
-                recorder.directory.finish(
-                    "interrupted" if stopped else "failed",
-                    error=f"{type(error).__name__}: {error}",
-                )
+                recorder.directory.finish("interrupted")
             raise
-    directory = recorder.directory
-    assert directory is not None
-    return _complete(config, dataset, outcome, directory)
+        except Exception as error:
+            if recorder.directory is not None:
+                recorder.directory.finish("failed", error=f"{type(error).__name__}: {error}")
+            raise
 
 
 @contextmanager
@@ -112,7 +111,8 @@ def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: Run
     result = result_facts(config.evaluation.protocol, dataset, outcome)
     result["next"] = next_command(config, directory, result, dataset.has_test)
     directory.write_result(result)
-    if len(outcome.folds) > 1 and (predictions := out_of_fold(outcome.folds)) is not None:
+    predictions = out_of_fold(outcome.complete_folds)
+    if predictions is not None and not directory.model.exists():
         directory.write_predictions(predictions)
     for folder in (directory, *directory.folds()):
         draw_run_curves(folder, config.name, directions={outcome.score_name: outcome.direction})

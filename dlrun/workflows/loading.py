@@ -8,7 +8,7 @@ from dlrun.config.schema import Config
 from dlrun.data.dataset import load_dataset, load_test
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.source import Source
-from dlrun.metrics.tasks import predicts_quantities
+from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.validation import Validation
 from dlrun.training.backend import start_backend
@@ -66,5 +66,5 @@ def _arguments(config: Config) -> tuple[Source, dict[str, Any]]:
         "extra": extra_columns(config),
         "groups": protocol.groups,
         "time": protocol.time,
-        "regression": predicts_quantities(config.loss.name),
+        "regression": config.loss.name in LOSSES_OF_QUANTITIES,
     }

@@ -15,7 +15,7 @@ from dlrun.protocols.result import FoldResult, Outcome
 
 def result_facts(protocol: Protocol, dataset: Dataset, outcome: Outcome) -> dict[str, Any]:
     """Return score, spread, baseline, best epoch and every fold's own, as plain data."""
-    folds = outcome.folds
+    folds = outcome.complete_folds
     histories = [fold.history for fold in folds if fold.epochs]
     mean = mean_history(histories) if histories else {}
     watched = mean.get(f"val_{outcome.score_name}", {}).get("mean")
@@ -31,12 +31,11 @@ def result_facts(protocol: Protocol, dataset: Dataset, outcome: Outcome) -> dict
         "baseline": _baseline(folds),
         "best_epoch": best[0] if best else None,
         "best_value": best[1] if best else None,
-        "epochs": max((fold.epochs for fold in folds), default=0),
+        "epochs": max(fold.epochs for fold in folds),
         "measures": {
-            name: _spread([fold.measures[name] for fold in folds])
-            for name in (folds[0].measures if folds else {})
+            name: _spread([fold.measures[name] for fold in folds]) for name in folds[0].measures
         },
-        "folds": [_fold(fold) for fold in folds],
+        "folds": [_fold(fold) for fold in outcome.folds],
         "mean_history": mean if len(folds) > 1 else None,
         "watched_scored_rows": outcome.watched_scored_rows,
         "parameters": outcome.parameters,
@@ -108,6 +107,7 @@ def _fold(fold: FoldResult) -> dict[str, Any]:
         "epochs": fold.epochs,
         "rows": len(fold.rows),
         "seconds": fold.seconds,
+        "interrupted": fold.interrupted,
     }
 
 

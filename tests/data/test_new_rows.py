@@ -35,7 +35,7 @@ FRAME = pd.DataFrame({"age": [31, None], "town": ["12", None], "heated": [True, 
     [
         ("new.csv", CSV),
         ("new.tsv", CSV.replace(",", "\t")),
-        ("new.csv.gz", gzip.compress(CSV.encode())),
+        ("new.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
         ("new.jsonl", JSON_LINES),
         ("new.parquet", FRAME),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -103,7 +104,7 @@ class Csv(Source):
     def with_test_files(self, path: Paths) -> Csv:
         return self.model_copy(update={"test": Test(path=path)})
 
-    def resolved_paths(self, base: Path) -> Csv:
+    def resolved_paths(self, base: Path) -> Self:
         changed: dict[str, object] = {"path": absolute(self.path, base)}
         if self.test is not None and self.test.path is not None:
             changed["test"] = Test(path=absolute(self.test.path, base))

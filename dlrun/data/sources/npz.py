@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from pydantic import model_validator
 
@@ -65,7 +66,7 @@ class Npz(Source):
     def with_test_files(self, path: Paths) -> Npz:
         return self.model_copy(update={"test": Test(path=path)})
 
-    def resolved_paths(self, base: Path) -> Npz:
+    def resolved_paths(self, base: Path) -> Self:
         changed: dict[str, object] = {"path": absolute(self.path, base)}
         if self.test is not None and self.test.path is not None:
             changed["test"] = Test(path=absolute(self.test.path, base))

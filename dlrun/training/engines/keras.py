@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -20,6 +21,9 @@ class KerasEngine:
         """Train `request.model` in place, epoch by epoch.
 
         Ctrl-C ends it between two steps; the epochs completed by then are kept.
+
+        Raises:
+            TrainingError: A step failed, or the loss became NaN; names the epoch.
         """
         monitor = _monitor(request)
         try:
@@ -89,5 +93,11 @@ def _monitor(request: FitRequest) -> Any:
             for name, value in values.items():
                 self.history_so_far.setdefault(name, []).append(value)
             request.on_epoch(self.epoch, values, time.perf_counter() - self.started)
+            if math.isnan(values["loss"]):
+                raise TrainingError(
+                    f"the loss became NaN in epoch {self.epoch}, and no later epoch can mend that; "
+                    "lower the learning rate, scale the inputs (`standardize`), or clip gradients "
+                    "(the optimizer's `clipnorm`)"
+                )
 
     return Monitor()
