@@ -17,6 +17,7 @@ import json
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -224,11 +225,12 @@ def _function_of(cls: type) -> Any:
 
 def _described(cls: type, kind: KerasKind) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each argument of a class with all that is known of it."""
-    # Muon has the arguments common to all optimizers and does not document them.
-    related = (importlib.import_module("keras.optimizers").Adam,) if kind == "optimizer" else ()
-    docs: dict[str, str] = {}
-    for ancestor in (*related, *reversed(cls.__mro__)):
-        docs.update(argument_docs(ancestor.__doc__ or ""))
+    common = _common_to_optimizers() if kind == "optimizer" else ""
+    docs: dict[str, str] = argument_docs(
+        f"Args:\n{textwrap.indent(inspect.cleandoc(common), '  ')}"
+    )
+    for ancestor in reversed(cls.__mro__):
+        docs.update(argument_docs((ancestor.__doc__ or "").replace(common or "\0", "")))
     for argument in _arguments(cls, kind):
         text = docs.get(argument.name) or UNDOCUMENTED.get(argument.name, "")
         facts: dict[str, Any] = {}
@@ -348,6 +350,17 @@ def _choices(argument: Argument, doc: str) -> list[str]:
         if len(found) > 1 and (argument.default is None or argument.default in found):
             return sorted(found)
     return []
+
+
+def _common_to_optimizers() -> str:
+    """The text on the arguments of all optimizers, as Keras puts it into their docstrings.
+
+    It is read apart from the rest of a docstring: Python 3.13 takes the indentation off the one
+    and not off the other, and Muon does without it.
+    """
+    module = importlib.import_module("keras.src.optimizers.base_optimizer")
+    text: str = module.base_optimizer_keyword_args
+    return text
 
 
 def argument_docs(doc: str) -> dict[str, str]:

@@ -1,0 +1,305 @@
+"""Write `docs/config.md`, the reference of the config language.
+
+    python scripts/build_docs.py            # write the file
+    python scripts/build_docs.py --check    # exit 1 if the file differs
+
+Fields, types, defaults and meanings come from the classes that read a config; what is written by
+hand stands in `scripts/templates/config.md`. A line there that is one word or more in double
+braces is a directive; see `_Page`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import re
+import sys
+import tempfile
+import types
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from dlrun.config.extends import Extension
+from dlrun.config.load import EXAMPLES, KEYS, load_config
+from dlrun.config.schema import Architecture, Config, Evaluation, LayerEntry, Training
+from dlrun.config.structure import DEFAULT_PROTOCOL
+from dlrun.config.words import describe
+from dlrun.config.yaml_writer import in_line
+from dlrun.data.source import Source
+from dlrun.data.step import Step, TargetStep
+from dlrun.errors import ConfigError
+from dlrun.protocols.protocol import Protocol
+from dlrun.registry import catalogue
+from dlrun.registry.component import Component, Section
+from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family
+from dlrun.registry.keras_component import KerasComponent, KerasKind
+
+ROOT = Path(__file__).parents[1]
+TEMPLATE = ROOT / "scripts" / "templates" / "config.md"
+TARGET = ROOT / "docs" / "config.md"
+
+Fields = dict[str, FieldInfo]
+
+SECTIONS: dict[str, type[Section]] = {
+    cls.__name__: cls
+    for cls in (Source, Step, Architecture, LayerEntry, Training, Evaluation, Protocol)
+}
+
+FAMILIES: dict[str, tuple[Family, type[Component]]] = {
+    "sources": (SOURCES, Source),
+    "steps": (STEPS, Step),
+    "target_steps": (TARGET_STEPS, TargetStep),
+    "protocols": (PROTOCOLS, Protocol),
+}
+
+TITLES: dict[KerasKind, str] = {
+    "layer": "Layers",
+    "optimizer": "Optimizers",
+    "loss": "Losses",
+    "metric": "Metrics",
+    "callback": "Callbacks",
+    "regularizer": "Regularizers",
+    "initializer": "Initializers",
+    "constraint": "Constraints",
+    "schedule": "Learning-rate schedules",
+}
+
+
+def build() -> str:
+    """Return the whole page."""
+    return _Page(TEMPLATE.read_text(encoding="utf-8")).text()
+
+
+class _Page:
+    """The template with its directives carried out.
+
+    `keys`: the table of top-level keys. `fields NAME, ...`: a table of the fields of classes, or
+    of one class's `fields NAME: FIELD`. `sources`, `steps`, `target_steps`, `protocols`: a part
+    for every member of a family. `example NAME`: the block of code below belongs to that member's
+    part. `problems`: what is said about the block of YAML that is marked as broken. `names`: the
+    classes of Keras. `keras version`: also within a line.
+    """
+
+    def __init__(self, template: str) -> None:
+        template = template.replace("{{keras version}}", catalogue.keras_version())
+        example = re.compile(r"^\{\{example (\w+)\}\}\n(```yaml\n.*?^```)\n+", re.M | re.S)
+        self._examples = {match[1]: match[2] for match in example.finditer(template)}
+        self._template = example.sub("", template)
+        self._explained: dict[type[Section], str] = {}
+
+    def text(self) -> str:
+        """Return the page."""
+        return re.sub(r"^\{\{(.+)\}\}$", self._directive, self._template, flags=re.MULTILINE)
+
+    def _directive(self, match: re.Match[str]) -> str:
+        word, _, argument = match[1].partition(" ")
+        if word in FAMILIES:
+            family, base = FAMILIES[word]
+            return "\n\n".join(self._member(name, family, base) for name in family.names())
+        if word == "keys":
+            return _keys()
+        if word == "fields":
+            return self._fields(_fields_of(argument), argument)
+        if word == "problems":
+            return _problems(self._template)
+        if word == "names":
+            return "\n\n".join([*(_names(kind) for kind in catalogue.KINDS), _activations()])
+        raise ValueError(f"unknown directive {match[0]} in {TEMPLATE.name}")
+
+    def _member(self, name: str, family: Family, base: type[Component]) -> str:
+        """What a member does, how it is spelt, and the options that are its own."""
+        member = family.get(name)
+        title = f"targets: {name}" if base is TargetStep else name
+        heading = "####" if base is TargetStep else "###"
+        parts = [f"{heading} {title}"]
+        parts += [_joined(text) for text in inspect.cleandoc(member.__doc__ or "").split("\n\n")]
+        first = member.first_option()
+        if issubclass(member, Step | TargetStep) and first not in (None, "columns"):
+            parts[-1] += f" `{name}: VALUE` sets `{first}`."
+        if name in self._examples and base is not TargetStep:
+            parts.append(self._examples[name])
+        if own := _own_fields(member, base):
+            parts.append(self._fields(own, title))
+        return "\n\n".join(parts)
+
+    def _fields(self, fields: Fields, owner: str) -> str:
+        """A table of fields, and one for each mapping that a field may hold."""
+        rows = [
+            [f"`{name}`", _type(f), _default(name, f), _meaning(f)] for name, f in fields.items()
+        ]
+        parts = [_table(["option", "type", "default", "meaning"], rows)]
+        for name, field in fields.items():
+            for section in _sections_in(field.annotation):
+                parts += self._mapping(name, section, owner)
+        return "\n\n".join(parts)
+
+    def _mapping(self, name: str, section: type[Section], owner: str) -> list[str]:
+        """A mapping that a field may hold, explained where it comes first."""
+        if (before := self._explained.setdefault(section, owner)) != owner:
+            return [f"`{name}` as a mapping: the same as [above](#{before})."]
+        # The options exclude each other, so that none has a default.
+        rows = [[f"`{key}`", _type(f), _meaning(f)] for key, f in section.model_fields.items()]
+        about = f"`{name}` as a mapping. {_one_line(section.__doc__)}"
+        return [about, _table(["option", "type", "meaning"], rows)]
+
+
+def _keys() -> str:
+    rows = []
+    for key in KEYS:
+        field = (Extension if key == "extends" else Config).model_fields[key]
+        default = "required" if key in EXAMPLES else _default(key, field)
+        # What the classes require beyond that, the reader of the file fills in.
+        default = "" if default == "required" and key not in EXAMPLES else default
+        rows.append([f"`{key}`", _key_type(key, field), default, _meaning(field)])
+    return _table(["key", "type", "default", "meaning"], rows)
+
+
+def _key_type(key: str, field: FieldInfo) -> str:
+    if key in ("dataset", "preprocess", "architecture", "training", "evaluation"):
+        return f"see [{key}](#{key})"
+    if key in ("loss", "optimizer", "metrics"):
+        return f"see [{key}](#loss-optimizer-metrics)"
+    return describe(field.annotation, field.metadata)
+
+
+def _fields_of(argument: str) -> Fields:
+    names, _, only = argument.partition(": ")
+    fields: Fields = {}
+    for name in names.split(", "):
+        fields |= SECTIONS[name].model_fields
+    return {only: fields[only]} if only else fields
+
+
+def _own_fields(member: type[Component], base: type[Component]) -> Fields:
+    """The options that a member does not share with its whole family, its very own first."""
+    own = {
+        name: field
+        for name, field in member.model_fields.items()
+        if name not in base.model_fields or not _same(field, base.model_fields[name])
+    }
+    very_own = inspect.get_annotations(member)
+    return dict(sorted(own.items(), key=lambda item: item[0] not in very_own))
+
+
+def _same(field: FieldInfo, other: FieldInfo) -> bool:
+    return (field.annotation, field.default, field.description) == (
+        other.annotation,
+        other.default,
+        other.description,
+    )
+
+
+def _problems(template: str) -> str:
+    """What dlrun says about the template's broken config."""
+    match = re.search(r"^```yaml broken\n(.*?)^```$", template, re.M | re.S)
+    if match is None:
+        raise ValueError(f"{TEMPLATE.name} has no block of broken YAML")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        Path("houses.yaml").write_text(match[1], encoding="utf-8")
+        try:
+            load_config("houses.yaml")
+        except ConfigError as error:
+            return f"```text\n{error}\n```"
+    raise ValueError(f"nothing is wrong with the broken YAML of {TEMPLATE.name}")
+
+
+def _names(kind: KerasKind) -> str:
+    aliases: dict[str, list[str]] = {name: [] for name in catalogue.names(kind)}
+    for word in catalogue.spellings(kind):
+        entry = catalogue.entry(kind, word)
+        if entry is not None and word != entry.name:
+            aliases[entry.name].append(f"`{word}`")
+    words = [
+        f"`{name}`" + (f" ({', '.join(others)})" if others else "")
+        for name, others in aliases.items()
+    ]
+    return _folded(f"{TITLES[kind]} ({len(words)})", words)
+
+
+def _activations() -> str:
+    words = [f"`{name}`" for name in catalogue.activations()]
+    return _folded(f"Activations ({len(words)})", words)
+
+
+def _folded(summary: str, words: Iterable[str]) -> str:
+    return f"<details><summary>{summary}</summary>\n\n{', '.join(words)}\n\n</details>"
+
+
+def _type(field: FieldInfo) -> str:
+    if KerasComponent in (field.annotation, *get_args(field.annotation)):
+        return "a component" if field.annotation is KerasComponent else "a list of components"
+    if LayerEntry in get_args(field.annotation):
+        return "a list of layers"
+    if field.annotation is Component:
+        return "a name"
+    return describe(field.annotation, field.metadata)
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    if name == "protocol":
+        return f"`{DEFAULT_PROTOCOL}`"
+    if field.is_required():
+        return "required"
+    value = field.get_default(call_default_factory=True)
+    return "" if value is None or isinstance(value, Section) else f"`{in_line(value)}`"
+
+
+def _sections_in(annotation: Any) -> Iterator[type[Section]]:
+    """The mappings of options that a type allows."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        for branch in get_args(annotation):
+            yield from _sections_in(branch)
+    elif _is_section(annotation):
+        yield annotation
+
+
+def _is_section(annotation: Any) -> bool:
+    return (
+        isinstance(annotation, type)
+        and issubclass(annotation, Section)
+        and not issubclass(annotation, Component)
+    )
+
+
+def _table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _meaning(field: FieldInfo) -> str:
+    return _one_line(field.description)
+
+
+def _one_line(text: str | None) -> str:
+    return _joined(text or "").removesuffix(".") + "."
+
+
+def _joined(paragraph: str) -> str:
+    return " ".join(paragraph.split())
+
+
+def main() -> int:
+    """Write or check the page; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--check", action="store_true", help="exit 1 if the file differs")
+    arguments = parser.parse_args()
+    text = build()
+    if not arguments.check:
+        TARGET.write_text(text, encoding="utf-8")
+        return 0
+    if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{TARGET} is out of date: run python scripts/build_docs.py", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
