@@ -39,7 +39,11 @@ EXAMPLES = {
 
 
 def load_config(
-    path: str | os.PathLike[str], overrides: Sequence[str] = (), seed: int | None = None
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    typed_in: Path | None = None,
 ) -> Config:
     """Read and check a config file.
 
@@ -47,6 +51,7 @@ def load_config(
         path: The file.
         overrides: `KEY=VALUE` texts, see `dlrun.config.overrides`.
         seed: Takes the place of the config's seed.
+        typed_in: Folder that a data path in an override starts from; default: the file's.
 
     Raises:
         ConfigError: Everything that is wrong, at once: in the order of the files, then of the
@@ -62,7 +67,7 @@ def load_config(
     config = _read(root.plain(), file.stem, report)
     report.raise_if_any()
     assert config is not None
-    config._document = Document(file, content, root)
+    config._document = Document(file, content, root, typed_in)
     return config
 
 

@@ -151,13 +151,23 @@ def _member_class(
     return None
 
 
+def _options_given(family: Family, name: Any, value: Any) -> dict[Any, Any]:
+    """The options that a member's value stands for, as far as that can be told."""
+    if isinstance(value, dict):
+        return value
+    first = family.get(name).first_option() if name in family.names() else None
+    return {} if value is None or first is None else {first: value}
+
+
 def _report_no_step(family: Family, entry: Any, path: KeyPath, report: Report) -> None:
     if isinstance(entry, dict) and len(entry) > 1:
         first, *others = entry
         if any(key in family.names() or key == "targets" for key in others):
             hint = "begin each step on a line of its own with '- '"
         else:
-            hint = f"write {first}: {in_line({key: entry[key] for key in others})}"
+            options = {**_options_given(family, first, entry[first]), **entry}
+            del options[first]
+            hint = f"write {first}: {in_line(options)}"
         stands = "stands" if len(others) == 1 else "stand"
         report(
             (*path, others[0]),

@@ -62,6 +62,15 @@ class Samples:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """A name for each number of a row's targets: `price`, or `y_0`, `y_1` for an array."""
+        return tuple(
+            name if column.ndim == 1 else f"{name}_{index}"
+            for name, column in self.targets.items()
+            for index in range(1 if column.ndim == 1 else column.shape[1])
+        )
+
     def take(self, positions: Array) -> Samples:
         """Return the rows at `positions` ((k,) int, 0 is the first row held here)."""
         return Samples(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,9 @@ from dlrun.models.build import build_model, compile_model
 from dlrun.protocols.compatibility import check_output
 from dlrun.protocols.measures import Measure
 from dlrun.protocols.observer import Observer, Recorder
-from dlrun.protocols.protocol import Fold
+from dlrun.protocols.protocol import Fold, shifted
 from dlrun.protocols.result import FoldResult
-from dlrun.protocols.weights import class_weights, sample_weights
+from dlrun.protocols.weights import class_weights, sample_weights, weighted_by_class
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import Arrays, FitRequest, FitResult
@@ -65,7 +65,7 @@ def run_fold(
     watched = scored
     if fold.watched is not None and not fold.watches_scored_rows:
         watched = prepare(config, dataset, pipeline, fold.watched)
-    model = fresh_model(config, train.arrays, config.seed + fold.index)
+    model = fresh_model(config, train.arrays, shifted(config.seed, fold.index))
     fitted = _fit(
         config, dataset, fold, model, pipeline, measures, (train, watched), observer, recorder
     )
@@ -149,18 +149,22 @@ def _fit(
         observer.step_ended(fold.index, epoch, step, steps)
 
     training = config.training
-    weights = class_weights(training.class_weight, train.arrays.targets, dataset)
+    weights, class_weight = weighted_by_class(
+        train.arrays.weights,
+        class_weights(training.class_weight, train.arrays.targets, dataset),
+        train.arrays.targets,
+    )
     # Keras' refusals come before there is a run directory.
     build_callbacks(training.callbacks)
     recorder.training_begins(fold.index)
     request = FitRequest(
         model=model,
-        train=train.arrays,
+        train=replace(train.arrays, weights=weights),
         validation=None if watched is None else watched.arrays,
         epochs=training.epochs,
         batch_size=training.batch_size,
         shuffle=training.shuffle,
-        class_weight=weights,
+        class_weight=class_weight,
         callbacks=build_callbacks(training.callbacks, lambda: recorder.callback_folder(fold.index)),
         on_epoch=on_epoch,
         on_step=on_step,

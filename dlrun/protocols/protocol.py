@@ -12,6 +12,9 @@ from dlrun.registry.component import Component
 
 Array = np.ndarray
 
+SEEDS = 2**32
+"""How many seeds there are, for NumPy and for Keras."""
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -77,4 +80,9 @@ class Protocol(Component):
 
 def reseeded(deal: Deal, offset: int) -> Deal:
     """The same rows with another seed."""
-    return replace(deal, seed=deal.seed + offset)
+    return replace(deal, seed=shifted(deal.seed, offset))
+
+
+def shifted(seed: int, offset: int) -> int:
+    """Return the seed so many further on; after the largest one comes 0."""
+    return (seed + offset) % SEEDS

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dlrun.data.splits import Deal, deal_holdout
+from dlrun.errors import DataError
 from dlrun.registry.component import Section
 
 Array = np.ndarray
@@ -45,11 +46,14 @@ class Validation(Share):
 def hold_out(
     deal: Deal, given: float | Share, *, shuffle: bool, stratify: bool | None
 ) -> tuple[Array, Array]:
-    """Return training and validation positions, int64. A bare number is a fraction."""
+    """Return training and validation positions, int64. A bare number is a fraction.
+
+    Raises:
+        DataError: The rows cannot be dealt so; says why, with figures.
+    """
     share = given if isinstance(given, Share) else Share(fraction=given)
     if isinstance(share, Validation) and share.path is not None:
-        assert deal.validation is not None
-        return np.flatnonzero(~deal.validation), np.flatnonzero(deal.validation)
+        return _rows_of_their_own(deal)
     return deal_holdout(
         deal,
         fraction=share.fraction,
@@ -58,6 +62,31 @@ def hold_out(
         shuffle=shuffle,
         stratify=stratify,
     )
+
+
+def _rows_of_their_own(deal: Deal) -> tuple[Array, Array]:
+    """The rows that come from files of their own; groups and times hold for them too.
+
+    Raises:
+        DataError: A group stands on both sides, or validation does not come after training.
+    """
+    assert deal.validation is not None
+    train, held_out = np.flatnonzero(~deal.validation), np.flatnonzero(deal.validation)
+    if deal.groups is not None:
+        torn = np.intersect1d(deal.groups[train], deal.groups[held_out])
+        if len(torn):
+            raise DataError(
+                f"the group '{torn[0]}' stands among the training rows and the validation rows; "
+                "take it out of one of the files"
+            )
+    if deal.time is not None:
+        last, first = deal.time[train].max(), deal.time[held_out].min()
+        if first <= last:
+            raise DataError(
+                f"the validation rows begin at {first}, before the training rows end at {last}; "
+                "validation must come after training"
+            )
+    return train, held_out
 
 
 def hold_out_within(

@@ -34,8 +34,7 @@ def class_weights(
         return None
     if dataset.task not in ("binary", "multiclass"):
         raise DataError(f"class_weight needs one target with classes; this task is {dataset.task}")
-    labels = targets.argmax(axis=1) if targets.ndim == 2 and targets.shape[1] > 1 else targets
-    labels = labels.ravel().astype(np.int64)
+    labels = _labels(targets)
     if given == "balanced":
         present, counts = np.unique(labels, return_counts=True)
         return {
@@ -44,6 +43,31 @@ def class_weights(
         }
     names = next(iter(dataset.classes.values()), ())
     return {_index(name, names, int(labels.max())): float(weight) for name, weight in given.items()}
+
+
+def weighted_by_class(
+    weights: Array | None, class_weight: dict[int, float] | None, targets: Array
+) -> tuple[Array | None, dict[int, float] | None]:
+    """Return what Keras' `fit` takes, which is either row weights or class weights.
+
+    Where a config gives both, a row counts by the product of the two.
+
+    Args:
+        weights: (n,) float32 weights of the rows, or None.
+        class_weight: Weight of each class index, or None.
+        targets: (n,) class indices or (n, k) one-hot rows.
+    """
+    if weights is None or class_weight is None:
+        return weights, class_weight
+    labels = _labels(targets)
+    by_class = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
+    return weights * by_class, None
+
+
+def _labels(targets: Array) -> Array:
+    """(n,) int64 class indices of (n,), (n, 1) or one-hot (n, k) targets."""
+    one_hot = targets.ndim == 2 and targets.shape[1] > 1
+    return (targets.argmax(axis=1) if one_hot else targets).ravel().astype(np.int64)
 
 
 def _index(name: str | int, names: tuple[str, ...], largest: int) -> int:

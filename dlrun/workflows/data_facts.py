@@ -25,6 +25,7 @@ def data_facts(dataset: Dataset, splits: Mapping[str, np.ndarray]) -> dict[str, 
     return {
         "description": dataset.description,
         "task": dataset.task,
+        "outputs": list(dataset.samples.output_names),
         "classes": {name: list(names) for name, names in dataset.classes.items()},
         "fingerprint": fingerprint(dataset.samples),
         **describe(dataset.samples, dataset.classes),

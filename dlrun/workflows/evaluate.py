@@ -51,7 +51,8 @@ def evaluate(
     Args:
         run: The run directory, or the unique beginning of its name.
         runs_dir: Where to look for a run that is given by name.
-        overrides: `KEY=VALUE` changes to the run's config, such as a data path that moved.
+        overrides: `KEY=VALUE` changes to the run's config, such as a data path that moved;
+            relative paths start at the working directory.
 
     Raises:
         RunError: There is no such run, no single model, no test data, or the data is no longer
@@ -59,7 +60,7 @@ def evaluate(
     """
     directory = RunDirectory.open(run, Path(runs_dir))
     refuse_without_model(directory)
-    config = load_config(directory.resolved, overrides)
+    config = load_config(directory.resolved, overrides, typed_in=Path.cwd())
     _, dataset = start_and_load(config)
     if not dataset.has_test:
         raise RunError(
@@ -130,16 +131,12 @@ def _look(
 
 
 def _figures(dataset: Dataset, rows: Prepared, predictions: np.ndarray) -> dict[str, Any]:
-    names = list(dataset.samples.targets)
+    names = dataset.samples.output_names
     if dataset.task == "regression":
-        return regression_figures(
-            rows.truth,
-            predictions,
-            names if rows.truth.ndim > 1 else names[:1],
-            rows=rows.samples.rows,
-        ).as_dict()
-    classes = next(iter(dataset.classes.values()), None)
+        numbers = rows.samples.rows
+        return regression_figures(rows.truth, predictions, names, rows=numbers).as_dict()
     several = dataset.task == "multilabel"
+    classes = names if several else next(iter(dataset.classes.values()), None)
     return classification_figures(
-        rows.truth, predictions, names if several else classes, multilabel=several
+        rows.truth, predictions, classes, multilabel=several
     ).as_dict()

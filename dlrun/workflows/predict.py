@@ -52,7 +52,8 @@ def predict(
         run: The run directory, or the unique beginning of its name.
         input_file: CSV, TSV, JSON lines, Parquet, npz or npy with the run's feature columns.
         runs_dir: Where to look for a run that is given by name.
-        overrides: `KEY=VALUE` changes to the run's config.
+        overrides: `KEY=VALUE` changes to the run's config, such as a data path that moved;
+            relative paths start at the working directory.
 
     Raises:
         RunError: There is no such run, or it has no single model.
@@ -60,19 +61,21 @@ def predict(
     """
     directory = RunDirectory.open(run, Path(runs_dir))
     refuse_without_model(directory)
-    config = load_config(directory.resolved, overrides)
+    config = load_config(directory.resolved, overrides, typed_in=Path.cwd())
     source = config.dataset
     assert isinstance(source, Source)
-    start_backend(config.backend)
     pipeline = Pipeline.from_state(*directory.read_preprocess())
     features = source.read_new_rows(Path(input_file), pipeline.expected_columns)
     count = len(next(iter(features.values())))
     samples = Samples(features=features, targets={}, rows=np.arange(count, dtype=np.int64))
-    output = pipeline.invert(outputs_of(load_model(directory.model), pipeline.inputs(samples)))
+    inputs = pipeline.inputs(samples)
+    # Only now: what is wrong with the file is told before Keras' seconds of import.
+    start_backend(config.backend)
+    output = pipeline.invert(outputs_of(load_model(directory.model), inputs))
     facts = directory.read_data()
     classes = {name: tuple(names) for name, names in facts["classes"].items()}
     return Predictions(
-        _table(output, facts["task"], list(facts["targets"]), classes),
+        _table(output, facts["task"], facts["outputs"], classes),
         tuple(pipeline.findings(samples)),
     )
 
@@ -87,8 +90,7 @@ def _table(
         return pd.DataFrame(output.reshape(len(output), -1), columns=targets)
     names = next(iter(classes.values()), ())
     if task == "multilabel":
-        labels = names or tuple(targets)
-        return pd.DataFrame(output, columns=[f"probability_{label}" for label in labels])
+        return pd.DataFrame(output, columns=[f"probability_{label}" for label in targets])
     if output.shape[1] == 1:
         output = np.column_stack([1 - output[:, 0], output[:, 0]])
     names = names or tuple(str(index) for index in range(output.shape[1]))

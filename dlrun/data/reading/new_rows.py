@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 from dlrun.data.reading.arrays import ArrayFiles
 from dlrun.data.reading.delimited import Layout, column_names
 from dlrun.data.reading.json_lines import line_of_record, read_json_lines
-from dlrun.data.reading.table_columns import as_text, is_boolean, to_array
+from dlrun.data.reading.table_columns import BOOLEAN_WORDS, as_text, as_texts, to_array
 from dlrun.data.reading.tables import (
     Table,
     is_json_lines,
@@ -23,7 +24,12 @@ from dlrun.data.samples import Array, Columns, Wanted, as_objects
 from dlrun.errors import DataError
 
 
-def read_new_rows(file: Path, columns: Wanted, layout: Layout | None = None) -> Columns:
+def read_new_rows(
+    file: Path,
+    columns: Wanted,
+    layout: Layout | None = None,
+    booleans: Collection[str] = (),
+) -> Columns:
     """Read the columns that a model needs; any others in the file are left alone.
 
     A table gives them by column name. Entries that are arrays or sequences stand in JSON lines
@@ -34,6 +40,7 @@ def read_new_rows(file: Path, columns: Wanted, layout: Layout | None = None) -> 
         file: CSV, TSV, JSON lines, Parquet, npz or npy.
         columns: The columns wanted: name to kind (see `Columns`) and the shape of one entry.
         layout: How a CSV file is written; a file without a header may leave out the target.
+        booleans: Columns of a table that hold true and false in other words, such as t and f.
 
     Returns:
         The columns, in the order of `columns`. Integer sequences in an array of shape
@@ -51,10 +58,12 @@ def read_new_rows(file: Path, columns: Wanted, layout: Layout | None = None) -> 
         nested = {name for name, (kind, shape) in columns.items() if kind == "sequences" or shape}
         if nested:
             return _from_lists(file, columns)
-    return _from_table(file, columns, layout or Layout())
+    return _from_table(file, columns, layout or Layout(), booleans)
 
 
-def _from_table(file: Path, columns: Wanted, layout: Layout) -> Columns:
+def _from_table(
+    file: Path, columns: Wanted, layout: Layout, booleans: Collection[str]
+) -> Columns:
     for name, (kind, shape) in columns.items():
         if kind == "sequences" or shape:
             what = "sequences" if kind == "sequences" else f"arrays of shape {shape}"
@@ -66,7 +75,9 @@ def _from_table(file: Path, columns: Wanted, layout: Layout) -> Columns:
         layout = replace(layout, columns=_headless_names(file, columns, layout))
     categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]
     table = read_table([file], layout, categorical)
-    return {name: _column(table, name, kind) for name, (kind, _) in columns.items()}
+    return {
+        name: _column(table, name, kind, name in booleans) for name, (kind, _) in columns.items()
+    }
 
 
 def _headless_names(file: Path, columns: Wanted, layout: Layout) -> tuple[str, ...] | None:
@@ -74,10 +85,18 @@ def _headless_names(file: Path, columns: Wanted, layout: Layout) -> tuple[str, .
     return tuple(columns) if found == len(columns) else layout.columns
 
 
-def _column(table: Table, name: str, kind: str) -> Array:
+def _column(table: Table, name: str, kind: str, boolean: bool) -> Array:
     if kind == "categorical":
         return to_array(table, name, "categorical")
-    return to_array(table, name, "boolean" if is_boolean(table, name) else "numeric")
+    boolean = boolean or _has_boolean_words(table, name)
+    return to_array(table, name, "boolean" if boolean else "numeric")
+
+
+def _has_boolean_words(table: Table, name: str) -> bool:
+    series = table.series(name)
+    if series.dtype.kind in "biuf":
+        return series.dtype.kind == "b"
+    return any(word.lower() in BOOLEAN_WORDS for word in as_texts(table, name, series).words)
 
 
 def _from_lists(file: Path, columns: Wanted) -> Columns:

@@ -94,7 +94,8 @@ class Csv(Source):
         return self._loaded(table, features, types, extra)
 
     def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
-        return read_new_rows(file, columns, self._layout())
+        booleans = [name for name, kind in self.types.items() if kind == "boolean"]
+        return read_new_rows(file, columns, self._layout(), booleans)
 
     def check(self, base: Path, extra: Sequence[str] = ()) -> None:
         self.load("train", base, extra)
