@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Sequence
 from typing import Any
@@ -24,36 +23,46 @@ def report_error(error: Exception, arguments: Sequence[str]) -> int:
         error: What ended the command.
         arguments: The command line, for `--debug` and `--json`.
     """
-    if isinstance(error, click.exceptions.Abort):
-        return INTERRUPTED
     if isinstance(error, click.exceptions.Exit):
         return int(error.exit_code)
     if "--debug" in arguments:
         traceback.print_exception(error)
-    if isinstance(error, click.ClickException):
-        error.show()
-        return error.exit_code
-    status = error.exit_status if isinstance(error, DlrunError) else 1
+    status = _exit_status(error)
     if "--json" in arguments:
         print_json({"error": _facts(error), "exit_status": status})
     console = Console(stderr=True)
-    if isinstance(error, ConfigError):
+    if isinstance(error, click.ClickException):
+        error.show()
+    elif isinstance(error, ConfigError):
         print_problems(console, error)
     elif isinstance(error, DlrunError):
         print_error(console, str(error))
+    elif isinstance(error, click.exceptions.Abort):
+        print_error(console, "interrupted")
     else:
-        print_error(console, _unexpected(error))
+        print_error(console, _unexpected(error, arguments))
     return status
 
 
+def _exit_status(error: Exception) -> int:
+    if isinstance(error, click.exceptions.Abort):
+        return INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return error.exit_code
+    return error.exit_status if isinstance(error, DlrunError) else 1
+
+
 def _facts(error: Exception) -> dict[str, Any]:
-    facts: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, click.exceptions.Abort):
+        return {"type": "Interrupted", "message": "interrupted"}
+    message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+    facts: dict[str, Any] = {"type": type(error).__name__, "message": message}
     if isinstance(error, ConfigError):
         facts["problems"] = [problem.as_dict() for problem in error.problems]
     return facts
 
 
-def _unexpected(error: Exception) -> str:
+def _unexpected(error: Exception, arguments: Sequence[str]) -> str:
     summary = "".join(traceback.format_exception_only(error)).strip()
     mend = "run it again with --debug for the traceback, and please report it"
-    return f"unexpected {summary}\n{mend}" if "--debug" not in sys.argv else summary
+    return summary if "--debug" in arguments else f"unexpected {summary}\n{mend}"

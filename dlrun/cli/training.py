@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 from rich.console import Console
@@ -44,7 +46,10 @@ def run_and_report(
     loaded = change(load_config(config, overrides, seed))
     transcript = Transcript()
     console = Console()
-    with progress_display(console, quiet=quiet or as_json, on_line=transcript.add) as progress:
+    # Callbacks of Keras print too.
+    elsewhere = redirect_stdout(sys.stderr) if as_json else nullcontext()
+    display = progress_display(console, quiet=quiet or as_json, on_line=transcript.add)
+    with elsewhere, display as progress:
         from dlrun.workflows.execute import execute
 
         run = execute(loaded, runs_dir, progress, transcript)

@@ -7,7 +7,7 @@ class); `dlrun.config.load` turns YAML into this.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, field_validator
 
@@ -58,7 +58,9 @@ class Training(Section):
     callbacks: list[KerasComponent] = Field(default_factory=list)
     """Keras callbacks, in order."""
 
-    class_weight: Literal["balanced"] | dict[str | int, float] | None = None
+    class_weight: (
+        Literal["balanced"] | dict[str | int, Annotated[float, Field(ge=0)]] | None
+    ) = None
     """Weight of each class in the loss: `balanced` (inverse frequency in the training rows) or
     a mapping from class to weight."""
 

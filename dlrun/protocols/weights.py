@@ -13,6 +13,9 @@ from dlrun.registry.suggest import did_you_mean
 
 Array = np.ndarray
 
+SHOWN = 10
+"""Classes that a message lists at most."""
+
 
 def class_weights(
     given: Literal["balanced"] | Mapping[str | int, float] | None,
@@ -75,9 +78,11 @@ def _index(name: str | int, names: tuple[str, ...], largest: int) -> int:
         return names.index(str(name))
     if isinstance(name, int) and 0 <= name <= max(largest, len(names) - 1):
         return name
+    known = names or [str(index) for index in range(largest + 1)]
+    some = ", ".join(known[:SHOWN]) + (", ..." if len(known) > SHOWN else "")
     raise DataError(
         f"class_weight names the class '{name}', which the target does not have"
-        f"{did_you_mean(str(name), names)}"
+        f"{did_you_mean(str(name), known) or f'; its classes are {some}'}"
     )
 
 

@@ -35,11 +35,10 @@ def keras_measure(
 
     built = build_object(component)
     if isinstance(built, str):
-        built = getattr(keras, "metrics" if component.kind == "metric" else "losses").get(built)
+        # The class and not the function of an alias: only the class lines (n,) up with (n, 1).
+        space = keras.metrics if component.kind == "metric" else keras.losses
+        built = space.get(component.name)
     if isinstance(built, keras.metrics.Metric):
         built.update_state(y_true, y_pred, weights)
         return float(built.result())
-    if isinstance(built, keras.losses.Loss):
-        return float(built(y_true, y_pred, weights))
-    values = keras.ops.convert_to_numpy(built(y_true, y_pred))
-    return float(np.mean(values if weights is None else values.T * weights))
+    return float(built(y_true, y_pred, weights))

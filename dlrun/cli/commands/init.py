@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dlrun.cli.options import debug_option
+from dlrun.cli.options import debug_option, json_option
 
 
 @click.command(name="init", short_help="Write a commented config for your data.")
@@ -28,8 +29,11 @@ from dlrun.cli.options import debug_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write; default: named after the data, in the current folder.",
 )
+@json_option
 @debug_option
-def command(task: Any, data: Path | None, target: str | None, output: Path | None) -> None:
+def command(
+    task: Any, data: Path | None, target: str | None, output: Path | None, as_json: bool
+) -> None:
     """Write a commented config that runs as it is. With --data, columns, target and task are
     told from the file.
 
@@ -38,9 +42,13 @@ def command(task: Any, data: Path | None, target: str | None, output: Path | Non
       dlrun init --data houses.csv --target price
       dlrun init --task regression
     """
+    from dlrun.cli.output import print_json
     from dlrun.workflows.init import init
 
     written = init(data, task=task, target=target, output=output)
+    if as_json:
+        print_json(asdict(written))
+        return
     if (facts := written.facts) is not None:
         click.echo(f"target   {facts.target} ({facts.task}; --target and --task say otherwise)")
         click.echo(f"features {len(facts.numeric)} numeric, {len(facts.categorical)} categorical")

@@ -9,6 +9,7 @@ from typing import Any
 from dlrun.errors import TrainingError
 from dlrun.models.objects import REFUSALS, reason
 from dlrun.training.engine import Arrays, FitRequest, FitResult, History
+from dlrun.training.interrupt import Interrupt, waiting_interrupt
 
 # Validation has no gradient to keep small: larger batches give the same means sooner.
 VALIDATION_BATCH_SIZE = 256
@@ -25,28 +26,33 @@ class KerasEngine:
         Raises:
             TrainingError: A step failed, or the loss became NaN; names the epoch.
         """
-        monitor = _monitor(request)
-        try:
-            request.model.fit(
-                request.train.inputs,
-                request.train.targets,
-                sample_weight=request.train.weights,
-                validation_data=_validation_data(request.validation),
-                validation_batch_size=max(request.batch_size, VALIDATION_BATCH_SIZE),
-                epochs=request.epochs,
-                batch_size=request.batch_size,
-                shuffle=request.shuffle,
-                class_weight=request.class_weight,
-                callbacks=[*request.callbacks, monitor],
-                verbose=0,
-            )
-        except KeyboardInterrupt:
-            return FitResult(history=monitor.history_so_far, interrupted=True)
-        except _failures() as error:
-            raise TrainingError(
-                f"training failed in epoch {monitor.epoch}: {reason(error)}"
-            ) from error
+        with waiting_interrupt() as interrupt:
+            monitor = _monitor(request, interrupt)
+            try:
+                _run(request, monitor)
+            except KeyboardInterrupt:
+                return FitResult(history=monitor.history_so_far, interrupted=True)
+            except _failures() as error:
+                raise TrainingError(
+                    f"training failed in epoch {monitor.epoch}: {reason(error)}"
+                ) from error
         return FitResult(history=monitor.history_so_far, interrupted=False)
+
+
+def _run(request: FitRequest, monitor: Any) -> None:
+    request.model.fit(
+        request.train.inputs,
+        request.train.targets,
+        sample_weight=request.train.weights,
+        validation_data=_validation_data(request.validation),
+        validation_batch_size=max(request.batch_size, VALIDATION_BATCH_SIZE),
+        epochs=request.epochs,
+        batch_size=request.batch_size,
+        shuffle=request.shuffle,
+        class_weight=request.class_weight,
+        callbacks=[*request.callbacks, monitor],
+        verbose=0,
+    )
 
 
 def _failures() -> tuple[type[Exception], ...]:
@@ -68,8 +74,9 @@ def _validation_data(validation: Arrays | None) -> tuple[Any, ...] | None:
     return (validation.inputs, validation.targets, validation.weights)
 
 
-def _monitor(request: FitRequest) -> Any:
-    """A callback that reports every step and epoch, learning rate included."""
+def _monitor(request: FitRequest, interrupt: Interrupt) -> Any:
+    """A callback that reports every step and epoch, learning rate included, and stops between
+    two steps where the user wants it."""
     import keras
 
     class Monitor(keras.callbacks.Callback):
@@ -86,6 +93,10 @@ def _monitor(request: FitRequest) -> Any:
 
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
             request.on_step(self.epoch, batch + 1, self.params["steps"])
+            interrupt.heed()
+
+        def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+            interrupt.heed()
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             values = {name: float(value) for name, value in (logs or {}).items()}

@@ -1,0 +1,107 @@
+"""What tests of protocols share: an experiment from YAML text, run without a run directory."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.config.load import load_config
+from dlrun.config.schema import Config
+from dlrun.data.samples import Dataset
+from dlrun.protocols.experiment import run_experiment
+from dlrun.protocols.fold import run_fold
+from dlrun.protocols.measures import measures_of, select_measure
+from dlrun.protocols.protocol import Fold
+from dlrun.protocols.result import FoldResult, Outcome
+from dlrun.workflows.loading import start_and_load
+from dlrun.workflows.silence import Silence
+
+
+@dataclass
+class Memory:
+    """A recorder that keeps everything in memory.
+
+    Args:
+        folder: For the files of callbacks.
+    """
+
+    folder: Path
+    row_numbers: dict[str, np.ndarray] = field(default_factory=dict)
+    epochs: list[tuple[int, int, dict[str, float]]] = field(default_factory=list)
+    results: list[FoldResult] = field(default_factory=list)
+
+    def splits(self, splits: Mapping[str, np.ndarray]) -> None:
+        self.row_numbers = dict(splits)
+
+    def training_begins(self, fold: int) -> None:
+        """Nothing has to be made."""
+
+    def callback_folder(self, fold: int) -> Path:
+        return self.folder
+
+    def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        self.epochs.append((fold, epoch, logs))
+
+    def fold(self, result: FoldResult) -> None:
+        self.results.append(result)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """An experiment that was run."""
+
+    config: Config
+    dataset: Dataset
+    outcome: Outcome
+    memory: Memory
+
+    @property
+    def weights(self) -> list[list[np.ndarray]]:
+        """Every fold's trained weights."""
+        return [result.model.get_weights() for result in self.memory.results]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Callable[..., Config]:
+    """Reads a config from YAML text; keyword arguments are overrides, with `__` for a dot."""
+
+    def read(text: str, **overrides: Any) -> Config:
+        file = tmp_path / "experiment.yaml"
+        file.write_text(textwrap.dedent(text), encoding="utf-8")
+        changes = [f"{name.replace('__', '.')}={value}" for name, value in overrides.items()]
+        return load_config(file, changes)
+
+    return read
+
+
+@pytest.fixture
+def run(config: Callable[..., Config], tmp_path: Path) -> Callable[..., Ran]:
+    """Runs an experiment from YAML text, on other rows where they are given."""
+
+    def run_text(text: str, dataset: Dataset | None = None, **overrides: Any) -> Ran:
+        loaded = config(text, **overrides)
+        dataset = dataset or start_and_load(loaded)[1]
+        memory = Memory(tmp_path / "callbacks")
+        outcome = run_experiment(loaded, dataset, Silence(), memory)
+        return Ran(loaded, dataset, outcome, memory)
+
+    return run_text
+
+
+@pytest.fixture
+def learn(tmp_path: Path) -> Callable[[Config, Dataset, Fold], FoldResult]:
+    """Trains and scores one fold."""
+
+    def learn_fold(config: Config, dataset: Dataset, fold: Fold) -> FoldResult:
+        measures = measures_of(config.loss, config.metrics)
+        chosen = select_measure(measures, config.evaluation.score)
+        memory = Memory(tmp_path / "callbacks")
+        return run_fold(config, dataset, fold, measures, chosen, Silence(), memory)
+
+    return learn_fold

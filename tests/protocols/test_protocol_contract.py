@@ -1,0 +1,268 @@
+"""What every protocol promises; a new protocol joins by an entry in `EXAMPLES`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
+from dlrun.data.splits import Deal
+from dlrun.errors import DataError
+from dlrun.protocols.protocol import Fold, Protocol
+from dlrun.protocols.schemes.holdout import Holdout
+from dlrun.protocols.schemes.iterated_kfold import IteratedKFold
+from dlrun.protocols.schemes.kfold import KFold
+from dlrun.registry.families import PROTOCOLS
+
+ANY_ORDER = ("plain", "labelled", "grouped", "labelled and grouped")
+
+
+@dataclass(frozen=True)
+class Example:
+    """A protocol with options.
+
+    Args:
+        options: As in the config.
+        rows: The kinds of rows (see `rows_of`) that it deals.
+        scored: How often each row is scored; None where some are not.
+    """
+
+    options: dict[str, Any]
+    rows: tuple[str, ...] = ANY_ORDER
+    scored: int | None = None
+
+
+EXAMPLES: dict[str, list[Example]] = {
+    "holdout": [
+        Example({}, (*ANY_ORDER, "timed")),
+        Example({"validation": {"fraction": 0.35}, "stratify": False}, (*ANY_ORDER, "timed")),
+        Example({"validation": {"samples": 5}, "stratify": True}, ("labelled",)),
+        Example({"validation": {"first": 4}}, ("plain", "labelled")),
+        Example({"validation": 0.3, "shuffle": False}, ("plain", "labelled")),
+        Example({"validation": {"path": "later.csv"}}, ("from a file",)),
+    ],
+    "kfold": [
+        Example({"folds": 3}, scored=1),
+        Example({"folds": 2, "validation": "fold"}, scored=1),
+        Example({"folds": 3, "validation": {"samples": 3}, "stratify": False}, scored=1),
+        Example({"folds": 3, "shuffle": False}, ("plain", "labelled"), scored=1),
+    ],
+    "iterated_kfold": [
+        Example({"folds": 3, "iterations": 2}, scored=2),
+        Example({"folds": 2, "iterations": 3, "validation": 0.4}, scored=3),
+    ],
+    "time_series": [
+        Example({"folds": 3}, ("plain", "labelled", "timed")),
+        Example({"folds": 2, "gap": 2, "max_train": 9}, ("plain", "timed")),
+        Example({"folds": 2, "validation": "fold"}, ("plain", "timed")),
+    ],
+}
+
+CASES = [
+    pytest.param(name, example, kind, id=f"{name}-{number}-{kind}")
+    for name, examples in EXAMPLES.items()
+    for number, example in enumerate(examples)
+    for kind in example.rows
+]
+every_protocol = pytest.mark.parametrize(("name", "example", "kind"), CASES)
+some_rows = settings(max_examples=15)
+"""Enough: there are many cases, and rows of every kind are alike."""
+
+
+def rows_of(kind: str, draw: st.DrawFn) -> Deal:
+    """Rows of one kind: their number, and whatever of labels, groups and times they have."""
+    n = draw(st.integers(24, 60))
+    column = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).integers
+    return Deal(
+        n=n,
+        labels=column(0, draw(st.integers(2, 3)), n) if "labelled" in kind else None,
+        groups=column(0, draw(st.integers(8, 20)), n) if "grouped" in kind else None,
+        time=column(0, draw(st.integers(15, 90)), n) if kind == "timed" else None,
+        validation=np.arange(n) >= n - 6 if kind == "from a file" else None,
+        seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+def protocol_of(name: str, example: Example) -> Protocol:
+    protocol = PROTOCOLS.get(name).model_validate(example.options)
+    assert isinstance(protocol, Protocol)
+    return protocol
+
+
+def dealt(protocol: Protocol, deal: Deal, steered: bool) -> list[Fold]:
+    """The folds; rows drawn so unluckily that they cannot be dealt are drawn again."""
+    try:
+        return protocol.split(deal, steered)
+    except DataError:
+        reject()
+
+
+def test_every_protocol_has_an_example() -> None:
+    assert sorted(EXAMPLES) == PROTOCOLS.names()
+
+
+@every_protocol
+@some_rows
+@given(data=st.data(), steered=st.booleans())
+def test_no_row_is_on_two_sides_of_a_fold(
+    name: str, example: Example, kind: str, data: st.DataObject, steered: bool
+) -> None:
+    deal = rows_of(kind, data.draw)
+    folds = dealt(protocol_of(name, example), deal, steered)
+    assert [fold.index for fold in folds] == list(range(len(folds)))
+    for fold in folds:
+        sides = [fold.train, fold.scored]
+        if not fold.watches_scored_rows:
+            sides.append(fold.watched)
+        for side in sides:
+            assert side.dtype == np.int64
+            assert len(side) > 0
+            assert 0 <= side[0]
+            assert side[-1] < deal.n
+            assert (np.diff(side) > 0).all()
+        together = np.concatenate(sides)
+        assert len(np.unique(together)) == len(together)
+
+
+@every_protocol
+@some_rows
+@given(data=st.data(), steered=st.booleans())
+def test_every_row_is_scored_as_often_as_the_protocol_says(
+    name: str, example: Example, kind: str, data: st.DataObject, steered: bool
+) -> None:
+    deal = rows_of(kind, data.draw)
+    folds = dealt(protocol_of(name, example), deal, steered)
+    for iteration in {fold.iteration for fold in folds}:
+        parts = [fold.scored for fold in folds if fold.iteration == iteration]
+        times = np.bincount(np.concatenate(parts), minlength=deal.n)
+        assert times.max() == 1
+        if example.scored is not None:
+            assert times.min() == 1
+    if example.scored is not None:
+        assert len({fold.iteration for fold in folds}) == example.scored
+
+
+@every_protocol
+@some_rows
+@given(data=st.data())
+def test_rows_that_callbacks_watch_are_taken_from_the_training_side(
+    name: str, example: Example, kind: str, data: st.DataObject
+) -> None:
+    deal = rows_of(kind, data.draw)
+    protocol = protocol_of(name, example)
+    steered = dealt(protocol, deal, steered=True)
+    if name == "holdout" or example.options.get("validation") == "fold":
+        assert all(fold.watches_scored_rows for fold in steered)
+        return
+    plain = dealt(protocol.model_copy(update={"validation": None}), deal, steered=False)
+    for inner, fold in zip(steered, plain, strict=True):
+        assert fold.watches_scored_rows
+        assert not inner.watches_scored_rows
+        np.testing.assert_array_equal(inner.scored, fold.scored)
+        training_side = np.sort(np.concatenate([inner.train, inner.watched]))
+        np.testing.assert_array_equal(training_side, fold.train)
+
+
+@every_protocol
+@some_rows
+@given(data=st.data(), steered=st.booleans())
+def test_a_group_never_crosses_and_validation_comes_after_training(
+    name: str, example: Example, kind: str, data: st.DataObject, steered: bool
+) -> None:
+    deal = rows_of(kind, data.draw)
+    for fold in dealt(protocol_of(name, example), deal, steered):
+        own = fold.watches_scored_rows
+        sides = [fold.train, *([] if own else [fold.watched]), fold.scored]
+        for earlier, later in zip(sides, sides[1:], strict=False):
+            if deal.groups is not None:
+                assert not set(deal.groups[earlier]) & set(deal.groups[later])
+            if deal.time is not None:
+                assert deal.time[earlier].max() < deal.time[later].min()
+            elif name == "time_series":
+                assert earlier.max() < later.min()
+        if deal.groups is not None:
+            assert not set(deal.groups[fold.train]) & set(deal.groups[fold.scored])
+
+
+@every_protocol
+@some_rows
+@given(data=st.data(), steered=st.booleans())
+def test_folds_depend_on_the_arguments_alone(
+    name: str, example: Example, kind: str, data: st.DataObject, steered: bool
+) -> None:
+    deal = rows_of(kind, data.draw)
+    protocol = protocol_of(name, example)
+    np.random.seed(1)
+    first = dealt(protocol, deal, steered)
+    state = np.random.get_state()[1].copy()
+    np.random.seed(2)
+    again = dealt(protocol, deal, steered)
+    for fold, same in zip(first, again, strict=True):
+        for side in ("train", "scored", "watched"):
+            np.testing.assert_array_equal(getattr(fold, side), getattr(same, side))
+    np.random.seed(1)
+    np.testing.assert_array_equal(np.random.get_state()[1], state)
+
+
+@given(st.integers(2, 12), st.integers(2, 8))
+def test_without_shuffling_folds_are_the_books_partitions(size: int, folds: int) -> None:
+    """Deep Learning with Python, listing 3.56: `data[i * size:(i + 1) * size]`."""
+    rows = np.arange(size * folds)
+    dealt = KFold(folds=folds, shuffle=False).split(Deal(n=len(rows)), steered=False)
+    for i, fold in enumerate(dealt):
+        np.testing.assert_array_equal(fold.scored, rows[i * size : (i + 1) * size])
+        rest = np.concatenate([rows[: i * size], rows[(i + 1) * size :]])
+        np.testing.assert_array_equal(fold.train, rest)
+
+
+def test_iterations_shuffle_anew_and_the_first_one_is_plain_k_fold() -> None:
+    deal = Deal(n=50, seed=7)
+    folds = IteratedKFold(folds=5, iterations=3).split(deal, steered=False)
+    plain = KFold(folds=5).split(deal, steered=False)
+    assert [fold.iteration for fold in folds] == [0] * 5 + [1] * 5 + [2] * 5
+    for fold, same in zip(folds, plain, strict=False):
+        np.testing.assert_array_equal(fold.scored, same.scored)
+    assert len({tuple(fold.scored) for fold in folds}) == 15
+
+
+def test_without_validation_rows_everything_trains() -> None:
+    protocol = Holdout(validation=None)
+    [fold] = protocol.split(Deal(n=9), steered=False)
+    assert fold.train.tolist() == list(range(9))
+    assert fold.scored is None
+    assert fold.watched is None
+    with pytest.raises(DataError) as error:
+        protocol.split(Deal(n=9), steered=True)
+    assert str(error.value) == (
+        "a callback watches validation data, but `validation: null` holds no rows out; leave the "
+        "callback out (--set training.callbacks=[]) or hold rows out"
+    )
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"groups": np.asarray(list("abcdbe"), dtype=object)},
+            "the group 'b' stands among the training rows and the validation rows; take it out of "
+            "one of the files",
+        ),
+        (
+            {"time": np.asarray([1, 2, 3, 9, 5, 6])},
+            "the validation rows begin at 5, before the training rows end at 9; validation must "
+            "come after training",
+        ),
+    ],
+)
+def test_a_validation_file_must_not_break_groups_or_time(
+    columns: dict[str, Any], message: str
+) -> None:
+    protocol = Holdout.model_validate({"validation": {"path": "later.csv"}})
+    deal = Deal(n=6, validation=np.arange(6) >= 4, **columns)
+    with pytest.raises(DataError) as error:
+        protocol.split(deal, steered=False)
+    assert str(error.value) == message

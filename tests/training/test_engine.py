@@ -1,0 +1,107 @@
+"""One fit: what Keras' own `fit` gives, every epoch reported, stopped where it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.errors import TrainingError
+from dlrun.training.backend import reset
+from dlrun.training.engine import Arrays, FitRequest
+from dlrun.training.engines.keras import KerasEngine
+
+Request = Callable[..., FitRequest]
+
+
+@pytest.fixture
+def request_of() -> Request:
+    """Makes a fit of 3 epochs on 20 rows; keyword arguments change it."""
+    import keras
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 3)).astype(np.float32), rng.normal(size=20).astype(np.float32)
+
+    def make(optimizer: Any = "sgd", loss: Any = "mse", **changes: Any) -> FitRequest:
+        reset(0)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+        model.compile(optimizer, loss=loss, metrics=["mae"])
+        train, validation = Arrays(x[:14], y[:14]), Arrays(x[14:], y[14:])
+        return replace(FitRequest(model, train, validation, 3, 4), **changes)
+
+    return make
+
+
+def test_every_epoch_and_step_is_told(request_of: Request) -> None:
+    epochs: list[tuple[int, dict[str, float]]] = []
+    steps: list[tuple[int, int, int]] = []
+    request = request_of(
+        on_epoch=lambda epoch, logs, seconds: epochs.append((epoch, logs)),
+        on_step=lambda *step: steps.append(step),
+    )
+    plain = request_of()
+    fitted = KerasEngine().fit(request)
+    theirs = plain.model.fit(
+        plain.train.inputs,
+        plain.train.targets,
+        validation_data=(plain.validation.inputs, plain.validation.targets),  # type: ignore[union-attr]
+        epochs=3,
+        batch_size=4,
+        verbose=0,
+    ).history
+    assert fitted.interrupted is False
+    for name, values in theirs.items():
+        assert fitted.history[name] == pytest.approx(values, rel=1e-6)
+    assert fitted.history.keys() - theirs.keys() == {"learning_rate"}
+    assert steps == [(epoch, step, 4) for epoch in (1, 2, 3) for step in (1, 2, 3, 4)]
+    assert [epoch for epoch, _ in epochs] == [1, 2, 3]
+    for index, (_, logs) in enumerate(epochs):
+        assert logs == {name: values[index] for name, values in fitted.history.items()}
+
+
+def test_the_learning_rate_is_the_one_that_the_epoch_began_with(request_of: Request) -> None:
+    import keras
+
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, decay_steps=4, decay_rate=0.5)
+    fitted = KerasEngine().fit(request_of(keras.optimizers.SGD(schedule)))
+    assert fitted.history["learning_rate"] == pytest.approx([0.1, 0.05, 0.025])
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=1e9)
+    fitted = KerasEngine().fit(request_of(keras.optimizers.SGD(0.1), callbacks=[plateau]))
+    assert fitted.history["learning_rate"] == pytest.approx([0.1, 0.1, 0.05])
+
+
+def test_an_interrupt_keeps_the_epochs_that_were_completed(request_of: Request) -> None:
+    def interrupt(epoch: int, step: int, steps: int) -> None:
+        if (epoch, step) == (3, 2):
+            raise KeyboardInterrupt
+
+    fitted = KerasEngine().fit(request_of(on_step=interrupt))
+    assert fitted.interrupted is True
+    assert {len(values) for values in fitted.history.values()} == {2}
+
+
+def test_a_loss_that_becomes_nan_ends_the_training(request_of: Request) -> None:
+    import keras
+
+    told: list[int] = []
+    request = request_of(
+        keras.optimizers.SGD(1e30), on_epoch=lambda epoch, logs, seconds: told.append(epoch)
+    )
+    with pytest.raises(TrainingError) as error:
+        KerasEngine().fit(replace(request, epochs=50))
+    assert len(told) < 5
+    assert str(error.value) == (
+        f"the loss became NaN in epoch {told[-1]}, and no later epoch can mend that; lower the "
+        "learning rate, scale the inputs (`standardize`), or clip gradients (the optimizer's "
+        "`clipnorm`)"
+    )
+
+
+def test_a_step_that_cannot_be_computed_is_a_training_error(request_of: Request) -> None:
+    wrong = Arrays(np.zeros((14, 5), np.float32), np.zeros(14, np.float32))
+    request = request_of(train=wrong, validation=None)
+    with pytest.raises(TrainingError, match=r"^training failed in epoch 1: .*shape"):
+        KerasEngine().fit(request)
