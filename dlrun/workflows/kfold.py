@@ -44,10 +44,6 @@ def kfold(
     """
     from dlrun.workflows.execute import execute
 
-    if folds is not None and folds < 2:
-        raise UsageError(f"--folds must be at least 2, found {folds}")
-    if iterations is not None and iterations < 1:
-        raise UsageError(f"--iterations must be at least 1, found {iterations}")
     loaded = load_config(Path(config), overrides, seed)
     return execute(cross_validated(loaded, folds, iterations), Path(runs_dir), observer)
 
@@ -56,7 +52,14 @@ def cross_validated(config: Config, folds: int | None, iterations: int | None) -
     """The same experiment under K-fold, or under iterated K-fold where iterations are asked for.
 
     Options that the config's own protocol shares with K-fold are kept.
+
+    Raises:
+        UsageError: `folds` is below 2 or `iterations` below 1.
     """
+    if folds is not None and folds < 2:
+        raise UsageError(f"folds must be at least 2, found {folds}")
+    if iterations is not None and iterations < 1:
+        raise UsageError(f"iterations must be at least 1, found {iterations}")
     given = config.evaluation.protocol
     assert isinstance(given, Protocol)
     iterated = iterations is not None or isinstance(given, IteratedKFold)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from dlrun.errors import TrainingError
 from dlrun.training.backend import reset
 from dlrun.training.engine import Arrays, FitRequest
 from dlrun.training.engines.keras import KerasEngine
+from dlrun.training.interrupt import waiting_interrupt
 
 Request = Callable[..., FitRequest]
 
@@ -73,14 +75,50 @@ def test_the_learning_rate_is_the_one_that_the_epoch_began_with(request_of: Requ
     assert fitted.history["learning_rate"] == pytest.approx([0.1, 0.1, 0.05])
 
 
-def test_an_interrupt_keeps_the_epochs_that_were_completed(request_of: Request) -> None:
-    def interrupt(epoch: int, step: int, steps: int) -> None:
-        if (epoch, step) == (3, 2):
-            raise KeyboardInterrupt
+@pytest.mark.parametrize(("at", "epochs"), [((1, 1), 0), ((3, 2), 2), ((3, 4), 2)])
+def test_ctrl_c_ends_the_step_and_keeps_the_epochs_before(
+    at: tuple[int, int], epochs: int, request_of: Request
+) -> None:
+    steps = []
 
-    fitted = KerasEngine().fit(request_of(on_step=interrupt))
+    def press(epoch: int, step: int, of: int) -> None:
+        steps.append((epoch, step))
+        if (epoch, step) == at:
+            signal.raise_signal(signal.SIGINT)
+
+    fitted = KerasEngine().fit(request_of(on_step=press))
     assert fitted.interrupted is True
-    assert {len(values) for values in fitted.history.values()} == {2}
+    assert steps[-1] == at
+    assert {len(values) for values in fitted.history.values()} == ({epochs} if epochs else set())
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_in_the_last_moment_is_not_forgotten(request_of: Request) -> None:
+    def press(epoch: int, logs: dict[str, float], seconds: float) -> None:
+        if epoch == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    assert KerasEngine().fit(request_of(on_epoch=press)).interrupted is True
+
+
+def test_a_second_ctrl_c_does_not_wait() -> None:
+    with waiting_interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        assert interrupt.asked
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_program_that_handles_ctrl_c_in_its_own_way_is_left_to_it() -> None:
+    heard = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    try:
+        with waiting_interrupt() as interrupt:
+            signal.raise_signal(signal.SIGINT)
+        assert heard == [signal.SIGINT]
+        assert not interrupt.asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_loss_that_becomes_nan_ends_the_training(request_of: Request) -> None:

@@ -36,7 +36,7 @@ class KerasEngine:
                 raise TrainingError(
                     f"training failed in epoch {monitor.epoch}: {reason(error)}"
                 ) from error
-        return FitResult(history=monitor.history_so_far, interrupted=False)
+        return FitResult(history=monitor.history_so_far, interrupted=interrupt.asked)
 
 
 def _run(request: FitRequest, monitor: Any) -> None:

@@ -1,0 +1,204 @@
+"""The way of a user with a table: init, check, train, evaluate, predict, kfold."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+FILES = {
+    "config.yaml", "resolved.yaml", "run.json", "data.json", "splits.npz", "metrics.csv",
+    "result.json", "curves.png", "curves.svg", "model.keras", "preprocess.json",
+    "predictions.npz", "log.txt",
+}  # fmt: skip
+"""What a hold-out run leaves."""
+
+FOLD_FILES = {
+    "metrics.csv", "curves.png", "curves.svg", "model.keras", "preprocess.json", "predictions.npz",
+}  # fmt: skip
+"""What each fold of a K-fold run leaves."""
+
+
+def rows_of(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_init_tells_what_it_found_in_the_table(project: Any) -> None:
+    assert project.init.out == (
+        "target   risk (multiclass; --target and --task say otherwise)\n"
+        "features 3 numeric, 1 categorical\n"
+        "left out id\n"
+        "wrote    credit.yaml\n"
+        "next     dlrun train credit.yaml\n"
+    )
+
+
+def test_check_finds_nothing_wrong_with_it(project: Any) -> None:
+    plain = project("check", "credit.yaml")
+    assert plain.status == 0
+    assert plain.out == (
+        "credit.yaml: nothing wrong found (3 layers, holdout)\n"
+        "not looked at without --data: the data's values, shapes, splits\n"
+    )
+    built = project("check", "credit.yaml", "--data")
+    assert built.out == (
+        "credit.yaml: nothing wrong found (3 layers, holdout)\n"
+        "data:   160 rows of 4 features from credit.csv\n"
+        "rows:   128: 102 to train, 26 to validate\n"
+        "model:  (6,) -> (3,), 4,803 parameters\n"
+    )
+
+
+def test_train_leaves_exactly_the_promised_files_and_nothing_elsewhere(holdout_run: Any) -> None:
+    name = f"runs/{holdout_run.path.name}"
+    new = holdout_run.after - holdout_run.before
+    runs = {"runs"} - holdout_run.before
+    assert new == runs | {name} | {f"{name}/{file}" for file in FILES}
+    assert holdout_run.before <= holdout_run.after
+
+
+def test_the_summary_says_how_good_where_and_what_next(holdout_run: Any) -> None:
+    answer, path = holdout_run.answer, holdout_run.path
+    result = json.loads((path / "result.json").read_text())
+    assert answer.err == ""
+    assert answer.line("score") == f"validation accuracy {result['score']['value']:.4g}"
+    assert answer.line("baseline").endswith("% of the training rows)")
+    assert answer.line("next") == f"dlrun evaluate runs/{path.name}"
+    # What was said is kept, word for word.
+    assert (path / "log.txt").read_text() == answer.out
+
+
+def test_the_run_directory_can_be_read_without_dlrun(project: Any, holdout_run: Any) -> None:
+    path = holdout_run.path
+    run = json.loads((path / "run.json").read_text())
+    assert (run["status"], run["seed"], run["backend"]) == ("finished", 0, "tensorflow")
+    assert (path / "config.yaml").read_bytes() == (project.folder / "credit.yaml").read_bytes()
+    metrics = rows_of((path / "metrics.csv").read_text())
+    assert [(row["fold"], row["epoch"]) for row in metrics] == [("0", "1"), ("0", "2"), ("0", "3")]
+    result = json.loads((path / "result.json").read_text())
+    splits, predictions = np.load(path / "splits.npz"), np.load(path / "predictions.npz")
+    np.testing.assert_array_equal(predictions["rows"], splits["fold00_validation"])
+    risks = [row["risk"] for row in rows_of((project.folder / "credit.csv").read_text("utf-8"))]
+    data = json.loads((path / "data.json").read_text())
+    classes = data["classes"]["risk"]
+    assert classes == ["high", "low", "middle"]
+    predicted = [classes[index] for index in predictions["predictions"].argmax(axis=1)]
+    right = [risks[row] == name for row, name in zip(predictions["rows"], predicted, strict=True)]
+    assert result["score"]["value"] == pytest.approx(np.mean(right))
+    # Class counts of each split, and nothing of the test rows but their number.
+    trained_on = Counter(risks[row] for row in splits["fold00_train"])
+    assert data["splits"]["fold00_train"]["targets"]["risk"]["counts"] == trained_on
+    assert data["test"] == {"exists": True, "rows": 32}
+    assert len(splits["test"]) == 32
+
+
+def test_evaluate_scores_the_sealed_rows_and_counts_its_looks(
+    project: Any, holdout_run: Any
+) -> None:
+    path = holdout_run.path
+    looks = [project("evaluate", holdout_run.path.name, "--json") for _ in range(2)]
+    assert [look.json["look"] for look in looks] == [1, 2]
+    third = project("evaluate", f"runs/{path.name}")
+    assert "note: look 3 at the test data by this run; choosing between looks makes" in third.out
+    assert third.out.endswith(f"written to runs/{path.name}/evaluations/003.json\n")
+    kept = {file.name for file in (path / "evaluations").iterdir()}
+    assert kept == {f"00{look}.{ending}" for look in (1, 2, 3) for ending in ("json", "npz")}
+    facts = looks[0].json
+    arrays = np.load(path / "evaluations" / "001.npz")
+    np.testing.assert_array_equal(arrays["rows"], np.load(path / "splits.npz")["test"])
+    risks = [row["risk"] for row in rows_of((project.folder / "credit.csv").read_text("utf-8"))]
+    truth = np.asarray([["high", "low", "middle"].index(risks[row]) for row in arrays["rows"]])
+    right = arrays["predictions"].argmax(axis=1) == truth
+    assert facts["score"]["value"] == pytest.approx(right.mean())
+    by_class = {line["name"]: line for line in facts["figures"]["classes"]}
+    for index, name in enumerate(["high", "low", "middle"]):
+        assert by_class[name]["recall"] == pytest.approx(right[truth == index].mean())
+
+
+def test_predict_gives_class_names_and_counts_unknown_categories(
+    project: Any, holdout_run: Any
+) -> None:
+    answer = project("predict", holdout_run.path, "--input", "new.csv")
+    assert answer.status == 0
+    rows = rows_of(answer.out)
+    names = ["probability_high", "probability_low", "probability_middle"]
+    assert list(rows[0]) == ["prediction", *names]
+    assert len(rows) == 3
+    for row in rows:
+        shares = [float(row[name]) for name in names]
+        assert sum(shares) == pytest.approx(1, abs=1e-6)
+        assert row["prediction"] == names[int(np.argmax(shares))].removeprefix("probability_")
+    assert answer.err == (
+        "note: one_hot: column 'town' has 1 row with a category that is not among the 3 learnt "
+        "(Paris); there it became all zeros\n"
+    )
+    as_json = project("predict", holdout_run.path, "--input", "new.csv", "--json").json
+    assert [row["prediction"] for row in as_json["predictions"]] == [r["prediction"] for r in rows]
+    assert len(as_json["findings"]) == 1
+    written = project("predict", holdout_run.path, "--input", "new.csv", "-o", "out.csv")
+    assert written.out == "wrote 3 predictions to out.csv\n"
+    assert (project.folder / "out.csv").read_text() == answer.out
+
+
+def test_predictions_are_those_of_validation(project: Any, holdout_run: Any) -> None:
+    """Rows that were held out get the same answer through `predict`."""
+    kept = np.load(holdout_run.path / "predictions.npz")
+    header, *lines = (project.folder / "credit.csv").read_text(encoding="utf-8").splitlines()
+    some = [header, *(lines[row] for row in kept["rows"])]
+    (project.folder / "held.csv").write_text("\n".join(some) + "\n", encoding="utf-8")
+    answer = project("predict", holdout_run.path, "--input", "held.csv")
+    predicted = [list(row.values())[1:] for row in rows_of(answer.out)]
+    np.testing.assert_allclose(np.asarray(predicted, float), kept["predictions"], rtol=1e-5)
+
+
+def test_kfold_keeps_every_fold(kfold_run: Any) -> None:
+    name = f"runs/{kfold_run.path.name}"
+    folds = {f"folds/{fold}" for fold in ("00", "01")}
+    inside = {f"{fold}/{file}" for fold in folds for file in FOLD_FILES}
+    files = (FILES - {"model.keras", "preprocess.json"}) | {"folds"} | folds | inside
+    new = kfold_run.after - kfold_run.before
+    assert new - {"runs"} == {name} | {f"{name}/{file}" for file in files}
+    result = json.loads((kfold_run.path / "result.json").read_text())
+    assert [fold["fold"] for fold in result["folds"]] == [0, 1]
+    scores = result["score"]["folds"]
+    assert result["score"]["value"] == pytest.approx(np.mean(scores))
+    predictions = np.load(kfold_run.path / "predictions.npz")
+    assert len(predictions["rows"]) == 128
+    for fold in (0, 1):
+        rows = rows_of((kfold_run.path / "folds" / f"0{fold}" / "metrics.csv").read_text())
+        assert {row["fold"] for row in rows} == {str(fold)}
+
+
+def test_a_k_fold_run_names_the_command_that_makes_one_model(project: Any, kfold_run: Any) -> None:
+    name = kfold_run.path.name
+    refused = project("evaluate", name)
+    assert refused.status == 1
+    told, command = refused.err.splitlines()
+    assert told == (
+        f"error: {name} has 2 models, one for each fold, and no single one to use. Train one on "
+        "all non-test rows, then use that:"
+    )
+    assert command.strip() == kfold_run.answer.line("next")
+    assert project("predict", name, "--input", "new.csv").err == refused.err
+    # The very words are run, and what comes out can be evaluated.
+    _, *arguments = shlex.split(command)
+    final = project(*arguments, "--json")
+    assert final.status == 0
+    assert final.json["score"]["value"] is None
+    path = Path(final.json["run"])
+    assert {file.name for file in path.iterdir()} == FILES - {"predictions.npz"}
+    assert len(np.load(path / "splits.npz")["fold00_train"]) == 128
+    best = json.loads((kfold_run.path / "result.json").read_text())["best_epoch"]
+    assert final.json["epochs"] == best
+    evaluated = project("evaluate", path, "--json").json
+    assert evaluated["rows"] == 32
+    np.testing.assert_array_equal(
+        np.load(path / "splits.npz")["test"], np.load(kfold_run.path / "splits.npz")["test"]
+    )

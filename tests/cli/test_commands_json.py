@@ -1,0 +1,80 @@
+"""With `--json` standard output is one JSON object and nothing else, whatever happens."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dlrun.cli.main import dlrun
+
+RUN = "<run>"
+
+SOUND: dict[str, list[str]] = {
+    "check": ["credit.yaml"],
+    "evaluate": [RUN],
+    "init": ["-o", "first.yaml"],
+    "kfold": ["credit.yaml", "--folds", "2", "--set", "training.epochs=1"],
+    "predict": [RUN, "--input", "new.csv"],
+    "train": ["credit.yaml", "--set", "training.epochs=1"],
+}
+WRONG: dict[str, tuple[list[str], int, str]] = {
+    "check": (["credit.yaml", "--set", "loss=msee"], 2, "ConfigError"),
+    "evaluate": (["no-such-run"], 1, "RunError"),
+    "init": (["--data", "no-such.csv"], 1, "DataError"),
+    "kfold": (["credit.yaml", "--folds", "1"], 2, "UsageError"),
+    "predict": ([RUN, "--input", "no-such.csv"], 1, "DataError"),
+    "train": (["credit.yaml", "--epochs", "5"], 2, "NoSuchOption"),
+}
+
+
+def words_of(given: list[str], run: Any) -> list[str]:
+    return [str(run.path) if word == RUN else word for word in given]
+
+
+def test_every_command_has_an_example() -> None:
+    import click
+
+    commands = dlrun.list_commands(click.Context(dlrun))
+    # What `schema` prints is JSON already.
+    assert sorted([*SOUND, "schema"]) == commands
+    assert WRONG.keys() == SOUND.keys()
+
+
+@pytest.mark.parametrize("command", SOUND)
+def test_what_went_well(command: str, project: Any, holdout_run: Any) -> None:
+    answer = project(command, *words_of(SOUND[command], holdout_run), "--json")
+    assert answer.status == 0, answer.err
+    assert "error" not in answer.json
+
+
+@pytest.mark.parametrize("command", WRONG)
+def test_what_went_wrong(command: str, project: Any, holdout_run: Any) -> None:
+    given, status, kind = WRONG[command]
+    answer = project(command, *words_of(given, holdout_run), "--json")
+    assert answer.status == status
+    assert answer.json["exit_status"] == status
+    assert answer.json["error"]["type"] == kind
+    # People read standard error: the same message stands there.
+    assert answer.json["error"]["message"].splitlines()[0] in answer.err
+
+
+def test_callbacks_that_print_do_not_spoil_it(project: Any) -> None:
+    loud = "training.callbacks=[{EarlyStopping: {patience: 0, min_delta: 9, verbose: 1}}]"
+    answer = project("train", "credit.yaml", "--set", loud, "--json")
+    assert answer.json["epochs"] == 2
+    assert "early stopping" in answer.err
+
+
+def test_problems_of_a_config_come_one_by_one(project: Any) -> None:
+    wrong = ["--set", "loss=msee", "--set", "training.epochs=0"]
+    problems = project("check", "credit.yaml", *wrong, "--json").json["error"]["problems"]
+    assert [problem["place"] for problem in problems] == [
+        "--set loss=msee", "--set training.epochs=0",
+    ]  # fmt: skip
+
+
+def test_schema_is_json_already(project: Any) -> None:
+    schema = json.loads(project("schema").out)
+    assert schema["$schema"].startswith("https://json-schema.org/")
