@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
 def config_as_given(config: Config) -> dict[str, Any]:
     """Return what `Config.as_given` promises, keys in the order of the config language."""
-    base = config.base.resolve()
-    dataset = config.dataset.resolved_paths(base)
-    protocol = config.evaluation.protocol.resolved_paths(base)
+    dataset, protocol = config.dataset, config.evaluation.protocol
     return {
         "name": config.name,
         "seed": config.seed,
@@ -59,9 +57,9 @@ def _layer(entry: LayerEntry) -> Any:
 def _options(section: Section) -> dict[str, Any]:
     """The values of a section; a null that is the default says nothing and is left out."""
     options = {}
-    for name, field in type(section).model_fields.items():
+    for name in section.own_options():
         value = getattr(section, name)
-        if value is not None or field.default is not None:
+        if value is not None or type(section).model_fields[name].default is not None:
             options[name] = _plain(value)
     return options
 

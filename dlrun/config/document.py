@@ -121,20 +121,11 @@ class Document:
         file: The config file, as it was named.
         content: Its bytes.
         root: Everything, after `extends` and overrides.
-        typed_in: Folder that a path in an override starts from; None for the file's.
     """
 
     file: Path
     content: bytes
     root: Node
-    typed_in: Path | None = None
-
-    @property
-    def base(self) -> Path:
-        """Folder that the paths in the config start from: that of the file that says which
-        data to use (they differ where `extends` names a file of another folder)."""
-        place = self.root.locate(("dataset", "path"), on_key=True)
-        return place.folder or self.typed_in or self.file.parent
 
 
 def _cut_around(line: str, column: int) -> tuple[str, int]:

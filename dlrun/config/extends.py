@@ -72,7 +72,9 @@ def merge(base: Node, child: Node, role: Role = ROOT, path: KeyPath = ()) -> Nod
     if base.mapping is None or child.mapping is None:
         # A section whose entries are all commented out says nothing.
         return base if child.value is None and base.mapping and len(path) == 1 else child
-    if role.alternatives or (path == ("dataset",) and _differ(base, child, "source")):
+    if role.chooses_otherwise(base.mapping, child.mapping) or (
+        path == ("dataset",) and _differ(base, child, "source")
+    ):
         return child
     if path == ("evaluation",) and _differ(base, child, "protocol", DEFAULT_PROTOCOL):
         base = base.only(protocol_options(child.mapping["protocol"].value) & set(base.mapping))

@@ -11,6 +11,7 @@ from dlrun.config.document import Document, Place
 from dlrun.config.extends import read_files
 from dlrun.config.members import read_dataset, read_steps
 from dlrun.config.overrides import apply_overrides
+from dlrun.config.paths import with_absolute_paths
 from dlrun.config.report import Report
 from dlrun.config.schema import Backend, Config
 from dlrun.config.sections import (
@@ -42,16 +43,13 @@ def load_config(
     path: str | os.PathLike[str],
     overrides: Sequence[str] = (),
     seed: int | None = None,
-    *,
-    typed_in: Path | None = None,
 ) -> Config:
-    """Read and check a config file.
+    """Read and check a config file. Its paths to data become absolute.
 
     Args:
         path: The file.
         overrides: `KEY=VALUE` texts, see `dlrun.config.overrides`.
         seed: Takes the place of the config's seed.
-        typed_in: Folder that a data path in an override starts from; default: the file's.
 
     Raises:
         ConfigError: Everything that is wrong, at once: in the order of the files, then of the
@@ -62,12 +60,12 @@ def load_config(
     if root is None:
         report.raise_if_any()
     assert root is not None
-    root = apply_overrides(root, overrides, seed, report)
+    root = with_absolute_paths(apply_overrides(root, overrides, seed, report))
     report.root = root
     config = _read(root.plain(), file.stem, report)
     report.raise_if_any()
     assert config is not None
-    config._document = Document(file, content, root, typed_in)
+    config._document = Document(file, content, root)
     return config
 
 

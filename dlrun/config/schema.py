@@ -58,9 +58,7 @@ class Training(Section):
     callbacks: list[KerasComponent] = Field(default_factory=list)
     """Keras callbacks, in order."""
 
-    class_weight: (
-        Literal["balanced"] | dict[str | int, Annotated[float, Field(ge=0)]] | None
-    ) = None
+    class_weight: Literal["balanced"] | dict[str | int, Annotated[float, Field(ge=0)]] | None = None
     """Weight of each class in the loss: `balanced` (inverse frequency in the training rows) or
     a mapping from class to weight."""
 
@@ -152,8 +150,8 @@ class Config(Section):
 
     @property
     def base(self) -> Path:
-        """Folder that relative paths in the config start from."""
-        return self.document.base
+        """Folder of the config file."""
+        return self.file.parent
 
     @property
     def given(self) -> bytes:

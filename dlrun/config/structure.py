@@ -32,7 +32,7 @@ class Role:
         keys: What stands under the keys of a section, or beside a component's name.
         owner: For a component's arguments, whose they are.
         alternatives: Whether a mapping holds one of several keys, such as `fraction` or
-            `samples`, so that one takes the place of another.
+            `samples`, so that one takes the place of another; `keys` stand beside any.
     """
 
     kinds: tuple[KerasKind, ...] = ()
@@ -45,6 +45,10 @@ class Role:
     def is_component(self) -> bool:
         """Whether a component stands here, or a list of them."""
         return bool(self.kinds) or self.family is not None
+
+    def chooses_otherwise(self, base: Mapping[Key, Node], child: Mapping[Key, Node]) -> bool:
+        """Whether a mapping of alternatives takes another one than the base."""
+        return self.alternatives and not set(child) <= {*base, *self.keys}
 
     def below(self, key: Key) -> Role:
         """What stands under a key or list index."""
@@ -135,7 +139,9 @@ _ALTERNATIVES = Role(alternatives=True)
 
 ROOT = Role(
     keys={
-        "dataset": Role(keys={"test": _ALTERNATIVES, "limit": _ALTERNATIVES}),
+        "dataset": Role(
+            keys={"test": Role(alternatives=True, keys={"shuffle": Role()}), "limit": _ALTERNATIVES}
+        ),
         "preprocess": Role(family=STEPS, keys={"targets": Role(family=TARGET_STEPS)}),
         "architecture": Role(keys={"layers": Role(kinds=("layer",), keys={"name": Role()})}),
         "loss": Role(kinds=("loss",)),

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.data.reading.files import Paths
+from dlrun.data.reading.files import Paths, find_files, refuse_shared
 from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
 from dlrun.data.source import Limit, Loaded, Part, Source
 from dlrun.data.splits import Deal, deal_holdout
-from dlrun.data.task import class_labels, read_question, refuse_constant, text_classes
+from dlrun.data.task import (
+    class_labels,
+    read_question,
+    refuse_constant,
+    text_classes,
+    unnamed_labels,
+)
 from dlrun.data.timestamps import as_times, refuse_missing_extra
 from dlrun.errors import DataError
 
@@ -45,13 +51,15 @@ def load_dataset(
     time: str | None = None,
     regression: bool,
     validation: Paths | None = None,
+    any_labels: bool = False,
 ) -> Dataset:
     """Read every row that may be used before the test.
 
     With `test.fraction`, test rows are dealt from all rows of the source by the seed alone,
     before `limit` is applied: they are the same for every protocol and every limit. They are
     dealt as validation rows are: by class where every class has enough rows, and where there
-    are `groups` or `time`, whole groups or the last stretch.
+    are `groups` or `time`, whole groups or the last stretch; with `test.shuffle: false` they
+    are the last rows.
 
     Args:
         source: Where the data comes from.
@@ -63,6 +71,7 @@ def load_dataset(
         regression: Whether the loss is one for quantities, so that whole numbers are no labels.
         validation: File, files or glob with validation rows of their own, in the layout of the
             source; they come after the source's rows, marked in `Dataset.validation`.
+        any_labels: Whether the preprocessing numbers the classes, so that labels may be any.
 
     Raises:
         DataError: The data is missing, broken or cannot be dealt so.
@@ -74,10 +83,11 @@ def load_dataset(
     if dealt is not None:
         kept, test = dealt
         samples, test_rows = samples.take(kept), samples.rows[test]
-    findings += _label_findings(rows.task, rows.classes, samples)
+    findings += _label_findings(rows.task, samples, any_labels or bool(rows.classes))
     marks = None
     if validation is not None:
         validating = _read(source.with_test_files(validation), "test", base, wish).samples
+        _refuse_sealed(source, validation, base)
         own = len(samples)
         if absent := [name for name in samples.extras if name not in validating.extras]:
             raise DataError(f"the validation rows have no column '{absent[0]}'; training needs it")
@@ -85,6 +95,7 @@ def load_dataset(
         marks = np.arange(len(samples)) >= own
     # Before the limit: a trial on few rows has as many outputs as the real run.
     classes = rows.classes | text_classes(samples.targets)
+    labels = unnamed_labels(rows.task, samples.targets, classes)
     for name, values in samples.targets.items():
         refuse_constant(name, values)
     positions = _limited(source.limit, samples, marks, seed)
@@ -102,7 +113,20 @@ def load_dataset(
         description=rows.loaded.description,
         findings=tuple(findings),
         validation=marks,
+        labels=labels,
     )
+
+
+def check_validation(
+    source: Source, base: Path, validation: Paths, extra: Sequence[str] = ()
+) -> None:
+    """Look for what is wrong with the files of validation rows, beside the source's own.
+
+    Raises:
+        DataError: As `load_dataset`.
+    """
+    source.with_test_files(validation).load("test", base, extra)
+    _refuse_sealed(source, validation, base)
 
 
 def load_test(
@@ -154,6 +178,17 @@ def _read(source: Source, part: Part, base: Path, wish: _Wish) -> _Rows:
     return _Rows(loaded, samples, question.task, dict(question.classes))
 
 
+def _refuse_sealed(source: Source, validation: Paths, base: Path) -> None:
+    """Raise an error where a file of validation rows is a test file too."""
+    if source.test is not None and source.test.path is not None:
+        refuse_shared(
+            find_files(source.test.path, base),
+            find_files(validation, base),
+            named="`test.path`",
+            why="test rows must not choose the model that they score",
+        )
+
+
 def _checked_extras(extras: Columns, wish: _Wish) -> Columns:
     checked = dict(extras)
     if wish.groups in checked:
@@ -175,7 +210,7 @@ def _deal_test(source: Source, rows: _Rows, wish: _Wish, seed: int) -> tuple[Arr
         time=None if wish.time is None else extras[wish.time],
         seed=seed,
     )
-    return deal_holdout(deal, fraction=source.test.fraction)
+    return deal_holdout(deal, fraction=source.test.fraction, shuffle=source.test.shuffle)
 
 
 def _limited(limit: int | Limit | None, samples: Samples, marks: Array | None, seed: int) -> Array:
@@ -205,7 +240,7 @@ def _joined(first: Samples, second: Samples, offset: int) -> Samples:
     )
 
 
-def _label_findings(task: Task, classes: dict[str, tuple[str, ...]], samples: Samples) -> list[str]:
+def _label_findings(task: Task, samples: Samples, any_labels: bool) -> list[str]:
     labels = class_labels(task, samples.targets)
     if labels is None:
         return []
@@ -216,8 +251,8 @@ def _label_findings(task: Task, classes: dict[str, tuple[str, ...]], samples: Sa
         f"from 0): it is either trained on or scored"
         for value, position in zip(values[counts == 1][:3], first[counts == 1], strict=False)
     ]
-    is_coded = labels.dtype == object or name in classes or samples.targets[name].ndim == 2
-    if not is_coded and not np.array_equal(values, np.arange(len(values))):
+    is_coded = labels.dtype == object or samples.targets[name].ndim == 2
+    if not (any_labels or is_coded) and not np.array_equal(values, np.arange(len(values))):
         notes.append(
             f"the labels of '{name}' are {_range(values)}, not 0 to {len(values) - 1}: say "
             f"`targets: [label_index]` under `preprocess`"

@@ -107,6 +107,8 @@ class Dataset:
         findings: What the user should know about the data, one sentence each.
         validation: (n,) bool, rows that come from a validation file of their own; None where
             there is no such file.
+        labels: For each target of integer labels that nobody names, the different ones,
+            ascending; known from all non-test rows, as `classes` is.
     """
 
     samples: Samples
@@ -117,3 +119,4 @@ class Dataset:
     description: str
     findings: tuple[str, ...] = ()
     validation: Array | None = None
+    labels: Mapping[str, Array] = field(default_factory=dict)

@@ -26,11 +26,20 @@ class Test(Section):
     fraction: float | None = Field(default=None, gt=0, lt=1)
     """Share of all rows to set aside, between 0 and 1, dealt once from the seed."""
 
+    shuffle: bool = True
+    """With `fraction`: whether the rows are drawn at random; `false` takes the last ones, for
+    rows in the order of time."""
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Test:
         if (self.path is None) == (self.fraction is None):
             raise ValueError("give either `path` or `fraction`")
+        if self.path is not None and not self.shuffle:
+            raise ValueError("`shuffle` goes with `fraction`; all rows of test files are used")
         return self
+
+    def own_options(self) -> list[str]:
+        return ["path"] if self.path is not None else ["fraction", "shuffle"]
 
 
 class Limit(Section):

@@ -92,7 +92,8 @@ class TargetStep(Component):
         """Learn from the training rows.
 
         Args:
-            target: Training rows of one target.
+            target: Training rows of one target; of integer labels that nobody names, the
+                different ones in all non-test rows.
             classes: Class names, where the data has them: of a categorical target from all
                 non-test rows, of integer labels as the source names them.
 

@@ -68,6 +68,17 @@ def text_classes(targets: Columns) -> dict[str, tuple[str, ...]]:
     }
 
 
+def unnamed_labels(task: Task, targets: Columns, classes: Classes) -> dict[str, Array]:
+    """The different labels, ascending, of every target of integer labels without names."""
+    if task not in ("binary", "multiclass"):
+        return {}
+    return {
+        name: np.unique(values)
+        for name, values in targets.items()
+        if values.ndim == 1 and name not in classes
+    }
+
+
 def class_labels(task: Task, targets: Columns) -> Array | None:
     """(n,) the class of each row, for stratified splits; None where a row has no one class."""
     if task not in ("binary", "multiclass"):

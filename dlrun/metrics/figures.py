@@ -127,7 +127,7 @@ def classification_figures(
     Args:
         y_true: (n,) or (n, 1) class indices, (n, k) one-hot, or (n, k) 0/1 if `multilabel`.
         y_pred: (n, 1) probability of the second of two classes, or (n, k).
-        classes: Class names; default: their indices.
+        classes: Class names; outputs beyond them are called by their index.
         multilabel: Whether a row may have several labels.
         threshold: A single output, or a label's, above it means yes.
     """
@@ -137,7 +137,7 @@ def classification_figures(
     if multilabel:
         true = np.asarray(y_true).astype(bool).astype(np.int64)
         return _figures(true, (predicted > threshold).astype(np.int64), classes, true.shape[1])
-    count = max(predicted.shape[1], 2)
+    count = max(predicted.shape[1], 2, len(classes or ()))
     if predicted.shape[1] == 1:
         called = (predicted[:, 0] > threshold).astype(np.int64)
     else:
@@ -188,7 +188,8 @@ def _figures(
     )
 
     labels = np.arange(count)
-    names = [str(name) for name in classes] if classes else [str(label) for label in labels]
+    named = [str(name) for name in classes or ()]
+    names = named + [str(label) for label in labels[len(named) :]]
     each = precision_recall_fscore_support(true, called, labels=labels, zero_division=0.0)
     averages = {}
     for kind in ("macro", "weighted"):

@@ -18,6 +18,7 @@ from dlrun.metrics.arrays import (
     is_sparse,
     labels_of,
     log_softmax,
+    sigmoid,
 )
 
 
@@ -70,3 +71,21 @@ def kl_divergence(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """true log(true / predicted), summed over the k outputs."""
     true, predicted = (np.clip(x, EPSILON, 1) for x in aligned_numbers(y_true, y_pred))
     return (true * np.log(true / predicted)).sum(axis=-1)
+
+
+def as_probabilities(output: ArrayLike, loss: str, from_logits: bool) -> Array:
+    """Return a classifier's output, (n, k), as probabilities.
+
+    Args:
+        output: What the model gives.
+        loss: Keras' class name of the loss it was trained with. Where that is a hinge loss, the
+            margins from -1 to 1 become shares from 0 to 1, which are no true probabilities.
+        from_logits: Whether the loss took the output for logits.
+    """
+    values = np.asarray(output)
+    if loss in ("Hinge", "SquaredHinge"):
+        return np.clip((values + 1) / 2, 0, 1)
+    if not from_logits:
+        return values
+    one_by_one = loss.startswith("Binary") or values.shape[-1] == 1
+    return sigmoid(values) if one_by_one else np.exp(log_softmax(values))

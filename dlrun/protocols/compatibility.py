@@ -5,51 +5,141 @@ Keras broadcasts some mismatches silently and reports others from deep inside a 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from dlrun.data.samples import Task
 from dlrun.errors import ComponentError, Path
+from dlrun.metrics.formatting import figure
+from dlrun.registry.keras_component import KerasComponent
+
+Array = np.ndarray
+
+_OF_EMBEDDINGS = ("CTC", "Circle")
+"""Losses of outputs that are no value for each class or target."""
+
+_OF_THE_LARGEST = ("accuracy", "CategoricalAccuracy")
+"""Metrics that Keras compares the largest outputs by, where there are several."""
 
 
 def check_output(
-    output_shape: tuple[int | None, ...], targets: np.ndarray, loss: str, path: Path
+    output_shape: tuple[int | None, ...], targets: Array, loss: KerasComponent, path: Path
 ) -> None:
-    """Refuse a last layer whose size does not fit the targets.
+    """Refuse a last layer whose size does not fit the targets, and targets that the loss is not
+    made for.
 
     Args:
         output_shape: The model's, with the batch axis.
         targets: (n,) or (n, k) as the loss sees them.
-        loss: Keras' name of the loss.
+        loss: As the config gives it.
         path: Where the last layer stands in the config.
 
     Raises:
-        ComponentError: Says how many values the layer gives and how many are needed.
+        ComponentError: Says what is given and what is needed.
     """
-    given = output_shape[-1]
-    if loss.lower().replace("_", "").startswith("sparsecategorical"):
-        needed = int(targets.max()) + 1
-        if given is not None and given < needed:
-            raise ComponentError(
-                f"the last layer gives {given} {_values(given)}, but the targets have classes "
-                f"0 to {needed - 1}; give it {needed} units",
-                path,
-            )
+    if loss.name.startswith("SparseCategorical"):
+        _check_classes(output_shape[-1], targets, path)
+    elif len(output_shape) == 2 and loss.name not in _OF_EMBEDDINGS:
+        _check_one_output(output_shape[-1], targets, path)
+        _check_width(output_shape[-1], targets, loss.name, path)
+    if loss.name in ("BinaryCrossentropy", "BinaryFocalCrossentropy"):
+        _check_range(targets, loss)
+    if loss.name in ("Hinge", "SquaredHinge"):
+        _check_signs(targets, loss)
+
+
+def output_findings(
+    output_shape: tuple[int | None, ...],
+    task: Task,
+    names: Sequence[str],
+    loss: KerasComponent,
+    metrics: Sequence[KerasComponent],
+) -> list[str]:
+    """What the user should know about a last layer that can be trained, one sentence each.
+
+    Args:
+        output_shape: The model's, with the batch axis.
+        task: What is predicted.
+        names: Class names; empty where nobody names them.
+        loss: As the config gives it.
+        metrics: As the config gives them.
+    """
+    width, found = output_shape[-1] or 0, []
+    if width > max(len(names), 1) and names and loss.name not in _OF_EMBEDDINGS:
+        found.append(f"the last layer gives {width} values for {len(names)} classes")
+    if task == "multilabel" and width > 1 and any(m.name in _OF_THE_LARGEST for m in metrics):
+        found.append(
+            "accuracy compares only the largest output of each row; use binary_accuracy"
+        )
+    return found
+
+
+def _check_classes(given: int | None, targets: Array, path: Path) -> None:
+    classes, needed = len(np.unique(targets)), int(targets.max()) + 1
+    if given is None or given >= needed:
         return
-    if len(output_shape) != 2:
+    mend = f"give it {needed} units"
+    if targets.min() > 0 or classes <= given:
+        mend = "number the classes from 0 by `targets: [label_index]` under `preprocess`"
+        mend += "" if classes <= given else f", and give it {classes} units"
+    raise ComponentError(
+        f"the last layer gives {_values(given)}, but the targets have classes 0 to {needed - 1}; "
+        f"{mend}",
+        path,
+    )
+
+
+def _check_one_output(given: int | None, targets: Array, path: Path) -> None:
+    if given != 1 or not _are_labels(targets) or (classes := len(np.unique(targets))) <= 2:
         return
+    raise ComponentError(
+        f"the last layer gives 1 value, which tells two classes apart, but the targets have "
+        f"{classes}; give it {classes} units with the activation softmax, and use the loss "
+        "sparse_categorical_crossentropy",
+        path,
+    )
+
+
+def _check_width(given: int | None, targets: Array, loss: str, path: Path) -> None:
     needed = 1 if targets.ndim == 1 else targets.shape[1]
-    if given != needed:
-        kind = "class indices" if needed == 1 and (given or 0) > 1 else "targets"
-        mend = (
-            "use a sparse loss, or `targets: one_hot` in preprocess"
-            if kind == "class indices" and np.issubdtype(targets.dtype, np.integer)
-            else f"give it {needed} {'unit' if needed == 1 else 'units'}"
-        )
+    if given == needed:
+        return
+    mend = f"give it {needed} {'unit' if needed == 1 else 'units'}"
+    if _are_labels(targets):
+        mend = "use a sparse loss, or `targets: one_hot` in preprocess"
+    raise ComponentError(
+        f"the last layer gives {_values(given)}, but each row has {needed} "
+        f"{'target' if needed == 1 else 'targets'} for the loss {loss}; {mend}",
+        path,
+    )
+
+
+def _check_range(targets: Array, loss: KerasComponent) -> None:
+    least, largest = float(targets.min()), float(targets.max())
+    if least < 0 or largest > 1:
         raise ComponentError(
-            f"the last layer gives {given} {_values(given)}, but each row has {needed} "
-            f"{'target' if needed == 1 else 'targets'} for the loss {loss}; {mend}",
-            path,
+            f"{loss.alias} compares with targets from 0 to 1, and these go from {figure(least)} "
+            f"to {figure(largest)}; a loss for quantities is mse, one for more than two classes "
+            "is sparse_categorical_crossentropy",
+            loss.path,
         )
+
+
+def _check_signs(targets: Array, loss: KerasComponent) -> None:
+    found = np.unique(targets)
+    if not (np.isin(found, (0, 1)).all() or np.isin(found, (-1, 1)).all()):
+        raise ComponentError(
+            f"{loss.alias} compares with targets 0 and 1, or -1 and 1, and these go from "
+            f"{figure(float(found[0]))} to {figure(float(found[-1]))}; a loss for quantities is "
+            "mse, one for more than two classes is sparse_categorical_crossentropy",
+            loss.path,
+        )
+
+
+def _are_labels(targets: Array) -> bool:
+    return targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
 
 
 def _values(count: int | None) -> str:
-    return "value" if count == 1 else "values"
+    return f"{count} value" if count == 1 else f"{count} values"

@@ -65,7 +65,8 @@ def run_fold(
     watched = scored
     if fold.watched is not None and not fold.watches_scored_rows:
         watched = prepare(config, dataset, pipeline, fold.watched)
-    model = fresh_model(config, train.arrays, shifted(config.seed, fold.index))
+    held_out = [rows.arrays for rows in (scored, watched) if rows is not None]
+    model = fresh_model(config, train.arrays, held_out, shifted(config.seed, fold.index))
     fitted = _fit(
         config, dataset, fold, model, pipeline, measures, (train, watched), observer, recorder
     )
@@ -112,8 +113,15 @@ def truth_of(task: str, samples: Samples, targets: Array) -> Array:
     return columns[0] if len(columns) == 1 else np.column_stack(columns)
 
 
-def fresh_model(config: Config, train: Arrays, seed: int) -> Any:
+def fresh_model(config: Config, train: Arrays, held_out: Sequence[Arrays], seed: int) -> Any:
     """Build and compile the config's model with weights that depend on the seed alone.
+
+    Args:
+        config: The experiment.
+        train: Rows that say which shape and dtype the inputs have.
+        held_out: Other rows whose targets the output must fit as well: a class may stand there
+            alone.
+        seed: Seed of the initial weights and of whatever training draws.
 
     Raises:
         ComponentError: Keras refused a part of it, or its output does not fit the targets.
@@ -121,7 +129,8 @@ def fresh_model(config: Config, train: Arrays, seed: int) -> Any:
     reset(seed)
     layers = config.architecture.layers
     model = build_model(layers, train.inputs.shape[1:], str(train.inputs.dtype))
-    check_output(model.output_shape, train.targets, config.loss.name, layers[-1].path)
+    for arrays in (train, *held_out):
+        check_output(model.output_shape, arrays.targets, config.loss, layers[-1].path)
     compile_model(model, config.loss, config.optimizer, config.metrics)
     return model
 
@@ -149,9 +158,10 @@ def _fit(
         observer.step_ended(fold.index, epoch, step, steps)
 
     training = config.training
+    names = next(iter(pipeline.classes.values()), ())
     weights, class_weight = weighted_by_class(
         train.arrays.weights,
-        class_weights(training.class_weight, train.arrays.targets, dataset),
+        class_weights(training.class_weight, train.arrays.targets, dataset.task, names),
         train.arrays.targets,
     )
     # Keras' refusals come before there is a run directory.
@@ -241,6 +251,6 @@ def judge(
             train_truth,
             rows.truth,
             outputs=output.shape[-1],
-            classes=next(iter(dataset.classes.values()), None),
+            classes=next(iter(pipeline.classes.values()), None),
         )
     return Judgement(predictions, values, reference)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -44,6 +45,9 @@ class Fold:
 
 class Protocol(Component):
     """Base of all protocols: how rows may be dealt, and into which folds."""
+
+    in_time_order: ClassVar[bool] = False
+    """Whether the order of the rows is that of time, with or without a column of times."""
 
     shuffle: bool = True
     """Whether rows are put in a random order first; `false` cuts contiguous blocks, as the

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 
-from dlrun.data.samples import Dataset, Samples
+from dlrun.data.samples import Samples, Task
 from dlrun.errors import DataError
 from dlrun.registry.suggest import did_you_mean
 
@@ -20,7 +20,8 @@ SHOWN = 10
 def class_weights(
     given: Literal["balanced"] | Mapping[str | int, float] | None,
     targets: Array,
-    dataset: Dataset,
+    task: Task,
+    names: Sequence[str],
 ) -> dict[int, float] | None:
     """Return the weight of each class index in the loss.
 
@@ -28,15 +29,16 @@ def class_weights(
         given: `balanced` (n / (classes * rows of the class), scikit-learn's rule), a mapping
             from class name or index, or None.
         targets: (n,) class indices or (n, k) one-hot rows that are trained on.
-        dataset: Names the classes.
+        task: What is predicted.
+        names: Class names in the order of their indices; empty where they have none.
 
     Raises:
         DataError: The target has no classes, or a class of the mapping does not exist.
     """
     if given is None:
         return None
-    if dataset.task not in ("binary", "multiclass"):
-        raise DataError(f"class_weight needs one target with classes; this task is {dataset.task}")
+    if task not in ("binary", "multiclass"):
+        raise DataError(f"class_weight needs one target with classes; this task is {task}")
     labels = _labels(targets)
     if given == "balanced":
         present, counts = np.unique(labels, return_counts=True)
@@ -44,7 +46,6 @@ def class_weights(
             int(label): len(labels) / (len(present) * int(count))
             for label, count in zip(present, counts, strict=True)
         }
-    names = next(iter(dataset.classes.values()), ())
     return {_index(name, names, int(labels.max())): float(weight) for name, weight in given.items()}
 
 
@@ -73,7 +74,7 @@ def _labels(targets: Array) -> Array:
     return (targets.argmax(axis=1) if one_hot else targets).ravel().astype(np.int64)
 
 
-def _index(name: str | int, names: tuple[str, ...], largest: int) -> int:
+def _index(name: str | int, names: Sequence[str], largest: int) -> int:
     if str(name) in names:
         return names.index(str(name))
     if isinstance(name, int) and 0 <= name <= max(largest, len(names) - 1):
@@ -92,15 +93,22 @@ def sample_weights(column: str | None, samples: Samples) -> Array | None:
     Test files may do without the column of the weights.
 
     Raises:
-        DataError: A weight is negative or missing; names the row.
+        DataError: The column holds no numbers, or a weight is negative, missing or infinite;
+            names the row.
     """
     if column is None or column not in samples.extras:
         return None
-    weights = np.asarray(samples.extras[column], np.float32)
-    bad = np.flatnonzero(~(weights >= 0))
+    values = samples.extras[column]
+    if values.dtype.kind not in "biuf":
+        raise DataError(
+            f"sample_weight column '{column}' holds '{values[0]}' in row {samples.rows[0]}; "
+            "weights must be numbers"
+        )
+    weights = np.asarray(values, np.float32)
+    bad = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
     if bad.size:
         raise DataError(
             f"sample_weight column '{column}' holds {weights[bad[0]]} in row "
-            f"{samples.rows[bad[0]]}; weights must be 0 or more"
+            f"{samples.rows[bad[0]]}; weights must be finite, and 0 or more"
         )
     return weights

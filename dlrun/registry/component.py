@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 from pydantic import BaseModel, ConfigDict
 
 
@@ -20,6 +17,11 @@ class Section(BaseModel):
         strict=True,
     )
 
+    def own_options(self) -> list[str]:
+        """The options that mean something beside the values of the others: what is written
+        into `resolved.yaml`."""
+        return list(type(self).model_fields)
+
 
 class Component(Section):
     """A named thing of one family (a data source, a preprocessing step, a protocol).
@@ -32,14 +34,6 @@ class Component(Section):
     def member_name(cls) -> str:
         """Its name in the config: that of its file."""
         return cls.__module__.rpartition(".")[2]
-
-    def resolved_paths(self, base: Path) -> Self:
-        """This component with absolute paths, so that it means the same from anywhere.
-
-        Args:
-            base: Folder that relative paths start from.
-        """
-        return self
 
     @classmethod
     def first_option(cls) -> str | None:

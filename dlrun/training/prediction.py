@@ -40,5 +40,5 @@ def keras_measure(
         built = space.get(component.name)
     if isinstance(built, keras.metrics.Metric):
         built.update_state(y_true, y_pred, weights)
-        return float(built.result())
+        return float(np.mean(built.result()))
     return float(built(y_true, y_pred, weights))

@@ -11,6 +11,7 @@ from dlrun.config.load import load_config
 from dlrun.config.schema import Config
 from dlrun.data.source import Source
 from dlrun.errors import ConfigError, DataError
+from dlrun.errors import Path as KeyPath
 from dlrun.protocols.protocol import Protocol
 
 
@@ -103,14 +104,20 @@ def check(
 
 
 def _check_files(config: Config) -> None:
-    from dlrun.workflows.loading import extra_columns
+    from dlrun.data.dataset import check_validation
+    from dlrun.workflows.loading import extra_columns, refuse_leaking_test, validation_files
 
-    source = config.dataset
+    refuse_leaking_test(config)
+    source, validation, extra = config.dataset, validation_files(config), extra_columns(config)
     assert isinstance(source, Source)
+    place: KeyPath = ("dataset",)
     try:
-        source.check(config.base, extra_columns(config))
+        source.check(config.base, extra)
+        if validation is not None:
+            place = ("evaluation", "validation", "path")
+            check_validation(source, config.base, validation, extra)
     except DataError as error:
-        raise ConfigError([config.problem_at(("dataset",), str(error))]) from error
+        raise ConfigError([config.problem_at(place, str(error))]) from error
 
 
 def _build(config: Config) -> Built:
@@ -129,8 +136,9 @@ def _build(config: Config) -> Built:
         train = dataset.samples.take(folds[0].train)
         pipeline = fit_pipeline(config.preprocess, config.target_steps, dataset, train)
         rows = prepare(config, dataset, pipeline, folds[0].train)
-        model = fresh_model(config, rows.arrays, config.seed)
-        class_weights(config.training.class_weight, rows.arrays.targets, dataset)
+        model = fresh_model(config, rows.arrays, [], config.seed)
+        names = next(iter(pipeline.classes.values()), ())
+        class_weights(config.training.class_weight, rows.arrays.targets, dataset.task, names)
         build_callbacks(config.training.callbacks)
     sizes = [(len(f.train), 0 if f.scored is None else len(f.scored)) for f in folds]
     return Built(

@@ -17,6 +17,7 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset, Samples
 from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
+from dlrun.metrics.probability import as_probabilities
 from dlrun.models.files import load_model
 from dlrun.protocols.fold import Prepared, judge, prepare_samples, truth_of
 from dlrun.protocols.measures import measures_of, select_measure
@@ -60,7 +61,7 @@ def evaluate(
     """
     directory = RunDirectory.open(run, Path(runs_dir))
     refuse_without_model(directory)
-    config = load_config(directory.resolved, overrides, typed_in=Path.cwd())
+    config = load_config(directory.resolved, overrides)
     _, dataset = start_and_load(config)
     if not dataset.has_test:
         raise RunError(
@@ -124,19 +125,21 @@ def _look(
         "baseline": None if judged.baseline is None else vars(judged.baseline),
         "measures": judged.measures,
         "task": dataset.task,
-        "figures": _figures(dataset, rows, judged.predictions),
+        "figures": _figures(config, dataset, pipeline, rows, judged.predictions),
         "findings": list(pipeline.findings(test)),
     }
     return facts, {"rows": test.rows, "predictions": judged.predictions}
 
 
-def _figures(dataset: Dataset, rows: Prepared, predictions: np.ndarray) -> dict[str, Any]:
+def _figures(
+    config: Config, dataset: Dataset, pipeline: Pipeline, rows: Prepared, predictions: np.ndarray
+) -> dict[str, Any]:
     names = dataset.samples.output_names
     if dataset.task == "regression":
         numbers = rows.samples.rows
         return regression_figures(rows.truth, predictions, names, rows=numbers).as_dict()
     several = dataset.task == "multilabel"
-    classes = names if several else next(iter(dataset.classes.values()), None)
-    return classification_figures(
-        rows.truth, predictions, classes, multilabel=several
-    ).as_dict()
+    classes = names if several else next(iter(pipeline.classes.values()), None)
+    from_logits = bool(config.loss.arguments.get("from_logits"))
+    shares = as_probabilities(predictions, config.loss.name, from_logits)
+    return classification_figures(rows.truth, shares, classes, multilabel=several).as_dict()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
+
 from dlrun.config.yaml_writer import dump_yaml
-from dlrun.data.reading.delimited import Layout
+from dlrun.data.reading.delimited import Layout, first_record, other_separator, records
 from dlrun.data.reading.table_columns import ColumnType, column_type, to_array
-from dlrun.data.reading.tables import Table, is_table, read_table
+from dlrun.data.reading.tables import Table, is_delimited, is_table, read_table
 from dlrun.data.samples import kind_of
 from dlrun.errors import DataError, UsageError
 from dlrun.registry.suggest import did_you_mean
@@ -37,6 +41,8 @@ class TableFacts:
         target: The column to predict.
         task: What kind of answer it is.
         classes: Number of different targets.
+        numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
+        layout: How the file is written.
         rows: Number of rows.
         numeric: Numeric or true/false features.
         categorical: Text features.
@@ -47,6 +53,8 @@ class TableFacts:
     target: str
     task: Task
     classes: int
+    numbered: bool
+    layout: Layout
     rows: int
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
@@ -108,6 +116,7 @@ def table_facts(file: Path, task: Task | None = None, target: str | None = None)
     """Read a table and tell its target, task and columns.
 
     Raises:
+        UsageError: The target's values do not suit the task.
         DataError: The file is missing or broken, or has no such column.
     """
     if not is_table(file):
@@ -117,13 +126,17 @@ def table_facts(file: Path, task: Task | None = None, target: str | None = None)
         )
     if not file.is_file():
         raise DataError(f"{file}: no such file")
-    table = read_table([file], Layout())
+    layout = _layout_of(file)
+    table = read_table([file], layout)
     if target is not None and target not in table.names:
         raise DataError(f"{file}: no column '{target}'{did_you_mean(target, table.names)}")
     target = target or _likely_target(table.names)
     types = {name: column_type(table, name) for name in table.names}
-    values = table.series(target).dropna()
-    different = int(values.nunique())
+    different = int(table.series(target).nunique())
+    numbers = _numbers(table, target) if types[target] == "numeric" else np.arange(different)
+    whole = bool((numbers % 1 == 0).all())
+    if task is not None:
+        _refuse_misfit(task, target, types[target], different, whole)
     features = [name for name in table.names if name != target]
     dropped = tuple(name for name in features if _is_identifier(table, name, types[name]))
     kept = [name for name in features if name not in dropped]
@@ -131,8 +144,10 @@ def table_facts(file: Path, task: Task | None = None, target: str | None = None)
     text = tuple(name for name in kept if kind_of(arrays[name]) == "categorical")
     return TableFacts(
         target=target,
-        task=task or _task_of(types[target], values.to_numpy(), different),
+        task=task or _task_of(types[target], whole, different),
         classes=different,
+        numbered=set(numbers) == set(range(different)),
+        layout=layout,
         rows=len(table),
         numeric=tuple(name for name in kept if name not in text),
         categorical=text,
@@ -141,16 +156,43 @@ def table_facts(file: Path, task: Task | None = None, target: str | None = None)
     )
 
 
+def _numbers(table: Table, name: str) -> np.ndarray:
+    values = to_array(table, name, "numeric")
+    return values[~np.isnan(values)]
+
+
 def _likely_target(names: list[str]) -> str:
     lowered = {name.lower(): name for name in names}
     return next((lowered[name] for name in LIKELY_TARGETS if name in lowered), names[-1])
 
 
-def _task_of(kind: ColumnType, values: object, different: int) -> Task:
-    whole = kind != "numeric" or all(float(value).is_integer() for value in values)  # type: ignore[attr-defined]
+def _task_of(kind: ColumnType, whole: bool, different: int) -> Task:
     if not whole or (kind == "numeric" and different > MOST_CLASSES):
         return "regression"
     return "binary" if different == 2 else "multiclass"
+
+
+def _refuse_misfit(task: Task, target: str, kind: ColumnType, different: int, whole: bool) -> None:
+    """Raise an error where a target cannot be what the user says it is."""
+    if task == "binary" and different != 2:
+        raise UsageError(f"--task binary needs a target of 2 values; '{target}' has {different}")
+    if task == "multiclass" and not whole:
+        raise UsageError(f"--task multiclass needs classes; '{target}' holds fractions")
+    if task == "regression" and kind == "categorical":
+        raise UsageError(f"--task regression needs a target of numbers; '{target}' holds text")
+
+
+def _layout_of(file: Path) -> Layout:
+    """Tell how a text file is written: spreadsheets of many countries write `1,5;2,5`."""
+    if not is_delimited(file):
+        return Layout()
+    _, header = first_record(file, Layout())
+    separator = other_separator(header)
+    if separator is None:
+        return Layout()
+    _, fields = next(islice(records(file, Layout(separator=separator)), 1, None), (0, []))
+    decimal = any(re.fullmatch(r"-?\d+,\d+", field.strip()) for field in fields)
+    return Layout(separator=separator, decimal="," if decimal else ".")
 
 
 def _is_identifier(table: Table, name: str, kind: ColumnType) -> bool:
@@ -170,6 +212,10 @@ def _table_config(file: Path, path: Path, facts: TableFacts) -> str:
     relative = os.path.relpath(file.absolute(), path.absolute().parent)
     columns = len(facts.numeric) + len(facts.categorical)
     source = {"source": "csv", "path": Path(relative).as_posix(), "target": facts.target}
+    if facts.layout.separator is not None:
+        source["separator"] = facts.layout.separator
+    if facts.layout.decimal != ".":
+        source["decimal"] = facts.layout.decimal
     dataset = dump_yaml(source)
     drop = ""
     if facts.dropped:
@@ -196,6 +242,8 @@ def _preprocess(facts: TableFacts) -> str:
         steps.append("standardize                 # numbers: mean 0, deviation 1")
     if facts.categorical:
         steps.append("one_hot                     # text: one column a category")
+    if facts.task != "regression" and not facts.numbered:
+        steps.append("targets: label_index        # classes count from 0")
     if facts.task == "regression":
         steps.append("targets: standardize        # scores stay in the target's own unit")
     lines = "".join(f"  - {step}\n" for step in steps)

@@ -8,6 +8,8 @@ from dlrun.config.schema import Config
 from dlrun.data.dataset import load_dataset, load_test
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.source import Source
+from dlrun.data.targets.label_index import LabelIndex
+from dlrun.errors import ConfigError
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.validation import Validation
@@ -34,7 +36,12 @@ def load_rows(config: Config) -> Dataset:
     """Read every row that may be used before the test."""
     source, options = _arguments(config)
     return load_dataset(
-        source, config.base, config.seed, validation=_validation_files(config), **options
+        source,
+        config.base,
+        config.seed,
+        validation=validation_files(config),
+        any_labels=any(isinstance(step, LabelIndex) for step in config.target_steps),
+        **options,
     )
 
 
@@ -52,13 +59,37 @@ def extra_columns(config: Config) -> list[str]:
     return [name for name in named if name is not None]
 
 
-def _validation_files(config: Config) -> str | list[str] | None:
+def refuse_leaking_test(config: Config) -> None:
+    """Keep test rows out of the past that a model in time order is trained on.
+
+    Raises:
+        ConfigError: They would be drawn at random from all times.
+    """
+    source, protocol = config.dataset, config.evaluation.protocol
+    assert isinstance(source, Source)
+    assert isinstance(protocol, Protocol)
+    if not protocol.in_time_order or protocol.time is not None or source.test is None:
+        return
+    if source.test.fraction is None or not source.test.shuffle:
+        return
+    problem = config.problem_at(
+        ("dataset", "test"),
+        f"under {protocol.member_name()}, test rows drawn at random would lie in the past of rows "
+        "that the model has seen",
+        hint="say `shuffle: false` beside `fraction`, for the last rows, or name the column of "
+        "the times: `time` under `evaluation`",
+    )
+    raise ConfigError([problem])
+
+
+def validation_files(config: Config) -> str | list[str] | None:
     """Files with validation rows of their own, where the hold-out names them."""
     validation = getattr(config.evaluation.protocol, "validation", None)
     return validation.path if isinstance(validation, Validation) else None
 
 
 def _arguments(config: Config) -> tuple[Source, dict[str, Any]]:
+    refuse_leaking_test(config)
     source, protocol = config.dataset, config.evaluation.protocol
     assert isinstance(source, Source)
     assert isinstance(protocol, Protocol)

@@ -13,6 +13,8 @@ from dlrun.config.load import load_config
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.data.source import Source
+from dlrun.errors import RunError, UsageError
+from dlrun.metrics.probability import as_probabilities
 from dlrun.models.files import load_model
 from dlrun.store.atomic import atomic_path
 from dlrun.store.run_directory import RunDirectory
@@ -61,7 +63,7 @@ def predict(
     """
     directory = RunDirectory.open(run, Path(runs_dir))
     refuse_without_model(directory)
-    config = load_config(directory.resolved, overrides, typed_in=Path.cwd())
+    config = load_config(directory.resolved, overrides)
     source = config.dataset
     assert isinstance(source, Source)
     pipeline = Pipeline.from_state(*directory.read_preprocess())
@@ -73,32 +75,55 @@ def predict(
     start_backend(config.backend)
     output = pipeline.invert(outputs_of(load_model(directory.model), inputs))
     facts = directory.read_data()
-    classes = {name: tuple(names) for name, names in facts["classes"].items()}
-    return Predictions(
-        _table(output, facts["task"], facts["outputs"], classes),
-        tuple(pipeline.findings(samples)),
-    )
+    if facts["task"] == "regression":
+        table = _quantities(output, facts["outputs"])
+    else:
+        from_logits = bool(config.loss.arguments.get("from_logits"))
+        shares = as_probabilities(output, config.loss.name, from_logits)
+        labels = facts["outputs"] if facts["task"] == "multilabel" else None
+        table = _classes(shares, next(iter(pipeline.classes.values()), ()), labels)
+    return Predictions(table, tuple(pipeline.findings(samples)))
 
 
-def _table(
-    output: np.ndarray, task: str, targets: list[str], classes: dict[str, tuple[str, ...]]
-) -> pd.DataFrame:
-    """Lay outputs (n, k) out as a table."""
+def _quantities(output: np.ndarray, targets: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    if task == "regression":
-        return pd.DataFrame(output.reshape(len(output), -1), columns=targets)
-    names = next(iter(classes.values()), ())
-    if task == "multilabel":
-        return pd.DataFrame(output, columns=[f"probability_{label}" for label in targets])
-    if output.shape[1] == 1:
-        output = np.column_stack([1 - output[:, 0], output[:, 0]])
-    names = names or tuple(str(index) for index in range(output.shape[1]))
-    table = pd.DataFrame({"prediction": [names[index] for index in output.argmax(axis=1)]})
-    for index in range(output.shape[1]):
-        name = names[index] if index < len(names) else str(index)
-        table[f"probability_{name}"] = output[:, index]
-    return table
+    return pd.DataFrame(output.reshape(len(output), -1), columns=targets)
+
+
+def _classes(
+    shares: np.ndarray, names: Sequence[str], labels: Sequence[str] | None
+) -> pd.DataFrame:
+    """Lay probabilities (n, k) out as a table.
+
+    Args:
+        shares: Of each class, of the second of two, or of each of several labels.
+        names: Class names; classes beyond them are called by their index.
+        labels: Their names, where a row may have any number of them.
+    """
+    import pandas as pd
+
+    if labels is not None:
+        return pd.DataFrame(shares, columns=[f"probability_{label}" for label in labels])
+    if shares.shape[1] == 1:
+        shares = np.column_stack([1 - shares[:, 0], shares[:, 0]])
+    width = shares.shape[1]
+    names = [*names, *(str(index) for index in range(len(names), width))][:width]
+    called = {"prediction": [names[index] for index in shares.argmax(axis=1)]}
+    return pd.DataFrame(called | {f"probability_{n}": shares[:, i] for i, n in enumerate(names)})
+
+
+def check_output_file(output: Path) -> None:
+    """Refuse a file that predictions cannot be written to, before any are made.
+
+    Raises:
+        UsageError: Its ending names no format.
+        RunError: It exists.
+    """
+    if output.suffix not in (".csv", ".parquet"):
+        raise UsageError(f"{output}: predictions are written as .csv or .parquet")
+    if output.exists():
+        raise RunError(f"{output} exists and is never overwritten")
 
 
 def save_predictions(predictions: Predictions, output: Path) -> None:

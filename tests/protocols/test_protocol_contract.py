@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +122,7 @@ def test_no_row_is_on_two_sides_of_a_fold(
         for side in sides:
             assert side.dtype == np.int64
             assert len(side) > 0
-            assert 0 <= side[0]
+            assert side[0] >= 0
             assert side[-1] < deal.n
             assert (np.diff(side) > 0).all()
         together = np.concatenate(sides)
@@ -177,7 +178,7 @@ def test_a_group_never_crosses_and_validation_comes_after_training(
     for fold in dealt(protocol_of(name, example), deal, steered):
         own = fold.watches_scored_rows
         sides = [fold.train, *([] if own else [fold.watched]), fold.scored]
-        for earlier, later in zip(sides, sides[1:], strict=False):
+        for earlier, later in itertools.pairwise(sides):
             if deal.groups is not None:
                 assert not set(deal.groups[earlier]) & set(deal.groups[later])
             if deal.time is not None:

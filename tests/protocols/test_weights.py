@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.utils.class_weight import compute_class_weight
 
-from dlrun.data.samples import Dataset, Samples
+from dlrun.data.samples import Samples
 from dlrun.errors import DataError
 from dlrun.protocols.weights import class_weights, sample_weights
 
@@ -96,47 +96,42 @@ def test_classes_and_rows_weighted_at_once(rows: Any, run: Callable[..., Any]) -
     assert_history(fold.history, theirs)
 
 
-def dataset_of(task: str, classes: dict[str, tuple[str, ...]]) -> Dataset:
-    nothing = Samples({"x": np.zeros(1)}, {"y": np.zeros(1)}, np.arange(1))
-    return Dataset(nothing, task, classes, has_test=False, test_rows=None, description="")  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(
     ("given", "task", "classes", "message"),
     [
         (
             "balanced",
             "regression",
-            {},
+            (),
             "class_weight needs one target with classes; this task is regression",
         ),
         (
             {"bea": 2.0},
             "multiclass",
-            {"y": ("ant", "bee", "cat")},
+            ("ant", "bee", "cat"),
             "class_weight names the class 'bea', which the target does not have; its classes "
             "are ant, bee, cat",
         ),
         (
             {3: 1.0},
             "multiclass",
-            {},
+            (),
             "class_weight names the class '3', which the target does not have; its classes are "
             "0, 1, 2",
         ),
     ],
 )
 def test_class_weights_that_cannot_be(
-    given: Any, task: str, classes: dict[str, tuple[str, ...]], message: str
+    given: Any, task: Any, classes: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(DataError) as error:
-        class_weights(given, np.asarray([0, 1, 2]), dataset_of(task, classes))
+        class_weights(given, np.asarray([0, 1, 2]), task, classes)
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("targets", [[1, 1, 0, 2], np.eye(3)[[1, 1, 0, 2]]])
 def test_one_hot_targets_have_the_same_class_weights(targets: Any) -> None:
-    weights = class_weights("balanced", np.asarray(targets), dataset_of("multiclass", {}))
+    weights = class_weights("balanced", np.asarray(targets), "multiclass", ())
     assert weights == {0: 4 / 3, 1: 2 / 3, 2: 4 / 3}
 
 

@@ -50,8 +50,10 @@ def command(
       dlrun predict runs/20261121-101530-houses-3f2a --input new.csv --output prices.csv
     """
     from dlrun.cli.output import print_json
-    from dlrun.workflows.predict import predict, save_predictions
+    from dlrun.workflows.predict import check_output_file, predict, save_predictions
 
+    if output is not None:
+        check_output_file(output)
     predictions = predict(run_dir, input_file, runs_dir=runs_dir, overrides=overrides)
     for finding in predictions.findings:
         click.echo(f"note: {finding}", err=True)

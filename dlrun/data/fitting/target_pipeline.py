@@ -122,14 +122,16 @@ def _fit_target(
     steps: Sequence[TargetStep], name: str, dataset: Dataset, train: Samples
 ) -> FittedTarget:
     column, classes = train.targets[name], dataset.classes.get(name)
+    # How many classes there are is part of the question: a fold need not have rows of each.
+    known = dataset.labels.get(name, column)
     named = [step.member_name() for step in steps]
     if column.dtype == object and "label_index" not in named:
         steps = [LabelIndex(), *steps]
     fitted = []
     with _errors_name(name, train):
         for step in steps:
-            state = step.fit(column, classes)
-            column = step.apply(column, state)
+            state = step.fit(known, classes)
+            column = known = step.apply(column, state)
             fitted.append(FittedTargetStep(step, state))
             if isinstance(step, LabelIndex):
                 classes = tuple(state["names"])

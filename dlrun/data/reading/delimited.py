@@ -9,7 +9,7 @@ import itertools
 import lzma
 import warnings
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ _OPENERS: dict[str, Callable[..., IO[Any]]] = {
 COMPRESSED = tuple(_OPENERS)
 """File endings that are unpacked while reading."""
 
+OTHER_SEPARATORS = (";", "\t", "|")
+"""What else may stand between two columns."""
 
 _UNREADABLE = (UnicodeError, LookupError, OSError, EOFError, lzma.LZMAError, zlib.error)
 
@@ -115,13 +117,7 @@ def column_names(file: Path, layout: Layout) -> list[str]:
     Raises:
         DataError: The file is empty or cannot be decoded, or its header names a column twice.
     """
-    try:
-        first = next(records(file, layout), None)
-    except _UNREADABLE as error:
-        raise _unreadable(file, layout, error) from error
-    if first is None:
-        raise DataError(f"{file}: the file is empty")
-    line, fields = first
+    line, fields = first_record(file, layout)
     if not layout.header:
         return _given_names(file, layout, len(fields))
     # pandas names the unnamed column that `DataFrame.to_csv` writes first in the same way.
@@ -133,6 +129,28 @@ def column_names(file: Path, layout: Layout) -> list[str]:
                 f"(fields {before + 1} and {i + 1})"
             )
     return names
+
+
+def first_record(file: Path, layout: Layout) -> tuple[int, list[str]]:
+    """Return the first record that is not blank: its line, from 1, and its fields.
+
+    Raises:
+        DataError: The file is empty or cannot be decoded.
+    """
+    try:
+        first = next(records(file, layout), None)
+    except _UNREADABLE as error:
+        raise _unreadable(file, layout, error) from error
+    if first is None:
+        raise DataError(f"{file}: the file is empty")
+    return first
+
+
+def other_separator(header: Sequence[str]) -> str | None:
+    """What seems to stand between the columns of a header that was read as one column."""
+    if len(header) > 1:
+        return None
+    return next((mark for mark in OTHER_SEPARATORS if mark in header[0]), None)
 
 
 def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
@@ -183,6 +201,12 @@ def _refuse_uneven_rows(file: Path, layout: Layout, expected: int) -> None:
     for line, fields in records(file, layout):
         # A separator at the end of every line adds an empty field, and no harm.
         if len(fields) != expected and not (len(fields) == expected + 1 and not fields[-1]):
+            _, header = first_record(file, layout)
+            if (mark := other_separator(header)) is not None:
+                raise DataError(
+                    f"{file}: the header is one column, '{header[0]}', but line {line} has "
+                    f"{len(fields)}; is the `separator` {mark!r}?"
+                )
             raise DataError(
                 f"{file}:{line}: expected {expected} fields, found {len(fields)}; a field that "
                 f"holds the separator {layout.separator_of(file)!r} must stand in quotes"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dlrun.errors import DataError
 from dlrun.registry.suggest import did_you_mean
+from dlrun.store.paths import display_path
 
 Paths = str | list[str]
 """A path, several, or a glob; relative ones start at the config's folder."""
@@ -35,25 +36,27 @@ def find_files(paths: Paths, base: Path) -> list[Path]:
     return files
 
 
-def absolute(paths: Paths, base: Path) -> Paths:
-    """Return the same paths, absolute."""
-    if isinstance(paths, str):
-        return str(_at(paths, base).absolute())
-    return [str(_at(path, base).absolute()) for path in paths]
+def refuse_shared(
+    files: Sequence[Path],
+    test_files: Sequence[Path],
+    named: str = "`path`",
+    why: str = "rows that are scored must not be trained on",
+) -> None:
+    """Raise an error where a test file is one of the other files too.
 
-
-def refuse_shared(files: Sequence[Path], test_files: Sequence[Path]) -> None:
-    """Raise an error where a test file is a training file too.
+    Args:
+        files: The other files: those of the training rows, unless said otherwise.
+        test_files: Files of rows that are kept apart.
+        named: The option that names the other files.
+        why: The rule that a shared file breaks.
 
     Raises:
         DataError: There is one.
     """
-    training = {file.resolve() for file in files}
+    others = {file.resolve() for file in files}
     for file in test_files:
-        if file.resolve() in training:
-            raise DataError(
-                f"{file}: also named by `path`; rows that are scored must not be trained on"
-            )
+        if file.resolve() in others:
+            raise DataError(f"{file}: also named by {named}; {why}")
 
 
 def _matches(entry: str, base: Path) -> list[Path]:
@@ -62,8 +65,11 @@ def _matches(entry: str, base: Path) -> list[Path]:
         return [path]
     if path.is_dir():
         raise DataError(f"{path}: a folder; name the files in it, or a glob such as {path}/*.csv")
-    if glob.has_magic(entry):
-        found = sorted(Path(match) for match in glob.glob(str(path), recursive=True))
+    pattern = str(Path(entry).expanduser())
+    if glob.has_magic(path.name) or (glob.has_magic(pattern) and not path.parent.is_dir()):
+        found = sorted(
+            _at(match, base) for match in glob.glob(pattern, root_dir=base, recursive=True)
+        )
         if files := [match for match in found if match.is_file()]:
             return files
         raise DataError(f"{path}: no file matches")
@@ -71,7 +77,7 @@ def _matches(entry: str, base: Path) -> list[Path]:
 
 
 def _at(entry: str, base: Path) -> Path:
-    return base / Path(entry).expanduser()
+    return Path(display_path(base / Path(entry).expanduser()))
 
 
 def _neighbour(path: Path) -> str:

@@ -105,6 +105,15 @@ def is_boolean(table: Table, name: str) -> bool:
     return bool(words) and all(word.lower() in BOOLEAN_WORDS for word in words)
 
 
+def boolean_words(table: Table, name: str) -> tuple[str, str]:
+    """Return how a boolean column writes false and true: the first word that it has for each,
+    `false` and `true` where it has none."""
+    words = {False: "false", True: "true"}
+    for word in reversed(as_texts(table, name, table.series(name)).words):
+        words[_BOOLEAN_TEXTS[word.lower()]] = word
+    return words[False], words[True]
+
+
 def to_array(table: Table, name: str, kind: ColumnType) -> Array:
     """Return a column as an array (see `dlrun.data.samples.Columns` for the kinds).
 

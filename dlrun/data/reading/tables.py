@@ -115,6 +115,11 @@ def is_table(file: Path) -> bool:
     return _ending(file) not in (".npz", ".npy")
 
 
+def is_delimited(file: Path) -> bool:
+    """Whether a file is read as text with a separator between its columns."""
+    return is_table(file) and _ending(file) not in (*_JSON_LINES, *_PARQUET)
+
+
 def is_json_lines(file: Path) -> bool:
     """Whether a file is read as JSON lines."""
     return _ending(file) in _JSON_LINES

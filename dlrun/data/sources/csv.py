@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from dlrun.data.reading.delimited import Layout
-from dlrun.data.reading.files import Paths, absolute, find_files, refuse_shared
+from dlrun.data.reading.files import Paths, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
-from dlrun.data.reading.table_columns import ColumnType, column_type, findings, to_array
+from dlrun.data.reading.table_columns import (
+    ColumnType,
+    boolean_words,
+    column_type,
+    findings,
+    to_array,
+)
 from dlrun.data.reading.tables import Table, read_table
 from dlrun.data.samples import Array, Columns, Wanted
 from dlrun.data.source import Loaded, Part, Source, Test
@@ -105,12 +110,6 @@ class Csv(Source):
     def with_test_files(self, path: Paths) -> Csv:
         return self.model_copy(update={"test": Test(path=path)})
 
-    def resolved_paths(self, base: Path) -> Self:
-        changed: dict[str, object] = {"path": absolute(self.path, base)}
-        if self.test is not None and self.test.path is not None:
-            changed["test"] = Test(path=absolute(self.test.path, base))
-        return self.model_copy(update=changed)
-
     def _layout(self) -> Layout:
         return Layout(
             separator=self.separator,
@@ -160,6 +159,7 @@ class Csv(Source):
             features=columns,
             targets=targets,
             extras={name: _extra(table, name) for name in extra},
+            classes={n: boolean_words(table, n) for n in targets if types[n] == "boolean"},
             description=f"{len(table)} rows of {len(features)} features from {place}",
             findings=tuple(notes),
         )

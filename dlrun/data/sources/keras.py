@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from dlrun.data.reading import class_names
 from dlrun.data.reading.extras import split_extras
@@ -176,10 +176,9 @@ class Keras(Source):
                 raise ValueError(f"{self.name} has no option `{option}`; it {takes}")
         return self
 
-    @model_serializer(mode="wrap")
-    def _own_options_only(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def own_options(self) -> list[str]:
         left_out = _LOADER_OPTIONS - set(_DATA_SETS[self.name].options)
-        return {name: value for name, value in serialize(self).items() if name not in left_out}
+        return [name for name in super().own_options() if name not in left_out]
 
     @property
     def brings_test(self) -> bool:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
 from pydantic import model_validator
 
 from dlrun.data.reading.arrays import ArrayFiles
-from dlrun.data.reading.files import Paths, absolute, find_files, refuse_shared
+from dlrun.data.reading.files import Paths, find_files, refuse_shared
 from dlrun.data.samples import Array, Columns
 from dlrun.data.source import Loaded, Part, Source, Test
 from dlrun.errors import DataError
@@ -65,12 +64,6 @@ class Npz(Source):
 
     def with_test_files(self, path: Paths) -> Npz:
         return self.model_copy(update={"test": Test(path=path)})
-
-    def resolved_paths(self, base: Path) -> Self:
-        changed: dict[str, object] = {"path": absolute(self.path, base)}
-        if self.test is not None and self.test.path is not None:
-            changed["test"] = Test(path=absolute(self.test.path, base))
-        return self.model_copy(update=changed)
 
     def _loaded(
         self,

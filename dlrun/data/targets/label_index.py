@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ class LabelIndex(TargetStep):
     """Makes labels (text, booleans, numbers) their classes' indices, (n,) int32.
 
     The order of the classes is that of the option, else that of the data's class names, else
-    the sorted labels of the training rows. Integer labels whose classes the data names are
-    indices already and stay as they are.
+    the sorted labels. Integer labels whose classes the data names are indices already and stay
+    as they are, unless the option orders them.
     """
 
     classes: list[Label] | None = None
-    """The labels in the order of their indices. Default: the data's own order."""
+    """The labels, or the data's names for them, in the order of their indices. Default: the
+    data's own order."""
 
     @field_validator("classes")
     @classmethod
@@ -35,15 +37,16 @@ class LabelIndex(TargetStep):
 
     def fit(self, target: Array, classes: tuple[str, ...] | None) -> State:
         """Return `labels`, as they stand in the data, and `names`, both in order of index."""
+        named: dict[Any, str] = {}
+        if classes is not None:
+            named = dict(zip(classes if target.dtype == object else count(), classes, strict=False))
         if self.classes is not None:
-            labels: list[Any] = self.classes
-        elif classes is not None:
-            labels = list(classes) if target.dtype == object else list(range(len(classes)))
-            return {"labels": labels, "names": list(classes)}
+            label_of = {name: label for label, name in named.items()}
+            labels = [label_of.get(_name(label), label) for label in self.classes]
         else:
             known = [value for value in _labels(target) if value is not None and value == value]
-            labels = sorted(set(known))
-        return {"labels": labels, "names": [_name(label) for label in labels]}
+            labels = list(named) or sorted(set(known))
+        return {"labels": labels, "names": [named.get(label, _name(label)) for label in labels]}
 
     def apply(self, target: Array, state: State) -> Array:
         index = {label: position for position, label in enumerate(state["labels"])}
@@ -72,4 +75,6 @@ def _labels(target: Array) -> list[Any]:
 
 
 def _name(label: Label) -> str:
+    if isinstance(label, bool):
+        return str(label).lower()
     return f"{label:g}" if isinstance(label, float) else str(label)

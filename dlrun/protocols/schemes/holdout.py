@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
-
 import numpy as np
 
-from dlrun.data.reading.files import absolute
 from dlrun.data.splits import Deal
 from dlrun.errors import DataError
 from dlrun.protocols.protocol import Fold, Protocol
@@ -20,12 +16,6 @@ class Holdout(Protocol):
     validation: float | Validation | None = 0.2
     """The rows to hold out: a fraction, or one of `fraction`, `samples`, `first`, `path`;
     `null` holds nothing out and trains the final model on all non-test rows."""
-
-    def resolved_paths(self, base: Path) -> Self:
-        if not isinstance(self.validation, Validation) or self.validation.path is None:
-            return self
-        validation = Validation(path=absolute(self.validation.path, base))
-        return self.model_copy(update={"validation": validation})
 
     @property
     def one_model(self) -> bool:

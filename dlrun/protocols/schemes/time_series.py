@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from dlrun.protocols.protocol import Fold
 class TimeSeries(Folded):
     """Train on the past and score on the stretch that follows, several times, each time with
     a longer past (scikit-learn's `TimeSeriesSplit`)."""
+
+    in_time_order: ClassVar[bool] = True
 
     folds: int = Field(default=5, ge=2)
     """Number of stretches that are scored."""

@@ -6,6 +6,8 @@ import math
 import time
 from typing import Any
 
+import numpy as np
+
 from dlrun.errors import TrainingError
 from dlrun.models.objects import REFUSALS, reason
 from dlrun.training.engine import Arrays, FitRequest, FitResult, History
@@ -42,9 +44,9 @@ class KerasEngine:
 def _run(request: FitRequest, monitor: Any) -> None:
     request.model.fit(
         request.train.inputs,
-        request.train.targets,
+        _as_column(request.model, request.train.targets),
         sample_weight=request.train.weights,
-        validation_data=_validation_data(request.validation),
+        validation_data=_validation_data(request.model, request.validation),
         validation_batch_size=max(request.batch_size, VALIDATION_BATCH_SIZE),
         epochs=request.epochs,
         batch_size=request.batch_size,
@@ -66,12 +68,20 @@ def _failures() -> tuple[type[Exception], ...]:
     return (*REFUSALS, RuntimeError, tf.errors.OpError)
 
 
-def _validation_data(validation: Arrays | None) -> tuple[Any, ...] | None:
+def _validation_data(model: Any, validation: Arrays | None) -> tuple[Any, ...] | None:
     if validation is None:
         return None
+    targets = _as_column(model, validation.targets)
     if validation.weights is None:
-        return (validation.inputs, validation.targets)
-    return (validation.inputs, validation.targets, validation.weights)
+        return (validation.inputs, targets)
+    return (validation.inputs, targets, validation.weights)
+
+
+def _as_column(model: Any, targets: np.ndarray) -> np.ndarray:
+    """Targets (n,) as (n, 1) where the output is: F1Score takes no others, and the metric hinge
+    broadcasts them against each other."""
+    one_column = model.built and tuple(model.output_shape[1:]) == (1,)
+    return targets[:, None] if one_column and targets.ndim == 1 else targets
 
 
 def _monitor(request: FitRequest, interrupt: Interrupt) -> Any:
@@ -99,7 +109,8 @@ def _monitor(request: FitRequest, interrupt: Interrupt) -> Any:
             interrupt.heed()
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            values = {name: float(value) for name, value in (logs or {}).items()}
+            # F1 over several classes is a number for each of them.
+            values = {name: float(np.mean(value)) for name, value in (logs or {}).items()}
             values["learning_rate"] = self.learning_rate
             for name, value in values.items():
                 self.history_so_far.setdefault(name, []).append(value)

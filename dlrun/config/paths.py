@@ -1,0 +1,49 @@
+"""Paths in a config start from the folder of the file that holds them."""
+
+from __future__ import annotations
+
+import glob
+from pathlib import Path
+
+from dlrun.config.document import Node
+from dlrun.errors import Path as KeyPath
+
+DATA_PATHS: tuple[KeyPath, ...] = (
+    ("dataset", "path"),
+    ("dataset", "test", "path"),
+    ("evaluation", "validation", "path"),
+)
+"""Where paths to data stand: one each, or a list of them."""
+
+
+def with_absolute_paths(root: Node) -> Node:
+    """Return a config whose paths to data mean the same from anywhere: `extends` mixes those of
+    several folders, and one in an override starts from the working directory."""
+    for path in DATA_PATHS:
+        root = _absolute_at(root, path)
+    return root
+
+
+def absolute(entry: str, folder: Path) -> str:
+    """Return a path or glob absolute; the folder's own `[ ]` and `*` are no wildcards in it."""
+    given, folder = Path(entry).expanduser(), folder.absolute()
+    if given.is_absolute() or not glob.has_magic(entry) or (folder / given).exists():
+        return str(folder / given)
+    return str(Path(glob.escape(str(folder))) / given)
+
+
+def _absolute_at(node: Node, path: KeyPath) -> Node:
+    if not path:
+        return _absolute(node)
+    key, *rest = path
+    if node.mapping is None or key not in node.mapping:
+        return node
+    return node.with_entry(key, _absolute_at(node.mapping[key], tuple(rest)), node.keys[key])
+
+
+def _absolute(node: Node) -> Node:
+    if isinstance(node.value, list):
+        return Node([_absolute(entry) for entry in node.value], node.place)
+    if not isinstance(node.value, str) or not node.value:
+        return node
+    return Node(absolute(node.value, node.place.folder or Path.cwd()), node.place)
