@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
-from dlrun.errors import TrainingError
-from dlrun.models.objects import REFUSALS, reason
-from dlrun.training.engine import Arrays, FitRequest, FitResult, History
-
-# Validation has no gradient to keep small: larger batches give the same means sooner.
-VALIDATION_BATCH_SIZE = 256
+from dlrun.training.engine import Arrays, FitRequest, FitResult
+from dlrun.training.reporting import EpochReport, failures_named
 
 
 class KerasEngine:
@@ -25,39 +20,26 @@ class KerasEngine:
         Raises:
             TrainingError: A step failed, or the loss became NaN; names the epoch.
         """
-        monitor = _monitor(request)
+        report = EpochReport(request)
+        interrupted = False
         try:
-            request.model.fit(
-                request.train.inputs,
-                request.train.targets,
-                sample_weight=request.train.weights,
-                validation_data=_validation_data(request.validation),
-                validation_batch_size=max(request.batch_size, VALIDATION_BATCH_SIZE),
-                epochs=request.epochs,
-                batch_size=request.batch_size,
-                shuffle=request.shuffle,
-                class_weight=request.class_weight,
-                callbacks=[*request.callbacks, monitor],
-                verbose=0,
-            )
+            with failures_named(report):
+                request.model.fit(
+                    request.train.inputs,
+                    request.train.targets,
+                    sample_weight=request.train.weights,
+                    validation_data=_validation_data(request.validation),
+                    validation_batch_size=request.validation_batch_size,
+                    epochs=request.epochs,
+                    batch_size=request.batch_size,
+                    shuffle=request.shuffle,
+                    class_weight=request.class_weight,
+                    callbacks=[*request.callbacks, _monitor(report)],
+                    verbose=0,
+                )
         except KeyboardInterrupt:
-            return FitResult(history=monitor.history_so_far, interrupted=True)
-        except _failures() as error:
-            raise TrainingError(
-                f"training failed in epoch {monitor.epoch}: {reason(error)}"
-            ) from error
-        return FitResult(history=monitor.history_so_far, interrupted=False)
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """What Keras and the backend raise where a step cannot be computed."""
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return (*REFUSALS, RuntimeError)
-    import tensorflow as tf
-
-    return (*REFUSALS, RuntimeError, tf.errors.OpError)
+            interrupted = True
+        return FitResult(request.model, report.history, interrupted)
 
 
 def _validation_data(validation: Arrays | None) -> tuple[Any, ...] | None:
@@ -68,36 +50,21 @@ def _validation_data(validation: Arrays | None) -> tuple[Any, ...] | None:
     return (validation.inputs, validation.targets, validation.weights)
 
 
-def _monitor(request: FitRequest) -> Any:
+def _monitor(report: EpochReport) -> Any:
     """A callback that reports every step and epoch, learning rate included."""
     import keras
 
     class Monitor(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.history_so_far: History = {}
-            self.epoch = 0
-            self.started = 0.0
-
         def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            self.epoch = epoch + 1
+            report.epoch = epoch + 1
             self.started = time.perf_counter()
             self.learning_rate = float(self.model.optimizer.learning_rate)
 
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-            request.on_step(self.epoch, batch + 1, self.params["steps"])
+            report.step(batch + 1)
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            values = {name: float(value) for name, value in (logs or {}).items()}
-            values["learning_rate"] = self.learning_rate
-            for name, value in values.items():
-                self.history_so_far.setdefault(name, []).append(value)
-            request.on_epoch(self.epoch, values, time.perf_counter() - self.started)
-            if math.isnan(values["loss"]):
-                raise TrainingError(
-                    f"the loss became NaN in epoch {self.epoch}, and no later epoch can mend that; "
-                    "lower the learning rate, scale the inputs (`standardize`), or clip gradients "
-                    "(the optimizer's `clipnorm`)"
-                )
+            seconds = time.perf_counter() - self.started
+            report.epoch_ended(logs or {}, self.learning_rate, seconds)
 
     return Monitor()
