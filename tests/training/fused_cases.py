@@ -144,7 +144,7 @@ CASES = {
     "activity regularizer": Case(_dense(activity_regularizer="l1"), xla=True),
     "constraint": Case(_dense(kernel_constraint="max_norm"), xla=True),
     "class weights": Case(_dense(), class_weight={0: 0.3, 2: 4.0}, xla=True),
-    "weighted line": Case(lambda: [], classes=0, metrics=lambda: ["mae"], weights=True),
+    "weighted line": Case(list, classes=0, metrics=lambda: ["mae"], weights=True),
     "row weights": Case(_dense(), weights=True, xla=True),
     "clipnorm": Case(_dense(), optimizer=_adam(clipnorm=0.1), xla=True),
     "global clipnorm": Case(_dense(), optimizer=_adam(global_clipnorm=0.1), xla=True),
