@@ -84,6 +84,8 @@ def choose(work: Work, engine: str = "auto", xla: bool | None = None) -> Choice:
         return Choice("keras", False, "asked for")
     if (obstacle := obstacle_to_fusing(work)) is not None:
         return Choice("keras", False, obstacle)
+    if engine == "auto" and work.gpu:
+        return Choice("keras", False, "fused epochs were not measured against fit on a GPU")
     if xla is not None:
         return Choice("fused", xla, f"XLA {'on' if xla else 'off'}: asked for")
     if (obstacle := obstacle_to_xla(work)) is not None:
@@ -104,7 +106,7 @@ def obstacle_to_xla(work: Work) -> str | None:
     """Return why XLA would not help, or would change more than rounding, or None."""
     saved = work.steps * (STEP_MS + work.products / PRODUCTS_PER_MS)
     table = [
-        (work.gpu, "not measured on a GPU"),
+        (work.gpu, "it was not measured on a GPU"),
         (work.random_layer is not None, f"{work.random_layer} would draw other numbers"),
         (work.slow_layer is not None, f"{work.slow_layer} may be slower with it"),
         (work.inputs > MOST_INPUTS, "it is slow to gather inputs as large as these"),

@@ -52,7 +52,12 @@ IMDB_DENSE = replace(BOSTON, products=512 * 160_305, inputs=512 * 10_000, steps=
             False,
             "XLA off: Dropout would draw other numbers",
         ),
-        (replace(BOSTON, gpu=True), "fused", False, "XLA off: not measured on a GPU"),
+        (
+            replace(BOSTON, gpu=True),
+            "keras",
+            False,
+            "fused epochs were not measured against fit on a GPU",
+        ),
         (
             replace(BOSTON, batch_callback="TerminateOnNaN"),
             "keras",
@@ -69,5 +74,8 @@ def test_the_rule(work: Work, name: str, xla: bool, reason: str) -> None:
 def test_what_is_asked_for_is_done() -> None:
     assert choose(BOSTON, engine="keras") == Choice("keras", False, "asked for")
     assert choose(BOSTON, xla=False) == Choice("fused", False, "XLA off: asked for")
+    gpu = replace(BOSTON, gpu=True)
+    expected = Choice("fused", False, "XLA off: it was not measured on a GPU")
+    assert choose(gpu, engine="fused") == expected
     slow = replace(BOSTON, slow_layer="LSTM")
     assert choose(slow, engine="fused", xla=True) == Choice("fused", True, "XLA on: asked for")
