@@ -10,7 +10,7 @@ SECONDS_A_CALL = 0.3
 """What a call should last: short enough to answer the user, long enough to make the time
 between two calls count for nothing."""
 
-FIRST_STEPS = 4
+FIRST_STEPS = 1
 GROWTH = 8
 """How many times more steps a call takes on than the one before, at most."""
 
