@@ -58,17 +58,20 @@ class Training(Section):
     callbacks: list[KerasComponent] = Field(default_factory=list)
     """Keras callbacks, in order."""
 
-    class_weight: (
-        Literal["balanced"] | dict[str | int, Annotated[float, Field(ge=0)]] | None
-    ) = None
+    class_weight: Literal["balanced"] | dict[str | int, Annotated[float, Field(ge=0)]] | None = None
     """Weight of each class in the loss: `balanced` (inverse frequency in the training rows) or
     a mapping from class to weight."""
 
     sample_weight: str | None = None
     """Column that holds the weight of each row in the loss; it is then no feature."""
 
-    engine: Literal["keras"] = "keras"
-    """What runs the epochs: `keras` is Keras' own `fit`."""
+    engine: Literal["auto", "fused", "keras"] = "auto"
+    """What runs the epochs: `fused` compiles whole epochs, `keras` is Keras' own `fit`, `auto`
+    fuses where it can."""
+
+    xla: bool | None = None
+    """Whether XLA compiles fused epochs; default: where a fixed rule expects it to be faster and
+    to differ in nothing but rounding."""
 
 
 class Evaluation(Section):

@@ -23,9 +23,9 @@ from dlrun.protocols.result import FoldResult
 from dlrun.protocols.weights import class_weights, sample_weights, weighted_by_class
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
-from dlrun.training.engine import Arrays, FitRequest, FitResult
-from dlrun.training.engines.keras import KerasEngine
+from dlrun.training.engine import Arrays, FitRequest, History
 from dlrun.training.prediction import predict
+from dlrun.training.trainer import Trainer
 
 Array = np.ndarray
 
@@ -52,10 +52,14 @@ def run_fold(
     fold: Fold,
     measures: Sequence[Measure],
     chosen: Measure,
+    trainer: Trainer,
     observer: Observer,
     recorder: Recorder,
 ) -> FoldResult:
-    """Fit the preprocessing and a fresh model on the fold's training rows, and score it."""
+    """Fit the preprocessing and a fresh model on the fold's training rows, and score it.
+
+    The result's model is to be used before the trainer's next fit.
+    """
     started = time.perf_counter()
     pipeline = fit_pipeline(
         config.preprocess, config.target_steps, dataset, dataset.samples.take(fold.train)
@@ -66,15 +70,23 @@ def run_fold(
     if fold.watched is not None and not fold.watches_scored_rows:
         watched = prepare(config, dataset, pipeline, fold.watched)
     model = fresh_model(config, train.arrays, shifted(config.seed, fold.index))
-    fitted = _fit(
-        config, dataset, fold, model, pipeline, measures, (train, watched), observer, recorder
+    units = _units(measures, pipeline.target_scale)
+    request = _request(config, dataset, fold, model, (train, watched), units, observer, recorder)
+    # Keras' refusals come before there is a run directory.
+    build_callbacks(config.training.callbacks)
+    choice = trainer.choose(request, config.training.callbacks)
+    recorder.training_begins(fold.index, choice)
+    callbacks = build_callbacks(
+        config.training.callbacks, lambda: recorder.callback_folder(fold.index)
     )
-    best = _best_epoch(fitted.history, chosen)
-    judged = judge(model, pipeline, dataset, train.truth, scored, measures, chosen)
+    fitted = trainer.fit(replace(request, callbacks=callbacks))
+    history = _in_units(fitted.history, units)
+    best = _best_epoch(history, chosen)
+    judged = judge(fitted.model, pipeline, dataset, train.truth, scored, measures, chosen)
     return FoldResult(
         index=fold.index,
         iteration=fold.iteration,
-        history=fitted.history,
+        history=history,
         measures=judged.measures,
         score=judged.measures.get(chosen.name),
         baseline=judged.baseline,
@@ -85,7 +97,7 @@ def run_fold(
         seconds=time.perf_counter() - started,
         interrupted=fitted.interrupted,
         findings=tuple(pipeline.findings((scored or train).samples)),
-        model=model,
+        model=fitted.model,
         pipeline=pipeline,
     )
 
@@ -126,19 +138,19 @@ def fresh_model(config: Config, train: Arrays, seed: int) -> Any:
     return model
 
 
-def _fit(
+def _request(
     config: Config,
     dataset: Dataset,
     fold: Fold,
     model: Any,
-    pipeline: Pipeline,
-    measures: Sequence[Measure],
     rows: tuple[Prepared, Prepared | None],
+    units: Mapping[str, float],
     observer: Observer,
     recorder: Recorder,
-) -> FitResult:
+) -> FitRequest:
+    """What one fit needs, all but its callbacks."""
     train, watched = rows
-    units = _units(measures, pipeline.target_scale)
+    training = config.training
 
     def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
         logs = {name: value * units.get(name, 1.0) for name, value in logs.items()}
@@ -148,33 +160,29 @@ def _fit(
     def on_step(epoch: int, step: int, steps: int) -> None:
         observer.step_ended(fold.index, epoch, step, steps)
 
-    training = config.training
     weights, class_weight = weighted_by_class(
         train.arrays.weights,
         class_weights(training.class_weight, train.arrays.targets, dataset),
         train.arrays.targets,
     )
-    # Keras' refusals come before there is a run directory.
-    build_callbacks(training.callbacks)
-    recorder.training_begins(fold.index)
-    request = FitRequest(
+    return FitRequest(
         model=model,
         train=replace(train.arrays, weights=weights),
         validation=None if watched is None else watched.arrays,
         epochs=training.epochs,
         batch_size=training.batch_size,
+        seed=shifted(config.seed, fold.index),
         shuffle=training.shuffle,
         class_weight=class_weight,
-        callbacks=build_callbacks(training.callbacks, lambda: recorder.callback_folder(fold.index)),
         on_epoch=on_epoch,
         on_step=on_step,
     )
-    fitted = KerasEngine().fit(request)
-    history = {
-        name: [value * units.get(name, 1.0) for value in values]
-        for name, values in fitted.history.items()
+
+
+def _in_units(history: History, units: Mapping[str, float]) -> History:
+    return {
+        name: [value * units.get(name, 1.0) for value in values] for name, values in history.items()
     }
-    return FitResult(history, fitted.interrupted)
 
 
 def _units(measures: Sequence[Measure], target_scale: float) -> Mapping[str, float]:

@@ -137,6 +137,4 @@ def _figures(dataset: Dataset, rows: Prepared, predictions: np.ndarray) -> dict[
         return regression_figures(rows.truth, predictions, names, rows=numbers).as_dict()
     several = dataset.task == "multilabel"
     classes = names if several else next(iter(dataset.classes.values()), None)
-    return classification_figures(
-        rows.truth, predictions, classes, multilabel=several
-    ).as_dict()
+    return classification_figures(rows.truth, predictions, classes, multilabel=several).as_dict()

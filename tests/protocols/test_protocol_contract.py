@@ -121,7 +121,7 @@ def test_no_row_is_on_two_sides_of_a_fold(
         for side in sides:
             assert side.dtype == np.int64
             assert len(side) > 0
-            assert 0 <= side[0]
+            assert side[0] >= 0
             assert side[-1] < deal.n
             assert (np.diff(side) > 0).all()
         together = np.concatenate(sides)

@@ -91,9 +91,7 @@ def test_corrupting_held_out_rows_changes_nothing_that_was_learnt(
         honest = learn(loaded, dataset, fold)
         spoilt = learn(loaded, corrupted(dataset, fold.scored), fold)
         assert_same_state(honest.pipeline, spoilt.pipeline)
-        for one, other in zip(
-            honest.model.get_weights(), spoilt.model.get_weights(), strict=True
-        ):
+        for one, other in zip(honest.model.get_weights(), spoilt.model.get_weights(), strict=True):
             np.testing.assert_array_equal(one, other)
         assert honest.history["loss"] == spoilt.history["loss"]
         # The corruption itself is seen where it may be.

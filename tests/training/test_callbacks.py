@@ -58,7 +58,10 @@ def test_what_keras_refuses_says_where() -> None:
         (callback("ReduceLROnPlateau", monitor="val_mae"), True),
         (callback("ModelCheckpoint", filepath="m.keras"), False),
         (callback("ModelCheckpoint", filepath="m.keras", save_best_only=True), True),
-        (callback("ModelCheckpoint", filepath="m.keras", monitor="mae", save_best_only=True), False),
+        (
+            callback("ModelCheckpoint", filepath="m.keras", monitor="mae", save_best_only=True),
+            False,
+        ),
         (callback("CSVLogger", filename="a.csv"), False),
         (callback("TerminateOnNaN"), False),
     ],

@@ -61,9 +61,7 @@ def read_new_rows(
     return _from_table(file, columns, layout or Layout(), booleans)
 
 
-def _from_table(
-    file: Path, columns: Wanted, layout: Layout, booleans: Collection[str]
-) -> Columns:
+def _from_table(file: Path, columns: Wanted, layout: Layout, booleans: Collection[str]) -> Columns:
     for name, (kind, shape) in columns.items():
         if kind == "sequences" or shape:
             what = "sequences" if kind == "sequences" else f"arrays of shape {shape}"
