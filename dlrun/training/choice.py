@@ -11,8 +11,8 @@ from typing import Literal
 
 EngineName = Literal["fused", "keras"]
 
-COMPILING_PAYS_MS = 1000.0
-"""Milliseconds that XLA must save: about what it takes longer to compile."""
+COMPILING_PAYS_MS = 2000.0
+"""Milliseconds that XLA must save: about twice what it takes longer to compile."""
 
 STEP_MS = 0.08
 """Milliseconds that XLA saves in each step between the operations of a dense network."""
