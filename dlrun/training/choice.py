@@ -86,6 +86,9 @@ def choose(work: Work, engine: str = "auto", xla: bool | None = None) -> Choice:
         return Choice("keras", False, obstacle)
     if engine == "auto" and work.gpu:
         return Choice("keras", False, "fused epochs were not measured against fit on a GPU")
+    if engine == "auto" and work.slow_layer is not None:
+        unknown = f"fused epochs were not shown to be faster than fit with {work.slow_layer}"
+        return Choice("keras", False, unknown)
     if xla is not None:
         return Choice("fused", xla, f"XLA {'on' if xla else 'off'}: asked for")
     if (obstacle := obstacle_to_xla(work)) is not None:
@@ -110,7 +113,7 @@ def obstacle_to_xla(work: Work) -> str | None:
         (work.random_layer is not None, f"{work.random_layer} would draw other numbers"),
         (work.slow_layer is not None, f"{work.slow_layer} may be slower with it"),
         (work.inputs > MOST_INPUTS, "it is slow to gather inputs as large as these"),
-        (work.products > MOST_PRODUCTS, "steps as large as these gain nothing"),
+        (work.products > MOST_PRODUCTS, "steps as large as these were not shown to gain"),
         (saved < COMPILING_PAYS_MS, "too few steps to be worth compiling"),
     ]
     return next((reason for holds, reason in table if holds), None)
