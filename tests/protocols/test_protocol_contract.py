@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_a_group_never_crosses_and_validation_comes_after_training(
     for fold in dealt(protocol_of(name, example), deal, steered):
         own = fold.watches_scored_rows
         sides = [fold.train, *([] if own else [fold.watched]), fold.scored]
-        for earlier, later in zip(sides, sides[1:], strict=False):
+        for earlier, later in itertools.pairwise(sides):
             if deal.groups is not None:
                 assert not set(deal.groups[earlier]) & set(deal.groups[later])
             if deal.time is not None:
