@@ -415,7 +415,8 @@ def main() -> int:
     described = json.loads(written).get("keras", built["keras"])
     if described != built["keras"]:
         print(
-            f"{TARGET.name} is of Keras {described}, and {built['keras']} is installed: not compared"
+            f"not compared: {TARGET.name} is of Keras {described}, and {built['keras']} is "
+            "installed"
         )
         return 0
     print(f"{TARGET.name} is not what the installed Keras gives: run {__file__}", file=sys.stderr)

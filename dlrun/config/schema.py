@@ -65,8 +65,13 @@ class Training(Section):
     sample_weight: str | None = None
     """Column that holds the weight of each row in the loss; it is then no feature."""
 
-    engine: Literal["keras"] = "keras"
-    """What runs the epochs: `keras` is Keras' own `fit`."""
+    engine: Literal["auto", "fused", "keras"] = "auto"
+    """What runs the epochs: `fused` compiles whole epochs, `keras` is Keras' own `fit`, `auto`
+    fuses where it can."""
+
+    xla: bool | None = None
+    """Whether XLA compiles fused epochs; default: where a fixed rule expects it to be faster and
+    to differ in nothing but rounding."""
 
 
 class Evaluation(Section):

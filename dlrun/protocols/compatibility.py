@@ -69,9 +69,7 @@ def output_findings(
     if width > max(len(names), 1) and names and loss.name not in _OF_EMBEDDINGS:
         found.append(f"the last layer gives {width} values for {len(names)} classes")
     if task == "multilabel" and width > 1 and any(m.name in _OF_THE_LARGEST for m in metrics):
-        found.append(
-            "accuracy compares only the largest output of each row; use binary_accuracy"
-        )
+        found.append("accuracy compares only the largest output of each row; use binary_accuracy")
     return found
 
 

@@ -18,6 +18,7 @@ from dlrun.protocols.observer import Observer, Recorder
 from dlrun.protocols.protocol import Fold, Protocol
 from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.training.callbacks import watches_validation
+from dlrun.training.trainer import Trainer
 
 Array = np.ndarray
 
@@ -42,12 +43,14 @@ def run_experiment(
     observer.experiment_started(
         config.name, len(folds), config.training.epochs, chosen.name, chosen.direction
     )
+    training = config.training
+    trainer = Trainer(training.engine, training.xla, fits=len(folds) / len(_sizes(folds)))
     results: list[FoldResult] = []
     parameters = 0
     try:
         for fold in folds:
             observer.fold_started(fold.index)
-            result = run_fold(config, dataset, fold, measures, chosen, observer, recorder)
+            result = run_fold(config, dataset, fold, measures, chosen, trainer, observer, recorder)
             parameters = result.model.count_params()
             recorder.fold(result)
             observer.fold_ended(fold.index, result.score, result.seconds)
@@ -68,6 +71,11 @@ def run_experiment(
         parameters=parameters,
         seconds=time.perf_counter() - started,
     )
+
+
+def _sizes(folds: Sequence[Fold]) -> set[tuple[int, int]]:
+    """The different numbers of training and watched rows."""
+    return {(len(f.train), 0 if f.watched is None else len(f.watched)) for f in folds}
 
 
 def folds_of(config: Config, dataset: Dataset) -> list[Fold]:

@@ -23,9 +23,9 @@ from dlrun.protocols.result import FoldResult
 from dlrun.protocols.weights import class_weights, sample_weights, weighted_by_class
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
-from dlrun.training.engine import Arrays, FitRequest, FitResult
-from dlrun.training.engines.keras import KerasEngine
+from dlrun.training.engine import Arrays, FitRequest, History
 from dlrun.training.prediction import predict
+from dlrun.training.trainer import Trainer
 
 Array = np.ndarray
 
@@ -52,10 +52,14 @@ def run_fold(
     fold: Fold,
     measures: Sequence[Measure],
     chosen: Measure,
+    trainer: Trainer,
     observer: Observer,
     recorder: Recorder,
 ) -> FoldResult:
-    """Fit the preprocessing and a fresh model on the fold's training rows, and score it."""
+    """Fit the preprocessing and a fresh model on the fold's training rows, and score it.
+
+    The result's model is to be used before the trainer's next fit.
+    """
     started = time.perf_counter()
     pipeline = fit_pipeline(
         config.preprocess, config.target_steps, dataset, dataset.samples.take(fold.train)
@@ -67,15 +71,25 @@ def run_fold(
         watched = prepare(config, dataset, pipeline, fold.watched)
     held_out = [rows.arrays for rows in (scored, watched) if rows is not None]
     model = fresh_model(config, train.arrays, held_out, shifted(config.seed, fold.index))
-    fitted = _fit(
-        config, dataset, fold, model, pipeline, measures, (train, watched), observer, recorder
+    units = _units(measures, pipeline.target_scale)
+    request = _request(
+        config, dataset, fold, model, pipeline, (train, watched), units, observer, recorder
     )
-    best = _best_epoch(fitted.history, chosen)
-    judged = judge(model, pipeline, dataset, train.truth, scored, measures, chosen)
+    # Keras' refusals come before there is a run directory.
+    build_callbacks(config.training.callbacks)
+    choice = trainer.choose(request, config.training.callbacks)
+    recorder.training_begins(fold.index, choice)
+    callbacks = build_callbacks(
+        config.training.callbacks, lambda: recorder.callback_folder(fold.index)
+    )
+    fitted = trainer.fit(replace(request, callbacks=callbacks))
+    history = _in_units(fitted.history, units)
+    best = _best_epoch(history, chosen)
+    judged = judge(fitted.model, pipeline, dataset, train.truth, scored, measures, chosen)
     return FoldResult(
         index=fold.index,
         iteration=fold.iteration,
-        history=fitted.history,
+        history=history,
         measures=judged.measures,
         score=judged.measures.get(chosen.name),
         baseline=judged.baseline,
@@ -86,7 +100,7 @@ def run_fold(
         seconds=time.perf_counter() - started,
         interrupted=fitted.interrupted,
         findings=tuple(pipeline.findings((scored or train).samples)),
-        model=model,
+        model=fitted.model,
         pipeline=pipeline,
     )
 
@@ -135,19 +149,20 @@ def fresh_model(config: Config, train: Arrays, held_out: Sequence[Arrays], seed:
     return model
 
 
-def _fit(
+def _request(
     config: Config,
     dataset: Dataset,
     fold: Fold,
     model: Any,
     pipeline: Pipeline,
-    measures: Sequence[Measure],
     rows: tuple[Prepared, Prepared | None],
+    units: Mapping[str, float],
     observer: Observer,
     recorder: Recorder,
-) -> FitResult:
+) -> FitRequest:
+    """What one fit needs, all but its callbacks."""
     train, watched = rows
-    units = _units(measures, pipeline.target_scale)
+    training = config.training
 
     def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
         logs = {name: value * units.get(name, 1.0) for name, value in logs.items()}
@@ -157,34 +172,38 @@ def _fit(
     def on_step(epoch: int, step: int, steps: int) -> None:
         observer.step_ended(fold.index, epoch, step, steps)
 
-    training = config.training
     names = next(iter(pipeline.classes.values()), ())
     weights, class_weight = weighted_by_class(
         train.arrays.weights,
         class_weights(training.class_weight, train.arrays.targets, dataset.task, names),
         train.arrays.targets,
     )
-    # Keras' refusals come before there is a run directory.
-    build_callbacks(training.callbacks)
-    recorder.training_begins(fold.index)
-    request = FitRequest(
+    return FitRequest(
         model=model,
-        train=replace(train.arrays, weights=weights),
-        validation=None if watched is None else watched.arrays,
+        train=_aligned(model, replace(train.arrays, weights=weights)),
+        validation=None if watched is None else _aligned(model, watched.arrays),
         epochs=training.epochs,
         batch_size=training.batch_size,
+        seed=shifted(config.seed, fold.index),
         shuffle=training.shuffle,
         class_weight=class_weight,
-        callbacks=build_callbacks(training.callbacks, lambda: recorder.callback_folder(fold.index)),
         on_epoch=on_epoch,
         on_step=on_step,
     )
-    fitted = KerasEngine().fit(request)
-    history = {
-        name: [value * units.get(name, 1.0) for value in values]
-        for name, values in fitted.history.items()
+
+
+def _aligned(model: Any, arrays: Arrays) -> Arrays:
+    """Rows with targets (n,) as (n, 1) where the output is: F1Score takes no others, and the
+    metric hinge broadcasts them against each other."""
+    if arrays.targets.ndim > 1 or tuple(model.output_shape[1:]) != (1,):
+        return arrays
+    return replace(arrays, targets=arrays.targets[:, None])
+
+
+def _in_units(history: History, units: Mapping[str, float]) -> History:
+    return {
+        name: [value * units.get(name, 1.0) for value in values] for name, values in history.items()
     }
-    return FitResult(history, fitted.interrupted)
 
 
 def _units(measures: Sequence[Measure], target_scale: float) -> Mapping[str, float]:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from dlrun.protocols.result import FoldResult
+from dlrun.training.choice import Choice
 
 
 class Observer(Protocol):
@@ -48,8 +49,8 @@ class Observer(Protocol):
 class Recorder(Protocol):
     """What keeps the results as they come."""
 
-    def training_begins(self, fold: int) -> None:
-        """Data and model of a fold are ready; its first step comes next."""
+    def training_begins(self, fold: int, choice: Choice) -> None:
+        """Data and model of a fold are ready; its first step comes next, by the chosen engine."""
         ...
 
     def callback_folder(self, fold: int) -> Path:

@@ -15,6 +15,9 @@ Array = np.ndarray
 History = dict[str, list[float]]
 """Metric name, as Keras writes it, to one value an epoch."""
 
+# Validation has no gradient to keep small: larger batches give the same means sooner.
+VALIDATION_BATCH_SIZE = 256
+
 
 @dataclass(frozen=True)
 class Arrays:
@@ -30,23 +33,33 @@ class Arrays:
     targets: Array
     weights: Array | None = None
 
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def head(self, count: int) -> Arrays:
+        """Return the first rows."""
+        weights = None if self.weights is None else self.weights[:count]
+        return Arrays(self.inputs[:count], self.targets[:count], weights)
+
 
 @dataclass(frozen=True)
 class FitRequest:
     """Everything one fit needs.
 
     Args:
-        model: A compiled `keras.Model`; trained in place.
+        model: A compiled `keras.Model` with its initial weights.
         train: Rows to learn from.
         validation: Rows to measure after every epoch, or None.
         epochs: Passes over the training rows at most.
         batch_size: Rows in a gradient step.
+        seed: Decides the order of the rows in every epoch.
         shuffle: Whether every epoch sees the rows in another order.
         class_weight: Class index to weight in the loss, or None.
         callbacks: Keras callbacks, in order.
         on_epoch: Called after every epoch with its number (from 1), its metrics as floats
             and the seconds it took.
-        on_step: Called after every step with the epoch, steps done and steps in all.
+        on_step: Called as steps are done, not always after each one, with the epoch, steps
+            done and steps in all.
     """
 
     model: Any
@@ -54,11 +67,22 @@ class FitRequest:
     validation: Arrays | None
     epochs: int
     batch_size: int
+    seed: int = 0
     shuffle: bool = True
     class_weight: dict[int, float] | None = None
     callbacks: list[Any] = field(default_factory=list)
     on_epoch: Callable[[int, dict[str, float], float], None] = lambda epoch, logs, seconds: None
     on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps in an epoch, a last partial batch included."""
+        return -(-len(self.train) // self.batch_size)
+
+    @property
+    def validation_batch_size(self) -> int:
+        """Rows that are measured at once."""
+        return max(self.batch_size, VALIDATION_BATCH_SIZE)
 
 
 @dataclass(frozen=True)
@@ -66,10 +90,12 @@ class FitResult:
     """What a fit came to.
 
     Args:
+        model: The trained `keras.Model`.
         history: Every metric of every completed epoch, learning rate included.
         interrupted: Whether the user stopped it; the model is as the last step left it.
     """
 
+    model: Any
     history: History
     interrupted: bool
 
@@ -78,5 +104,11 @@ class Engine(Protocol):
     """What runs the epochs."""
 
     def fit(self, request: FitRequest) -> FitResult:
-        """Train `request.model` in place."""
+        """Train `request.model` in place.
+
+        An engine keeps what it compiled for the next fit of the same model object.
+
+        Raises:
+            TrainingError: A step cannot be computed.
+        """
         ...

@@ -18,6 +18,7 @@ from dlrun.reports.curves import draw_run_curves
 from dlrun.store.environment import environment_facts
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.training.backend import device_facts
+from dlrun.training.choice import Choice
 from dlrun.workflows.data_facts import data_facts
 from dlrun.workflows.loading import start_and_load
 from dlrun.workflows.next_step import next_command
@@ -55,8 +56,9 @@ def execute(
         for finding in dataset.findings:
             observer.note(finding)
 
-        def create(splits: Splits) -> RunDirectory:
-            directory = _new_run(config, dataset, splits, runs_dir, backend)
+        def create(splits: Splits, choice: Choice) -> RunDirectory:
+            pinned = _pinned(config, backend, choice)
+            directory = _new_run(pinned, dataset, splits, runs_dir, choice)
             if transcript is not None:
                 transcript.attach(directory)
             return directory
@@ -86,23 +88,30 @@ def components_located(config: Config) -> Iterator[None]:
 
 
 def _new_run(
-    config: Config, dataset: Dataset, splits: Splits, runs_dir: Path, backend: str
+    config: Config, dataset: Dataset, splits: Splits, runs_dir: Path, choice: Choice
 ) -> RunDirectory:
     directory = RunDirectory.create(runs_dir, config.name)
     directory.start(
         {
             "name": config.name,
             "seed": config.seed,
-            "engine": config.training.engine,
+            "engine": choice.as_dict(),
             **device_facts(),
             **environment_facts(),
         }
     )
     directory.write_config(config.given)
-    directory.write_resolved(dump_yaml({**config.as_given(), "backend": backend}))
+    directory.write_resolved(dump_yaml(config.as_given()))
     directory.write_splits(splits)
     directory.write_data(data_facts(dataset, splits))
     return directory
+
+
+def _pinned(config: Config, backend: str, choice: Choice) -> Config:
+    """The same config with everything named that was chosen for it."""
+    chosen = {"engine": choice.name, "xla": choice.xla if choice.name == "fused" else None}
+    training = config.training.model_copy(update=chosen)
+    return config.model_copy(update={"backend": backend, "training": training})
 
 
 def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory) -> Run:

@@ -11,6 +11,7 @@ from dlrun.models.files import save_model
 from dlrun.protocols.result import FoldResult
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
+from dlrun.training.choice import Choice
 
 Splits = Mapping[str, np.ndarray]
 """Row numbers, (k,) int64, by the name of the split."""
@@ -24,11 +25,11 @@ class RunRecorder:
 
     Args:
         create: Makes the run directory and writes what is known before training, the row
-            numbers of every split included.
+            numbers of every split and the chosen engine included.
         one_model: Whether the run has one model (kept at its top) or one for each fold.
     """
 
-    def __init__(self, create: Callable[[Splits], RunDirectory], one_model: bool) -> None:
+    def __init__(self, create: Callable[[Splits, Choice], RunDirectory], one_model: bool) -> None:
         self._create = create
         self._one_model = one_model
         self._splits: Splits = {}
@@ -38,9 +39,10 @@ class RunRecorder:
         """Keep the row numbers of every split until there is a place for them."""
         self._splits = splits
 
-    def training_begins(self, fold: int) -> None:
+    def training_begins(self, fold: int, choice: Choice) -> None:
         """Make the run directory, if this is the first fold."""
-        self._run()
+        if self.directory is None:
+            self.directory = self._create(self._splits, choice)
 
     def callback_folder(self, fold: int) -> Path:
         """Return the folder for the files of a fold's callbacks."""
@@ -61,8 +63,7 @@ class RunRecorder:
             place.write_predictions({"rows": result.rows, "predictions": result.predictions})
 
     def _run(self) -> RunDirectory:
-        if self.directory is None:
-            self.directory = self._create(self._splits)
+        assert self.directory is not None
         return self.directory
 
     def _place(self, fold: int) -> TrainingFolder:

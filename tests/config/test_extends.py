@@ -141,17 +141,68 @@ def test_a_chain_across_folders(tmp_path: Path) -> None:
     }
 
 
-def test_paths_start_at_the_file_that_holds_them(tmp_path: Path) -> None:
-    (tmp_path / "shared").mkdir()
-    rest = "architecture: {layers: [{Dense: 1}]}\nloss: mse\noptimizer: adam\n"
+REST = "architecture: {layers: [{Dense: 1}]}\nloss: mse\noptimizer: adam\n"
+
+
+def test_every_path_starts_at_the_file_that_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("shared", "own", "here"):
+        (tmp_path / folder).mkdir()
     (tmp_path / "shared" / "base.yaml").write_text(
-        f"dataset: {{source: csv, path: rows.csv, target: y}}\n{rest}", encoding="utf-8"
+        "dataset: {source: csv, path: [rows.csv, ../more.csv], target: y, test: {path: t.csv}}\n"
+        f"evaluation: {{validation: {{path: v.csv}}}}\n{REST}",
+        encoding="utf-8",
     )
-    child = tmp_path / "child.yaml"
-    child.write_text("extends: shared/base.yaml\n", encoding="utf-8")
-    config = load_config(child)
-    assert config.base == tmp_path / "shared"
-    assert config.as_given()["dataset"]["path"] == str(tmp_path / "shared" / "rows.csv")
-    child.write_text("extends: shared/base.yaml\ndataset: {path: own.csv}\n", encoding="utf-8")
-    assert load_config(child).base == tmp_path
-    assert load_config(child, ["dataset.path=else.csv"]).base == tmp_path
+    child = tmp_path / "own" / "child.yaml"
+    child.write_text(
+        "extends: ../shared/base.yaml\ndataset: {test: {path: t.csv}}\n", encoding="utf-8"
+    )
+    monkeypatch.chdir(tmp_path / "here")
+
+    def paths(*overrides: str) -> list[Any]:
+        given = load_config(Path("../own/child.yaml"), overrides).as_given()
+        (tmp_path / "own" / "resolved.yaml").write_text(json.dumps(given))
+        assert load_config(tmp_path / "own" / "resolved.yaml").as_given() == given
+        dataset, held_out = given["dataset"], given["evaluation"]["validation"]
+        named = [*dataset["path"], dataset["test"]["path"], held_out["path"]]
+        return [str(Path(path).resolve().relative_to(tmp_path)) for path in named]
+
+    assert paths() == ["shared/rows.csv", "more.csv", "own/t.csv", "shared/v.csv"]
+    assert paths(
+        "dataset.path.1=o.csv", "dataset.test.path=o.csv", "evaluation.validation.path=o.csv"
+    ) == ["shared/rows.csv", "here/o.csv", "here/o.csv", "here/o.csv"]
+
+
+def test_a_folder_whose_name_looks_like_a_glob_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "x[1]*"
+    folder.mkdir()
+    for name in ("a.csv", "b.csv", "c[2].csv"):
+        (folder / name).write_text("y\n1\n", encoding="utf-8")
+    file = folder / "c.yaml"
+
+    def found(path: str) -> list[str]:
+        file.write_text(f"dataset: {{source: csv, path: '{path}', target: y}}\n{REST}")
+        given = load_config(file).as_given()["dataset"]["path"]
+        return [str(found.relative_to(folder)) for found in find_files(given, Path("/nowhere"))]
+
+    assert found("*.csv") == ["a.csv", "b.csv", "c[2].csv"]
+    assert found("[ab].csv") == ["a.csv", "b.csv"]
+    assert found("c[2].csv") == ["c[2].csv"]
+    assert found("a.csv") == ["a.csv"]
+    assert [path.name for path in find_files("[ab].*", folder)] == ["a.csv", "b.csv"]
+    with pytest.raises(DataError, match=r"aa.csv: no such file; did you mean 'a.csv'"):
+        found("aa.csv")
+
+
+def test_what_stands_beside_a_choice_is_kept_with_it(tmp_path: Path) -> None:
+    base = "dataset: {test: {fraction: 0.2}}\n"
+    assert merged(tmp_path, "dataset: {test: {shuffle: false}}", base)["dataset"]["test"] == {
+        "fraction": 0.2, "shuffle": False,
+    }  # fmt: skip
+    base = "dataset: {test: {fraction: 0.2, shuffle: false}}\n"
+    assert merged(tmp_path, "dataset: {test: {fraction: 0.3}}", base)["dataset"]["test"] == {
+        "fraction": 0.3, "shuffle": False,
+    }  # fmt: skip
+    other = merged(tmp_path, "dataset: {test: {path: t.csv}}", base)
+    assert other["dataset"]["test"] == {"path": "t.csv"}

@@ -39,7 +39,7 @@ def load(tmp_path: Path) -> Any:
     return load
 
 
-def test_a_whole_config(load: Any) -> None:
+def test_a_whole_config(load: Any, tmp_path: Path) -> None:
     config = load("""
 name: houses
 seed: 3
@@ -61,7 +61,7 @@ evaluation: {protocol: kfold, folds: 4, score: mse}
 """)
     assert (config.name, config.seed, config.backend) == ("houses", 3, "jax")
     assert isinstance(config.dataset, Csv)
-    assert config.dataset.path == "houses.csv"
+    assert config.dataset.path == str(tmp_path / "houses.csv")
     assert config.preprocess == [Standardize(columns=["rooms"]), Rescale(scale="1/255")]
     assert config.target_steps == [OneHot()]
     hidden, output = config.architecture.layers
@@ -209,11 +209,24 @@ def test_written_out_a_config_says_everything_that_holds(
     ]  # fmt: skip
     assert plain["backend"] == "jax"
     assert plain["training"] == {
-        "epochs": 10, "batch_size": 32, "shuffle": True, "callbacks": [], "engine": "keras",
+        "epochs": 10, "batch_size": 32, "shuffle": True, "callbacks": [], "engine": "auto",
     }  # fmt: skip
     assert plain["evaluation"] == {
         "protocol": "holdout", "shuffle": True, "validation": 0.2, "score": "mae",
     }  # fmt: skip
+
+
+def test_written_out_a_section_says_only_what_means_something_there(load: Any) -> None:
+    def dataset(text: str) -> Any:
+        return load(SMALL.replace("{source: sklearn, name: iris}", text)).as_given()["dataset"]
+
+    assert dataset("{source: keras, name: mnist}") == {"source": "keras", "name": "mnist"}
+    assert dataset("{source: keras, name: boston_housing}") == {
+        "source": "keras", "name": "boston_housing", "test_split": 0.2, "seed": 113,
+    }  # fmt: skip
+    table = "{source: csv, path: /a.csv, target: y, test: "
+    assert dataset(table + "{path: /t.csv}}")["test"] == {"path": "/t.csv"}
+    assert dataset(table + "{fraction: 0.3}}")["test"] == {"fraction": 0.3, "shuffle": True}
 
 
 def test_a_null_that_is_not_the_default_is_kept(load: Any) -> None:

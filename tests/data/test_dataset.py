@@ -177,3 +177,25 @@ def test_the_description_counts_classes_and_gives_the_range_of_quantities():
         "mean": pytest.approx(values.mean()),
         "greatest": values.max(),
     }
+
+
+def test_test_rows_that_are_not_shuffled_are_the_last_ones_under_every_protocol(tmp_path):
+    np.savez(tmp_path / "d.npz", x=np.arange(10), y=np.arange(10) % 2)
+    source = Npz(path="d.npz", test={"fraction": 0.25, "shuffle": False}, limit=4)
+    for seed in (0, 1):
+        dataset = load_dataset(source, tmp_path, seed, regression=False)
+        assert dataset.test_rows.tolist() == [7, 8, 9]
+        assert dataset.samples.rows.tolist() == [0, 1, 2, 3]
+        assert load_test(source, tmp_path, seed, regression=False).rows.tolist() == [7, 8, 9]
+
+
+def test_a_test_file_is_no_validation_file(tmp_path):
+    for name in ("d", "t"):
+        np.savez(tmp_path / f"{name}.npz", x=np.arange(4), y=np.asarray([0, 1, 0, 1]))
+    source = Npz(path="d.npz", test={"path": "t.npz"})
+    with pytest.raises(DataError) as error:
+        load_dataset(source, tmp_path, 0, validation="*t.npz", regression=False)
+    assert str(error.value) == (
+        f"{tmp_path}/t.npz: also named by `test.path`; test rows must not choose the model that "
+        "they score"
+    )

@@ -173,10 +173,3 @@ def test_options_of_other_data_sets_are_refused():
     with pytest.raises(pydantic.ValidationError) as error:
         Keras.model_validate({"name": "imdb", "test": {"fraction": 0.2}})
     assert "Keras brings test data for imdb; leave out `test`" in str(error.value)
-
-
-def test_only_the_options_of_the_data_set_are_written_out():
-    assert Keras(name="mnist").model_dump() == {"test": None, "limit": None, "name": "mnist"}
-    reuters = Keras(name="reuters", num_words=1000)
-    assert Keras.model_validate(reuters.model_dump()) == reuters
-    assert reuters.model_dump()["test_split"] == 0.2

@@ -252,14 +252,6 @@ def test_a_limit_keeps_the_first_rows_and_the_same_test_rows(example, tmp_path):
         )
 
 
-def test_the_source_with_its_paths_resolved_reads_the_same_from_anywhere(example, tmp_path):
-    source = make(example)
-    moved = source.resolved_paths(tmp_path)
-    again = type(source).model_validate(moved.model_dump())
-    there = load_dataset(again, Path("/nowhere"), 0, regression=False)
-    assert_equal(there.samples, load_dataset(source, tmp_path, 0, regression=False).samples)
-
-
 def test_reading_a_config_imports_no_heavy_library():
     code = (
         "import sys; from dlrun.registry.families import SOURCES; "

@@ -20,6 +20,7 @@ PAGES = [
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/config.md",
+    "docs/engine.md",
     "docs/first-run.md",
     "docs/protocols.md",
     "docs/python.md",

@@ -19,6 +19,8 @@ from dlrun.protocols.fold import run_fold
 from dlrun.protocols.measures import measures_of, select_measure
 from dlrun.protocols.protocol import Fold
 from dlrun.protocols.result import FoldResult, Outcome
+from dlrun.training.choice import Choice
+from dlrun.training.trainer import Trainer
 from dlrun.workflows.loading import start_and_load
 from dlrun.workflows.silence import Silence
 
@@ -35,11 +37,12 @@ class Memory:
     row_numbers: dict[str, np.ndarray] = field(default_factory=dict)
     epochs: list[tuple[int, int, dict[str, float]]] = field(default_factory=list)
     results: list[FoldResult] = field(default_factory=list)
+    weights: list[list[np.ndarray]] = field(default_factory=list)
 
     def splits(self, splits: Mapping[str, np.ndarray]) -> None:
         self.row_numbers = dict(splits)
 
-    def training_begins(self, fold: int) -> None:
+    def training_begins(self, fold: int, choice: Choice) -> None:
         """Nothing has to be made."""
 
     def callback_folder(self, fold: int) -> Path:
@@ -49,6 +52,8 @@ class Memory:
         self.epochs.append((fold, epoch, logs))
 
     def fold(self, result: FoldResult) -> None:
+        # The next fold trains the same model object anew.
+        self.weights.append(result.model.get_weights())
         self.results.append(result)
 
 
@@ -64,7 +69,7 @@ class Ran:
     @property
     def weights(self) -> list[list[np.ndarray]]:
         """Every fold's trained weights."""
-        return [result.model.get_weights() for result in self.memory.results]
+        return self.memory.weights
 
 
 @pytest.fixture
@@ -102,6 +107,7 @@ def learn(tmp_path: Path) -> Callable[[Config, Dataset, Fold], FoldResult]:
         measures = measures_of(config.loss, config.metrics)
         chosen = select_measure(measures, config.evaluation.score)
         memory = Memory(tmp_path / "callbacks")
-        return run_fold(config, dataset, fold, measures, chosen, Silence(), memory)
+        trainer = Trainer(config.training.engine, config.training.xla)
+        return run_fold(config, dataset, fold, measures, chosen, trainer, Silence(), memory)
 
     return learn_fold

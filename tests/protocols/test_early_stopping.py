@@ -24,6 +24,7 @@ CONFIG = f"""
     optimizer: {{adam: {{learning_rate: 0.1}}}}
     metrics: [mae]
     training:
+      engine: keras
       epochs: 40
       batch_size: 32
       callbacks:

@@ -28,7 +28,7 @@ CONFIG = f"""
     loss: mse
     optimizer: {{rmsprop: {{learning_rate: 0.01}}}}
     metrics: [mae]
-    training: {{epochs: {EPOCHS}, batch_size: 16}}
+    training: {{engine: keras, epochs: {EPOCHS}, batch_size: 16}}
     evaluation: {{protocol: kfold, folds: {FOLDS}, score: mae}}
 """
 

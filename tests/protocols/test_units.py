@@ -19,7 +19,7 @@ CONFIG = """
     loss: mse
     optimizer: {SGD: {learning_rate: 0.05}}
     metrics: [mae, mse, RootMeanSquaredError, R2Score]
-    training: {epochs: 3, batch_size: 32}
+    training: {engine: keras, epochs: 3, batch_size: 32}
     evaluation: {protocol: holdout, validation: {samples: 100}, shuffle: false}
 """
 

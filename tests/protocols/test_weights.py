@@ -135,12 +135,22 @@ def test_one_hot_targets_have_the_same_class_weights(targets: Any) -> None:
     assert weights == {0: 4 / 3, 1: 2 / 3, 2: 4 / 3}
 
 
-@pytest.mark.parametrize("bad", [-1.0, float("nan")])
+@pytest.mark.parametrize("bad", [-1.0, float("nan"), float("inf")])
 def test_a_row_weight_that_is_none(bad: float) -> None:
     weights = {"weight": np.asarray([1.0, bad])}
     samples = Samples({"x": np.zeros(2)}, {}, np.asarray([4, 9]), extras=weights)
     with pytest.raises(DataError) as error:
         sample_weights("weight", samples)
     assert str(error.value) == (
-        f"sample_weight column 'weight' holds {bad} in row 9; weights must be 0 or more"
+        f"sample_weight column 'weight' holds {bad} in row 9; weights must be finite, and 0 or more"
+    )
+
+
+def test_row_weights_are_numbers() -> None:
+    weights = {"weight": np.asarray(["high", "low"], dtype=object)}
+    samples = Samples({"x": np.zeros(2)}, {}, np.asarray([4, 9]), extras=weights)
+    with pytest.raises(DataError) as error:
+        sample_weights("weight", samples)
+    assert str(error.value) == (
+        "sample_weight column 'weight' holds 'high' in row 4; weights must be numbers"
     )

@@ -1,0 +1,212 @@
+"""Whole epochs of a Keras model as one `tf.function`.
+
+Keras' own `train_step` and `test_step` run in `tf.while_loop`s over row numbers, so that loss,
+metrics, regularizers, clipping, schedules and random layers are what `fit` makes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from dlrun.models.objects import REFUSALS, reason
+from dlrun.training.engine import Arrays
+from dlrun.training.engines.fused.program import Array, CannotFuse, Measured, Stretch
+
+Rows = tuple[Any, ...]
+"""Inputs, targets and, where there are any, weights, as tensors."""
+
+
+class TensorFlowProgram:
+    """Training and validation of one model, compiled.
+
+    It is traced once for any number of rows; XLA compiles it anew for each.
+
+    Args:
+        model: A compiled `keras.Model`.
+        train: Training rows, of which dtypes and shapes of one row are looked at.
+        validation: The same for validation rows, or None.
+        batch_size: Rows in a gradient step.
+        validation_batch_size: Rows that are measured at once.
+        capacity: Epochs whose row orders a call takes.
+        xla: Whether XLA compiles it.
+
+    Raises:
+        CannotFuse: It cannot be traced, or a metric is no single number.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        train: Arrays,
+        validation: Arrays | None,
+        *,
+        batch_size: int,
+        validation_batch_size: int,
+        capacity: int,
+        xla: bool,
+    ) -> None:
+        self.capacity = capacity
+        self._model = model
+        self._batch_size = batch_size
+        self._validation_batch_size = validation_batch_size
+        self._xla = xla
+        self._names: list[str] = []
+        self._train: Rows = ()
+        self._validation: Rows = ()
+        signature = (
+            _specs(train),
+            () if validation is None else _specs(validation),
+            tf.TensorSpec((capacity, None), tf.int32),
+            tf.TensorSpec((5,), tf.int32),
+        )
+        self._function = tf.function(
+            self._stretch, input_signature=signature, jit_compile=xla, autograph=False
+        )
+        self._trace(train)
+
+    def load(self, train: Arrays, validation: Arrays | None) -> None:
+        """Put rows on the device, in place of earlier ones."""
+        self._train = _tensors(train)
+        self._validation = () if validation is None else _tensors(validation)
+
+    def deal(self, orders: Array) -> Any:
+        """Put row orders, (capacity, n) int32, on the device for `run`."""
+        return tf.constant(orders)
+
+    def run(self, orders: Any, stretch: Stretch) -> Measured:
+        """Train and measure in one call; see `Program`."""
+        numbers = np.array(
+            [
+                stretch.epochs,
+                stretch.first,
+                stretch.last,
+                stretch.first_check,
+                stretch.last_check,
+            ],
+            np.int32,
+        )
+        answer = self._function(self._train, self._validation, orders, numbers)
+        rates, *values = answer.numpy()[: stretch.epochs].T
+        count = len(self._names)
+        checked = zip(self._names, values[count:], strict=True) if self._validation else ()
+        return Measured(dict(zip(self._names, values[:count], strict=True)), dict(checked), rates)
+
+    def release(self) -> None:
+        """Let go of the rows on the device."""
+        self._train = self._validation = ()
+
+    def _trace(self, train: Arrays) -> None:
+        # Variables of metrics and optimizer cannot be made inside a traced function.
+        try:
+            self._model._symbolic_build(data_batch=_tensors(train.head(1)))
+            self._names = self._metric_names()
+            self._function.get_concrete_function()
+        except (*REFUSALS, RuntimeError, tf.errors.OpError) as error:
+            raise CannotFuse(f"TensorFlow cannot trace it: {reason(error)}") from error
+
+    def _metric_names(self) -> list[str]:
+        results = self._model.get_metrics_result()
+        for name, value in results.items():
+            if tf.rank(value) != 0:
+                raise CannotFuse(f"the metric '{name}' is more than one number")
+        return list(results)
+
+    def _stretch(self, train: Rows, validation: Rows, orders: Any, stretch: Any) -> Any:
+        """The traced function: all epochs of one stretch.
+
+        Returns:
+            (capacity, 1 + m) float32, or (capacity, 1 + 2 m) with validation: learning rate and
+            the m metrics of each epoch.
+        """
+        epochs, first, last, first_check, last_check = tf.unstack(stretch)
+        width = 1 + len(self._names) * (2 if validation else 1)
+        answer = tf.TensorArray(tf.float32, size=self.capacity, element_shape=(width,))
+
+        def an_epoch(epoch: Any, answer: Any) -> tuple[Any, Any]:
+            values = [self._model.optimizer.learning_rate]
+            self._reset_metrics_if((first == 0) & (last > 0))
+            self._train_steps(train, orders[epoch], first, last)
+            values += self._model.get_metrics_result().values()
+            if validation:
+                self._reset_metrics_if((first_check == 0) & (last_check > 0))
+                self._check_batches(validation, first_check, last_check)
+                values += self._model.get_metrics_result().values()
+            row = tf.stack([tf.cast(value, tf.float32) for value in values])
+            return epoch + 1, answer.write(epoch, row)
+
+        _, answer = tf.while_loop(
+            lambda epoch, _: epoch < epochs, an_epoch, (0, answer), parallel_iterations=1
+        )
+        return answer.stack()
+
+    def _train_steps(self, rows: Rows, order: Any, first: Any, last: Any) -> None:
+        def step(numbers: Any) -> None:
+            self._model.train_step(tuple(tf.gather(part, numbers) for part in rows))
+
+        self._batches(step, order, self._batch_size, first, last)
+
+    def _check_batches(self, rows: Rows, first: Any, last: Any) -> None:
+        def check(numbers: Any) -> None:
+            self._model.test_step(tuple(tf.gather(part, numbers) for part in rows))
+
+        self._batches(
+            check, tf.range(tf.shape(rows[0])[0]), self._validation_batch_size, first, last
+        )
+
+    def _batches(
+        self, action: Callable[[Any], None], order: Any, size: int, first: Any, last: Any
+    ) -> None:
+        """Do `action` with the row numbers of each batch from `first` to before `last`."""
+        count = tf.shape(order)[0]
+        if not self._xla:
+            _loop(
+                first, last, lambda i: action(order[i * size : tf.minimum((i + 1) * size, count)])
+            )
+            return
+        # XLA knows no shapes that depend on values: the last partial batch stands alone.
+        size = tf.minimum(size, count)
+        whole = count // size
+        _loop(first, tf.minimum(last, whole), lambda i: action(tf.slice(order, [i * size], [size])))
+        _if((first <= whole) & (whole < last), lambda: action(order[whole * size :]))
+
+    def _reset_metrics_if(self, condition: Any) -> None:
+        _if(condition, self._model.reset_metrics)
+
+
+def _loop(first: Any, last: Any, action: Callable[[Any], None]) -> None:
+    def body(i: Any) -> tuple[Any]:
+        action(i)
+        return (i + 1,)
+
+    tf.while_loop(lambda i: i < last, body, (first,), parallel_iterations=1)
+
+
+def _if(condition: Any, action: Callable[[], None]) -> None:
+    def yes() -> Any:
+        action()
+        return tf.constant(0)
+
+    tf.cond(condition, yes, lambda: tf.constant(0))
+
+
+def _tensors(rows: Arrays) -> Rows:
+    parts = (rows.inputs, rows.targets, rows.weights)
+    return tuple(tf.constant(part, _dtype(part)) for part in parts if part is not None)
+
+
+def _specs(rows: Arrays) -> Rows:
+    parts = (rows.inputs, rows.targets, rows.weights)
+    return tuple(
+        tf.TensorSpec((None, *part.shape[1:]), _dtype(part)) for part in parts if part is not None
+    )
+
+
+def _dtype(array: Array) -> Any:
+    """The type that Keras' `fit` gives an array: floats become `floatx`, all else stays."""
+    import keras
+
+    return tf.as_dtype(keras.config.floatx() if array.dtype.kind == "f" else array.dtype)

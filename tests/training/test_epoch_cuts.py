@@ -1,0 +1,45 @@
+"""How an epoch is cut into calls: every batch once, in order, and no call of nothing."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlrun.training.engines.fused.cuts import EpochLength
+from dlrun.training.engines.fused.pace import GROWTH, SECONDS_A_CALL, Pace
+
+COUNTS = st.integers(1, 40)
+
+
+@given(
+    steps=COUNTS,
+    checks=st.integers(0, 20),
+    batch_size=COUNTS,
+    check_size=COUNTS,
+    budgets=st.lists(st.integers(0, 400), min_size=1),
+)
+def test_every_batch_is_done_once_in_order(
+    steps: int, checks: int, batch_size: int, check_size: int, budgets: list[int]
+) -> None:
+    length = EpochLength(steps, batch_size, checks, check_size)
+    step = check = calls = 0
+    while stretch := length.next_stretch(step, check, budgets[calls % len(budgets)]):
+        assert (stretch.first, stretch.first_check) == (step, check)
+        assert length.rows_of(stretch) > 0
+        # Validation comes when the last step is done.
+        assert stretch.last == steps or stretch.last_check == 0
+        step, check, calls = stretch.last, stretch.last_check, calls + 1
+    assert (step, check) == (steps, checks)
+
+
+@given(speed=st.floats(1.0, 1e7), batch_size=st.integers(1, 512))
+def test_calls_soon_last_as_long_as_they_should(speed: float, batch_size: int) -> None:
+    pace = Pace(batch_size)
+    pace.took(pace.rows, 5.0)
+    assert pace.rows == batch_size  # the first call compiles, and tells nothing
+    for _ in range(12):
+        before = pace.rows
+        pace.took(pace.rows, pace.rows / speed)
+        assert pace.rows <= before * GROWTH
+    fitting = speed * SECONDS_A_CALL
+    assert pace.rows == max(1, int(fitting)) or abs(pace.rows - fitting) <= 1

@@ -1,0 +1,122 @@
+"""All fits of an experiment: one engine, one compiled model, and every fold as if it were alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from fused_cases import CASES
+from test_fused_histories import request_of, state
+
+from dlrun.errors import ComponentError
+from dlrun.registry.keras_component import KerasComponent
+from dlrun.training.engine import FitRequest
+from dlrun.training.engines.fused import tensorflow_program
+from dlrun.training.prediction import predict
+from dlrun.training.trainer import Trainer
+
+
+def callback(name: str, **arguments: Any) -> KerasComponent:
+    """A callback as the config names it."""
+    return KerasComponent("callback", name, name, arguments)
+
+
+def fold(seed: int, rows: int = 23, case: str = "dropout") -> FitRequest:
+    """One fold of an experiment: its own rows, its own initial state."""
+    return request_of(
+        CASES[case],
+        rows,
+        5,
+        model=CASES[case].model(seed),
+        train=CASES[case].rows(rows, seed=seed),
+        seed=seed,
+        shuffle=True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("engine", "case"),
+    [("fused", "dropout"), ("fused", "batch norm"), ("fused", "schedule"), ("keras", "batch norm")],
+)
+def test_a_fold_comes_out_as_if_it_were_the_only_one(engine: str, case: str) -> None:
+    together = Trainer(engine)
+    for seed in range(3):
+        rows = 23 if seed < 2 else 21
+        result = together.fit(fold(seed, rows, case))
+        alone = Trainer(engine).fit(fold(seed, rows, case))
+        assert result.history == alone.history
+        for ours, theirs in zip(state(result.model), state(alone.model), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        rows_to_predict = CASES[case].rows(300, seed=9).inputs
+        np.testing.assert_allclose(
+            predict(result.model, rows_to_predict),
+            alone.model.predict(rows_to_predict, verbose=0),
+            rtol=1e-6,
+        )
+
+
+def test_folds_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    traced = []
+    original = tensorflow_program.TensorFlowProgram._stretch
+
+    def stretch(self: Any, *arguments: Any) -> Any:
+        traced.append(self)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(tensorflow_program.TensorFlowProgram, "_stretch", stretch)
+    trainer = Trainer("fused")
+    for seed, rows in enumerate([23, 23, 24]):
+        trainer.fit(fold(seed, rows))
+    assert len(traced) == 1
+
+
+def test_a_fold_of_another_shape_gets_a_program_of_its_own() -> None:
+    trainer = Trainer("fused")
+    for case in ("dense", "image", "dense"):
+        result = trainer.fit(fold(0, case=case))
+        alone = Trainer("fused").fit(fold(0, case=case))
+        assert result.history == alone.history
+
+
+@pytest.mark.parametrize(
+    ("component", "engine"),
+    [
+        (callback("EarlyStopping"), "fused"),
+        (callback("ModelCheckpoint", filepath="best.keras"), "fused"),
+        (callback("ModelCheckpoint", filepath="best.keras", save_freq=10), "keras"),
+        (callback("TerminateOnNaN"), "keras"),
+        (callback("SwapEMAWeights"), "keras"),
+    ],
+)
+def test_callbacks_that_look_into_an_epoch_train_with_fit(
+    component: KerasComponent, engine: str
+) -> None:
+    assert Trainer().choose(fold(0), [component]).name == engine
+
+
+def test_fused_where_it_cannot_be_is_a_mistake_of_the_config() -> None:
+    with pytest.raises(ComponentError) as caught:
+        Trainer("fused").choose(fold(0), [callback("TerminateOnNaN")])
+    assert caught.value.path == ("training", "engine")
+    assert str(caught.value) == (
+        "training cannot be fused: TerminateOnNaN looks at every batch; use `engine: auto`"
+    )
+
+
+def test_what_tensorflow_cannot_trace_is_said() -> None:
+    import keras
+
+    class ReadsValues(keras.layers.Layer):
+        def call(self, inputs: Any, training: bool = False) -> Any:
+            if training:
+                inputs.numpy()
+            return inputs
+
+    request = fold(0, case="dense")
+    model = keras.Sequential([keras.Input((6,)), ReadsValues(), keras.layers.Dense(3)])
+    model.compile("sgd", "mse", run_eagerly=True)
+    request = FitRequest(model, request.train, None, epochs=1, batch_size=5)
+    with pytest.raises(ComponentError, match="^training cannot be fused: TensorFlow cannot trace"):
+        Trainer("fused").choose(request, [])
+    assert Trainer().choose(request, []).name == "keras"
