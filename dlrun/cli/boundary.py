@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
-from rich.console import Console
 
 from dlrun.cli.output import print_json
-from dlrun.cli.render import print_error, print_problems
 from dlrun.errors import ConfigError, DlrunError
 
 INTERRUPTED = 130
@@ -30,18 +28,24 @@ def report_error(error: Exception, arguments: Sequence[str]) -> int:
     status = _exit_status(error)
     if "--json" in arguments:
         print_json({"error": _facts(error), "exit_status": status})
-    console = Console(stderr=True)
     if isinstance(error, click.ClickException):
         error.show()
-    elif isinstance(error, ConfigError):
-        print_problems(console, error)
-    elif isinstance(error, DlrunError):
-        print_error(console, str(error))
-    elif isinstance(error, click.exceptions.Abort):
-        print_error(console, "interrupted")
     else:
-        print_error(console, _unexpected(error, arguments))
+        _show(error, arguments)
     return status
+
+
+def _show(error: Exception, arguments: Sequence[str]) -> None:
+    # Imported only where something went wrong: `dlrun --help` stays quick.
+    from rich.console import Console
+
+    from dlrun.cli.render import print_error
+
+    if isinstance(error, click.exceptions.Abort):
+        message: DlrunError | str = "interrupted"
+    else:
+        message = error if isinstance(error, DlrunError) else _unexpected(error, arguments)
+    print_error(Console(stderr=True), message)
 
 
 def _exit_status(error: Exception) -> int:

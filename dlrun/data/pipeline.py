@@ -79,10 +79,25 @@ class Pipeline:
         return 1.0 if math.isnan(scale) else scale
 
     @property
+    def keeps_target_unit(self) -> bool:
+        """Whether the model is trained on targets in their own unit."""
+        return self.target_pipeline.scale == 1.0
+
+    @property
+    def has_one_target_scale(self) -> bool:
+        """Whether all targets were divided by the same number."""
+        return not math.isnan(self.target_pipeline.scale)
+
+    @property
     def classes(self) -> dict[str, tuple[str, ...]]:
         """For each target whose classes have names, the names in the order of their indices."""
         fitted = self.target_pipeline.targets
         return {name: target.classes for name, target in fitted.items() if target.classes}
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in the order of their indices; empty where they have none."""
+        return next(iter(self.classes.values()), ())
 
     @property
     def expected_columns(self) -> Mapping[str, tuple[Kind, tuple[int, ...]]]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from dlrun.config.schema import Config
 from dlrun.data.samples import Task
 from dlrun.errors import ComponentError, Path
 from dlrun.metrics.formatting import figure
@@ -51,24 +52,23 @@ def check_output(
 
 def output_findings(
     output_shape: tuple[int | None, ...],
+    config: Config,
     task: Task,
     names: Sequence[str],
-    loss: KerasComponent,
-    metrics: Sequence[KerasComponent],
 ) -> list[str]:
     """What the user should know about a last layer that can be trained, one sentence each.
 
     Args:
         output_shape: The model's, with the batch axis.
+        config: Names the loss and the metrics.
         task: What is predicted.
         names: Class names; empty where nobody names them.
-        loss: As the config gives it.
-        metrics: As the config gives them.
     """
     width, found = output_shape[-1] or 0, []
-    if width > max(len(names), 1) and names and loss.name not in _OF_EMBEDDINGS:
+    if 0 < len(names) < width and config.loss.name not in _OF_EMBEDDINGS:
         found.append(f"the last layer gives {width} values for {len(names)} classes")
-    if task == "multilabel" and width > 1 and any(m.name in _OF_THE_LARGEST for m in metrics):
+    of_the_largest = any(metric.name in _OF_THE_LARGEST for metric in config.metrics)
+    if task == "multilabel" and width > 1 and of_the_largest:
         found.append("accuracy compares only the largest output of each row; use binary_accuracy")
     return found
 

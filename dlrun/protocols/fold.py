@@ -11,8 +11,7 @@ import numpy as np
 
 from dlrun.config.schema import Config
 from dlrun.data.pipeline import Pipeline, fit_pipeline
-from dlrun.data.samples import Dataset, Samples
-from dlrun.metrics.baselines import Baseline, baseline
+from dlrun.data.samples import Dataset, Samples, Task
 from dlrun.metrics.folds import best_epoch
 from dlrun.models.build import build_model, compile_model
 from dlrun.protocols.compatibility import check_output
@@ -20,11 +19,11 @@ from dlrun.protocols.measures import Measure
 from dlrun.protocols.observer import Observer, Recorder
 from dlrun.protocols.protocol import Fold, shifted
 from dlrun.protocols.result import FoldResult
+from dlrun.protocols.scoring import Scored, Truth, score_rows, truth_of
 from dlrun.protocols.weights import class_weights, sample_weights, weighted_by_class
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import Arrays, FitRequest, History
-from dlrun.training.prediction import predict
 from dlrun.training.trainer import Trainer
 
 Array = np.ndarray
@@ -32,18 +31,19 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Prepared:
-    """Rows of one fold, before and after preprocessing.
+    """Rows of one fold, ready for the model.
 
     Args:
-        samples: The rows as the source gave them.
         arrays: What the model sees.
-        truth: (n,) or (n, k) targets that errors are measured against: in their own unit for
-            regression, as the loss sees them for classification.
+        truth: Their targets.
+        rows: (n,) int64 row numbers, in the source's numbering.
+        findings: What the user should know of them, one sentence each.
     """
 
-    samples: Samples
     arrays: Arrays
-    truth: Array
+    truth: Truth
+    rows: Array
+    findings: tuple[str, ...]
 
 
 def run_fold(
@@ -61,14 +61,16 @@ def run_fold(
     The result's model is to be used before the trainer's next fit.
     """
     started = time.perf_counter()
-    pipeline = fit_pipeline(
-        config.preprocess, config.target_steps, dataset, dataset.samples.take(fold.train)
-    )
-    train = prepare(config, dataset, pipeline, fold.train)
-    scored = None if fold.scored is None else prepare(config, dataset, pipeline, fold.scored)
-    watched = scored
+    samples = dataset.samples
+    train_samples = samples.take(fold.train)
+    pipeline = fit_pipeline(config.preprocess, config.target_steps, dataset, train_samples)
+    train = prepare(config, dataset.task, pipeline, train_samples)
+    del train_samples
+    scored = watched = None
+    if fold.scored is not None:
+        scored = watched = prepare(config, dataset.task, pipeline, samples.take(fold.scored))
     if fold.watched is not None and not fold.watches_scored_rows:
-        watched = prepare(config, dataset, pipeline, fold.watched)
+        watched = prepare(config, dataset.task, pipeline, samples.take(fold.watched))
     held_out = [rows.arrays for rows in (scored, watched) if rows is not None]
     model = fresh_model(config, train.arrays, held_out, shifted(config.seed, fold.index))
     units = _units(measures, pipeline.target_scale)
@@ -83,9 +85,24 @@ def run_fold(
         config.training.callbacks, lambda: recorder.callback_folder(fold.index)
     )
     fitted = trainer.fit(replace(request, callbacks=callbacks))
+    # What is trained is kept before anything else can fail.
+    recorder.trained(fold.index, fitted.model, pipeline)
     history = _in_units(fitted.history, units)
-    best = _best_epoch(history, chosen)
-    judged = judge(fitted.model, pipeline, dataset, train.truth, scored, measures, chosen)
+    findings = output_findings(model.output_shape, config, dataset.task, pipeline.class_names)
+    findings += [*train.findings, *(scored.findings if scored else ())]
+    best = _best_epoch(history, chosen, in_unit=_has_unit(dataset.task, chosen, pipeline))
+    judged = Scored(np.empty((0, 0), np.float32), {}, None)
+    if scored is not None:
+        judged = score_rows(
+            fitted.model,
+            pipeline,
+            dataset.task,
+            scored.arrays,
+            scored.truth,
+            train.truth,
+            measures,
+            chosen,
+        )
     return FoldResult(
         index=fold.index,
         iteration=fold.iteration,
@@ -95,36 +112,22 @@ def run_fold(
         baseline=judged.baseline,
         best_epoch=best[0] if best else None,
         best_value=best[1] if best else None,
-        rows=np.empty(0, np.int64) if scored is None else scored.samples.rows,
+        rows=np.empty(0, np.int64) if scored is None else scored.rows,
         predictions=judged.predictions,
         seconds=time.perf_counter() - started,
         interrupted=fitted.interrupted,
-        findings=tuple(pipeline.findings((scored or train).samples)),
+        findings=tuple(dict.fromkeys(findings)),
         model=fitted.model,
         pipeline=pipeline,
     )
 
 
-def prepare(config: Config, dataset: Dataset, pipeline: Pipeline, positions: Array) -> Prepared:
-    """Bring rows into the form that the model sees."""
-    return prepare_samples(config, dataset.task, pipeline, dataset.samples.take(positions))
-
-
-def prepare_samples(config: Config, task: str, pipeline: Pipeline, samples: Samples) -> Prepared:
+def prepare(config: Config, task: Task, pipeline: Pipeline, samples: Samples) -> Prepared:
     """Bring rows into the form that the model sees, whatever part they come from."""
-    targets = pipeline.targets(samples)
+    truth = truth_of(task, pipeline, samples)
     weights = sample_weights(config.training.sample_weight, samples)
-    arrays = Arrays(inputs=pipeline.inputs(samples), targets=targets, weights=weights)
-    return Prepared(samples, arrays, truth=truth_of(task, samples, targets))
-
-
-def truth_of(task: str, samples: Samples, targets: Array) -> Array:
-    """Return what predictions are measured against, (n,) or (n, k): quantities in their own
-    unit, classes as the loss sees them."""
-    if task != "regression":
-        return targets
-    columns = [np.asarray(column, np.float64) for column in samples.targets.values()]
-    return columns[0] if len(columns) == 1 else np.column_stack(columns)
+    arrays = Arrays(inputs=pipeline.inputs(samples), targets=truth.for_loss, weights=weights)
+    return Prepared(arrays, truth, samples.rows, tuple(pipeline.findings(samples)))
 
 
 def fresh_model(config: Config, train: Arrays, held_out: Sequence[Arrays], seed: int) -> Any:
@@ -172,7 +175,7 @@ def _request(
     def on_step(epoch: int, step: int, steps: int) -> None:
         observer.step_ended(fold.index, epoch, step, steps)
 
-    names = next(iter(pipeline.classes.values()), ())
+    names = pipeline.class_names
     weights, class_weight = weighted_by_class(
         train.arrays.weights,
         class_weights(training.class_weight, train.arrays.targets, dataset.task, names),
@@ -219,57 +222,21 @@ def _units(measures: Sequence[Measure], target_scale: float) -> Mapping[str, flo
     }
 
 
-def _best_epoch(
-    history: Mapping[str, Sequence[float]], chosen: Measure
-) -> tuple[int, float] | None:
-    watched = history.get(f"val_{chosen.name}")
-    return best_epoch(watched, chosen.direction) if watched else None
+def _has_unit(task: Task, chosen: Measure, pipeline: Pipeline) -> bool:
+    """Whether the measure's history is in the unit that its score is in.
 
-
-@dataclass(frozen=True)
-class Judgement:
-    """A trained model on rows it has not seen.
-
-    Args:
-        predictions: (m, k) model output, in the target's own unit.
-        measures: Loss and metrics by name; metrics in the target's own unit, the loss as it
-            is optimised.
-        baseline: The common-sense baseline in the measure of success, or None.
+    Where the target was divided, only powers of its unit can be brought back epoch by epoch.
     """
+    divided = task == "regression" and not pipeline.keeps_target_unit
+    unit_free = chosen.component.name == "R2Score" or chosen.component.kind == "loss"
+    known = pipeline.has_one_target_scale and chosen.unit_power > 0
+    return not divided or unit_free or known
 
-    predictions: Array
-    measures: dict[str, float]
-    baseline: Baseline | None
 
-
-def judge(
-    model: Any,
-    pipeline: Pipeline,
-    dataset: Dataset,
-    train_truth: Array,
-    rows: Prepared | None,
-    measures: Sequence[Measure],
-    chosen: Measure,
-) -> Judgement:
-    """Score a trained model, and common sense, on the same rows."""
-    if rows is None:
-        return Judgement(np.empty((0, 0), np.float32), {}, None)
-    output = predict(model, rows.arrays.inputs)
-    predictions = pipeline.invert(output)
-    values = {
-        measure.name: measure(rows.arrays.targets, output, rows.arrays.weights)
-        if measure.component.kind == "loss"
-        else measure(rows.truth, predictions)
-        for measure in measures
-    }
-    reference = None
-    if chosen.score is not None and chosen.component.kind == "metric":
-        reference = baseline(
-            dataset.task,
-            chosen.score,
-            train_truth,
-            rows.truth,
-            outputs=output.shape[-1],
-            classes=next(iter(pipeline.classes.values()), None),
-        )
-    return Judgement(predictions, values, reference)
+def _best_epoch(
+    history: Mapping[str, Sequence[float]], chosen: Measure, *, in_unit: bool
+) -> tuple[int, float | None] | None:
+    """The best watched epoch, and its value where that is in the score's unit."""
+    watched = history.get(f"val_{chosen.name}")
+    best = best_epoch(watched, chosen.direction) if watched else None
+    return best if best is None or in_unit else (best[0], None)

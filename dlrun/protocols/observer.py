@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
+from dlrun.data.pipeline import Pipeline
 from dlrun.protocols.result import FoldResult
 from dlrun.training.choice import Choice
 
@@ -65,6 +66,10 @@ class Recorder(Protocol):
         """One epoch's metrics."""
         ...
 
+    def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:
+        """One fold's trained `keras.Model` and its preprocessing, before they are scored."""
+        ...
+
     def fold(self, result: FoldResult) -> None:
-        """One fold's model, preprocessing, score and predictions."""
+        """One fold's score and predictions."""
         ...

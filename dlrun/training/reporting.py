@@ -51,6 +51,13 @@ class EpochReport:
             )
 
 
+def end_callbacks(request: FitRequest) -> None:
+    """Tell callbacks that training was stopped, as `fit` tells them that it ended: EarlyStopping
+    then restores the best weights where the config asks for it."""
+    for callback in request.callbacks:
+        callback.on_train_end()
+
+
 @contextmanager
 def failures_named(report: EpochReport) -> Iterator[None]:
     """Turn what Keras and the backend raise in a step into a TrainingError with the epoch."""

@@ -122,6 +122,7 @@ def _check_files(config: Config) -> None:
 
 def _build(config: Config) -> Built:
     from dlrun.data.pipeline import fit_pipeline
+    from dlrun.protocols.compatibility import output_findings
     from dlrun.protocols.experiment import folds_of
     from dlrun.protocols.fold import fresh_model, prepare
     from dlrun.protocols.weights import class_weights
@@ -135,9 +136,9 @@ def _build(config: Config) -> Built:
         folds = folds_of(config, dataset)
         train = dataset.samples.take(folds[0].train)
         pipeline = fit_pipeline(config.preprocess, config.target_steps, dataset, train)
-        rows = prepare(config, dataset, pipeline, folds[0].train)
+        rows = prepare(config, dataset.task, pipeline, train)
         model = fresh_model(config, rows.arrays, [], config.seed)
-        names = next(iter(pipeline.classes.values()), ())
+        names = pipeline.class_names
         class_weights(config.training.class_weight, rows.arrays.targets, dataset.task, names)
         build_callbacks(config.training.callbacks)
     sizes = [(len(f.train), 0 if f.scored is None else len(f.scored)) for f in folds]
@@ -148,5 +149,9 @@ def _build(config: Config) -> Built:
         input_shape=rows.arrays.inputs.shape[1:],
         output_shape=tuple(model.output_shape[1:]),
         parameters=model.count_params(),
-        findings=(*dataset.findings, *pipeline.findings(train)),
+        findings=(
+            *dataset.findings,
+            *output_findings(model.output_shape, config, dataset.task, names),
+            *pipeline.findings(train),
+        ),
     )

@@ -19,8 +19,9 @@ from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
 from dlrun.metrics.probability import as_probabilities
 from dlrun.models.files import load_model
-from dlrun.protocols.fold import Prepared, judge, prepare_samples, truth_of
+from dlrun.protocols.fold import Prepared, prepare
 from dlrun.protocols.measures import measures_of, select_measure
+from dlrun.protocols.scoring import score_rows, truth_of
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.loading import load_test_rows, start_and_load
 from dlrun.workflows.next_step import final_training
@@ -106,12 +107,14 @@ def _look(
     config: Config, dataset: Dataset, test: Samples, directory: RunDirectory
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     pipeline = Pipeline.from_state(*directory.read_preprocess())
-    rows = prepare_samples(config, dataset.task, pipeline, test)
-    train_truth = truth_of(dataset.task, dataset.samples, pipeline.targets(dataset.samples))
+    rows = prepare(config, dataset.task, pipeline, test)
+    trained_on = truth_of(dataset.task, pipeline, _training_rows(dataset, directory))
     measures = measures_of(config.loss, config.metrics)
     chosen = select_measure(measures, config.evaluation.score)
     model = load_model(directory.model)
-    judged = judge(model, pipeline, dataset, train_truth, rows, measures, chosen)
+    judged = score_rows(
+        model, pipeline, dataset.task, rows.arrays, rows.truth, trained_on, measures, chosen
+    )
     facts = {
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "look": len(directory.evaluation_numbers()) + 1,
@@ -126,9 +129,15 @@ def _look(
         "measures": judged.measures,
         "task": dataset.task,
         "figures": _figures(config, dataset, pipeline, rows, judged.predictions),
-        "findings": list(pipeline.findings(test)),
+        "findings": list(rows.findings),
     }
     return facts, {"rows": test.rows, "predictions": judged.predictions}
+
+
+def _training_rows(dataset: Dataset, directory: RunDirectory) -> Samples:
+    """The rows that trained the run's model."""
+    numbers = directory.read_splits()["fold00_train"]
+    return dataset.samples.take(np.searchsorted(dataset.samples.rows, numbers))
 
 
 def _figures(
@@ -136,10 +145,9 @@ def _figures(
 ) -> dict[str, Any]:
     names = dataset.samples.output_names
     if dataset.task == "regression":
-        numbers = rows.samples.rows
-        return regression_figures(rows.truth, predictions, names, rows=numbers).as_dict()
+        return regression_figures(rows.truth.own, predictions, names, rows=rows.rows).as_dict()
     several = dataset.task == "multilabel"
-    classes = names if several else next(iter(pipeline.classes.values()), None)
+    classes = names if several else pipeline.class_names
     from_logits = bool(config.loss.arguments.get("from_logits"))
     shares = as_probabilities(predictions, config.loss.name, from_logits)
-    return classification_figures(rows.truth, shares, classes, multilabel=several).as_dict()
+    return classification_figures(rows.truth.own, shares, classes, multilabel=several).as_dict()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.samples import Dataset
-from dlrun.errors import ComponentError, ConfigError
+from dlrun.errors import ComponentError, ConfigError, RunError
+from dlrun.metrics.names import Direction
 from dlrun.protocols.experiment import run_experiment
 from dlrun.protocols.observer import Observer
 from dlrun.protocols.protocol import Protocol
@@ -56,26 +57,49 @@ def execute(
         for finding in dataset.findings:
             observer.note(finding)
 
-        def create(splits: Splits, choice: Choice) -> RunDirectory:
-            pinned = _pinned(config, backend, choice)
-            directory = _new_run(pinned, dataset, splits, runs_dir, choice)
+        def create() -> RunDirectory:
+            directory = RunDirectory.create(runs_dir, config.name)
             if transcript is not None:
                 transcript.attach(directory)
             return directory
 
-        recorder = RunRecorder(create, one_model=protocol.one_model)
+        def begin(directory: RunDirectory, splits: Splits, choice: Choice) -> None:
+            _begin(directory, _pinned(config, backend, choice), dataset, splits, choice)
+
+        recorder = RunRecorder(create, begin, one_model=protocol.one_model)
         try:
             outcome = run_experiment(config, dataset, observer, recorder)
             assert recorder.directory is not None
-            return _complete(config, dataset, outcome, recorder.directory)
-        except KeyboardInterrupt:
+            run = _complete(config, dataset, outcome, recorder.directory)
+        except BaseException as error:
             if recorder.directory is not None:
-                recorder.directory.finish("interrupted")
+                _end_early(recorder.directory, config, error)
             raise
-        except Exception as error:
-            if recorder.directory is not None:
-                recorder.directory.finish("failed", error=f"{type(error).__name__}: {error}")
-            raise
+    # The run is complete: what fails from here on costs nothing that was reached.
+    try:
+        _draw(recorder.directory, config, {outcome.score_name: outcome.direction})
+    except (RunError, OSError) as error:
+        observer.note(f"the curves could not be drawn: {error}")
+    return run
+
+
+def _end_early(directory: RunDirectory, config: Config, error: BaseException) -> None:
+    """Say in the run how it ended, and draw what it reached."""
+    if not directory.run.exists() or directory.status != "running":
+        return
+    if isinstance(error, KeyboardInterrupt):
+        directory.finish("interrupted")
+    else:
+        directory.finish("failed", error=f"{type(error).__name__}: {error}")
+        directory.log(f"error: {error}")
+    with suppress(RunError, OSError):
+        _draw(directory, config, {})
+
+
+def _draw(directory: RunDirectory, config: Config, directions: Mapping[str, Direction]) -> None:
+    """Draw the curves of the run and of each fold."""
+    for folder in (directory, *directory.folds()):
+        draw_run_curves(folder, config.name, directions=directions)
 
 
 @contextmanager
@@ -87,10 +111,10 @@ def components_located(config: Config) -> Iterator[None]:
         raise ConfigError([config.problem_at(error.path, str(error))]) from error
 
 
-def _new_run(
-    config: Config, dataset: Dataset, splits: Splits, runs_dir: Path, choice: Choice
-) -> RunDirectory:
-    directory = RunDirectory.create(runs_dir, config.name)
+def _begin(
+    directory: RunDirectory, config: Config, dataset: Dataset, splits: Splits, choice: Choice
+) -> None:
+    """Write what is known before training."""
     directory.start(
         {
             "name": config.name,
@@ -104,7 +128,6 @@ def _new_run(
     directory.write_resolved(dump_yaml(config.as_given()))
     directory.write_splits(splits)
     directory.write_data(data_facts(dataset, splits))
-    return directory
 
 
 def _pinned(config: Config, backend: str, choice: Choice) -> Config:
@@ -123,8 +146,6 @@ def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: Run
     predictions = out_of_fold(outcome.complete_folds)
     if predictions is not None and not directory.model.exists():
         directory.write_predictions(predictions)
-    for folder in (directory, *directory.folds()):
-        draw_run_curves(folder, config.name, directions={outcome.score_name: outcome.direction})
     status: Ending = "interrupted" if outcome.interrupted else "finished"
     directory.finish(status)
     return Run(directory.path, result, status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,14 +12,16 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from dlrun.config.load import load_config
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.reading.delimited import Layout, first_record, other_separator, records
 from dlrun.data.reading.table_columns import ColumnType, column_type, to_array
 from dlrun.data.reading.tables import Table, is_delimited, is_table, read_table
 from dlrun.data.samples import kind_of
-from dlrun.errors import DataError, UsageError
+from dlrun.errors import DataError, DlrunError, UsageError
 from dlrun.registry.suggest import did_you_mean
 from dlrun.store.atomic import write_text
+from dlrun.workflows.loading import load_rows
 
 Task = Literal["binary", "multiclass", "regression"]
 TASKS: tuple[str, ...] = get_args(Task)
@@ -26,8 +29,16 @@ TASKS: tuple[str, ...] = get_args(Task)
 LIKELY_TARGETS = ("target", "label", "class", "outcome", "y", "price", "diagnosis", "survived")
 """Names under which a target is looked for before the last column is taken."""
 
-MOST_CLASSES = 20
+MOST_CLASSES = 10
 """Whole numbers of more different values are quantities rather than labels."""
+
+YEARS = (1800, 2100)
+"""Whole numbers that all lie here are years, and so quantities."""
+
+DATE = re.compile(
+    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([T ]\d{1,2}:\d{2}\S*)?"
+)
+"""How dates are written as text."""
 
 MOST_CATEGORIES = 50
 """Text columns of more different values are identifiers rather than categories."""
@@ -47,7 +58,7 @@ class TableFacts:
         numeric: Numeric or true/false features.
         categorical: Text features.
         missing: Features with missing values.
-        dropped: Columns that name a row rather than describe it.
+        dropped: Columns that name a row rather than describe it, dates, and what holds no values.
     """
 
     target: str
@@ -95,7 +106,8 @@ def init(
 
     Raises:
         UsageError: The options do not go together.
-        DataError: The file is broken or has no such column.
+        DataError: The file is broken or has no such column, or the config that was written from
+            it does not run.
         RunError: The output exists; it is never overwritten.
     """
     if data is None:
@@ -104,12 +116,26 @@ def init(
         chosen: Task = task or "multiclass"
         path = Path(output or f"{chosen}.yaml")
         write_text(path, _bundled_config(path, chosen))
+        _try_out(path)
         return Written(path, chosen, None)
     file = Path(data)
     path = Path(output or f"{_stem(file)}.yaml")
     facts = table_facts(file, task, target)
     write_text(path, _table_config(file, path, facts))
+    _try_out(path)
     return Written(path, facts.task, facts)
+
+
+def _try_out(path: Path) -> None:
+    """Read the config that was written, and its data.
+
+    Raises:
+        DataError: It does not run as it is; the file stays, to be mended.
+    """
+    try:
+        load_rows(load_config(path))
+    except DlrunError as error:
+        raise DataError(f"{path} is written, but does not run as it is: {error}") from error
 
 
 def table_facts(file: Path, task: Task | None = None, target: str | None = None) -> TableFacts:
@@ -130,21 +156,28 @@ def table_facts(file: Path, task: Task | None = None, target: str | None = None)
     table = read_table([file], layout)
     if target is not None and target not in table.names:
         raise DataError(f"{file}: no column '{target}'{did_you_mean(target, table.names)}")
-    target = target or _likely_target(table.names)
-    types = {name: column_type(table, name) for name in table.names}
+    unusable = [name for name in table.names if _is_unusable(table, name)]
+    usable = [name for name in table.names if name not in unusable]
+    if not usable or target in unusable:
+        what = f"column '{target}' holds" if target else "all columns hold"
+        raise DataError(f"{file}: {what} dates, lists or nothing at all, which is no target")
+    target = target or _likely_target(usable)
+    types = {name: column_type(table, name) for name in usable}
     different = int(table.series(target).nunique())
     numbers = _numbers(table, target) if types[target] == "numeric" else np.arange(different)
     whole = bool((numbers % 1 == 0).all())
     if task is not None:
         _refuse_misfit(task, target, types[target], different, whole)
     features = [name for name in table.names if name != target]
-    dropped = tuple(name for name in features if _is_identifier(table, name, types[name]))
+    dropped = tuple(
+        name for name in features if name in unusable or _is_identifier(table, name, types[name])
+    )
     kept = [name for name in features if name not in dropped]
     arrays = {name: to_array(table, name, types[name]) for name in kept}
     text = tuple(name for name in kept if kind_of(arrays[name]) == "categorical")
     return TableFacts(
         target=target,
-        task=task or _task_of(types[target], whole, different),
+        task=task or _task_of(types[target], numbers, different),
         classes=different,
         numbered=set(numbers) == set(range(different)),
         layout=layout,
@@ -166,9 +199,12 @@ def _likely_target(names: list[str]) -> str:
     return next((lowered[name] for name in LIKELY_TARGETS if name in lowered), names[-1])
 
 
-def _task_of(kind: ColumnType, whole: bool, different: int) -> Task:
-    if not whole or (kind == "numeric" and different > MOST_CLASSES):
-        return "regression"
+def _task_of(kind: ColumnType, numbers: np.ndarray, different: int) -> Task:
+    if kind == "numeric":
+        is_whole = bool((numbers % 1 == 0).all())
+        is_year = bool(((numbers >= YEARS[0]) & (numbers <= YEARS[1])).all())
+        if not is_whole or is_year or different > MOST_CLASSES:
+            return "regression"
     return "binary" if different == 2 else "multiclass"
 
 
@@ -178,8 +214,9 @@ def _refuse_misfit(task: Task, target: str, kind: ColumnType, different: int, wh
         raise UsageError(f"--task binary needs a target of 2 values; '{target}' has {different}")
     if task == "multiclass" and not whole:
         raise UsageError(f"--task multiclass needs classes; '{target}' holds fractions")
-    if task == "regression" and kind == "categorical":
-        raise UsageError(f"--task regression needs a target of numbers; '{target}' holds text")
+    if task == "regression" and kind != "numeric":
+        found = "text" if kind == "categorical" else "true and false"
+        raise UsageError(f"--task regression needs a target of numbers; '{target}' holds {found}")
 
 
 def _layout_of(file: Path) -> Layout:
@@ -193,6 +230,18 @@ def _layout_of(file: Path) -> Layout:
     _, fields = next(islice(records(file, Layout(separator=separator)), 1, None), (0, []))
     decimal = any(re.fullmatch(r"-?\d+,\d+", field.strip()) for field in fields)
     return Layout(separator=separator, decimal="," if decimal else ".")
+
+
+def _is_unusable(table: Table, name: str) -> bool:
+    """Whether a column is neither feature nor target: dates, lists, or nothing at all."""
+    present = table.series(name).dropna()
+    if not len(present) or present.dtype.kind in "Mm":
+        return True
+    if isinstance(present.iloc[0], list | dict | tuple | np.ndarray):
+        return True
+    if present.dtype.kind in "biuf":
+        return False
+    return all(DATE.fullmatch(str(value).strip()) for value in present.unique())
 
 
 def _is_identifier(table: Table, name: str, kind: ColumnType) -> bool:
@@ -220,10 +269,12 @@ def _table_config(file: Path, path: Path, facts: TableFacts) -> str:
     drop = ""
     if facts.dropped:
         inline = dump_yaml({"drop": list(facts.dropped)}).rstrip()
-        drop = f"{_indented(inline, 2)}             # these name a row rather than describe it\n"
+        drop = (
+            f"{_indented(inline, 2)}             # names of rows, dates, and what holds no values\n"
+        )
     return (
         f"# {facts.rows} rows of {file.name}: {facts.task}, {columns} features.\n"
-        f"{_HEADER.format(path=path)}"
+        f"{_header(path)}"
         f"dataset:\n{_indented(dataset, 2)}\n{drop}"
         "  test: {fraction: 0.2}         # sealed until `dlrun evaluate`\n\n"
         f"{_preprocess(facts)}"
@@ -266,7 +317,7 @@ def _bundled_config(path: Path, task: Task) -> str:
     )
     return (
         f"# scikit-learn's bundled {name} data: {task}. `dlrun init --data FILE` takes yours.\n"
-        f"{_HEADER.format(path=path)}"
+        f"{_header(path)}"
         "dataset:\n"
         "  source: sklearn\n"
         f"  name: {name}\n"
@@ -278,10 +329,12 @@ def _bundled_config(path: Path, task: Task) -> str:
     )
 
 
-_HEADER = """#
-#   dlrun check {path}     what is wrong with it
-#   dlrun train {path}     train, and score on held-out rows
-#   dlrun kfold {path}     score by cross-validation
+def _header(path: Path) -> str:
+    quoted = shlex.quote(str(path))
+    return f"""#
+#   dlrun check {quoted}     what is wrong with it
+#   dlrun train {quoted}     train, and score on held-out rows
+#   dlrun kfold {quoted}     score by cross-validation
 
 seed: 0
 

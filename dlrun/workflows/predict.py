@@ -16,6 +16,7 @@ from dlrun.data.source import Source
 from dlrun.errors import RunError, UsageError
 from dlrun.metrics.probability import as_probabilities
 from dlrun.models.files import load_model
+from dlrun.registry.keras_component import KerasComponent
 from dlrun.store.atomic import atomic_path
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import start_backend
@@ -78,10 +79,8 @@ def predict(
     if facts["task"] == "regression":
         table = _quantities(output, facts["outputs"])
     else:
-        from_logits = bool(config.loss.arguments.get("from_logits"))
-        shares = as_probabilities(output, config.loss.name, from_logits)
         labels = facts["outputs"] if facts["task"] == "multilabel" else None
-        table = _classes(shares, next(iter(pipeline.classes.values()), ()), labels)
+        table = class_table(output, config.loss, pipeline.class_names, labels)
     return Predictions(table, tuple(pipeline.findings(samples)))
 
 
@@ -91,26 +90,33 @@ def _quantities(output: np.ndarray, targets: list[str]) -> pd.DataFrame:
     return pd.DataFrame(output.reshape(len(output), -1), columns=targets)
 
 
-def _classes(
-    shares: np.ndarray, names: Sequence[str], labels: Sequence[str] | None
+def class_table(
+    output: np.ndarray, loss: KerasComponent, names: Sequence[str], labels: Sequence[str] | None
 ) -> pd.DataFrame:
-    """Lay probabilities (n, k) out as a table.
+    """Lay a classifier's output (n, k) out as a table.
 
     Args:
-        shares: Of each class, of the second of two, or of each of several labels.
+        output: For each class, for the second of two, or for each of several labels.
+        loss: What it was trained with. Hinge losses make scores, all others probabilities.
         names: Class names; classes beyond them are called by their index.
         labels: Their names, where a row may have any number of them.
     """
     import pandas as pd
 
+    scores = loss.name.endswith("Hinge")
+    shares = as_probabilities(output, loss.name, bool(loss.arguments.get("from_logits")))
+    values, word = (output, "score") if scores else (shares, "probability")
     if labels is not None:
-        return pd.DataFrame(shares, columns=[f"probability_{label}" for label in labels])
+        return pd.DataFrame(values, columns=[f"{word}_{label}" for label in labels])
     if shares.shape[1] == 1:
         shares = np.column_stack([1 - shares[:, 0], shares[:, 0]])
     width = shares.shape[1]
     names = [*names, *(str(index) for index in range(len(names), width))][:width]
     called = {"prediction": [names[index] for index in shares.argmax(axis=1)]}
-    return pd.DataFrame(called | {f"probability_{n}": shares[:, i] for i, n in enumerate(names)})
+    if scores and output.shape[1] == 1:
+        return pd.DataFrame(called | {word: output[:, 0]})
+    values = output if scores else shares
+    return pd.DataFrame(called | {f"{word}_{n}": values[:, i] for i, n in enumerate(names)})
 
 
 def check_output_file(output: Path) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dlrun.data.pipeline import Pipeline
 from dlrun.models.files import save_model
 from dlrun.protocols.result import FoldResult
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
 from dlrun.training.choice import Choice
+from dlrun.workflows.results import fold_facts
 
 Splits = Mapping[str, np.ndarray]
 """Row numbers, (k,) int64, by the name of the split."""
@@ -24,13 +27,20 @@ class RunRecorder:
     model that cannot be used leaves none behind.
 
     Args:
-        create: Makes the run directory and writes what is known before training, the row
-            numbers of every split and the chosen engine included.
+        create: Makes the run directory.
+        begin: Writes what is known before training into it, the row numbers of every split and
+            the chosen engine included.
         one_model: Whether the run has one model (kept at its top) or one for each fold.
     """
 
-    def __init__(self, create: Callable[[Splits, Choice], RunDirectory], one_model: bool) -> None:
+    def __init__(
+        self,
+        create: Callable[[], RunDirectory],
+        begin: Callable[[RunDirectory, Splits, Choice], None],
+        one_model: bool,
+    ) -> None:
         self._create = create
+        self._begin = begin
         self._one_model = one_model
         self._splits: Splits = {}
         self.directory: RunDirectory | None = None
@@ -42,7 +52,8 @@ class RunRecorder:
     def training_begins(self, fold: int, choice: Choice) -> None:
         """Make the run directory, if this is the first fold."""
         if self.directory is None:
-            self.directory = self._create(self._splits, choice)
+            self.directory = self._create()
+            self._begin(self.directory, self._splits, choice)
 
     def callback_folder(self, fold: int) -> Path:
         """Return the folder for the files of a fold's callbacks."""
@@ -54,11 +65,17 @@ class RunRecorder:
         if not self._one_model:
             self._place(fold).append_metrics(fold, epoch, seconds, logs)
 
+    def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:
+        """Keep a fold's model and preprocessing."""
+        place = self._place(fold)
+        place.save_model(lambda path: save_model(model, path))
+        place.write_preprocess(*pipeline.to_state())
+
     def fold(self, result: FoldResult) -> None:
-        """Keep a fold's model, preprocessing, predictions and result."""
+        """Keep a fold's predictions and result."""
         place = self._place(result.index)
-        place.save_model(lambda path: save_model(result.model, path))
-        place.write_preprocess(*result.pipeline.to_state())
+        if not self._one_model:
+            place.write_result(fold_facts(result))
         if result.rows.size:
             place.write_predictions({"rows": result.rows, "predictions": result.predictions})
 

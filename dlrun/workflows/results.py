@@ -35,7 +35,7 @@ def result_facts(protocol: Protocol, dataset: Dataset, outcome: Outcome) -> dict
         "measures": {
             name: _spread([fold.measures[name] for fold in folds]) for name in folds[0].measures
         },
-        "folds": [_fold(fold) for fold in outcome.folds],
+        "folds": [fold_facts(fold) for fold in outcome.folds],
         "mean_history": mean if len(folds) > 1 else None,
         "watched_scored_rows": outcome.watched_scored_rows,
         "parameters": outcome.parameters,
@@ -95,7 +95,8 @@ def _baseline(folds: Sequence[FoldResult]) -> dict[str, Any] | None:
     }
 
 
-def _fold(fold: FoldResult) -> dict[str, Any]:
+def fold_facts(fold: FoldResult) -> dict[str, Any]:
+    """One fold's own result, as plain data."""
     return {
         "fold": fold.index,
         "iteration": fold.iteration,

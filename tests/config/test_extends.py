@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import yaml
 from dlrun.config.extends import read_files
 from dlrun.config.load import load_config
 from dlrun.config.report import Report
+from dlrun.data.reading.files import find_files
+from dlrun.errors import DataError
 
 BASE = """
 name: base

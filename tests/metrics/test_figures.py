@@ -97,3 +97,11 @@ def test_residuals_of_several_targets():
 def test_a_constant_target_has_no_r2():
     (figures,) = regression_figures([3.0, 3.0], [[1.0], [2.0]]).targets
     assert figures.r2 is None
+
+
+@pytest.mark.parametrize(("outputs", "extra"), [(6, ["3", "4", "5"]), (2, [])])
+def test_as_many_classes_as_names_or_outputs(outputs, extra):
+    labels, output = RNG.integers(0, 3, 40), RNG.random((40, outputs))
+    figures = classification_figures(labels, output, ["ant", "bee", "cat"])
+    assert [one.name for one in figures.classes] == ["ant", "bee", "cat", *extra]
+    assert sum(one.support for one in figures.classes) == 40

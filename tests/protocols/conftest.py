@@ -14,6 +14,7 @@ import pytest
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
 from dlrun.data.samples import Dataset
+from dlrun.data.pipeline import Pipeline
 from dlrun.protocols.experiment import run_experiment
 from dlrun.protocols.fold import run_fold
 from dlrun.protocols.measures import measures_of, select_measure
@@ -51,9 +52,11 @@ class Memory:
     def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         self.epochs.append((fold, epoch, logs))
 
-    def fold(self, result: FoldResult) -> None:
+    def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:
         # The next fold trains the same model object anew.
-        self.weights.append(result.model.get_weights())
+        self.weights.append(model.get_weights())
+
+    def fold(self, result: FoldResult) -> None:
         self.results.append(result)
 
 

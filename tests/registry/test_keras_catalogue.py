@@ -107,6 +107,21 @@ def builder() -> ModuleType:
     return module
 
 
+def test_a_catalogue_of_another_keras_is_not_compared(
+    builder: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["build_catalogue.py", "--check"])
+    ours = catalogue.keras_version()
+    monkeypatch.setattr(builder, "build", lambda: {"keras": ours})
+    assert builder.main() == 1
+    assert "is not what the installed Keras gives" in capsys.readouterr().err
+    monkeypatch.setattr(builder, "build", lambda: {"keras": "99.0"})
+    assert builder.main() == 0
+    assert capsys.readouterr().out == (
+        f"not compared: keras_catalogue.json is of Keras {ours}, and 99.0 is installed\n"
+    )
+
+
 @SAME_VERSION
 def test_the_file_is_what_the_installed_keras_gives(builder: ModuleType) -> None:
     text = builder.as_text(builder.build()) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,4 +56,4 @@ def command(
         if facts.dropped:
             click.echo(f"left out {', '.join(facts.dropped)}")
     click.echo(f"wrote    {written.path}")
-    click.echo(f"next     dlrun train {written.path}")
+    click.echo(f"next     dlrun train {shlex.quote(str(written.path))}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from dlrun.training.engine import Arrays, FitRequest, FitResult
 from dlrun.training.interrupt import Interrupt, waiting_interrupt
-from dlrun.training.reporting import EpochReport, failures_named
+from dlrun.training.reporting import EpochReport, end_callbacks, failures_named
 
 
 class KerasEngine:
@@ -27,6 +27,7 @@ class KerasEngine:
                 with failures_named(report):
                     _run(request, _monitor(report, interrupt))
             except KeyboardInterrupt:
+                end_callbacks(request)
                 return FitResult(request.model, report.history, interrupted=True)
         return FitResult(request.model, report.history, interrupted=interrupt.asked)
 

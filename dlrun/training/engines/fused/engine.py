@@ -19,7 +19,7 @@ from dlrun.training.engines.fused.cuts import EpochLength
 from dlrun.training.engines.fused.pace import Pace
 from dlrun.training.engines.fused.program import CannotFuse, Measured, Program
 from dlrun.training.interrupt import Interrupt, waiting_interrupt
-from dlrun.training.reporting import EpochReport, failures_named
+from dlrun.training.reporting import EpochReport, end_callbacks, failures_named
 from dlrun.training.row_order import row_order
 
 READS_LOGS_ONLY = {"History", "CSVLogger"}
@@ -70,6 +70,7 @@ class FusedEngine:
                     program.load(train, request.validation)
                     _train(request, program, report, interrupt)
             except KeyboardInterrupt:
+                end_callbacks(request)
                 return FitResult(request.model, report.history, interrupted=True)
             finally:
                 program.release()

@@ -1,0 +1,135 @@
+"""`dlrun init` on the tables that people have: what it writes runs as it is."""
+
+from __future__ import annotations
+
+import random
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+from dlrun.errors import DataError, UsageError
+from dlrun.workflows.init import init
+
+N = 60
+
+
+def table(**targets: Any) -> pd.DataFrame:
+    """Two features and a target, given as the values that take turns."""
+    draw = random.Random(0)
+    columns: dict[str, Any] = {
+        "size": [round(draw.random(), 3) for _ in range(N)],
+        "kind": [draw.choice("abc") for _ in range(N)],
+    }
+    for name, values in targets.items():
+        columns[name] = [values[row % len(values)] for row in range(N)]
+    return pd.DataFrame(columns)
+
+
+DATES = pd.date_range("2024-01-01", periods=7)
+
+TABLES: dict[str, tuple[Any, str, str]] = {
+    # file, how it is written: the task, and a line that the config must hold
+    "one_two.csv": (table(y=[1, 2]), "binary", "- targets: label_index"),
+    "one_to_three.csv": (table(y=[1, 2, 3]), "multiclass", "- targets: label_index"),
+    "from_zero.csv": (table(y=[0, 1, 2]), "multiclass", "units: 3, activation: softmax"),
+    "ten.csv": (table(y=range(10)), "multiclass", "units: 10, activation: softmax"),
+    "counts.csv": (table(y=range(11)), "regression", "loss: mse"),
+    "years.csv": (table(y=[1990, 2001, 2024]), "regression", "loss: mse"),
+    "prices.csv": (table(y=[1.5, 2, 7]), "regression", "- targets: standardize"),
+    "yes_no.csv": (table(y=["yes", "no"]), "binary", "units: 1, activation: sigmoid"),
+    "flags.parquet": (table(y=[True, False]), "binary", "units: 1, activation: sigmoid"),
+    "words.csv": (table(y=["no", "maybe", "yes"]), "multiclass", "units: 3"),
+    "empty column.csv": (table(gap=[None], y=[0, 1]), "binary", "drop: [gap]"),
+    "iso.csv": (table(day=DATES.strftime("%Y-%m-%d"), y=[0, 1]), "binary", "drop: [day]"),
+    "slashes.csv": (table(day=DATES.strftime("%d/%m/%Y"), y=[0, 1]), "binary", "drop: [day]"),
+    "times.csv": (table(y=[0, 1], at=DATES.astype(str) + " 10:30:00"), "binary", "drop: [at]"),
+    "dates.parquet": (table(day=DATES, y=[0, 1]), "binary", "drop: [day]"),
+    "days.parquet": (table(day=DATES.date, y=[0, 1]), "binary", "drop: [day]"),
+    "lists.parquet": (table(two=[[1, 2], [3]], y=[0, 1]), "binary", "drop: [two]"),
+    "missing.csv": (table(n=[1.5, None, 2], t=["a", None], y=[0, 1]), "binary", "impute: median"),
+    "it's.csv": (table(y=[0, 1]), "binary", "it's.csv"),
+}
+SEPARATED = {"semicolons": ";", "tabs": "\t", "bars": "|"}
+
+
+def write(folder: Path, name: str, frame: pd.DataFrame) -> Path:
+    file = folder / name
+    if file.suffix == ".parquet":
+        frame.to_parquet(file, index=False)
+    else:
+        frame.to_csv(file, index=False, sep=SEPARATED.get(file.stem, ","))
+    return file
+
+
+@pytest.mark.parametrize("name", [*TABLES, *(f"{stem}.csv" for stem in SEPARATED)])
+def test_what_init_writes_for_a_table_passes_check(call: Any, tmp_path: Path, name: str) -> None:
+    fallback = (table(y=[1, 2]), "binary", "separator: ")
+    frame, task, line = TABLES.get(name, fallback)
+    write(tmp_path, name, frame)
+    target = ("--target", "y")
+    told = call("init", "--data", name, *target)
+    assert told.status == 0, told.err
+    assert told.line("target").startswith(f"y ({task};")
+    file = tmp_path / f"{name.split('.')[0]}.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert line in text
+    assert yaml.safe_load(text)["dataset"].get("separator", ",") == SEPARATED.get(file.stem, ",")
+    # The printed command and those in the file are words for a shell.
+    assert shlex.split(told.line("next")) == ["dlrun", "train", file.name]
+    commands = [row.strip("# ") for row in text.splitlines() if row.startswith("#   dlrun")]
+    assert [shlex.split(command)[2] for command in commands] == [file.name] * 3
+    checked = call("check", file.name, "--data")
+    assert checked.status == 0, checked.err
+    assert "label_index" not in checked.out
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "told"),
+    [
+        ([0, 1, 2], "binary", "--task binary needs a target of 2 values; 'y' has 3"),
+        ([0.5, 1, 2], "multiclass", "--task multiclass needs classes; 'y' holds fractions"),
+        (["a", "b"], "regression", "--task regression needs a target of numbers; 'y' holds text"),
+        (
+            ["yes", "no"],
+            "regression",
+            "--task regression needs a target of numbers; 'y' holds true and false",
+        ),
+    ],
+)
+def test_a_task_that_the_target_cannot_have(
+    tmp_path: Path, values: list[Any], task: Any, told: str
+) -> None:
+    file = write(tmp_path, "t.csv", table(y=values))
+    with pytest.raises(UsageError) as error:
+        init(file, task=task, target="y", output=tmp_path / "t.yaml")
+    assert str(error.value) == told
+    assert not (tmp_path / "t.yaml").exists()
+
+
+def test_the_user_knows_better_what_whole_numbers_are(tmp_path: Path) -> None:
+    file = write(tmp_path, "t.csv", table(y=[1990, 2000, 2010]))
+    written = init(file, task="multiclass", target="y", output=tmp_path / "t.yaml")
+    assert "targets: label_index" in written.path.read_text()
+
+
+def test_a_date_is_no_target(tmp_path: Path) -> None:
+    file = write(tmp_path, "t.csv", table(day=DATES.strftime("%Y-%m-%d")))
+    assert init(file, output=tmp_path / "t.yaml").facts.target == "kind"
+    with pytest.raises(DataError, match="column 'day' holds dates, lists or nothing at all"):
+        init(file, target="day", output=tmp_path / "u.yaml")
+
+
+def test_a_config_that_does_not_run_stays_and_says_why(tmp_path: Path) -> None:
+    file = write(tmp_path, "t.csv", table(y=["a", "b", None]))
+    output = tmp_path / "t.yaml"
+    with pytest.raises(DataError) as error:
+        init(file, target="y", output=output)
+    assert str(error.value) == (
+        f"{output} is written, but does not run as it is: {file}:4: the target 'y' is missing "
+        "here and in 19 more; every row needs one: mend the file, or remove such rows"
+    )
+    assert output.exists()

@@ -1,0 +1,89 @@
+"""What needs no Keras does not import it: help and mistakes in a config answer at once."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from dlrun.cli.main import dlrun
+
+HEAVY = {"keras", "tensorflow", "jax", "torch", "sklearn", "scipy", "matplotlib"}
+
+WATCHED = """
+import json, sys
+from dlrun.cli.main import main
+try:
+    main(sys.argv[2:])
+except SystemExit as end:
+    status = end.code
+with open(sys.argv[1], "w") as file:
+    json.dump({"status": status, "modules": sorted(sys.modules)}, file)
+"""
+
+SOUND = """
+dataset: {source: csv, path: houses.csv, target: price}
+preprocess: [standardize, one_hot, {targets: standardize}]
+architecture: {layers: [{Dense: {units: 64, activation: relu}}, {Dense: 1}]}
+loss: mse
+optimizer: {rmsprop: {learning_rate: 0.001}}
+metrics: [mae]
+training: {callbacks: [{EarlyStopping: {monitor: val_loss}}]}
+evaluation: {protocol: kfold, folds: 4}
+"""
+BUNDLED = SOUND.replace("{source: csv, path: houses.csv, target: price}",
+                        "{source: sklearn, name: diabetes}")  # fmt: skip
+WRONG = SOUND.replace("mse", "msee").replace("relu", "rleu").replace("EarlyStopping", "EarlyStop")
+MISSING_FILE = SOUND.replace("houses.csv", "nowhere.csv")
+NO_COLUMN = SOUND.replace("price", "cost")
+
+COMMANDS = dlrun.list_commands(click.Context(dlrun))
+
+CASES: dict[str, tuple[list[str], str, int]] = {
+    "help": (["--help"], SOUND, 0),
+    "version": (["--version"], SOUND, 0),
+    **{f"{command} --help": ([command, "--help"], SOUND, 0) for command in COMMANDS},
+    "an unknown command": (["trian"], SOUND, 2),
+    "schema": (["schema"], SOUND, 0),
+    "check of a sound config": (["check", "c.yaml"], BUNDLED, 0),
+    "check of a wrong config": (["check", "c.yaml"], WRONG, 2),
+    "train with a wrong config": (["train", "c.yaml"], WRONG, 2),
+    "train without its data": (["train", "c.yaml"], MISSING_FILE, 1),
+    "train without its target": (["train", "c.yaml"], NO_COLUMN, 1),
+    "kfold with a wrong override": (["kfold", "c.yaml", "--set", "seed=x"], SOUND, 2),
+    "kfold in one part": (["kfold", "c.yaml", "--folds", "1"], SOUND, 2),
+    "evaluate without a run": (["evaluate", "nothing"], SOUND, 1),
+    "predict without a run": (["predict", "nothing", "--input", "houses.csv"], SOUND, 1),
+    "init": (["init", "--task", "binary"], SOUND, 0),
+    "init for a table": (["init", "--data", "houses.csv", "-o", "new.yaml"], SOUND, 0),
+    "check of a config on a table": (["check", "c.yaml"], SOUND, 0),
+}
+
+READS_A_TABLE = {"init for a table", "check of a config on a table", "train without its target"}
+"""What reads a table does so with pandas."""
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_heavy_is_imported(case: str, tmp_path: Path) -> None:
+    arguments, config, status = CASES[case]
+    (tmp_path / "c.yaml").write_text(config)
+    (tmp_path / "houses.csv").write_text("area,street,price\n80,Elm,200.5\n60,Oak,150\n")
+    seen = tmp_path / "seen.json"
+    subprocess.run(
+        [sys.executable, "-c", WATCHED, str(seen), *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+    )
+    facts = json.loads(seen.read_text())
+    assert facts["status"] == status
+    packages = {name.split(".")[0] for name in facts["modules"]}
+    assert not packages & HEAVY
+    if case not in READS_A_TABLE:
+        assert "pandas" not in packages
+    if "help" in case or case in ("version", "an unknown command"):
+        assert not packages & {"numpy", "pydantic", "yaml", "rich"}

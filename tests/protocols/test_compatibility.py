@@ -1,0 +1,137 @@
+"""What a loss and a last layer cannot do with the targets is refused before training."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlrun.errors import ComponentError
+from dlrun.protocols.compatibility import check_output, output_findings
+from dlrun.registry.keras_component import KerasComponent
+
+LABELS = np.array([0, 1, 2, 1], np.int32)
+YEARS = np.arange(2000, 2010, dtype=np.int32)
+SIGNS = np.array([-1.0, 1.0], np.float32)
+
+
+def loss_of(name: str) -> KerasComponent:
+    return KerasComponent("loss", name, name, path=("loss",))
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs", "targets", "path", "message"),
+    [
+        *(
+            (
+                loss,
+                1,
+                LABELS,
+                ("last",),
+                "the last layer gives 1 value, which tells two classes apart, but the targets have "
+                "3; give it 3 units with the activation softmax, and use the loss "
+                "sparse_categorical_crossentropy",
+            )
+            for loss in ("BinaryCrossentropy", "BinaryFocalCrossentropy", "Hinge", "Dice")
+        ),
+        (
+            "BinaryCrossentropy",
+            1,
+            np.array([0.0, 3.0], np.float32),
+            ("loss",),
+            "BinaryCrossentropy compares with targets from 0 to 1, and these go from 0 to "
+            "3; a loss for quantities is mse, one for more than two classes is "
+            "sparse_categorical_crossentropy",
+        ),
+        (
+            "SquaredHinge",
+            1,
+            np.array([0.0, 0.5], np.float32),
+            ("loss",),
+            "SquaredHinge compares with targets 0 and 1, or -1 and 1, and these go from 0 to "
+            "0.5; a loss for quantities is mse, one for more than two classes is "
+            "sparse_categorical_crossentropy",
+        ),
+        (
+            "SparseCategoricalCrossentropy",
+            10,
+            YEARS,
+            ("last",),
+            "the last layer gives 10 values, but the targets have classes 0 to 2009; number the "
+            "classes from 0 by `targets: [label_index]` under `preprocess`",
+        ),
+        (
+            "SparseCategoricalCrossentropy",
+            5,
+            YEARS,
+            ("last",),
+            "the last layer gives 5 values, but the targets have classes 0 to 2009; number the "
+            "classes from 0 by `targets: [label_index]` under `preprocess`, and give it 10 units",
+        ),
+        (
+            "SparseCategoricalCrossentropy",
+            2,
+            LABELS,
+            ("last",),
+            "the last layer gives 2 values, but the targets have classes 0 to 2; give it 3 units",
+        ),
+        (
+            "CategoricalCrossentropy",
+            3,
+            LABELS,
+            ("last",),
+            "the last layer gives 3 values, but each row has 1 target for the loss "
+            "CategoricalCrossentropy; use a sparse loss, or `targets: one_hot` in preprocess",
+        ),
+    ],
+)
+def test_an_output_that_cannot_be_compared(
+    loss: str, outputs: int, targets: np.ndarray, path: Any, message: str
+) -> None:
+    with pytest.raises(ComponentError) as error:
+        check_output((None, outputs), targets, loss_of(loss), ("last",))
+    assert str(error.value) == message
+    assert error.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("loss", "shape", "targets"),
+    [
+        ("BinaryCrossentropy", (None, 1), LABELS.clip(max=1)),
+        ("BinaryCrossentropy", (None, 1), np.array([0.0, 0.3], np.float32)),
+        ("Hinge", (None, 1), SIGNS),
+        ("Hinge", (None, 1), LABELS.clip(max=1)),
+        ("CategoricalHinge", (None, 3), np.eye(3)[LABELS]),
+        ("MeanSquaredError", (None, 1), YEARS.astype(np.float32)),
+        ("SparseCategoricalCrossentropy", (None, 5), LABELS),
+        ("Circle", (None, 64), LABELS),
+        ("CTC", (None, 20, 5), np.ones((4, 6), np.float32)),
+    ],
+)
+def test_an_output_that_can_be_compared(
+    loss: str, shape: tuple[int | None, ...], targets: np.ndarray
+) -> None:
+    check_output(shape, targets, loss_of(loss), ("last",))
+
+
+def findings(shape: tuple[int | None, ...], task: Any, names: Any, loss: str, metric: str) -> Any:
+    measured = KerasComponent("metric", metric, metric)
+    config = SimpleNamespace(loss=loss_of(loss), metrics=[measured])
+    return output_findings(shape, config, task, names)  # type: ignore[arg-type]
+
+
+def test_units_beyond_the_classes_are_pointed_out() -> None:
+    sparse, names = "SparseCategoricalCrossentropy", ("low", "mid", "high")
+    found = findings((None, 10), "multiclass", names, sparse, "accuracy")
+    assert found == ["the last layer gives 10 values for 3 classes"]
+    assert not findings((None, 3), "multiclass", names, sparse, "accuracy")
+    assert not findings((None, 10), "multiclass", (), sparse, "accuracy")
+    assert not findings((None, 64), "multiclass", names, "Circle", "accuracy")
+
+
+def test_accuracy_of_several_labels_is_pointed_out() -> None:
+    found = findings((None, 4), "multilabel", (), "BinaryCrossentropy", "accuracy")
+    assert found == ["accuracy compares only the largest output of each row; use binary_accuracy"]
+    assert not findings((None, 4), "multilabel", (), "BinaryCrossentropy", "BinaryAccuracy")
