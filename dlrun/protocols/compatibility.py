@@ -20,6 +20,22 @@ Array = np.ndarray
 _OF_EMBEDDINGS = ("CTC", "Circle")
 """Losses of outputs that are no value for each class or target."""
 
+_OF_ONE_HOT_ROWS = (
+    "AUC",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "F1Score",
+    "FBetaScore",
+    "Precision",
+    "Recall",
+    "TopKCategoricalAccuracy",
+)
+"""Metrics that cannot compare class indices with several outputs."""
+
+_OF_ANY_FORM = ("accuracy", "crossentropy", "IoU", "MeanIoU")
+"""Metrics that Keras makes fit the targets' form by itself."""
+
 _OF_THE_LARGEST = ("accuracy", "CategoricalAccuracy")
 """Metrics that Keras compares the largest outputs by, where there are several."""
 
@@ -48,6 +64,68 @@ def check_output(
         _check_range(targets, loss)
     if loss.name in ("Hinge", "SquaredHinge"):
         _check_signs(targets, loss)
+
+
+def check_metrics(
+    output_shape: tuple[int | None, ...], targets: Array, metrics: Sequence[KerasComponent]
+) -> None:
+    """Refuse metrics of one-hot rows where the targets are class indices: Keras fails in the first
+    step, or counts something else.
+
+    Args:
+        output_shape: The model's, with the batch axis.
+        targets: (n,) or (n, k) as the loss sees them.
+        metrics: As the config gives them.
+
+    Raises:
+        ComponentError: Says what is given and what is needed.
+    """
+    if output_shape[-1] == 1 or not _are_labels(targets):
+        return
+    for metric in metrics:
+        if metric.name in _OF_ONE_HOT_ROWS:
+            raise ComponentError(
+                f"{metric.alias} compares one-hot rows with the outputs, and these targets are "
+                "class indices; add `targets: [one_hot]` to `preprocess`, and use the loss "
+                "categorical_crossentropy",
+                metric.path,
+            )
+
+
+def check_metrics(
+    output_shape: tuple[int | None, ...], targets: Array, metrics: Sequence[KerasComponent]
+) -> None:
+    """Refuse metrics that compare outputs with targets of another form: Keras lets some of them
+    give numbers that mean nothing.
+
+    Args:
+        output_shape: The model's, with the batch axis.
+        targets: (n,) or (n, k) as the loss sees them.
+        metrics: As the config gives them.
+
+    Raises:
+        ComponentError: Says which form the metric needs.
+    """
+    if len(output_shape) != 2 or (output_shape[1] or 0) < 2:
+        return
+    indices = targets.ndim == 1 or targets.shape[1] == 1
+    for metric in metrics:
+        if metric.name in _OF_ANY_FORM:
+            continue
+        if indices and not metric.name.startswith("Sparse"):
+            raise ComponentError(
+                f"the metric {metric.alias} compares each of the {output_shape[1]} outputs with a "
+                "target of its own, but the targets are class indices; say `targets: one_hot` in "
+                "preprocess and use a categorical loss, or choose a sparse metric",
+                metric.path,
+            )
+        if not indices and metric.name.startswith("Sparse"):
+            raise ComponentError(
+                f"the metric {metric.alias} takes class indices, but the targets are rows of "
+                f"{targets.shape[1]} values; leave out `targets: one_hot`, or choose a metric "
+                "that is not sparse",
+                metric.path,
+            )
 
 
 def output_findings(

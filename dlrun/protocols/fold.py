@@ -14,7 +14,7 @@ from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples, Task
 from dlrun.metrics.folds import best_epoch
 from dlrun.models.build import build_model, compile_model
-from dlrun.protocols.compatibility import check_output
+from dlrun.protocols.compatibility import check_metrics, check_output, output_findings
 from dlrun.protocols.measures import Measure
 from dlrun.protocols.observer import Observer, Recorder
 from dlrun.protocols.protocol import Fold, shifted
@@ -148,6 +148,7 @@ def fresh_model(config: Config, train: Arrays, held_out: Sequence[Arrays], seed:
     model = build_model(layers, train.inputs.shape[1:], str(train.inputs.dtype))
     for arrays in (train, *held_out):
         check_output(model.output_shape, arrays.targets, config.loss, layers[-1].path)
+    check_metrics(model.output_shape, train.targets, config.metrics)
     compile_model(model, config.loss, config.optimizer, config.metrics)
     return model
 

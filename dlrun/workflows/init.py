@@ -12,16 +12,16 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from dlrun.config.load import load_config
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.reading.delimited import Layout, first_record, other_separator, records
 from dlrun.data.reading.table_columns import ColumnType, column_type, to_array
 from dlrun.data.reading.tables import Table, is_delimited, is_table, read_table
 from dlrun.data.samples import kind_of
+from dlrun.data.task import refuse_constant
 from dlrun.errors import DataError, DlrunError, UsageError
 from dlrun.registry.suggest import did_you_mean
 from dlrun.store.atomic import write_text
-from dlrun.workflows.loading import load_rows
+from dlrun.workflows.check import check
 
 Task = Literal["binary", "multiclass", "regression"]
 TASKS: tuple[str, ...] = get_args(Task)
@@ -127,13 +127,13 @@ def init(
 
 
 def _try_out(path: Path) -> None:
-    """Read the config that was written, and its data.
+    """Check the config that was written, and its data.
 
     Raises:
         DataError: It does not run as it is; the file stays, to be mended.
     """
     try:
-        load_rows(load_config(path))
+        check(path)
     except DlrunError as error:
         raise DataError(f"{path} is written, but does not run as it is: {error}") from error
 
@@ -163,7 +163,9 @@ def table_facts(file: Path, task: Task | None = None, target: str | None = None)
         raise DataError(f"{file}: {what} dates, lists or nothing at all, which is no target")
     target = target or _likely_target(usable)
     types = {name: column_type(table, name) for name in usable}
-    different = int(table.series(target).nunique())
+    present = table.series(target).dropna()
+    refuse_constant(target, present.to_numpy())
+    different = int(present.nunique())
     numbers = _numbers(table, target) if types[target] == "numeric" else np.arange(different)
     whole = bool((numbers % 1 == 0).all())
     if task is not None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlrun.errors import ComponentError
-from dlrun.protocols.compatibility import check_output, output_findings
+from dlrun.protocols.compatibility import check_metrics, check_output, output_findings
 from dlrun.registry.keras_component import KerasComponent
 
 LABELS = np.array([0, 1, 2, 1], np.int32)
@@ -114,6 +114,19 @@ def test_an_output_that_can_be_compared(
     loss: str, shape: tuple[int | None, ...], targets: np.ndarray
 ) -> None:
     check_output(shape, targets, loss_of(loss), ("last",))
+
+
+def test_a_metric_of_one_hot_rows_needs_them() -> None:
+    metrics = [KerasComponent("metric", "F1Score", "F1Score", path=("metrics", 0))]
+    with pytest.raises(ComponentError) as error:
+        check_metrics((None, 3), LABELS, metrics)
+    assert str(error.value) == (
+        "F1Score compares one-hot rows with the outputs, and these targets are class indices; add "
+        "`targets: [one_hot]` to `preprocess`, and use the loss categorical_crossentropy"
+    )
+    assert error.value.path == ("metrics", 0)
+    check_metrics((None, 3), np.eye(3)[LABELS], metrics)
+    check_metrics((None, 1), LABELS.clip(max=1), metrics)
 
 
 def findings(shape: tuple[int | None, ...], task: Any, names: Any, loss: str, metric: str) -> Any:

@@ -57,8 +57,8 @@ def test_predictions_equal_the_label_column(
     )
     (tmp_path / "c.yaml").write_text(textwrap.dedent(text))
     trained = train(tmp_path / "c.yaml", runs_dir=tmp_path / "runs")
-    predictions = predict(trained.directory.path, tmp_path / "rows.csv")
+    predictions = predict(trained.path, tmp_path / "rows.csv")
     assert predictions.table.prediction.tolist() == column
-    figures = evaluate(trained.directory.path).facts["figures"]
+    figures = evaluate(trained.path).facts["figures"]
     assert figures["accuracy"] == 1
     assert {one["name"] for one in figures["classes"]} == set(labels)
