@@ -20,19 +20,6 @@ Array = np.ndarray
 _OF_EMBEDDINGS = ("CTC", "Circle")
 """Losses of outputs that are no value for each class or target."""
 
-_OF_ONE_HOT_ROWS = (
-    "AUC",
-    "BinaryAccuracy",
-    "CategoricalAccuracy",
-    "CategoricalCrossentropy",
-    "F1Score",
-    "FBetaScore",
-    "Precision",
-    "Recall",
-    "TopKCategoricalAccuracy",
-)
-"""Metrics that cannot compare class indices with several outputs."""
-
 _OF_ANY_FORM = ("accuracy", "crossentropy", "IoU", "MeanIoU")
 """Metrics that Keras makes fit the targets' form by itself."""
 
@@ -64,32 +51,6 @@ def check_output(
         _check_range(targets, loss)
     if loss.name in ("Hinge", "SquaredHinge"):
         _check_signs(targets, loss)
-
-
-def check_metrics(
-    output_shape: tuple[int | None, ...], targets: Array, metrics: Sequence[KerasComponent]
-) -> None:
-    """Refuse metrics of one-hot rows where the targets are class indices: Keras fails in the first
-    step, or counts something else.
-
-    Args:
-        output_shape: The model's, with the batch axis.
-        targets: (n,) or (n, k) as the loss sees them.
-        metrics: As the config gives them.
-
-    Raises:
-        ComponentError: Says what is given and what is needed.
-    """
-    if output_shape[-1] == 1 or not _are_labels(targets):
-        return
-    for metric in metrics:
-        if metric.name in _OF_ONE_HOT_ROWS:
-            raise ComponentError(
-                f"{metric.alias} compares one-hot rows with the outputs, and these targets are "
-                "class indices; add `targets: [one_hot]` to `preprocess`, and use the loss "
-                "categorical_crossentropy",
-                metric.path,
-            )
 
 
 def check_metrics(

@@ -13,8 +13,8 @@ import pytest
 
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
-from dlrun.data.samples import Dataset
 from dlrun.data.pipeline import Pipeline
+from dlrun.data.samples import Dataset
 from dlrun.protocols.experiment import run_experiment
 from dlrun.protocols.fold import run_fold
 from dlrun.protocols.measures import measures_of, select_measure

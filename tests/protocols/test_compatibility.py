@@ -121,8 +121,9 @@ def test_a_metric_of_one_hot_rows_needs_them() -> None:
     with pytest.raises(ComponentError) as error:
         check_metrics((None, 3), LABELS, metrics)
     assert str(error.value) == (
-        "F1Score compares one-hot rows with the outputs, and these targets are class indices; add "
-        "`targets: [one_hot]` to `preprocess`, and use the loss categorical_crossentropy"
+        "the metric F1Score compares each of the 3 outputs with a target of its own, but the "
+        "targets are class indices; say `targets: one_hot` in preprocess and use a categorical "
+        "loss, or choose a sparse metric"
     )
     assert error.value.path == ("metrics", 0)
     check_metrics((None, 3), np.eye(3)[LABELS], metrics)

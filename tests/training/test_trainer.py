@@ -117,6 +117,6 @@ def test_what_tensorflow_cannot_trace_is_said() -> None:
     model = keras.Sequential([keras.Input((6,)), ReadsValues(), keras.layers.Dense(3)])
     model.compile("sgd", "mse", run_eagerly=True)
     request = FitRequest(model, request.train, None, epochs=1, batch_size=5)
-    with pytest.raises(ComponentError, match="^training cannot be fused: TensorFlow cannot trace"):
+    with pytest.raises(ComponentError, match=r"^training cannot be fused: TensorFlow cannot trace"):
         Trainer("fused").choose(request, [])
     assert Trainer().choose(request, []).name == "keras"
