@@ -45,7 +45,9 @@ def reason(error: Exception) -> str:
     """Return what an error of Keras says, as one line without its lists of call arguments."""
     text = re.sub(r"\x1b\[\d*m", "", str(error))
     # TensorFlow puts its own line below a traceback of the code that built the step.
-    text = re.sub(r"^Graph execution error:.*\n(?=\S[^\n]*\n\s*\[\[\{\{node )", "", text, flags=re.S)
+    text = re.sub(
+        r"^Graph execution error:.*\n(?=\S[^\n]*\n\s*\[\[\{\{node )", "", text, flags=re.S
+    )
     text = re.sub(r"\s*\[\[\{\{node .*", "", text, flags=re.S)
     text = re.sub(r"^Exception encountered when calling \S+\s+", "", text)
     text = text.rsplit("Exception encountered: ", 1)[-1]

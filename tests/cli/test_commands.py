@@ -21,7 +21,8 @@ FILES = {
 """What a hold-out run leaves."""
 
 FOLD_FILES = {
-    "metrics.csv", "result.json", "curves.png", "curves.svg", "model.keras", "preprocess.json", "predictions.npz",
+    "metrics.csv", "result.json", "curves.png", "curves.svg", "model.keras", "preprocess.json",
+    "predictions.npz",
 }  # fmt: skip
 """What each fold of a K-fold run leaves."""
 
