@@ -48,7 +48,7 @@ class Run:
         """A row an epoch: fold, epoch, seconds and every metric."""
         import pandas as pd
 
-        return pd.read_csv(RunDirectory.open(self.path).metrics)
+        return pd.DataFrame(RunDirectory.open(self.path).history())
 
     @property
     def model(self) -> Any:
