@@ -46,7 +46,9 @@ def test_a_run_in_a_notebook(config: Path, tmp_path: Path, capfd: pytest.Capture
     assert (same.score, same.status, same.result) == (run.score, run.status, run.result)
     evaluated = dlrun.evaluate(run.path)
     assert evaluated.score == evaluated.facts["measures"]["accuracy"]
-    measured = [f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width")]
+    measured = [
+        f"{part} {size} (cm)" for part in ("sepal", "petal") for size in ("length", "width")
+    ]
     rows = pd.DataFrame(np.ones((3, 4)), columns=measured)
     rows.to_csv(tmp_path / "new.csv", index=False)
     table = dlrun.predict(run.path, tmp_path / "new.csv").table
