@@ -6,6 +6,8 @@ from 1.
 
 from __future__ import annotations
 
+import os
+import sys
 from types import TracebackType
 from typing import Self
 
@@ -148,7 +150,14 @@ class PlainProgress(QuietProgress):
         """Print one plain line."""
         super().say(line)
         # Rich takes 0.1 ms to print a line, which counts where there is one every 2 ms.
-        print(line, file=self.console.file, flush=True)
+        if self.console.quiet:
+            return
+        try:
+            print(line, file=self.console.file, flush=True)
+        except BrokenPipeError:
+            # `dlrun train | head` has read enough: the training goes on all the same.
+            self.console.quiet = True
+            give_up_output()
 
 
 def _seconds(seconds: float) -> str:
@@ -157,3 +166,8 @@ def _seconds(seconds: float) -> str:
 
 def _epochs(number: int) -> str:
     return f"{number} epoch" if number == 1 else f"{number} epochs"
+
+
+def give_up_output() -> None:
+    """Send standard output nowhere: nobody reads it any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -77,7 +77,9 @@ def _labels(targets: Array) -> Array:
 def _index(name: str | int, names: Sequence[str], largest: int) -> int:
     if str(name) in names:
         return names.index(str(name))
-    if isinstance(name, int) and 0 <= name <= max(largest, len(names) - 1):
+    # Where the labels themselves are numbers, a number is a label and never an index.
+    are_numbers = bool(names) and all(known.lstrip("-").isdigit() for known in names)
+    if isinstance(name, int) and not are_numbers and 0 <= name <= max(largest, len(names) - 1):
         return name
     known = names or [str(index) for index in range(largest + 1)]
     some = ", ".join(known[:SHOWN]) + (", ..." if len(known) > SHOWN else "")

@@ -154,3 +154,11 @@ def test_row_weights_are_numbers() -> None:
     assert str(error.value) == (
         "sample_weight column 'weight' holds 'high' in row 4; weights must be numbers"
     )
+
+
+def test_a_number_is_a_label_where_labels_are_numbers() -> None:
+    targets = np.array([0, 1, 2])
+    assert class_weights({5: 2.0}, targets, "multiclass", ("3", "5", "7")) == {1: 2.0}
+    with pytest.raises(DataError, match=r"^class_weight names the class '1', which the target"):
+        class_weights({1: 2.0}, targets, "multiclass", ("3", "5", "7"))
+    assert class_weights({1: 2.0}, targets, "multiclass", ("ant", "bee", "cat")) == {1: 2.0}
