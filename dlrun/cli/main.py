@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="replace")
     try:
         status = dlrun.main(given, prog_name="dlrun", standalone_mode=False)
+    # The boundary: whatever a command raises ends here as one message.
     except Exception as error:
         status = report_error(error, given)
     sys.exit(status if isinstance(status, int) else 0)

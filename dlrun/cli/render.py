@@ -192,5 +192,6 @@ def _is_number(value: object) -> bool:
 
 def _cell(value: object) -> Text:
     if value is None or _is_number(value):
+        # mypy does not follow `_is_number`.
         return Text(figure(value))  # type: ignore[arg-type]
     return Text(str(value))
