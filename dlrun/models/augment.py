@@ -118,6 +118,10 @@ class Augmentation:
         )
 
 
+NO_AUGMENTATION = Augmentation()
+"""Nothing is changed while a model is trained."""
+
+
 def _refuse_rows_that_are_no_pictures(layer: KerasComponent, shape: tuple[int | None, ...]) -> None:
     if layer.name in OF_ANY_INPUT or len(shape) == 3:
         return

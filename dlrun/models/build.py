@@ -9,7 +9,7 @@ from typing import Any
 from dlrun.config.components import metric_names
 from dlrun.config.schema import Architecture, Block, OutputEntry
 from dlrun.errors import ComponentError
-from dlrun.models.augment import Augmentation
+from dlrun.models.augment import NO_AUGMENTATION, Augmentation
 from dlrun.models.graph import InputSpec as InputSpec
 from dlrun.models.graph import build_graph
 from dlrun.models.objects import REFUSALS, build_object, reason
@@ -21,7 +21,7 @@ def build_model(
     architecture: Architecture,
     blocks: Mapping[str, Block],
     inputs: Mapping[str, InputSpec],
-    augmentation: Augmentation = Augmentation(),  # noqa: B008 - it is immutable
+    augmentation: Augmentation = NO_AUGMENTATION,
 ) -> Any:
     """Return a new Keras model with its weights made: a `keras.Sequential` where each layer
     takes the output of the one above, else a functional model.

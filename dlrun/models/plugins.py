@@ -10,7 +10,7 @@ import types
 import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from dlrun.config.components import TITLES
 from dlrun.config.plugins import PluginError, PluginFile
@@ -153,7 +153,7 @@ def _check(file: PluginFile, kind: KerasKind, value: Any) -> None:
             f"{value.__name__}.__init__ takes no `name`, which every {kind} has; take **kwargs and "
             "hand them on: super().__init__(**kwargs)",
         )
-    if kind == "metric" and _direction(value) is None:
+    if kind == "metric" and own_direction(value) is None:
         raise _problem(
             file,
             value,
@@ -167,14 +167,13 @@ def _takes(cls: type, argument: str) -> bool:
     return argument in named or catalogue.takes_keywords(cls)
 
 
-def _direction(value: Any) -> str | None:
-    told = getattr(value, "direction", None)
-    if told is None and isinstance(value, type):
-        # A class derived from one of Keras' means the same.
-        known = (METRIC_DIRECTIONS.get(base.__name__) for base in value.__mro__)
+def own_direction(metric: Any) -> Literal["min", "max"] | None:
+    """Return which way a user's metric or loss is better: what it says itself, or what the class
+    of Keras that it is derived from means; None where nothing tells."""
+    told = getattr(metric, "direction", None)
+    if told is None and isinstance(metric, type):
+        known = (METRIC_DIRECTIONS.get(base.__name__) for base in metric.__mro__)
         told = next(filter(None, known), None)
-        if told is not None:
-            value.direction = told  # type: ignore[attr-defined]  # how it is found later on
     return told if told in ("min", "max") else None
 
 

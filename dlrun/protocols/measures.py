@@ -12,6 +12,7 @@ from dlrun.config.components import metric_names
 from dlrun.config.schema import OutputEntry
 from dlrun.metrics.names import Direction, direction
 from dlrun.metrics.scores import Score, find_score
+from dlrun.models.plugins import own_direction
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.prediction import keras_measure
 
@@ -52,7 +53,7 @@ class Measure:
             return self.score.direction
         own = self.component.implementation
         if own is not None:
-            return "max" if getattr(own, "direction", "min") == "max" else "min"
+            return own_direction(own) or "min"
         return direction(self.component.name, self._kind)
 
     @property

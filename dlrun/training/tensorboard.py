@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +98,11 @@ def tensorboard(
 
 def _require_tensorflow() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    try:
-        import tensorflow  # noqa: F401 - imported to see whether it is there
-    except ImportError as error:
+    if find_spec("tensorflow") is None:
         raise ComponentError(
             "TensorBoard's logs are written by TensorFlow, whatever Keras computes with: "
             "pip install tensorflow"
-        ) from error
+        )
 
 
 def _embeddings(model: Any) -> list[Any]:

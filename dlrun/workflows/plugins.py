@@ -78,6 +78,7 @@ def mistakes_located(config: Config) -> Iterator[None]:
     """
     try:
         yield
+    # A plugin's code can raise anything; what did not arise in it goes on as it came.
     except Exception as error:
         cause = _own_error(error)
         found = None if cause is None else _line_of(config, cause)
