@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 """Where a value stands in a config: keys and list indices from the top."""
 
 
@@ -43,7 +43,7 @@ class DataError(DlrunError):
 
     step: int | None = None
 
-    def __init__(self, message: str, *, column: str | None = None, path: Path = ()) -> None:
+    def __init__(self, message: str, *, column: str | None = None, path: KeyPath = ()) -> None:
         super().__init__(message)
         self.column = column
         self.path = path
@@ -82,7 +82,7 @@ class ComponentError(DlrunError):
 
     exit_status = 2
 
-    def __init__(self, message: str, path: Path = ()) -> None:
+    def __init__(self, message: str, path: KeyPath = ()) -> None:
         super().__init__(message)
         self.path = path
 

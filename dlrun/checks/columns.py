@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,10 @@ from dlrun.checks.finding import Change, put
 from dlrun.config.schema import Config
 from dlrun.data.samples import Array, Samples, kind_of
 from dlrun.data.windows import Windows, is_windows, windows_of
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 
 MOST_COLUMNS = 200
 """Checks of single columns look at the first so many."""
-
-SHOWN = 4
-"""A sentence names so many columns or rows, and counts the others."""
 
 
 def numeric_columns(samples: Samples) -> Iterator[tuple[str, Array]]:
@@ -69,21 +66,6 @@ def read_as_text(config: Config, samples: Samples) -> set[str]:
 def _parts(name: str, column: Array) -> Iterator[tuple[str, Array]]:
     for index in range(min(column.shape[1], MOST_COLUMNS)):
         yield f"{name}[{index}]", column[:, index]
-
-
-def some(names: Iterable[Any]) -> str:
-    """Return the first few in a sentence, and a count of the others."""
-    every = [str(name) for name in names]
-    if len(every) > SHOWN + 1:
-        return f"{', '.join(every[:SHOWN])} and {len(every) - SHOWN} more"
-    if len(every) > 1:
-        return f"{', '.join(every[:-1])} and {every[-1]}"
-    return "".join(every)
-
-
-def counted(count: int, what: str) -> str:
-    """Return a count with its noun in the right number, such as `3 columns`."""
-    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 DATASET: KeyPath = ("dataset",)

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from dlrun.config.walk import PlainLayer
 from dlrun.config.yaml_writer import in_line
-from dlrun.errors import Path as KeyPath
-from dlrun.errors import Problem
+from dlrun.errors import KeyPath, Problem
 from dlrun.registry.keras_component import KerasComponent
 
 Severity = Literal["error", "warning", "note"]

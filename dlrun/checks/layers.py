@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dlrun.config.graph import Graph, Node, linked
 from dlrun.config.schema import Config
 from dlrun.config.walk import PlainLayer, every_graph, plain
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
 

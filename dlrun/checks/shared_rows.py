@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlrun.checks.columns import as_codes, counted, some
+from dlrun.checks.columns import as_codes
 from dlrun.checks.views import DataView
 from dlrun.data.samples import Array, Columns, kind_of
+from dlrun.text import counted, first_few
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Shared:
 
     def text(self, how: str) -> str:
         """The finding as a sentence."""
-        shown = some(f"{row} ({other})" for row, other in self.pairs)
+        shown = first_few(f"{row} ({other})" for row, other in self.pairs)
         are = "is" if self.count == 1 else "are"
         return (
             f"{counted(self.count, 'row')} of {self.scored:,} that give the score {are} {how} a "

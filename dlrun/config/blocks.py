@@ -8,10 +8,11 @@ from typing import Any
 
 from dlrun.config.report import Report
 from dlrun.config.schema import Block
-from dlrun.config.words import found, listed
-from dlrun.errors import Path as KeyPath
+from dlrun.config.words import found
+from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.suggest import did_you_mean
+from dlrun.text import listed
 
 
 def read_blocks(value: Any, report: Report) -> dict[str, Block]:

@@ -13,13 +13,14 @@ from typing import Any
 
 from dlrun.config.report import Report
 from dlrun.config.values import expected_value, fits
-from dlrun.config.words import found, listed
-from dlrun.errors import Path
+from dlrun.config.words import found
+from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.catalogue import Argument, Entry
 from dlrun.registry.keras_component import KerasComponent, KerasKind
 from dlrun.registry.spelling import snake_case
 from dlrun.registry.suggest import closest, did_you_mean
+from dlrun.text import listed
 
 TITLES: dict[KerasKind, str] = {
     "layer": "a layer",
@@ -45,7 +46,7 @@ INFERRED = {"input_shape", "input_dim", "input_length", "batch_input_shape"}
 
 
 def read_component(
-    kind: KerasKind, value: Any, path: Path, report: Report
+    kind: KerasKind, value: Any, path: KeyPath, report: Report
 ) -> KerasComponent | None:
     """Read one component and everything nested in it.
 
@@ -109,11 +110,11 @@ class _Reader:
         self._report = report
         self.reported = 0
 
-    def report(self, path: Path, message: str, **details: Any) -> None:
+    def report(self, path: KeyPath, message: str, **details: Any) -> None:
         self.reported += 1
         self._report(path, message, **details)
 
-    def component(self, kind: KerasKind, value: Any, path: Path) -> KerasComponent | None:
+    def component(self, kind: KerasKind, value: Any, path: KeyPath) -> KerasComponent | None:
         if isinstance(value, str):
             return self._named(kind, value, None, path, on_key=False)
         if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value)), str):
@@ -122,7 +123,7 @@ class _Reader:
         self._report_no_component(kind, value, path)
         return None
 
-    def _report_no_component(self, kind: KerasKind, value: Any, path: Path) -> None:
+    def _report_no_component(self, kind: KerasKind, value: Any, path: KeyPath) -> None:
         wanted, hint = f"the name of {TITLES[kind]}, alone or with its arguments", None
         if isinstance(value, dict) and len(value) > 1:
             first = next(iter(value))
@@ -134,7 +135,7 @@ class _Reader:
         self.report(path, message, expected=wanted, found=found(value), hint=hint)
 
     def _named(
-        self, kind: KerasKind, word: str, given: Any, path: Path, *, on_key: bool
+        self, kind: KerasKind, word: str, given: Any, path: KeyPath, *, on_key: bool
     ) -> KerasComponent | None:
         entry = self._entry(kind, word, path, on_key)
         if entry is None:
@@ -155,7 +156,7 @@ class _Reader:
             arguments = self._first_argument(entry, word, given, path, on_key)
         return KerasComponent(kind, entry.name, word, arguments, path, entry.implementation)
 
-    def _entry(self, kind: KerasKind, word: str, path: Path, on_key: bool) -> Entry | None:
+    def _entry(self, kind: KerasKind, word: str, path: KeyPath, on_key: bool) -> Entry | None:
         entry = catalogue.entry(kind, word)
         if entry is not None and entry.refusal is None:
             return entry
@@ -190,7 +191,7 @@ class _Reader:
         return word in _words_for(first)
 
     def _first_argument(
-        self, entry: Entry, word: str, given: Any, path: Path, on_key: bool
+        self, entry: Entry, word: str, given: Any, path: KeyPath, on_key: bool
     ) -> dict[str, Any]:
         if (first := entry.first) is None:
             self.report(
@@ -201,7 +202,7 @@ class _Reader:
         return {first.name: self._value(word, first, given, path)}
 
     def _arguments(
-        self, entry: Entry, word: str, given: dict[Any, Any], path: Path, on_key: bool
+        self, entry: Entry, word: str, given: dict[Any, Any], path: KeyPath, on_key: bool
     ) -> dict[str, Any]:
         if any(entry.argument(str(name)) is None for name in given):
             entry = catalogue.live_entry(entry.kind, entry.name) or entry
@@ -216,7 +217,7 @@ class _Reader:
         self._report_missing(entry, word, {*arguments, *meant}, path, on_key)
         return arguments
 
-    def _report_unknown(self, entry: Entry, word: str, name: str, path: Path) -> str | None:
+    def _report_unknown(self, entry: Entry, word: str, name: str, path: KeyPath) -> str | None:
         """Report an unknown argument; return the argument that was probably meant."""
         own = [argument.name for argument in entry.arguments if not argument.common]
         known = [argument.name for argument in entry.arguments]
@@ -241,13 +242,13 @@ class _Reader:
         return meant
 
     def _report_missing(
-        self, entry: Entry, word: str, given: set[str | None], path: Path, on_key: bool
+        self, entry: Entry, word: str, given: set[str | None], path: KeyPath, on_key: bool
     ) -> None:
         missing = [f"'{a.name}'" for a in entry.arguments if a.required and a.name not in given]
         if missing:
             self.report(path, f"{word} needs {' and '.join(missing)}", on_key=on_key)
 
-    def _value(self, owner: str, argument: Argument, value: Any, path: Path) -> Any:
+    def _value(self, owner: str, argument: Argument, value: Any, path: KeyPath) -> Any:
         accepts = argument.accepts
         if "python" in accepts:
             message = f"`{argument.name}` takes Python code, which a config does not run"
@@ -268,7 +269,7 @@ class _Reader:
             self._report_wrong(owner, argument, value, path)
         return value
 
-    def _table(self, owner: str, argument: Argument, value: dict[Any, Any], path: Path) -> Any:
+    def _table(self, owner: str, argument: Argument, value: dict[Any, Any], path: KeyPath) -> Any:
         """Numbers by epoch."""
         for epoch, number in value.items():
             place, where = (*path, epoch), f"in '{argument.name}' of {owner}"
@@ -281,7 +282,7 @@ class _Reader:
                 self.report(place, f"wrong value {where}", expected=expected, found=found(number))
         return value
 
-    def _activation(self, value: str | dict[Any, Any], path: Path) -> Any:
+    def _activation(self, value: str | dict[Any, Any], path: KeyPath) -> Any:
         word = value if isinstance(value, str) else str(next(iter(value), ""))
         if isinstance(value, str) and value in catalogue.activations():
             return value
@@ -296,7 +297,7 @@ class _Reader:
             self.report(path, f"unknown activation '{word}'{near}")
         return None
 
-    def _report_wrong(self, owner: str, argument: Argument, value: Any, path: Path) -> None:
+    def _report_wrong(self, owner: str, argument: Argument, value: Any, path: KeyPath) -> None:
         message, hint = f"wrong value for '{argument.name}' of {owner}", None
         if argument.choices and isinstance(value, str):
             message = f"unknown {argument.name} '{value}' of {owner}"

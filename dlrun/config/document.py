@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlrun.errors import Path as KeyPath
-from dlrun.errors import Problem
+from dlrun.errors import KeyPath, Problem
 
 Key = str | int
 Scalar = str | int | float | bool | None

@@ -16,7 +16,7 @@ from dlrun.config.report import Report
 from dlrun.config.structure import DEFAULT_PROTOCOL, ROOT, Role, protocol_options, role_of
 from dlrun.config.words import found
 from dlrun.config.yaml_reader import read_yaml
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry.component import Section
 from dlrun.registry.suggest import did_you_mean
 

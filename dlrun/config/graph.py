@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from dlrun.config.calling import wrong_count
 from dlrun.config.schema import Architecture, Block, LayerEntry
-from dlrun.config.words import listed, quoted
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry.spelling import snake_case
 from dlrun.registry.suggest import did_you_mean
+from dlrun.text import listed, quoted
 
 INPUT = "input"
 """What `from` calls the one input of an architecture that states none, and of a block."""

@@ -12,10 +12,11 @@ from dlrun.config.named import read_named
 from dlrun.config.report import Report
 from dlrun.config.schema import Architecture, Block, BlockCall, LayerEntry, TrainedRun, Vectors
 from dlrun.config.validation import validate
-from dlrun.config.words import found, listed
-from dlrun.errors import Path as KeyPath
+from dlrun.config.words import found
+from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.suggest import closest, did_you_mean
+from dlrun.text import counted, listed
 
 BESIDE = ("name", "from", "repeat", "vectors")
 """Keys beside what an entry names."""
@@ -212,7 +213,7 @@ def _check_beside(entry: LayerEntry, scope: Scope) -> None:
         named = f"`from` names {given}" if entry.inputs else "the layer above gives one"
         report(
             (*entry.path, "from") if entry.inputs else entry.path,
-            f"the block '{entry.block.name}' takes {_counted(count, 'input')} "
+            f"the block '{entry.block.name}' takes {counted(count, 'input')} "
             f"({listed(block.inputs)}), and {named}",
         )
 
@@ -340,7 +341,3 @@ def _read_call(name: str, given: Any, path: KeyPath, scope: Scope) -> BlockCall 
 def _only(value: Any) -> KeyPath:
     """The only key of a mapping."""
     return tuple(value) if isinstance(value, dict) and len(value) == 1 else ()
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"1 {noun}" if count == 1 else f"{count} {noun}s"

@@ -34,9 +34,9 @@ from dlrun.config.schema import Backend, Block, Config
 from dlrun.config.sections import read_evaluation, read_ignore, read_training
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
-from dlrun.config.words import listed
 from dlrun.registry import additions
 from dlrun.registry.suggest import did_you_mean
+from dlrun.text import listed
 
 _OTHERS = [key for key in Config.model_fields if key not in ("name", "target_steps")]
 

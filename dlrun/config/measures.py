@@ -6,10 +6,11 @@ from typing import Any
 
 from dlrun.config.components import metric_names
 from dlrun.config.report import Report
-from dlrun.config.words import found, listed
+from dlrun.config.words import found
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.registry.suggest import closest
+from dlrun.text import listed
 
 
 def check_score(

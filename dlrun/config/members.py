@@ -9,12 +9,13 @@ from dlrun.config.report import Report
 from dlrun.config.structure import DEFAULT_PROTOCOL
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
-from dlrun.config.words import found, listed, quoted
+from dlrun.config.words import found
 from dlrun.config.yaml_writer import in_line
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry.component import Component
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family
 from dlrun.registry.suggest import closest, did_you_mean
+from dlrun.text import listed, quoted
 
 
 def read_dataset(value: Any, report: Report) -> Component | None:

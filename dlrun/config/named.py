@@ -6,11 +6,11 @@ from typing import Any
 
 from dlrun.config.components import TITLES, read_component
 from dlrun.config.report import Report
-from dlrun.config.words import quoted
 from dlrun.config.yaml_writer import in_line
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent, KerasKind
+from dlrun.text import quoted
 
 
 def read_named(kind: KerasKind, value: Any, path: KeyPath, report: Report) -> KerasComponent | None:

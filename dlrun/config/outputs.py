@@ -11,12 +11,13 @@ from dlrun.config.components import metric_names
 from dlrun.config.named import read_named
 from dlrun.config.report import Report
 from dlrun.config.schema import OutputEntry
-from dlrun.config.words import found, listed, quoted
-from dlrun.errors import Path as KeyPath
+from dlrun.config.words import found
+from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component
 from dlrun.registry.keras_component import KerasComponent, KerasKind
 from dlrun.registry.suggest import did_you_mean
+from dlrun.text import listed, quoted
 
 
 @dataclass(frozen=True)

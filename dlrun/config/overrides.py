@@ -14,8 +14,9 @@ from dlrun.config.document import Key, Node, Place
 from dlrun.config.extends import merge
 from dlrun.config.report import Report
 from dlrun.config.structure import Role, role_of
-from dlrun.config.words import found, quoted
+from dlrun.config.words import found
 from dlrun.config.yaml_reader import read_yaml
+from dlrun.text import quoted
 
 _AFTER_ALL_FILES = 1_000_000_000
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlrun.config.document import Node
 from dlrun.config.structure import first_parameters
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 
 ANY = "*"
 """Stands for every key of a mapping, or every entry of a list."""

@@ -11,10 +11,11 @@ from dlrun.config.named import read_named
 from dlrun.config.report import Report
 from dlrun.config.schema import Phase
 from dlrun.config.validation import validate
-from dlrun.config.words import found, listed
-from dlrun.errors import Path as KeyPath
+from dlrun.config.words import found
+from dlrun.errors import KeyPath
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.registry.suggest import closest
+from dlrun.text import listed
 
 AUGMENTING = (
     "AugMix",

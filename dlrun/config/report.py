@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dlrun.config.document import Node, Place
-from dlrun.errors import ConfigError, Problem
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ConfigError, KeyPath, Problem
 
 _NOWHERE = Place("", (0, 0, 0))
 

@@ -13,8 +13,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from dlrun.config.document import Document
 from dlrun.config.plugins import Plugins
-from dlrun.errors import Path as KeyPath
-from dlrun.errors import Problem
+from dlrun.errors import KeyPath, Problem
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent
 

@@ -14,7 +14,7 @@ from dlrun.config.schema import Evaluation, Training
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import advice, validate
 from dlrun.config.words import found
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry.families import PROTOCOLS, finding_codes
 from dlrun.registry.keras_component import KerasComponent, KerasKind
 from dlrun.registry.suggest import did_you_mean

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from dlrun.config.report import Report
 from dlrun.config.schema import Architecture, Config, Evaluation, Training
-from dlrun.config.words import listed, quoted
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry.families import PROTOCOLS, SOURCES, Family
 from dlrun.registry.suggest import closest
+from dlrun.text import listed, quoted
 
 _MODEL = "the model is described under 'architecture', as a list of 'layers'"
 _RATE = "it is an argument of the optimizer: `optimizer: {rmsprop: {learning_rate: 0.001}}`"

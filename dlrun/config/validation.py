@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from dlrun.config.report import Report
-from dlrun.config.words import choices, describe, found, listed, unpacked
+from dlrun.config.words import choices, describe, found, unpacked
 from dlrun.config.yaml_errors import MISSING_SPACE
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry.component import Section
 from dlrun.registry.suggest import closest, did_you_mean
+from dlrun.text import listed
 
 S = TypeVar("S", bound=Section)
 

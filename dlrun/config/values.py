@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlrun.config.words import listed
 from dlrun.registry.catalogue import Argument
+from dlrun.text import listed
 
 _WORDS = {
     "boolean": "true or false",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dlrun.config.graph import Graph, Node, linked
 from dlrun.config.layers import block_body
 from dlrun.config.schema import Architecture, Block
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import KeyPath
 from dlrun.registry.keras_component import KerasComponent
 
 Blocks = Mapping[str, Block]

@@ -10,6 +10,7 @@ import annotated_types
 from pydantic.fields import FieldInfo
 
 from dlrun.registry.component import Section
+from dlrun.text import listed, shortened
 
 LONGEST_VALUE = 60
 
@@ -28,7 +29,7 @@ def found(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"'{_shortened(value)}'"
+        return f"'{shortened(value, LONGEST_VALUE)}'"
     if isinstance(value, dict):
         return f"a mapping with {listed(value)}" if value else "an empty mapping"
     if isinstance(value, list):
@@ -36,22 +37,7 @@ def found(value: Any) -> str:
             return "an empty list"
         text = f"[{', '.join(found(item) for item in value)}]"
         return text if len(text) <= LONGEST_VALUE else f"a list of {len(value)}"
-    return _shortened(str(value))
-
-
-def listed(names: Iterable[Any], conjunction: str = "and", most: int = 40) -> str:
-    """Join names as in a sentence: `a, b and c`."""
-    words = [str(name) for name in names]
-    if len(words) > most:
-        words = [*words[:most], "..."]
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {conjunction} {words[-1]}"
-
-
-def quoted(names: Iterable[Any], conjunction: str = "and") -> str:
-    """Join names in quotes: `'a', 'b' and 'c'`."""
-    return listed((f"'{name}'" for name in names), conjunction)
+    return shortened(str(value), LONGEST_VALUE)
 
 
 def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:
@@ -130,7 +116,3 @@ def _lengths(metadata: Sequence[Any]) -> tuple[int, int | None]:
     least = next((m.min_length for m in metadata if isinstance(m, annotated_types.MinLen)), 0)
     most = next((m.max_length for m in metadata if isinstance(m, annotated_types.MaxLen)), None)
     return least, most
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 1] + "…"

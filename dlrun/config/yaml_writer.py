@@ -64,7 +64,7 @@ def dump_yaml(data: Any) -> str:
 
 def in_line(data: Any) -> str:
     """Return plain data as YAML on one line, for messages."""
-    return _dump(data, _OneLine, flow=True).strip()
+    return _dump(data, _OneLine, flow=True).strip("\n")
 
 
 def _dump(data: Any, dumper: type[_OneLine], *, flow: bool) -> str:

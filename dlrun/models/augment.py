@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from dlrun.config.phases import OF_ANY_INPUT
-from dlrun.errors import ComponentError
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ComponentError, KeyPath
 from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent

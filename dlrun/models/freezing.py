@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from dlrun.errors import ComponentError
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ComponentError, KeyPath
 from dlrun.registry.suggest import closest
 
 Flags = Mapping[str, bool]

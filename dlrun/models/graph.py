@@ -10,8 +10,7 @@ from dlrun.config.calling import calling
 from dlrun.config.graph import INPUT, INPUT_LAYER, Graph, Node, linked
 from dlrun.config.layers import block_body
 from dlrun.config.schema import Architecture, Block
-from dlrun.errors import ComponentError
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ComponentError, KeyPath
 from dlrun.models.applications import build_application
 from dlrun.models.augment import Augmentation
 from dlrun.models.misfits import misfit, several_outputs

@@ -8,9 +8,9 @@ from typing import Any
 
 from dlrun.config.graph import INPUT, Graph, Node
 from dlrun.config.schema import LayerEntry
-from dlrun.config.words import listed
 from dlrun.errors import ComponentError
 from dlrun.models.objects import reason
+from dlrun.text import listed
 
 Shape = tuple[int | None, ...]
 

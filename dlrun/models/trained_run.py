@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.config.schema import TrainedRun
-from dlrun.config.words import listed
-from dlrun.errors import ComponentError, RunError
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ComponentError, KeyPath, RunError
 from dlrun.models.files import load_model
 from dlrun.models.symbolic import first_outputs, layer_of, node_of, sources_of
 from dlrun.registry.suggest import did_you_mean
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import listed
 
 MOST_NAMED = 12
 """So many layers are named in a message."""

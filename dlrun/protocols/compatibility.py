@@ -11,7 +11,7 @@ import numpy as np
 
 from dlrun.config.schema import OutputEntry
 from dlrun.data.samples import Task
-from dlrun.errors import ComponentError, Path
+from dlrun.errors import ComponentError, KeyPath
 from dlrun.metrics.formatting import figure
 from dlrun.registry.keras_component import KerasComponent
 
@@ -35,7 +35,7 @@ def check_output(
     output_shape: Shape,
     targets: Array,
     loss: KerasComponent,
-    path: Path,
+    path: KeyPath,
     *,
     sequences: bool = False,
 ) -> None:
@@ -125,7 +125,7 @@ def output_findings(
 
 
 def _check_axes(
-    given: Shape, needed: Shape, loss: KerasComponent, path: Path, sequences: bool
+    given: Shape, needed: Shape, loss: KerasComponent, path: KeyPath, sequences: bool
 ) -> None:
     """Refuse outputs that Keras would broadcast against targets with fewer or other axes."""
     sparse = loss.name.startswith("SparseCategorical")
@@ -170,7 +170,7 @@ def _as_text(shape: Shape) -> str:
     return f"({sizes})"
 
 
-def _check_classes(given: int | None, targets: Array, path: Path) -> None:
+def _check_classes(given: int | None, targets: Array, path: KeyPath) -> None:
     classes, needed = len(np.unique(targets)), int(targets.max()) + 1
     if given is None or given >= needed:
         return
@@ -185,7 +185,7 @@ def _check_classes(given: int | None, targets: Array, path: Path) -> None:
     )
 
 
-def _check_one_output(given: int | None, targets: Array, path: Path) -> None:
+def _check_one_output(given: int | None, targets: Array, path: KeyPath) -> None:
     if given != 1 or not _are_labels(targets) or (classes := len(np.unique(targets))) <= 2:
         return
     raise ComponentError(
@@ -196,7 +196,7 @@ def _check_one_output(given: int | None, targets: Array, path: Path) -> None:
     )
 
 
-def _check_width(given: int | None, targets: Array, loss: str, path: Path) -> None:
+def _check_width(given: int | None, targets: Array, loss: str, path: KeyPath) -> None:
     needed = 1 if targets.ndim == 1 else targets.shape[1]
     if given == needed:
         return

@@ -11,7 +11,7 @@ from dlrun.config.graph import linked
 from dlrun.config.schema import Config
 from dlrun.config.walk import every_layer
 from dlrun.data.pipeline import Pipeline
-from dlrun.errors import Path
+from dlrun.errors import KeyPath
 from dlrun.protocols.compatibility import check_metrics, check_output, output_findings
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.engine import Arrays
@@ -36,7 +36,7 @@ def targets_of(arrays: Arrays, name: str | None) -> Array:
     return targets
 
 
-def places_of_outputs(config: Config) -> list[Path]:
+def places_of_outputs(config: Config) -> list[KeyPath]:
     """Where the layers stand that give the outputs, in the order of the outputs."""
     graph = linked(config.architecture, config.blocks)
     nodes = (graph.node(name) for name in graph.outputs)

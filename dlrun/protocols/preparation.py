@@ -12,7 +12,7 @@ from dlrun.config.schema import Config
 from dlrun.data.fitting.step_columns import listed
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples
-from dlrun.errors import ComponentError, Path
+from dlrun.errors import ComponentError, KeyPath
 from dlrun.protocols.scoring import Truths, truths_of
 from dlrun.protocols.weights import sample_weights
 from dlrun.registry.suggest import did_you_mean
@@ -65,7 +65,7 @@ def refuse_missing_columns(config: Config, features: Sequence[str]) -> None:
             if column in features:
                 continue
             message, known = f"there is no column '{column}' for the input '{name}'", [*features]
-            place: Path = ("architecture", "inputs", name)
+            place: KeyPath = ("architecture", "inputs", name)
             if not stated:
                 message = f"'{column}' is neither a layer above nor a column"
                 takes = [entry.path for entry in architecture.layers if name in entry.inputs]

@@ -16,8 +16,7 @@ from dlrun.data.reading.word_vectors import read_word_vectors
 from dlrun.data.samples import Samples
 from dlrun.data.source import Source
 from dlrun.data.vocabulary import Vocabulary, vocabulary_of_sequences
-from dlrun.errors import ComponentError, DataError
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ComponentError, DataError, KeyPath
 from dlrun.models.word_vectors import embedding_size, set_vectors
 from dlrun.registry.suggest import did_you_mean
 from dlrun.store.paths import display_path

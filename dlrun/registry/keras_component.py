@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dlrun.errors import Path
+from dlrun.errors import KeyPath
 
 KerasKind = Literal[
     "layer",
@@ -40,5 +40,5 @@ class KerasComponent:
     name: str
     alias: str
     arguments: dict[str, Any] = field(default_factory=dict)
-    path: Path = ()
+    path: KeyPath = ()
     implementation: Any = field(default=None, compare=False, repr=False)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dlrun.text import ELLIPSIS, shortened
+
 GAP = 2
 """Blanks between two columns."""
 
 PIPE_WIDTH = 240
 """Columns of a table that goes to a file or a pipe, at most."""
-
-ELLIPSIS = "…"
 
 LEAST_LENGTH = 10
 """Characters of a cell below which a text is only cut."""
@@ -67,11 +67,6 @@ def fitted(columns: Sequence[Column], width: int) -> tuple[tuple[Column, ...], t
         tuple(column for place, column in enumerate(columns) if place in kept),
         tuple(column.name for place, column in enumerate(columns) if place not in kept),
     )
-
-
-def shortened(text: str, length: int) -> str:
-    """Return the beginning of a text, as much as a cell holds."""
-    return text if len(text) <= length else text[: length - 1] + ELLIPSIS
 
 
 def shortened_apart(texts: Sequence[str], length: int) -> list[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from dlrun.metrics.formatting import figure as as_text
 from dlrun.reports.curve_facts import Best, Curve, CurveFacts, FitPanel, FoldsPanel
+from dlrun.text import ordinal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +102,7 @@ def _draw_fit(axes: Axes, panel: FitPanel, left_out: int, spacing: float) -> Non
             markeredgewidth=0,
             markevery=every,
             color=ORANGE,
-            label="training" if every == 1 else f"training (every {_ordinal(every)} epoch)",
+            label="training" if every == 1 else f"training (every {ordinal(every)} epoch)",
         )
     if panel.validation:
         width = float(np.clip(0.8 * spacing, 1.1, 1.8))
@@ -250,7 +251,3 @@ def _lonely(values: Sequence[float]) -> list[int]:
 def _rank(label: str) -> int:
     ranks = (i for i, beginning in enumerate(LEGEND) if label.startswith(beginning))
     return next(ranks, -1)
-
-
-def _ordinal(number: int) -> str:
-    return {2: "2nd", 3: "3rd"}.get(number, f"{number}th")

@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlrun.metrics.formatting import figure
+from dlrun.text import ordinal
 
 NAMED = 3
 """Earlier looks that are named at most, the newest."""
-
-ORDINALS = (
-    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"
-)  # fmt: skip
 
 
 def look_sentence(number: int, runs_before: int) -> str:
@@ -47,11 +44,3 @@ def looks_before(looks: Sequence[Mapping[str, Any]]) -> str | None:
     if len(looks) > NAMED:
         shown.append(f"and {len(looks) - NAMED} more")
     return ", ".join(shown) or None
-
-
-def ordinal(number: int) -> str:
-    """Return `first`, `tenth`, `11th`, `22nd`."""
-    if number <= len(ORDINALS):
-        return ORDINALS[number - 1]
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10)
-    return f"{number}{ending or 'th'}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlrun.metrics.formatting import duration, figure, figure_with_spread
-from dlrun.reports.looks import ordinal
 from dlrun.reports.run_table import ends_text
 from dlrun.reports.summary import Line
 from dlrun.store.run_list import RunEntry
+from dlrun.text import ordinal
 
 Facts = Mapping[str, Any]
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from dlrun.errors import RunError
 from dlrun.store.paths import display_path
+from dlrun.text import counted
 
 NAME = "test-looks.jsonl"
 
@@ -126,7 +127,7 @@ def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Contents:
     if not gone:
         return contents
     text = (
-        f"{display_path(path)} has no line for {_counted(gone, 'evaluation')} that runs keep: "
+        f"{display_path(path)} has no line for {counted(gone, 'evaluation')} that runs keep: "
         "lines were removed or changed"
     )
     return replace(contents, notices=(*contents.notices, text))
@@ -251,7 +252,3 @@ def _read_all(descriptor: int) -> bytes:
 def _write_all(descriptor: int, data: bytes) -> None:
     while data:
         data = data[os.write(descriptor, data) :]
-
-
-def _counted(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -12,8 +12,7 @@ from dlrun.checks.views import ModelView
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
 from dlrun.data.source import Source
-from dlrun.errors import ComponentError, ConfigError, DataError
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath
 from dlrun.protocols.protocol import Protocol
 from dlrun.workflows.named_columns import with_place
 from dlrun.workflows.plugins import runner

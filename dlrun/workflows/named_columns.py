@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dlrun.config.schema import Config
-from dlrun.errors import ConfigError, DataError
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ConfigError, DataError, KeyPath
 
 IN_DATASET = ("target", "features", "drop", "types", "time")
 IN_EVALUATION = ("groups", "time")

@@ -26,9 +26,9 @@ from dlrun.config.extends import read_files
 from dlrun.config.json_schema import json_schema
 from dlrun.config.load import load_config
 from dlrun.config.report import Report
-from dlrun.config.words import listed
 from dlrun.errors import ConfigError
 from dlrun.registry.families import SOURCES
+from dlrun.text import listed
 
 NEEDED = {
     "dataset": "{source: sklearn, name: digits}",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dlrun.config.components import read_component
-from dlrun.errors import Path
+from dlrun.errors import KeyPath
 from dlrun.registry.keras_component import KerasKind
 
 
@@ -15,7 +15,7 @@ def mistakes(kind: KerasKind, value: Any) -> list[tuple[str, ...]]:
     """Everything reported: the place (`:` where its key is meant), the message, the details."""
     told: list[tuple[str, ...]] = []
 
-    def report(path: Path, message: str, *, on_key: bool = False, **details: str | None) -> None:
+    def report(path: KeyPath, message: str, *, on_key: bool = False, **details: str | None) -> None:
         place = ".".join(str(part) for part in path) + (":" if on_key else "")
         lines = [f"{name}: {text}" for name, text in details.items() if text is not None]
         told.append((place, message, *lines))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlrun.config.components import component_as_given, metric_names, read_component
-from dlrun.errors import Path
+from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.catalogue import Argument
 from dlrun.registry.keras_component import KerasComponent, KerasKind
@@ -20,7 +20,7 @@ class Recorder:
     def __init__(self) -> None:
         self.problems: list[str] = []
 
-    def __call__(self, path: Path, message: str, **details: Any) -> None:
+    def __call__(self, path: KeyPath, message: str, **details: Any) -> None:
         self.problems.append(message)
 
 

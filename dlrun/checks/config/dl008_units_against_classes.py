@@ -9,6 +9,7 @@ from dlrun.checks.check import BOOK, ConfigCheck
 from dlrun.checks.finding import Seen, Severity, with_arguments
 from dlrun.checks.losses import BINARY_LOSSES, PROBABILITY_LOSSES, QUANTITY_LOSSES
 from dlrun.checks.views import ConfigView
+from dlrun.text import counted
 
 
 class UnitsAgainstClasses(ConfigCheck):
@@ -39,13 +40,11 @@ class UnitsAgainstClasses(ConfigCheck):
         there = known.classes if what == "classes" else needed
         too_many = output.units > needed and loss.name.startswith("Sparse")
         yield Seen(
-            f"the last layer has {_counted(output.units)} for {there} {what}",
+            f"the last layer has {counted(output.units, 'unit')} for {there} {what}",
             output.units_place,
             with_arguments(output.entry, units=needed) if "units" in output.units_place else None,
-            advice=f"give it {_counted(needed)}" if "units" not in output.units_place else None,
+            advice=f"give it {counted(needed, 'unit')}"
+            if "units" not in output.units_place
+            else None,
             severity="warning" if too_many else None,
         )
-
-
-def _counted(units: int) -> str:
-    return "1 unit" if units == 1 else f"{units} units"

@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from dlrun.checks.check import BOOK, DataCheck
-from dlrun.checks.columns import counted, numeric_columns, preprocess_place, some, with_step
+from dlrun.checks.columns import numeric_columns, preprocess_place, with_step
 from dlrun.checks.finding import Seen, Severity
 from dlrun.checks.views import DataView
 from dlrun.data.preprocessing.impute import Impute
+from dlrun.text import counted, first_few
 
 
 class MissingValues(DataCheck):
@@ -33,7 +34,7 @@ class MissingValues(DataCheck):
         if missing:
             values = counted(sum(missing.values()), "value")
             yield Seen(
-                f"{values} missing in {some(missing)}, with no step for it",
+                f"{values} missing in {first_few(missing)}, with no step for it",
                 preprocess_place(view.config),
                 with_step(view.config, "impute"),
                 on_key=True,

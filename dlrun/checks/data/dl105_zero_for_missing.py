@@ -8,10 +8,11 @@ from typing import ClassVar
 import numpy as np
 
 from dlrun.checks.check import BOOK, DataCheck
-from dlrun.checks.columns import numeric_columns, some
+from dlrun.checks.columns import numeric_columns
 from dlrun.checks.finding import Change, Seen
 from dlrun.checks.views import DataView
 from dlrun.data.preprocessing.impute import Impute
+from dlrun.text import first_few
 
 
 class ZeroForMissing(DataCheck):
@@ -35,7 +36,7 @@ class ZeroForMissing(DataCheck):
             ]
             if names:
                 yield Seen(
-                    f"missing values of {some(names)} become 0, which is a value there",
+                    f"missing values of {first_few(names)} become 0, which is a value there",
                     ("preprocess", index),
                     Change((), "- impute: {strategy: zero, indicator: true}"),
                 )

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from dlrun.checks.check import BOOK, DataCheck
-from dlrun.checks.columns import DATASET, as_codes, labels_of, some
+from dlrun.checks.columns import DATASET, as_codes, labels_of
 from dlrun.checks.finding import Seen, Severity
 from dlrun.checks.views import DataView
+from dlrun.text import first_few
 
 
 class ClassMissing(DataCheck):
@@ -33,7 +34,7 @@ class ClassMissing(DataCheck):
             unscored -= set() if fold.scored is None else set(codes[fold.scored].tolist())
         for missing, side in ((untrained, "trained on"), (unscored, "scored")):
             if missing:
-                shown = some(_name(names[code], classes) for code in sorted(missing))
+                shown = first_few(_name(names[code], classes) for code in sorted(missing))
                 which = "class" if len(missing) == 1 else "classes"
                 where = "in a fold" if len(view.folds) > 1 and side == "trained on" else "at all"
                 severity: Severity = "warning" if side == "trained on" else "note"

@@ -12,12 +12,12 @@ from dlrun.checks.columns import (
     is_series,
     labels_of,
     numeric_columns,
-    some,
     text_columns,
 )
 from dlrun.checks.finding import Seen
 from dlrun.checks.leaks import gives_classes, gives_quantity, names_classes
 from dlrun.checks.views import DataView
+from dlrun.text import first_few
 
 _FEWEST = 30
 
@@ -48,7 +48,7 @@ class TargetLeak(DataCheck):
         if found:
             tell = "tells" if len(found) == 1 else "tell"
             yield Seen(
-                f"{some(found)} alone {tell} the target in these rows",
+                f"{first_few(found)} alone {tell} the target in these rows",
                 DATASET,
                 drop_columns(view.config, found),
                 on_key=True,

@@ -9,19 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from dlrun.checks.check import BOOK, DataCheck
-from dlrun.checks.columns import (
-    DATASET,
-    drop_columns,
-    numeric_columns,
-    read_as_text,
-    some,
-    text_columns,
-)
+from dlrun.checks.columns import DATASET, drop_columns, numeric_columns, read_as_text, text_columns
 from dlrun.checks.finding import Seen
 from dlrun.checks.grouped_numbers import LAYOUTS, are_grouped
 from dlrun.checks.times import time_column
 from dlrun.checks.views import DataView
 from dlrun.data.samples import Array
+from dlrun.text import first_few
 
 _FEWEST = 20
 NEARLY_ALL = 0.8
@@ -61,7 +55,7 @@ class Identifier(DataCheck):
         if found:
             have = "has" if len(found) == 1 else "have"
             yield Seen(
-                f"{some(found)} {have} another value in nearly every row",
+                f"{first_few(found)} {have} another value in nearly every row",
                 DATASET,
                 drop_columns(view.config, found),
                 on_key=True,

@@ -8,11 +8,12 @@ from typing import ClassVar
 import numpy as np
 
 from dlrun.checks.check import BOOK, DataCheck
-from dlrun.checks.columns import DATASET, is_series, numeric_columns, some
+from dlrun.checks.columns import DATASET, is_series, numeric_columns
 from dlrun.checks.finding import Seen
 from dlrun.checks.leaks import largest_gap
 from dlrun.checks.views import DataView
 from dlrun.registry.component import Component
+from dlrun.text import first_few
 
 _LARGE = 0.3
 _P_VALUE = 1e-4
@@ -48,7 +49,7 @@ class Drift(DataCheck):
             here = f"{np.nanmean(dict(columns)[worst]):.4g}"
             there = f"{np.nanmean(held_out[worst]):.4g}"
             yield Seen(
-                f"{some(gaps)} differ{'s' if len(gaps) == 1 else ''} between training and "
+                f"{first_few(gaps)} differ{'s' if len(gaps) == 1 else ''} between training and "
                 f"validation rows (the mean of '{worst}' is {here} and {there})",
                 DATASET,
                 on_key=True,

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dlrun.checks.check import DataCheck
-from dlrun.checks.columns import DATASET, drop_columns, numeric_columns, some, text_columns
+from dlrun.checks.columns import DATASET, drop_columns, numeric_columns, text_columns
 from dlrun.checks.finding import Seen, Severity
 from dlrun.checks.views import DataView
+from dlrun.text import first_few
 
 _MANY = 32
 
@@ -35,7 +36,7 @@ class ConstantColumn(DataCheck):
         if found and len(view.train) > 1:
             have = "has" if len(found) == 1 else "have"
             yield Seen(
-                f"{some(found)} {have} one value in all training rows",
+                f"{first_few(found)} {have} one value in all training rows",
                 DATASET,
                 drop_columns(view.config, found),
                 on_key=True,

@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from dlrun.checks.check import BOOK, DataCheck
-from dlrun.checks.columns import DATASET, numeric_columns, some
+from dlrun.checks.columns import DATASET, numeric_columns
 from dlrun.checks.finding import Seen, put
 from dlrun.checks.views import DataView
+from dlrun.text import first_few
 
 _MARKERS = (-99999, -9999, -999, -99, 999, 9999, 99999, 999999)
 
@@ -42,7 +43,7 @@ class MarkedMissing(DataCheck):
             has = hasattr(view.config.dataset, "missing")
             hold = "holds" if len(found) == 1 else "hold"
             yield Seen(
-                f"{some(found)} {hold} {some(markers)}, far from all other values",
+                f"{first_few(found)} {hold} {first_few(markers)}, far from all other values",
                 DATASET,
                 put(("dataset", "missing"), markers) if has else None,
                 on_key=True,

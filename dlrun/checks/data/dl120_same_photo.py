@@ -10,12 +10,13 @@ from typing import ClassVar
 import numpy as np
 
 from dlrun.checks.check import BOOK, DataCheck
-from dlrun.checks.columns import DATASET, some
+from dlrun.checks.columns import DATASET
 from dlrun.checks.duplicates import exact_hashes
 from dlrun.checks.finding import Seen
 from dlrun.checks.pictures import ALIKE, most_alike, photo_of, picture_column, sketches
 from dlrun.checks.views import DataView
 from dlrun.data.samples import Array
+from dlrun.text import first_few
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ class SamePhoto(DataCheck):
             return
         rare = len(found) < 0.05 * scored
         are = "photo is" if len(found) == 1 else "photos are"
-        shown = some(f"{names[one]} ({names[other]}{how})" for one, (other, how) in found.items())
+        shown = first_few(
+            f"{names[one]} ({names[other]}{how})" for one, (other, how) in found.items()
+        )
         yield Seen(
             f"{len(found):,} of {scored:,} {are} a training photo in another form (in brackets): "
             f"{shown}",

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dlrun.checks.check import BOOK, DataCheck
-from dlrun.checks.columns import preprocess_place, some, text_columns
+from dlrun.checks.columns import preprocess_place, text_columns
 from dlrun.checks.finding import Seen
 from dlrun.checks.views import DataView
 from dlrun.data.sentences import are_sentences
+from dlrun.text import first_few
 
 _OF_CATEGORIES = ("one_hot", "ordinal")
 
@@ -36,8 +37,8 @@ class TextAsCategories(DataCheck):
                 if found:
                     hold = "holds" if len(found) == 1 else "hold"
                     yield Seen(
-                        f"{some(found)} {hold} sentences, which {step.member_name()} takes for "
-                        "categories",
+                        f"{first_few(found)} {hold} sentences, which {step.member_name()} takes "
+                        "for categories",
                         preprocess_place(view.config),
                         on_key=True,
                     )

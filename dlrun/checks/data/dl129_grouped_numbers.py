@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from dlrun.checks.check import DataCheck
-from dlrun.checks.columns import DATASET, some, text_columns
+from dlrun.checks.columns import DATASET, text_columns
 from dlrun.checks.finding import Change, Seen
 from dlrun.checks.grouped_numbers import LAYOUTS, are_grouped
 from dlrun.checks.views import DataView
+from dlrun.text import first_few
 
 
 class GroupedNumbers(DataCheck):
@@ -32,7 +33,8 @@ class GroupedNumbers(DataCheck):
             if found:
                 hold = "holds numbers" if len(found) == 1 else "hold numbers"
                 yield Seen(
-                    f"{some(found)} {hold} with '{thousands}' between the thousands, read as text",
+                    f"{first_few(found)} {hold} with '{thousands}' between the thousands, "
+                    "read as text",
                     DATASET,
                     _change(thousands, decimal),
                     on_key=True,

@@ -31,6 +31,7 @@ from dlrun.data.samples import Array, Columns, Wanted
 from dlrun.data.source import Loaded, Part, Source, Test
 from dlrun.data.windows import Series, Windows
 from dlrun.errors import DataError
+from dlrun.text import counted
 
 COLUMN = "series"
 """What the one feature is called."""
@@ -290,7 +291,7 @@ class Timeseries(Source):
             known &= np.isfinite(read.columns[name][starts[:, np.newaxis] + after]).all(axis=1)
         if missing := int((~known).sum()):
             left_out = "is left out" if missing == 1 else "are left out"
-            findings.append(f"{_counted(missing)} whose target is missing {left_out}")
+            findings.append(f"{counted(missing, 'window')} whose target is missing {left_out}")
         starts = starts[known]
         if not len(starts):
             raise DataError(f"{read.table.files[0]}: no window is left: " + ", and ".join(findings))
@@ -335,7 +336,7 @@ class Timeseries(Source):
         where = f"the times have {gaps}, the first after {clock.first_gap}, up to {clock.widest}"
         if self.gaps == "ignore":
             return [f"{where}: windows span them, as `gaps: ignore` says"]
-        return [f"{where}: {_counted(left_out)} that would span one are left out"]
+        return [f"{where}: {counted(left_out, 'window')} that would span one are left out"]
 
     def _description(self, read: _Read, windows: Windows) -> str:
         files = read.table.files
@@ -367,7 +368,3 @@ def _are_there(path: Paths, base: Path) -> bool:
 
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def _counted(count: int) -> str:
-    return "1 window" if count == 1 else f"{count:,} windows"

@@ -10,8 +10,9 @@ from markupsafe import escape
 from dlrun.metrics.calibration import Calibration
 from dlrun.metrics.formatting import figure, percent
 from dlrun.metrics.ranking import RankingCurves
-from dlrun.reports.html.plot import Figure, Key, Plot, shortened, svg
+from dlrun.reports.html.plot import Figure, Key, Plot, svg
 from dlrun.reports.html.scale import shares
+from dlrun.text import shortened
 
 SQUARE = 330.0
 """Height of a chart both of whose axes go from 0 to 1."""

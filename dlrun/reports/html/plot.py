@@ -13,6 +13,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from dlrun.reports.html.scale import Scale
+from dlrun.text import shortened
 
 WIDTH = 430.0
 HEIGHT = 270.0
@@ -209,11 +210,6 @@ def svg(width: float, height: float, description: str, parts: Iterable[str]) -> 
         f'<svg class="chart" viewBox="0 0 {width:g} {height:g}" role="img" '
         f'aria-label="{escape(description)}">{"".join(parts)}</svg>'
     )
-
-
-def shortened(text: str, length: int) -> str:
-    """Return a text of at most so many characters; what is left out is marked."""
-    return text if len(text) <= length else text[: max(length - 1, 1)].rstrip() + "…"
 
 
 def sampled(count: int, most: int = MOST_POINTS) -> np.ndarray:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlrun.metrics.formatting import figure
-from dlrun.reports.html.plot import Figure, Key, Plot, shortened
+from dlrun.reports.html.plot import Figure, Key, Plot
 from dlrun.reports.html.scale import Scale, linear
+from dlrun.text import shortened
 
 ROW = 34.0
 """Height of one score."""
