@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 ELLIPSIS = "…"
 
@@ -59,3 +60,12 @@ def ordinal(number: int) -> str:
 def shortened(text: str, length: int) -> str:
     """Return the beginning of a text, at most `length` characters; `…` marks what is left out."""
     return text if len(text) <= length else text[: max(length - 1, 1)].rstrip() + ELLIPSIS
+
+
+def display_path(path: Path) -> str:
+    """The path as the user would type it: relative where it lies below the working directory."""
+    try:
+        shown = path.relative_to(Path.cwd())
+    except (ValueError, OSError):
+        return str(path)
+    return str(shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlrun.config.schema import Config
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.training.callbacks import CHECKPOINTS, DEFAULT_MONITOR, STEERING
+from dlrun.training.callbacks import CHECKPOINTS, DEFAULT_MONITOR, MONITORING
 
 
 def steering(config: Config) -> list[KerasComponent]:
@@ -12,7 +12,7 @@ def steering(config: Config) -> list[KerasComponent]:
     return [
         callback
         for callback in config.training.every_callback
-        if callback.name in STEERING
+        if callback.name in MONITORING
         or (callback.name in CHECKPOINTS and callback.arguments.get("save_best_only"))
     ]
 

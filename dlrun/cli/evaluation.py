@@ -11,7 +11,7 @@ from rich.text import Text
 
 from dlrun.cli.render import print_line, print_summary, print_table
 from dlrun.reports.summary import look_summary
-from dlrun.store.paths import display_path
+from dlrun.text import display_path
 
 RESIDUALS = {
     "mean_error": "mean error (predicted - true)",

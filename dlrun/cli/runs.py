@@ -13,8 +13,8 @@ from dlrun.cli.columns import line_width, named, print_by_run, print_columns
 from dlrun.cli.render import MARGIN, print_line, print_summary
 from dlrun.errors import UsageError
 from dlrun.reports.run_table import run_table
-from dlrun.store.paths import display_path
 from dlrun.store.run_list import RunEntry
+from dlrun.text import display_path
 from dlrun.workflows.runs import Listing
 from dlrun.workflows.show import RunDiff, ShownRun
 

@@ -20,8 +20,8 @@ from dlrun.errors import DlrunError, TrainingError
 from dlrun.reports.summary import advice, run_summary
 from dlrun.reports.time_spent import computed_lines
 from dlrun.stages import current_stages
-from dlrun.store.paths import display_path
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import display_path
 from dlrun.workflows.plugins import runner
 from dlrun.workflows.run import Run
 from dlrun.workflows.transcript import Transcript

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from dlrun.models.symbolic import layer_of, node_of, sources_of, tensors_in_order
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def cut_of(model: Any) -> Cut | None:
     return None
 
 
-def identity_of(model: Any) -> str:
+def model_hash(model: Any) -> str:
     """Return a hash of what a model computes: its layers, precision and weights."""
     digest = hashlib.sha256(json.dumps(model.get_config(), sort_keys=True, default=str).encode())
     for weight in model.weights:
@@ -73,13 +71,13 @@ def identity_of(model: Any) -> str:
     return digest.hexdigest()
 
 
-def hand_on(source: Any, target: Any) -> None:
+def copy_layer_state(source: Any, target: Any) -> None:
     """Give a model the weights and the random state of another one of the same layers."""
     for value, variable in zip(_layer_state(source), _layer_state(target), strict=True):
         variable.assign(value)
 
 
-def hand_on_optimizer(source: Any, target: Any) -> None:
+def copy_optimizer_state(source: Any, target: Any) -> None:
     """Give a model the optimizer state of one with the same trained weights; nothing is done
     where they stand in another order."""
     theirs, ours = source.trainable_variables, target.trainable_variables
@@ -160,3 +158,44 @@ def _leaves(layer: Any) -> Iterator[Any]:
     if isinstance(layer, keras.layers.Wrapper):
         yield from _leaves(layer.layer)
     yield layer
+
+
+def tensors_in_order(outputs: Sequence[Any]) -> list[Any]:
+    """Return all tensors that layers give on the way to the outputs, each after those it is
+    made of; inputs are left out."""
+    found: dict[int, Any] = {}
+    waiting = [(output, False) for output in outputs]
+    while waiting:
+        tensor, ready = waiting.pop()
+        if id(tensor) in found:
+            continue
+        if ready:
+            found[id(tensor)] = tensor
+            continue
+        waiting.append((tensor, True))
+        waiting += [(each, False) for each in sources_of(tensor)]
+    return [tensor for tensor in found.values() if not node_of(tensor).is_input]
+
+
+def first_outputs(model: Any) -> dict[str, Any]:
+    """Return what each layer gives where the model calls it first, by the layer's name; not what
+    a nested model gives inside itself, which is what its own `output` is."""
+    tensors = tensors_in_order(model.outputs)
+    in_order = sorted(tensors, key=lambda tensor: tensor._keras_history.node_index)
+    return {layer_of(tensor).name: tensor for tensor in reversed(in_order)}
+
+
+def node_of(tensor: Any) -> Any:
+    """Return the call that gave a tensor, as Keras keeps it."""
+    history = tensor._keras_history
+    return history.operation._inbound_nodes[history.node_index]
+
+
+def layer_of(tensor: Any) -> Any:
+    """Return the layer, or nested model, that gave a tensor."""
+    return tensor._keras_history.operation
+
+
+def sources_of(tensor: Any) -> list[Any]:
+    """Return the tensors that the layer was called with."""
+    return list(node_of(tensor).input_tensors)

@@ -29,7 +29,7 @@ def build_object(component: KerasComponent) -> Any:
     Raises:
         ComponentError: Keras refused the component, or one nested in it.
     """
-    if _stays_a_word(component):
+    if _passed_by_name(component):
         return component.alias
     arguments = {name: _argument(value) for name, value in component.arguments.items()}
     if component.kind == "metric":
@@ -69,7 +69,7 @@ def reason(error: Exception) -> str:
     return text[:LONGEST_REASON].rsplit(" ", 1)[0] + " ..."
 
 
-def _stays_a_word(component: KerasComponent) -> bool:
+def _passed_by_name(component: KerasComponent) -> bool:
     if component.arguments or component.kind not in ("loss", "metric"):
         return False
     if component.implementation is not None:

@@ -23,7 +23,7 @@ from dlrun.registry.entry import accepted_by
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family
 from dlrun.registry.keras_component import KerasKind
 from dlrun.registry.spelling import snake_case
-from dlrun.store.paths import display_path
+from dlrun.text import display_path
 
 MODULE = "dlrun_plugins"
 """What the modules of plugins are called, so that a file `numpy.py` hides nothing."""

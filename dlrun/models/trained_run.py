@@ -7,8 +7,8 @@ from typing import Any
 
 from dlrun.config.schema import TrainedRun
 from dlrun.errors import ComponentError, KeyPath, RunError
+from dlrun.models.cutting import first_outputs, layer_of, node_of, sources_of
 from dlrun.models.files import load_model
-from dlrun.models.symbolic import first_outputs, layer_of, node_of, sources_of
 from dlrun.registry.suggest import did_you_mean
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import listed

@@ -27,7 +27,7 @@ from dlrun.protocols.observer import Observer, Recorder
 from dlrun.protocols.phases import feature_rows, fingerprint_once, is_phased, phased_trainer
 from dlrun.protocols.protocol import Fold, Protocol
 from dlrun.protocols.result import FoldResult, Outcome
-from dlrun.training.callbacks import watches_validation
+from dlrun.training.callbacks import monitors_validation
 from dlrun.training.engine import Divergence
 from dlrun.training.phases import PhasedTrainer
 from dlrun.training.reporting import DivergedError
@@ -49,7 +49,7 @@ def run_experiment(
     """
     started = time.perf_counter()
     folds = folds_of(config, dataset)
-    steered = watches_validation(config.training.every_callback)
+    steered = monitors_validation(config.training.every_callback)
     measures = measures_of(config.outputs)
     chosen = select_measure(measures, config.evaluation.score)
     recorder.splits(row_numbers(dataset, folds))
@@ -186,7 +186,7 @@ def folds_of(config: Config, dataset: Dataset) -> list[Fold]:
     """
     protocol = config.evaluation.protocol
     assert isinstance(protocol, Protocol)
-    steered = watches_validation(config.training.every_callback)
+    steered = monitors_validation(config.training.every_callback)
     return protocol.split(deal_of(dataset, protocol, config.seed), steered)
 
 

@@ -44,8 +44,9 @@ from dlrun.protocols.word_vectors import set_word_vectors, words_of_numbers
 from dlrun.stages import stage
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
-from dlrun.training.engine import Arrays, FitRequest, FitResult, History, PhaseResult
+from dlrun.training.engine import FitRequest, FitResult, History, PhaseResult
 from dlrun.training.phases import PHASE, FitPhase
+from dlrun.training.rows import FitRows
 
 Array = np.ndarray
 
@@ -229,7 +230,7 @@ def _targets(pipeline: Pipeline, chosen: Measure, scored: Prepared | None) -> Ar
 
 @stage("building")
 def fresh_model(
-    config: Config, train: Arrays, held_out: Sequence[Arrays], seed: int, phase: int = 0
+    config: Config, train: FitRows, held_out: Sequence[FitRows], seed: int, phase: int = 0
 ) -> Any:
     """Build and compile the config's model with weights that depend on the seed alone, and not
     on the backend.
@@ -322,7 +323,7 @@ def _request(
     )
 
 
-def _aligned(model: Any, arrays: Arrays) -> Arrays:
+def _aligned(model: Any, arrays: FitRows) -> FitRows:
     """Rows with targets (n,) as (n, 1) where the output is: F1Score takes no others, and the
     metric hinge broadcasts them against each other."""
 

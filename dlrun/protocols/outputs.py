@@ -14,7 +14,7 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.errors import KeyPath
 from dlrun.protocols.compatibility import check_metrics, check_output, output_findings
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.training.engine import Arrays
+from dlrun.training.rows import FitRows
 
 Array = np.ndarray
 
@@ -28,7 +28,7 @@ def output_shapes(model: Any) -> dict[str | None, tuple[int | None, ...]]:
     return {None: tuple(shape)}
 
 
-def targets_of(arrays: Arrays, name: str | None) -> Array:
+def targets_of(arrays: FitRows, name: str | None) -> Array:
     """Return the targets of one output; None for the only one."""
     targets = arrays.targets
     if isinstance(targets, dict):
@@ -46,8 +46,8 @@ def places_of_outputs(config: Config) -> list[KeyPath]:
 def check_outputs(
     config: Config,
     shapes: Mapping[str | None, tuple[int | None, ...]],
-    train: Arrays,
-    held_out: Sequence[Arrays],
+    train: FitRows,
+    held_out: Sequence[FitRows],
 ) -> None:
     """Refuse outputs that cannot be compared with their targets.
 

@@ -17,8 +17,7 @@ from dlrun.protocols.scoring import Truths, truths_of
 from dlrun.protocols.weights import sample_weights
 from dlrun.registry.suggest import did_you_mean
 from dlrun.stages import stage
-from dlrun.training.engine import Arrays, Targets
-from dlrun.training.integers import as_backend_takes
+from dlrun.training.rows import FitRows, Targets, narrow_integers
 
 Array = np.ndarray
 
@@ -34,7 +33,7 @@ class Prepared:
         findings: What the user should know of them, one sentence each.
     """
 
-    arrays: Arrays
+    arrays: FitRows
     truths: Truths
     rows: Array
     findings: tuple[str, ...]
@@ -83,6 +82,6 @@ def prepare(config: Config, pipeline: Pipeline, samples: Samples) -> Prepared:
     weights = sample_weights(config.training.sample_weight, samples)
     by_name = {name: truth.for_loss for name, truth in truths.items() if name is not None}
     targets: Targets = by_name or truths[None].for_loss
-    inputs = as_backend_takes(pipeline.inputs(samples))
-    arrays = Arrays(inputs=inputs, targets=targets, weights=weights)
+    inputs = narrow_integers(pipeline.inputs(samples))
+    arrays = FitRows(inputs=inputs, targets=targets, weights=weights)
     return Prepared(arrays, truths, samples.rows, tuple(pipeline.findings(samples)))

@@ -19,8 +19,8 @@ from dlrun.protocols.measures import Measure
 from dlrun.protocols.simple_model import SimpleOutput, simple_output
 from dlrun.protocols.sum_of_losses import JudgedOutput, judge_sum
 from dlrun.stages import stage
-from dlrun.training.engine import Arrays
 from dlrun.training.prediction import predict
+from dlrun.training.rows import FitRows
 
 Array = np.ndarray
 
@@ -128,7 +128,7 @@ def _for_loss(pipeline: Pipeline, samples: Samples, said: Array) -> Array:
 def score_rows(
     model: Any,
     pipeline: Pipeline,
-    arrays: Arrays,
+    arrays: FitRows,
     truths: Truths,
     trained_on: Truths,
     measures: Sequence[Measure],

@@ -17,9 +17,8 @@ from dlrun.data.samples import Samples
 from dlrun.data.source import Source
 from dlrun.data.vocabulary import Vocabulary, vocabulary_of_sequences
 from dlrun.errors import ComponentError, DataError, KeyPath
-from dlrun.models.word_vectors import embedding_size, set_vectors
 from dlrun.registry.suggest import did_you_mean
-from dlrun.store.paths import display_path
+from dlrun.text import display_path
 
 
 @dataclass(frozen=True)
@@ -168,3 +167,15 @@ def _unclear(known: Mapping[str, Vocabulary], place: KeyPath) -> ComponentError:
         f"are: `vectors: {{path: ..., column: {first}}}`",
         place,
     )
+
+
+def embedding_size(model: Any, layer: str) -> tuple[int, int]:
+    """Return `input_dim` and `output_dim` of an Embedding, by its name."""
+    found = model.get_layer(layer)
+    return int(found.input_dim), int(found.output_dim)
+
+
+def set_vectors(model: Any, layer: str, vectors: np.ndarray) -> None:
+    """Let an Embedding begin with vectors, (input_dim, output_dim) float32; the model's file holds
+    them as any other weights."""
+    model.get_layer(layer).embeddings.assign(vectors)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
 from dlrun.store.json_text import to_json
-from dlrun.store.paths import display_path
+from dlrun.text import display_path
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ def atomic_path(path: Path, *, replace: bool = False) -> Iterator[Path]:
             written.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-    with _refusal_named(path):
+    with _as_run_error(path):
         if not replace and os.path.lexists(path):
             raise FileExistsError(path)
         try:
@@ -134,7 +134,7 @@ def append_line(path: Path, line: str) -> None:
         RunError: The disk refused.
     """
     data = (line + "\n").encode("utf-8", errors="backslashreplace")
-    with _refusal_named(path):
+    with _as_run_error(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             os.write(descriptor, data)
@@ -149,12 +149,12 @@ def make_folder(path: Path) -> None:
         RunError: The disk refused.
     """
     # Not `parents=True`: a run that is deleted while it trains must not come back in part.
-    with _refusal_named(path):
+    with _as_run_error(path):
         path.mkdir(exist_ok=True)
 
 
 @contextlib.contextmanager
-def _refusal_named(path: Path) -> Iterator[None]:
+def _as_run_error(path: Path) -> Iterator[None]:
     """Turn the system's refusal into a message that names the file."""
     try:
         yield

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
 from dlrun.store.atomic import write_json, write_npz
-from dlrun.store.paths import display_path
 from dlrun.store.reading import read_npz, read_object
+from dlrun.text import display_path
 
 if TYPE_CHECKING:
     import numpy as np

@@ -30,7 +30,7 @@ MOST_BYTES = 8 * 2**30
 READ_BYTES = 2**24
 
 
-class KeptFeatures:
+class StoredFeatures:
     """Features in a file that is open until nobody needs them: POSIX systems keep what is in an
     open file that is removed, others do not let it be removed.
 
@@ -77,7 +77,7 @@ class FeatureStore:
     def __init__(self, runs_dir: Path) -> None:
         self.path = runs_dir.joinpath(*FOLDER)
 
-    def find(self, key: str, shape: tuple[int, ...]) -> KeptFeatures | None:
+    def find(self, key: str, shape: tuple[int, ...]) -> StoredFeatures | None:
         """Return the features of a key, or None where there are none that are whole.
 
         Args:
@@ -94,7 +94,7 @@ class FeatureStore:
             return None
         try:
             if known.get("sha256") == _hash(file):
-                kept = KeptFeatures(file, shape)
+                kept = StoredFeatures(file, shape)
                 with suppress(OSError):
                     os.utime(facts)
                 return kept
@@ -105,7 +105,7 @@ class FeatureStore:
 
     def write(
         self, key: str, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]
-    ) -> KeptFeatures:
+    ) -> StoredFeatures:
         """Keep features, in the place of what was damaged, and return them.
 
         Args:
@@ -133,7 +133,7 @@ class FeatureStore:
             file = numbers.open("rb", buffering=0)
         except OSError as error:
             raise RunError(f"cannot read {numbers}: {error.strerror or error}") from error
-        kept = KeptFeatures(file, shape)
+        kept = StoredFeatures(file, shape)
         write_json(facts, {"shape": list(shape), "sha256": _hash(file)}, replace=True)
         self._bound(facts)
         return kept

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunError
-from dlrun.store.paths import display_path
-from dlrun.text import counted
+from dlrun.text import counted, display_path
 
 NAME = "test-looks.jsonl"
 
@@ -31,7 +30,7 @@ _OUT_OF_THE_WAY = 2**31 - 2
 
 
 @dataclass(frozen=True)
-class Entry:
+class LedgerEntry:
     """One look at test data, as whoever looks writes it down.
 
     Args:
@@ -54,7 +53,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Look(Entry):
+class RecordedEvaluation(LedgerEntry):
     """One look at test data, as the ledger holds it.
 
     Args:
@@ -67,19 +66,19 @@ class Look(Entry):
 
 
 @dataclass(frozen=True)
-class Contents:
+class Ledger:
     """All of a ledger.
 
     Args:
-        looks: In the order in which they were written.
+        evaluations: In the order in which they were written.
         notices: What is wrong with the file, one sentence each; empty where it is whole.
     """
 
-    looks: tuple[Look, ...]
+    evaluations: tuple[RecordedEvaluation, ...]
     notices: tuple[str, ...]
 
 
-def record_look(runs_dir: Path, entry: Entry) -> Look:
+def record_evaluation(runs_dir: Path, entry: LedgerEntry) -> RecordedEvaluation:
     """Add one look at test data; safe with several writers.
 
     Returns:
@@ -103,11 +102,11 @@ def record_look(runs_dir: Path, entry: Entry) -> Look:
     except OSError as error:
         reason = error.strerror or str(error)
         raise RunError(f"cannot write {display_path(path)}: {reason}") from error
-    number = 1 + sum(look.fingerprint == entry.fingerprint for look in contents.looks)
-    return Look(**asdict(entry), number=number, hash=facts["hash"])
+    number = 1 + sum(look.fingerprint == entry.fingerprint for look in contents.evaluations)
+    return RecordedEvaluation(**asdict(entry), number=number, hash=facts["hash"])
 
 
-def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Contents:
+def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Ledger:
     """Return every look at any test data, and what is wrong with the ledger.
 
     Args:
@@ -123,7 +122,7 @@ def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Contents:
     except OSError as error:
         raise RunError(f"cannot read {display_path(path)}: {error.strerror or error}") from error
     contents, _ = _parse(data, display_path(path))
-    gone = len(set(kept) - {look.hash for look in contents.looks})
+    gone = len(set(kept) - {look.hash for look in contents.evaluations})
     if not gone:
         return contents
     text = (
@@ -133,17 +132,17 @@ def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Contents:
     return replace(contents, notices=(*contents.notices, text))
 
 
-def looks(runs_dir: Path, fingerprint: str) -> list[Look]:
+def read_evaluations(runs_dir: Path, fingerprint: str) -> list[RecordedEvaluation]:
     """Return all looks at one test set by any run, oldest first.
 
     Args:
         runs_dir: Where runs are kept.
         fingerprint: That of the test rows.
     """
-    return [look for look in read_ledger(runs_dir).looks if look.fingerprint == fingerprint]
+    return [look for look in read_ledger(runs_dir).evaluations if look.fingerprint == fingerprint]
 
 
-def looks_of_data(runs_dir: Path, data: str) -> list[Look]:
+def read_evaluations_of_data(runs_dir: Path, data: str) -> list[RecordedEvaluation]:
     """Return all looks at the test rows that belong to some training data, oldest first: what
     can be said of a run whose own test rows nobody has read.
 
@@ -151,12 +150,12 @@ def looks_of_data(runs_dir: Path, data: str) -> list[Look]:
         runs_dir: Where runs are kept.
         data: Fingerprint of the rows that are not test rows, as `data.json` holds it.
     """
-    return [look for look in read_ledger(runs_dir).looks if look.data == data]
+    return [look for look in read_ledger(runs_dir).evaluations if look.data == data]
 
 
-def _parse(data: bytes, name: str) -> tuple[Contents, str]:
+def _parse(data: bytes, name: str) -> tuple[Ledger, str]:
     """Return what the lines say, and the hash that the next one goes on from."""
-    found: list[Look] = []
+    found: list[RecordedEvaluation] = []
     notices: list[str] = []
     counts: dict[str, int] = {}
     last = BEGINNING
@@ -176,10 +175,12 @@ def _parse(data: bytes, name: str) -> tuple[Contents, str]:
         if facts["hash"] != _hash(facts):
             notices.append(f"line {number} of {name} was changed")
         last = facts["hash"]
-        entry = Entry(**{key: facts[key] for key in Entry.__dataclass_fields__})
+        entry = LedgerEntry(**{key: facts[key] for key in LedgerEntry.__dataclass_fields__})
         counts[entry.fingerprint] = counts.get(entry.fingerprint, 0) + 1
-        found.append(Look(**asdict(entry), number=counts[entry.fingerprint], hash=last))
-    return Contents(tuple(found), tuple(notices)), last
+        found.append(
+            RecordedEvaluation(**asdict(entry), number=counts[entry.fingerprint], hash=last)
+        )
+    return Ledger(tuple(found), tuple(notices)), last
 
 
 def _facts(line: bytes) -> dict[str, Any] | None:
@@ -189,7 +190,7 @@ def _facts(line: bytes) -> dict[str, Any] | None:
         facts = json.loads(line, parse_constant=_refuse_constant)
     except ValueError:
         return None
-    needed = {*Entry.__dataclass_fields__, "previous", "hash"}
+    needed = {*LedgerEntry.__dataclass_fields__, "previous", "hash"}
     if not isinstance(facts, dict) or not needed <= facts.keys():
         return None
     score, runs_before = facts["score"], facts["runs_before"]

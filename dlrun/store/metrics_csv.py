@@ -9,8 +9,8 @@ from pathlib import Path
 
 from dlrun.errors import RunError
 from dlrun.store.atomic import append_line
-from dlrun.store.paths import display_path
 from dlrun.store.reading import read_text
+from dlrun.text import display_path
 
 INDEX = ("fold", "epoch")
 COUNTED = (*INDEX, "seconds")

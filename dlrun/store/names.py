@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dlrun.errors import RunError
 from dlrun.registry.suggest import closest
-from dlrun.store.paths import display_path
+from dlrun.text import display_path
 
 NAME_LENGTH = 48
 """Characters of an experiment's name that a directory's name keeps."""

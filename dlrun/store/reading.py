@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.store.paths import display_path
+from dlrun.text import display_path
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -20,15 +21,16 @@ from dlrun.store.atomic import (
     write_once,
     write_text,
 )
+from dlrun.store.environment import process_facts, process_is_gone
 from dlrun.store.examples import Examples, read_examples, write_examples
 from dlrun.store.names import MARKER, directory_name, find_run
-from dlrun.store.paths import display_path
-from dlrun.store.process import process_facts, process_is_gone
 from dlrun.store.reading import read_bytes, read_npz, read_object, read_text
 from dlrun.store.training_folder import Arrays, FoldDirectory, TrainingFolder
+from dlrun.text import display_path
 
 if TYPE_CHECKING:
     import numpy as np
+
 
 Ending = Literal["finished", "failed", "interrupted"]
 Status = Literal["running", "finished", "failed", "interrupted", "died"]
@@ -287,3 +289,29 @@ class RunDirectory(TrainingFolder):
 
 def _now() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def remove_run(path: Path) -> None:
+    """Remove a run with everything in it. What a link in it points to stays.
+
+    Args:
+        path: The run directory.
+
+    Raises:
+        RunError: It is no run directory, or the disk refused.
+    """
+    marker = path / MARKER
+    if path.is_symlink() or not marker.is_file():
+        raise RunError(f"{display_path(path)} is no run directory; nothing was removed")
+    try:
+        for entry in path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry != marker:
+                entry.unlink()
+        # Last, so that a run that is removed in part can be removed again.
+        marker.unlink()
+        path.rmdir()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(f"cannot remove {display_path(path)}: {reason}") from error

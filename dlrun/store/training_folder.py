@@ -10,8 +10,8 @@ from dlrun.errors import RunError
 from dlrun.store.atomic import atomic_path, make_folder, write_json, write_npz
 from dlrun.store.metrics_csv import MetricsCsv
 from dlrun.store.names import slug
-from dlrun.store.paths import display_path
 from dlrun.store.reading import read_json, read_npz, read_object
+from dlrun.text import display_path
 
 if TYPE_CHECKING:
     import numpy as np

@@ -18,7 +18,7 @@ from dlrun.training.tensorboard import tensorboard
 DEFAULT_MONITOR = "val_loss"
 """What Keras' monitoring callbacks watch where nothing is said."""
 
-STEERING = {"EarlyStopping", "ReduceLROnPlateau"}
+MONITORING = {"EarlyStopping", "ReduceLROnPlateau"}
 CHECKPOINTS = {"ModelCheckpoint", "OrbaxCheckpoint"}
 """Callbacks that watch a metric only where they are to keep the best model."""
 
@@ -49,7 +49,7 @@ def build_callbacks(
     return [_build(_inside(component, folder), fit) for component in components]
 
 
-def watches_validation(components: Sequence[KerasComponent]) -> bool:
+def monitors_validation(components: Sequence[KerasComponent]) -> bool:
     """Whether a callback acts on what is measured on validation data."""
     return any(
         _watches(component)
@@ -60,7 +60,7 @@ def watches_validation(components: Sequence[KerasComponent]) -> bool:
 
 def _watches(component: KerasComponent) -> bool:
     keeps_best = bool(component.arguments.get("save_best_only"))
-    return component.name in STEERING or (component.name in CHECKPOINTS and keeps_best)
+    return component.name in MONITORING or (component.name in CHECKPOINTS and keeps_best)
 
 
 def _build(component: KerasComponent, fit: FitFacts) -> Any:

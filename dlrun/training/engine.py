@@ -9,69 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
-
-from dlrun.data.streamed import Inputs, NamedInputs, StreamedInputs, parts_of
-
-Array = np.ndarray
-Targets = Array | dict[str, Array]
-"""(n,) or (n, k); of a model with several outputs such an array for each, by the output's name."""
+from dlrun.training.rows import FitRows
 
 History = dict[str, list[float]]
 """Metric name, as Keras writes it, to one value an epoch."""
 
 # Validation has no gradient to keep small: larger batches give the same means sooner.
 VALIDATION_BATCH_SIZE = 256
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """Rows ready for a model.
-
-    Args:
-        inputs: (n, ...) numbers of any dtype that the model's input takes, held or made a batch
-            at a time.
-        targets: (n,) or (n, k), by the output's name where there are several.
-        weights: (n,) float32 weights in the loss, or None.
-    """
-
-    inputs: Inputs
-    targets: Targets
-    weights: Array | None = None
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def head(self, count: int) -> Arrays:
-        """Return the first rows."""
-        weights = None if self.weights is None else self.weights[:count]
-        rows, inputs = slice(count), self.inputs
-        kept = inputs[rows] if isinstance(inputs, np.ndarray) else inputs.take(rows)
-        return Arrays(kept, rows_of_targets(self.targets, rows), weights)
-
-    @property
-    def held(self) -> bool:
-        """Whether the inputs are plain arrays in memory."""
-        if isinstance(self.inputs, NamedInputs):
-            return self.inputs.are_arrays
-        return isinstance(self.inputs, np.ndarray)
-
-    @property
-    def streamed(self) -> bool:
-        """Whether rows of an input stay on disk."""
-        return any(isinstance(part, StreamedInputs) for part in parts_of(self.inputs).values())
-
-
-def rows_of_targets(targets: Targets, rows: slice | Array) -> Targets:
-    """Return the targets of some rows."""
-    if isinstance(targets, dict):
-        return {name: column[rows] for name, column in targets.items()}
-    return targets[rows]
-
-
-def every_target(targets: Targets) -> list[Array]:
-    """Return the targets of all outputs."""
-    return list(targets.values()) if isinstance(targets, dict) else [targets]
 
 
 @dataclass(frozen=True)
@@ -97,8 +41,8 @@ class FitRequest:
     """
 
     model: Any
-    train: Arrays
-    validation: Arrays | None
+    train: FitRows
+    validation: FitRows | None
     epochs: int
     batch_size: int
     seed: int = 0

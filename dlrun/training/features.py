@@ -18,12 +18,13 @@ from dlrun.data.stored import as_column
 from dlrun.data.streamed import StreamedInputs
 from dlrun.errors import RunError
 from dlrun.metrics.formatting import figure
-from dlrun.models.cutting import Cut, cut_of, identity_of
+from dlrun.models.cutting import Cut, cut_of, model_hash
 from dlrun.stages import stage
 from dlrun.store.environment import package_versions
-from dlrun.store.features import FeatureStore, KeptFeatures
+from dlrun.store.features import FeatureStore, StoredFeatures
 from dlrun.training.backend import device_facts
-from dlrun.training.engine import Arrays, FitRequest
+from dlrun.training.engine import FitRequest
+from dlrun.training.rows import FitRows
 
 Array = np.ndarray
 
@@ -80,7 +81,7 @@ class Features:
         self._store = store
         self._tell = tell
         self._told: set[str] = set()
-        self._latest: tuple[str, KeptFeatures] | None = None
+        self._latest: tuple[str, StoredFeatures] | None = None
 
     @stage("features")
     def head_fit(self, request: FitRequest, rows: FeatureRows) -> HeadFit | None:
@@ -99,9 +100,9 @@ class Features:
             made = replace(made, validation=_with(request.validation, kept, rows.watched))
         return HeadFit(made, cut)
 
-    def _found(self, cut: Cut, rows: FeatureRows) -> KeptFeatures:
+    def _found(self, cut: Cut, rows: FeatureRows) -> StoredFeatures:
         shape = (rows.count, *cut.shape)
-        key = _joined(_computed_with(), identity_of(cut.base), rows.key())
+        key = _joined(_computed_with(), model_hash(cut.base), rows.key())
         if self._latest is not None and self._latest[0] == key:
             return self._latest[1]
         kept = self._store.find(key, shape)
@@ -151,7 +152,7 @@ def _compute(base: Any, rows: FeatureRows, into: Array) -> None:
         into[start:stop] = np.asarray(base.predict_on_batch(rows.inputs(start, stop)), np.float32)
 
 
-def _with(rows: Arrays, kept: KeptFeatures, positions: Array) -> Arrays:
+def _with(rows: FitRows, kept: StoredFeatures, positions: Array) -> FitRows:
     """The same rows with their features as inputs."""
     column = as_column(kept)
     if 4 * len(positions) * shape_size(kept.shape[1:]) <= MOST_BYTES_IN_MEMORY:

@@ -16,7 +16,7 @@ class Interrupt:
 
     asked: bool = False
 
-    def heed(self) -> None:
+    def check(self) -> None:
         """Stop here if the user has asked to.
 
         Raises:
@@ -27,7 +27,7 @@ class Interrupt:
 
 
 @contextmanager
-def waiting_interrupt() -> Iterator[Interrupt]:
+def deferred_interrupt() -> Iterator[Interrupt]:
     """Let the first Ctrl-C wait until the body heeds it; the second one stops at once.
 
     Raised inside a step, an interrupt passes through the backend's own code, which may turn it
@@ -37,7 +37,7 @@ def waiting_interrupt() -> Iterator[Interrupt]:
     interrupt = Interrupt()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        interrupt.heed()
+        interrupt.check()
         interrupt.asked = True
 
     in_main_thread = threading.current_thread() is threading.main_thread()

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlrun.models.cutting import hand_on, hand_on_optimizer
+from dlrun.models.cutting import copy_layer_state, copy_optimizer_state
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.choice import Choice
 from dlrun.training.engine import Divergence, FitRequest, FitResult, History, PhaseResult
 from dlrun.training.features import FeatureRows, Features, HeadFit, shape_size
 from dlrun.training.reporting import DivergedError
-from dlrun.training.reuse import copy_state
+from dlrun.training.state import copy_state
 from dlrun.training.trainer import Trainer
 
 SEES_NO_MODEL = frozenset(
@@ -164,7 +164,7 @@ class _FitOfPhase:
         head = self.head.cut.head
         if trained is not head:
             copy_state(trained, head)
-        hand_on_optimizer(head, self.model)
+        copy_optimizer_state(head, self.model)
         return self.model
 
 
@@ -183,7 +183,7 @@ class _Course:
         model = self._request.model
         if number:
             model = phase.model()
-            hand_on(self._model, model)
+            copy_layer_state(self._model, model)
 
         def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
             for name, value in logs.items():

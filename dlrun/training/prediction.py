@@ -11,7 +11,7 @@ import numpy as np
 from dlrun.data.streamed import Inputs
 from dlrun.models.objects import build_object
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.training.integers import as_backend_takes
+from dlrun.training.rows import narrow_integers
 
 PREDICTION_BATCH_SIZE = 256
 
@@ -22,7 +22,7 @@ def predict(model: Any, inputs: Inputs) -> Any:
 
     Keras compiles it once for a model object, however often it is called.
     """
-    inputs = as_backend_takes(inputs)
+    inputs = narrow_integers(inputs)
     starts = range(0, len(inputs), PREDICTION_BATCH_SIZE)
     batches = (inputs[start : start + PREDICTION_BATCH_SIZE] for start in starts)
     said = [model.predict_on_batch(batch) for batch in batches]

@@ -12,7 +12,7 @@ import numpy as np
 from dlrun.errors import TrainingError
 from dlrun.models.objects import REFUSALS, reason
 from dlrun.training.engine import Divergence, FitRequest, FitResult, History
-from dlrun.training.finite import FiniteState
+from dlrun.training.state import LastFiniteState
 
 
 class DivergedError(TrainingError):
@@ -85,7 +85,7 @@ def end_callbacks(request: FitRequest) -> None:
 
 
 def diverged_result(
-    request: FitRequest, report: EpochReport, finite: FiniteState, error: DivergedError
+    request: FitRequest, report: EpochReport, finite: LastFiniteState, error: DivergedError
 ) -> FitResult:
     """Return what a training came to whose loss became NaN or infinite: the model as the last
     epoch left it whose loss and weights were numbers, or as callbacks leave it at the end.
@@ -116,15 +116,15 @@ def _restored_epoch(callbacks: Sequence[Any]) -> int | None:
 
 
 @contextmanager
-def failures_named(report: EpochReport) -> Iterator[None]:
+def as_training_errors(report: EpochReport) -> Iterator[None]:
     """Turn what Keras and the backend raise in a step into a TrainingError with the epoch."""
     try:
         yield
-    except failures_of_steps() as error:
+    except step_errors() as error:
         raise TrainingError(f"training failed in epoch {report.number}: {reason(error)}") from error
 
 
-def failures_of_steps() -> tuple[type[Exception], ...]:
+def step_errors() -> tuple[type[Exception], ...]:
     """What Keras and the backend raise where a step cannot be computed."""
     import keras
 

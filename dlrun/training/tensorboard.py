@@ -24,7 +24,7 @@ SCALAR, TENSOR, BLOBS = 1, 2, 3
 """Kinds of data, as TensorFlow numbers them (`SummaryMetadata.data_class`)."""
 
 
-def looks_at_batches(arguments: Mapping[str, Any]) -> bool:
+def needs_batches(arguments: Mapping[str, Any]) -> bool:
     """Whether the callback's arguments ask for something that is known at a batch alone."""
     return bool(
         arguments.get("update_freq", "epoch") != "epoch"

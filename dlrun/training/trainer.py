@@ -9,13 +9,12 @@ from typing import Any
 from dlrun.errors import ComponentError
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
-from dlrun.training.choice import Choice, choose
+from dlrun.training.choice import Choice, choose, work_of
 from dlrun.training.engine import Engine, FitRequest, FitResult
-from dlrun.training.engines.fused.engine import FusedEngine
-from dlrun.training.engines.fused.program import CannotFuse
-from dlrun.training.engines.keras import KerasEngine
-from dlrun.training.reuse import can_stand_in, copy_state
-from dlrun.training.traits import work_of
+from dlrun.training.fused.engine import FusedEngine
+from dlrun.training.fused.program import CannotFuse
+from dlrun.training.keras_engine import KerasEngine
+from dlrun.training.state import are_interchangeable, copy_state
 
 
 class Trainer:
@@ -70,7 +69,7 @@ class Trainer:
         """
         self.choose(request, ())
         assert self._engine is not None
-        if self._model is None or not can_stand_in(self._model, request.model):
+        if self._model is None or not are_interchangeable(self._model, request.model):
             self._model = request.model
         elif self._model is not request.model:
             copy_state(request.model, self._model)
@@ -98,7 +97,7 @@ class Trainer:
             choice.folds_together > 1
             and len(requests) > 1
             and isinstance(self._engine, FusedEngine)
-            and all(can_stand_in(kept, request.model) for request in requests)
+            and all(are_interchangeable(kept, request.model) for request in requests)
         ):
             self._model = kept
             together = self._engine.fit_together(requests, kept)

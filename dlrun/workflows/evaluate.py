@@ -32,9 +32,9 @@ from dlrun.protocols.scoring import (
 )
 from dlrun.protocols.weights import sample_weights
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.store.ledger import Entry, Look, read_ledger, record_look
+from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, record_evaluation
 from dlrun.store.run_directory import RunDirectory
-from dlrun.store.surveying import evaluation_hashes, runs_chosen_among
+from dlrun.store.run_list import count_validated_runs, evaluation_hashes
 from dlrun.workflows.loading import load_test_rows, start_and_load
 from dlrun.workflows.open_findings import open_findings
 from dlrun.workflows.plugins import load_run_config
@@ -134,28 +134,28 @@ def refuse_changed_data(directory: RunDirectory, dataset: Dataset, why: str) -> 
 
 def _record(
     directory: RunDirectory, facts: dict[str, Any]
-) -> tuple[Look, list[dict[str, Any]], tuple[str, ...]]:
+) -> tuple[RecordedEvaluation, list[dict[str, Any]], tuple[str, ...]]:
     """Write the look into the ledger of the folder that the run stands in; also return which
     looks at these rows came before, oldest first."""
     runs_dir, data = directory.path.parent, directory.read_data()["fingerprint"]
     score = facts["score"]["value"]
-    entry = Entry(
+    entry = LedgerEntry(
         fingerprint=facts["fingerprint"],
         data=data,
         run=directory.name,
         time=facts["time"],
         metric=facts["score"]["name"],
         score=score if math.isfinite(score) else None,
-        runs_before=runs_chosen_among(runs_dir, data),
+        runs_before=count_validated_runs(runs_dir, data),
     )
     # Before the line is written: afterwards its evaluation would still be missing.
     ledger = read_ledger(runs_dir, evaluation_hashes(runs_dir))
     before = [
         {key: getattr(one, key) for key in ("run", "time", "metric", "score")}
-        for one in ledger.looks
+        for one in ledger.evaluations
         if one.fingerprint == entry.fingerprint
     ]
-    return record_look(runs_dir, entry), before, ledger.notices
+    return record_evaluation(runs_dir, entry), before, ledger.notices
 
 
 def _judge(

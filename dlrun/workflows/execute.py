@@ -30,9 +30,9 @@ from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
 from dlrun.store.environment import environment_facts
 from dlrun.store.features import FeatureStore
-from dlrun.store.paths import display_path
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.store.run_list import brief
+from dlrun.text import display_path
 from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
 from dlrun.training.engine import Divergence

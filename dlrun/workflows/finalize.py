@@ -21,7 +21,7 @@ from dlrun.protocols.validation import Validation
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.reports.summary import part_of_folds
 from dlrun.store.run_directory import RunDirectory
-from dlrun.training.callbacks import watches_validation
+from dlrun.training.callbacks import monitors_validation
 from dlrun.workflows.ensemble import keep_ensemble
 from dlrun.workflows.evaluate import refuse_changed_data
 from dlrun.workflows.execute import execute
@@ -179,7 +179,7 @@ def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> Pl
     result, splits = directory.read_result(), directory.read_splits()
     trained = [len(rows) for name, rows in splits.items() if name.endswith("_train")]
     every = config.training.every_callback
-    left_out = tuple(dict.fromkeys(c.alias for c in every if watches_validation([c])))
+    left_out = tuple(dict.fromkeys(c.alias for c in every if monitors_validation([c])))
     chosen, folds = (None, ()) if epochs is not None else _chosen(result, config)
     rows, before = int(directory.read_data()["rows"]), round(float(np.mean(trained)))
     if config.training.phases:
@@ -232,7 +232,7 @@ def final_config(config: Config, plan: Plan) -> Config:
 
 
 def _watching_nothing(callbacks: Sequence[KerasComponent]) -> list[KerasComponent]:
-    return [callback for callback in callbacks if not watches_validation([callback])]
+    return [callback for callback in callbacks if not monitors_validation([callback])]
 
 
 def _phase_plans(

@@ -8,8 +8,8 @@ from typing import Any
 
 from dlrun.config.schema import Config
 from dlrun.protocols.schemes.holdout import Holdout
-from dlrun.store.paths import display_path
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import display_path
 
 
 def next_command(

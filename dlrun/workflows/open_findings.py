@@ -6,8 +6,8 @@ import shlex
 from typing import Any
 
 from dlrun.errors import RunError
-from dlrun.store.paths import display_path
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import display_path
 
 GRAVE = ("error", "warning")
 

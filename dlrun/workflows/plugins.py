@@ -13,8 +13,8 @@ from dlrun.config.plugins import PluginFile, RunPlugins
 from dlrun.config.schema import Config
 from dlrun.errors import ComponentError, ConfigError, DlrunError, RunError
 from dlrun.registry.additions import Additions
-from dlrun.store.paths import display_path
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import display_path
 from dlrun.training.backend import start_backend
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from dlrun.errors import RunError
 from dlrun.reports.run_table import config_differences
 from dlrun.store.names import RUN_NAME, find_run
-from dlrun.store.paths import display_path
 from dlrun.store.run_list import RunEntry, read_entry, run_entries
+from dlrun.text import display_path
 
 Order = Literal["time", "score", "name", "seconds"]
 
@@ -157,7 +157,7 @@ def remove_runs(entries: Sequence[RunEntry]) -> list[Path]:
     Raises:
         RunError: The disk refused.
     """
-    from dlrun.store.removal import remove_run
+    from dlrun.store.run_directory import remove_run
 
     for entry in entries:
         remove_run(entry.path)

@@ -12,9 +12,9 @@ from dlrun.errors import RunError
 from dlrun.reports.differences import Difference, differences
 from dlrun.reports.run_facts import Facts, Section, result_lines, run_sections
 from dlrun.reports.summary import Line, Summary, run_summary
-from dlrun.store.paths import display_path
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import RunEntry, read_entry
+from dlrun.text import display_path
 from dlrun.workflows.open_findings import open_findings
 
 

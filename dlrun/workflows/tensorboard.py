@@ -11,8 +11,8 @@ from pathlib import Path
 
 from dlrun.errors import RunError, UsageError
 from dlrun.store.names import run_names
-from dlrun.store.paths import display_path
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import display_path
 
 PROGRAM = "tensorboard"
 PORT = 6006

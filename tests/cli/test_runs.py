@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from dlrun.store.process import process_facts
+from dlrun.store.environment import process_facts
 
 DATA = {"digits": "a1b2c3" + "0" * 58, "houses": "ffee00" + "0" * 58}
 

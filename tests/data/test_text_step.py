@@ -145,8 +145,8 @@ def test_large_vectors_are_kept_by_their_places(output: str) -> None:
 def test_a_batch_is_the_same_on_the_device() -> None:
     import keras
 
-    from dlrun.training.engine import Arrays
-    from dlrun.training.engines.fused.tensorflow_rows import DeviceRows
+    from dlrun.training.fused.tensorflow_rows import DeviceRows
+    from dlrun.training.rows import FitRows
 
     rows = texts(3000)
     step = Text(output="tf_idf", vocabulary=5000, tokens="characters", ngrams=6)
@@ -155,7 +155,7 @@ def test_a_batch_is_the_same_on_the_device() -> None:
     numbers = np.array([5, 2999, 0, 5], np.int32)
     expanded = inputs.expand([keras.ops.convert_to_tensor(a) for a in inputs.arrays], numbers)
     np.testing.assert_array_equal(np.asarray(expanded), inputs[numbers])
-    arrays = Arrays(inputs, np.zeros(3000, np.float32))
+    arrays = FitRows(inputs, np.zeros(3000, np.float32))
     for xla in (True, False):
         device = DeviceRows(arrays, xla=xla)
         batch, _ = device.batch(device.put(arrays), numbers)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlrun.models import initial_weights
-from dlrun.models.philox import Philox
+from dlrun.models.initial_weights import Philox
 
 SHAPES = st.lists(st.integers(0, 40), max_size=3).map(tuple)
 SEEDS = st.integers(0, 2**32 + 5)

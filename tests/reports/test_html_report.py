@@ -315,13 +315,14 @@ def test_several_runs_are_compared_first(tmp_path):
 
 
 def test_looks_at_the_test_data_are_counted(tmp_path):
-    from dlrun.store.ledger import Entry, record_look
+    from dlrun.store.ledger import LedgerEntry, record_evaluation
 
     run = stored_run(tmp_path)
     assert "Nobody has looked at the test data." in page_of(run).text()
     for name, score in ((run.name, 0.71), ("another-run", 0.72)):
-        record_look(
-            tmp_path, Entry("t" * 64, "f" * 64, name, "2026-11-21T10:00:00", "accuracy", score, 1)
+        record_evaluation(
+            tmp_path,
+            LedgerEntry("t" * 64, "f" * 64, name, "2026-11-21T10:00:00", "accuracy", score, 1),
         )
     run.add_evaluation(
         {"look": 1, "score": {"name": "accuracy", "value": 0.71}, "rows": 40, "time": "2026"}

@@ -11,15 +11,15 @@ import pytest
 
 from dlrun.store.ledger import (
     NAME,
-    Entry,
-    looks,
-    looks_of_data,
+    LedgerEntry,
+    read_evaluations,
+    read_evaluations_of_data,
     read_ledger,
-    record_look,
+    record_evaluation,
 )
-from dlrun.store.surveying import evaluation_hashes, runs_chosen_among
+from dlrun.store.run_list import count_validated_runs, evaluation_hashes
 
-ENTRY = Entry(
+ENTRY = LedgerEntry(
     fingerprint="test-a",
     data="data-a",
     run="run-1",
@@ -32,7 +32,7 @@ ENTRY = Entry(
 
 def record_many(folder: Path, worker: int, count: int) -> None:
     for number in range(count):
-        record_look(folder, replace(ENTRY, run=f"run-{worker}-{number}"))
+        record_evaluation(folder, replace(ENTRY, run=f"run-{worker}-{number}"))
 
 
 def lines_of(folder: Path) -> list[str]:
@@ -44,13 +44,15 @@ def write_lines(folder: Path, lines: list[str]) -> None:
 
 
 def test_looks_are_counted_for_each_test_set_whatever_run_looked(tmp_path: Path) -> None:
-    assert looks(tmp_path, "test-a") == []
-    first = record_look(tmp_path, ENTRY)
-    other = record_look(tmp_path, replace(ENTRY, fingerprint="test-b", data="data-b", score=None))
-    again = record_look(tmp_path, replace(ENTRY, run="run-2", score=0.91))
+    assert read_evaluations(tmp_path, "test-a") == []
+    first = record_evaluation(tmp_path, ENTRY)
+    other = record_evaluation(
+        tmp_path, replace(ENTRY, fingerprint="test-b", data="data-b", score=None)
+    )
+    again = record_evaluation(tmp_path, replace(ENTRY, run="run-2", score=0.91))
     assert [first.number, other.number, again.number] == [1, 1, 2]
-    assert looks(tmp_path, "test-a") == [first, again]
-    assert looks_of_data(tmp_path, "data-b") == [other]
+    assert read_evaluations(tmp_path, "test-a") == [first, again]
+    assert read_evaluations_of_data(tmp_path, "data-b") == [other]
     assert (again.score, again.runs_before, again.metric) == (0.91, 14, "accuracy")
     assert read_ledger(tmp_path, [first.hash, again.hash]).notices == ()
     # A person can read it without dlrun.
@@ -67,8 +69,8 @@ def test_several_processes_write_at_once_and_no_line_is_lost(tmp_path: Path) -> 
     assert [writer.exitcode for writer in writers] == [0] * 4
     contents = read_ledger(tmp_path)
     assert contents.notices == ()
-    assert [look.number for look in contents.looks] == list(range(1, 101))
-    assert len({look.run for look in contents.looks}) == 100
+    assert [look.number for look in contents.evaluations] == list(range(1, 101))
+    assert len({look.run for look in contents.evaluations}) == 100
 
 
 @pytest.mark.parametrize(
@@ -86,22 +88,22 @@ def test_several_processes_write_at_once_and_no_line_is_lost(tmp_path: Path) -> 
 def test_what_is_gone_or_changed_is_noticed_and_nothing_is_refused(
     spoil: object, notice: str, tmp_path: Path
 ) -> None:
-    kept = [record_look(tmp_path, ENTRY).hash for _ in range(3)]
+    kept = [record_evaluation(tmp_path, ENTRY).hash for _ in range(3)]
     assert callable(spoil)
     write_lines(tmp_path, spoil(lines_of(tmp_path)))
     assert any(notice in text for text in read_ledger(tmp_path, kept).notices)
-    before = len(looks(tmp_path, "test-a"))
-    assert record_look(tmp_path, ENTRY).number == before + 1
+    before = len(read_evaluations(tmp_path, "test-a"))
+    assert record_evaluation(tmp_path, ENTRY).number == before + 1
 
 
 def test_a_line_that_was_cut_off_costs_itself_alone(tmp_path: Path) -> None:
     for _ in range(3):
-        record_look(tmp_path, ENTRY)
+        record_evaluation(tmp_path, ENTRY)
     whole = (tmp_path / NAME).read_bytes()
     (tmp_path / NAME).write_bytes(whole[:-40])
-    assert record_look(tmp_path, ENTRY).number == 3
+    assert record_evaluation(tmp_path, ENTRY).number == 3
     contents = read_ledger(tmp_path)
-    assert len(contents.looks) == 3
+    assert len(contents.evaluations) == 3
     assert [text.partition(" of ")[0] for text in contents.notices] == ["line 3"]
     assert contents.notices[0].endswith(
         "cannot be read: it was cut off while it was written, or changed"
@@ -111,11 +113,11 @@ def test_a_line_that_was_cut_off_costs_itself_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["NaN", '"0.9"', "[0.9]"])
 def test_a_line_whose_score_became_something_else_is_noticed(value: str, tmp_path: Path) -> None:
     for _ in range(2):
-        record_look(tmp_path, ENTRY)
+        record_evaluation(tmp_path, ENTRY)
     lines = lines_of(tmp_path)
     write_lines(tmp_path, [lines[0], lines[1].replace("0.9", value)])
     assert read_ledger(tmp_path).notices[0].startswith("line 2 of ")
-    assert record_look(tmp_path, ENTRY).number == 2
+    assert record_evaluation(tmp_path, ENTRY).number == 2
 
 
 def make_run(folder: Path, name: str, **facts: object) -> Path:
@@ -143,6 +145,6 @@ def test_runs_that_validation_chose_among(tmp_path: Path) -> None:
     make_run(tmp_path, "ensemble", parent="folds")
     (make_run(tmp_path, "damaged") / "data.json").write_text('{"fingerprint": "data-a')
     (tmp_path / "no run").mkdir()
-    assert runs_chosen_among(tmp_path, "data-a") == 2
-    assert runs_chosen_among(tmp_path / "nowhere", "data-a") == 0
+    assert count_validated_runs(tmp_path, "data-a") == 2
+    assert count_validated_runs(tmp_path / "nowhere", "data-a") == 0
     assert sorted(evaluation_hashes(tmp_path)) == ["hash-1", "hash-2"]

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from dlrun.errors import RunError
-from dlrun.store.process import process_facts
-from dlrun.store.removal import remove_run
-from dlrun.store.run_directory import RunDirectory
+from dlrun.store.environment import process_facts
+from dlrun.store.run_directory import RunDirectory, remove_run
 from dlrun.store.run_list import brief, read_entry, run_entries
 
 FINISHED = {"status": "finished", "name": "x", "started": "2026-11-21T10:15:30.000+00:00"}

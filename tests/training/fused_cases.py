@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.training.engine import Arrays
+from dlrun.training.rows import FitRows
 
 Array = np.ndarray
 
@@ -58,7 +58,7 @@ class Case:
         )
         return model
 
-    def rows(self, count: int, seed: int = 0) -> Arrays:
+    def rows(self, count: int, seed: int = 0) -> FitRows:
         """Return random rows."""
         random = np.random.default_rng(seed)
         shape = (count, *self.shape)
@@ -74,7 +74,7 @@ class Case:
         if self.classes:
             targets = random.integers(0, max(self.classes, 2), count).astype(np.int32)
         weights = random.uniform(0.1, 2, count).astype(np.float32) if self.weights else None
-        return Arrays(inputs, targets, weights)
+        return FitRows(inputs, targets, weights)
 
 
 def _layers() -> Any:

@@ -9,7 +9,7 @@ import pytest
 
 from dlrun.errors import ComponentError
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.training.callbacks import build_callbacks, watches_validation
+from dlrun.training.callbacks import build_callbacks, monitors_validation
 
 
 def callback(name: str, **arguments: Any) -> KerasComponent:
@@ -67,4 +67,4 @@ def test_what_keras_refuses_says_where() -> None:
     ],
 )
 def test_who_watches_validation_data(component: KerasComponent, watches: bool) -> None:
-    assert watches_validation([callback("TerminateOnNaN"), component]) is watches
+    assert monitors_validation([callback("TerminateOnNaN"), component]) is watches

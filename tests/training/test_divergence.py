@@ -13,7 +13,7 @@ import pytest
 
 import dlrun
 from dlrun.errors import TrainingError
-from dlrun.training.finite import FiniteState
+from dlrun.training.state import LastFiniteState
 
 CONFIG = """\
 dataset: {source: sklearn, name: diabetes}
@@ -54,7 +54,7 @@ def test_the_last_state_whose_loss_was_a_number_is_kept(
 
     if on_device:
         # As the weights of large models are kept.
-        monkeypatch.setattr("dlrun.training.finite.SMALL", 0)
+        monkeypatch.setattr("dlrun.training.state.SMALL", 0)
     run = trained(tmp_path, engine)
     facts = json.loads((run / "run.json").read_text())
     result = json.loads((run / "result.json").read_text())
@@ -82,7 +82,7 @@ def test_weights_that_are_no_numbers_are_not_kept() -> None:
     import keras
 
     weights = keras.Variable(np.arange(70_000, dtype="float32"))
-    state = FiniteState(lambda: [weights])
+    state = LastFiniteState(lambda: [weights])
     assert not state.restore()
     state.keep(1)
     spoilt = np.arange(70_000, dtype="float32")

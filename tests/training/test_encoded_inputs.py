@@ -9,16 +9,16 @@ import pytest
 from fused_cases import CASES
 
 from dlrun.data.encoded import Encoded, Numbers, ones
-from dlrun.training.engine import Arrays, FitRequest
-from dlrun.training.engines.fused.engine import FusedEngine
-from dlrun.training.engines.keras import KerasEngine
+from dlrun.training.engine import FitRequest
+from dlrun.training.fused.engine import FusedEngine
+from dlrun.training.keras_engine import KerasEngine
 from dlrun.training.prediction import predict
-from dlrun.training.row_order import row_order
+from dlrun.training.rows import FitRows, row_order
 
 WIDTH = 40
 
 
-def both(count: int, seed: int, **options: Any) -> tuple[Arrays, Arrays]:
+def both(count: int, seed: int, **options: Any) -> tuple[FitRows, FitRows]:
     """The same rows, encoded and as an array; row 2 has no ones at all."""
     random = np.random.default_rng(seed)
     left = (random.random((count, 30)) < 0.1 + 0.2 * seed).astype(np.uint8)
@@ -28,10 +28,10 @@ def both(count: int, seed: int, **options: Any) -> tuple[Arrays, Arrays]:
     encoded = Encoded((ones(left), Numbers(numbers), ones(right)))
     dense = np.concatenate([left, numbers, right], axis=1).astype(np.float32)
     targets = random.integers(0, 3, count).astype(np.int32)
-    return Arrays(encoded, targets, **options), Arrays(dense, targets, **options)
+    return FitRows(encoded, targets, **options), FitRows(dense, targets, **options)
 
 
-def request_of(train: Arrays, validation: Arrays | None, **options: Any) -> FitRequest:
+def request_of(train: FitRows, validation: FitRows | None, **options: Any) -> FitRequest:
     import keras
 
     keras.utils.clear_session(free_memory=False)

@@ -12,9 +12,10 @@ import pytest
 
 from dlrun.errors import TrainingError
 from dlrun.training.backend import reset
-from dlrun.training.engine import Arrays, FitRequest
-from dlrun.training.engines.keras import KerasEngine
-from dlrun.training.interrupt import waiting_interrupt
+from dlrun.training.engine import FitRequest
+from dlrun.training.interrupt import deferred_interrupt
+from dlrun.training.keras_engine import KerasEngine
+from dlrun.training.rows import FitRows
 
 Request = Callable[..., FitRequest]
 
@@ -31,7 +32,7 @@ def request_of() -> Request:
         reset(0)
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
         model.compile(optimizer, loss=loss, metrics=["mae"])
-        train, validation = Arrays(x[:14], y[:14]), Arrays(x[14:], y[14:])
+        train, validation = FitRows(x[:14], y[:14]), FitRows(x[14:], y[14:])
         return replace(FitRequest(model, train, validation, 3, 4), **changes)
 
     return make
@@ -104,7 +105,7 @@ def test_ctrl_c_in_the_last_moment_is_not_forgotten(request_of: Request) -> None
 
 
 def test_a_second_ctrl_c_does_not_wait() -> None:
-    with waiting_interrupt() as interrupt:
+    with deferred_interrupt() as interrupt:
         signal.raise_signal(signal.SIGINT)
         assert interrupt.asked
         with pytest.raises(KeyboardInterrupt):
@@ -115,7 +116,7 @@ def test_a_program_that_handles_ctrl_c_in_its_own_way_is_left_to_it() -> None:
     heard = []
     before = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     try:
-        with waiting_interrupt() as interrupt:
+        with deferred_interrupt() as interrupt:
             signal.raise_signal(signal.SIGINT)
         assert heard == [signal.SIGINT]
         assert not interrupt.asked
@@ -141,7 +142,7 @@ def test_a_loss_that_becomes_nan_ends_the_training(request_of: Request) -> None:
 
 
 def test_a_step_that_cannot_be_computed_is_a_training_error(request_of: Request) -> None:
-    wrong = Arrays(np.zeros((14, 5), np.float32), np.zeros(14, np.float32))
+    wrong = FitRows(np.zeros((14, 5), np.float32), np.zeros(14, np.float32))
     request = request_of(train=wrong, validation=None)
     with pytest.raises(TrainingError, match=r"^training failed in epoch 1: .*shape"):
         KerasEngine().fit(request)

@@ -10,8 +10,8 @@ import pytest
 from fused_cases import CASES, Case
 
 from dlrun.training.engine import FitRequest, FitResult
-from dlrun.training.engines.fused.engine import FusedEngine
-from dlrun.training.engines.keras import KerasEngine
+from dlrun.training.fused.engine import FusedEngine
+from dlrun.training.keras_engine import KerasEngine
 
 EPOCHS = 4
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlrun.training.engines.fused.cuts import EpochLength
-from dlrun.training.engines.fused.pace import GROWTH, SECONDS_A_CALL, Pace
+from dlrun.training.fused.epochs import GROWTH, SECONDS_A_CALL, EpochLength, RowsPerCall
 
 COUNTS = st.integers(1, 40)
 
@@ -34,12 +33,12 @@ def test_every_batch_is_done_once_in_order(
 
 @given(speed=st.floats(1.0, 1e7), batch_size=st.integers(1, 512))
 def test_calls_soon_last_as_long_as_they_should(speed: float, batch_size: int) -> None:
-    pace = Pace(batch_size)
-    pace.took(pace.rows, 5.0)
-    assert pace.rows == batch_size  # the first call compiles, and tells nothing
+    per_call = RowsPerCall(batch_size)
+    per_call.record(per_call.rows, 5.0)
+    assert per_call.rows == batch_size  # the first call compiles, and tells nothing
     for _ in range(12):
-        before = pace.rows
-        pace.took(pace.rows, pace.rows / speed)
-        assert pace.rows <= before * GROWTH
+        before = per_call.rows
+        per_call.record(per_call.rows, per_call.rows / speed)
+        assert per_call.rows <= before * GROWTH
     fitting = speed * SECONDS_A_CALL
-    assert pace.rows == max(1, int(fitting)) or abs(pace.rows - fitting) <= 1
+    assert per_call.rows == max(1, int(fitting)) or abs(per_call.rows - fitting) <= 1

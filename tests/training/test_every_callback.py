@@ -20,8 +20,8 @@ from dlrun.errors import ComponentError, ConfigError
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import Engine, FitRequest, FitResult
-from dlrun.training.engines.fused.engine import FusedEngine
-from dlrun.training.engines.keras import KerasEngine
+from dlrun.training.fused.engine import FusedEngine
+from dlrun.training.keras_engine import KerasEngine
 from dlrun.training.trainer import Trainer
 
 ENGINES: dict[str, Callable[[], Engine]] = {

@@ -17,9 +17,10 @@ from keras import layers
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.store.features import FeatureStore
 from dlrun.training import features as features_module
-from dlrun.training.engine import Arrays, FitRequest, FitResult
+from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.features import FeatureRows, Features
 from dlrun.training.phases import FitPhase, PhasedTrainer
+from dlrun.training.rows import FitRows
 from dlrun.training.trainer import Trainer
 
 RANDOM = np.random.default_rng(0)
@@ -67,8 +68,8 @@ def request(seed: int = 0, order: int = 0) -> FitRequest:
     train, watched = dealt(order)
     return FitRequest(
         model(seed),
-        Arrays(PICTURES[train], LABELS[train]),
-        Arrays(PICTURES[watched], LABELS[watched]),
+        FitRows(PICTURES[train], LABELS[train]),
+        FitRows(PICTURES[watched], LABELS[watched]),
         epochs=3,
         batch_size=8,
         seed=seed,

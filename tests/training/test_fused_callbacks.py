@@ -15,7 +15,7 @@ from fused_cases import CASES
 from test_fused_histories import assert_equal, keras_fit, request_of
 
 from dlrun.errors import TrainingError
-from dlrun.training.engines.fused.engine import FusedEngine
+from dlrun.training.fused.engine import FusedEngine
 
 EPOCHS = 14
 

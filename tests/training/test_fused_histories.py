@@ -10,10 +10,10 @@ from fused_cases import CASES, Case
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlrun.training.engine import Arrays, FitRequest, FitResult
-from dlrun.training.engines.fused import pace
-from dlrun.training.engines.fused.engine import FusedEngine
-from dlrun.training.row_order import row_order
+from dlrun.training.engine import FitRequest, FitResult
+from dlrun.training.fused import epochs as fused_epochs
+from dlrun.training.fused.engine import FusedEngine
+from dlrun.training.rows import FitRows, row_order
 
 EPOCHS = 4
 
@@ -48,7 +48,7 @@ def keras_fit(request: FitRequest, model: Any, **options: Any) -> dict[str, list
     return dict(fitted.history)
 
 
-def _tuple(rows: Arrays) -> tuple[Any, ...]:
+def _tuple(rows: FitRows) -> tuple[Any, ...]:
     parts = (rows.inputs, rows.targets, rows.weights)
     return tuple(part for part in parts if part is not None)
 
@@ -128,7 +128,7 @@ def test_how_training_is_cut_into_calls_changes_no_digit(
 ) -> None:
     results = []
     for seconds in (0.0, 60.0):
-        monkeypatch.setattr(pace, "SECONDS_A_CALL", seconds)
+        monkeypatch.setattr(fused_epochs, "SECONDS_A_CALL", seconds)
         told: list[tuple[int, int]] = []
         request = request_of(
             CASES["dense"],
@@ -157,7 +157,7 @@ def test_every_epoch_sees_the_rows_in_the_order_of_its_seed(xla: bool) -> None:
     history: dict[str, list[float]] = {}
     for epoch in range(EPOCHS):
         order = row_order(23, seed=7, epoch=epoch, shuffle=True)
-        train = Arrays(request.train.inputs[order], request.train.targets[order])
+        train = FitRows(request.train.inputs[order], request.train.targets[order])
         shuffled = request_of(case, 23, 5, model=model, train=train, epochs=1)
         for name, values in keras_fit(shuffled, model).items():
             history.setdefault(name, []).extend(values)

@@ -17,7 +17,7 @@ import dlrun
 from dlrun.config.load import load_config
 from dlrun.errors import ConfigError, TrainingError
 from dlrun.store.run_directory import RunDirectory
-from dlrun.training.row_order import row_order
+from dlrun.training.rows import row_order
 from dlrun.workflows.finalize import finalize
 
 CONFIG = """

@@ -15,7 +15,7 @@ from dlrun.errors import ComponentError
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.choice import Choice
 from dlrun.training.engine import FitRequest
-from dlrun.training.engines.fused import tensorflow_program
+from dlrun.training.fused import tensorflow_program
 from dlrun.training.prediction import predict
 from dlrun.training.trainer import Trainer
 
@@ -79,7 +79,7 @@ def test_folds_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not ON_JAX, reason="TensorFlow compiles for any number of rows")
 def test_folds_of_a_shape_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlrun.training.engines.fused import jax_program
+    from dlrun.training.fused import jax_program
 
     compiled = []
     original = jax_program.compiled

@@ -10,23 +10,24 @@ import pytest
 
 from dlrun.data.encoded import Encoded
 from dlrun.data.windows import Series, Windows
-from dlrun.training.engine import Arrays, FitRequest
-from dlrun.training.engines.fused.engine import FusedEngine
-from dlrun.training.engines.keras import KerasEngine
+from dlrun.training.engine import FitRequest
+from dlrun.training.fused.engine import FusedEngine
+from dlrun.training.keras_engine import KerasEngine
 from dlrun.training.prediction import predict
+from dlrun.training.rows import FitRows
 
 TABLE = np.random.default_rng(0).normal(size=(90, 3)).astype(np.float32)
 
 
-def both(first: int, count: int) -> tuple[Arrays, Arrays]:
+def both(first: int, count: int) -> tuple[FitRows, FitRows]:
     """The same windows, cut when needed and as an array."""
     windows = Windows(Series(TABLE, ("a", "b", "c"), np.arange(90)), np.arange(count) + first, 5, 3)
     targets = TABLE[windows.last + 2, 1]
     part = windows.take(slice(None))
-    return Arrays(Encoded((part,)), targets), Arrays(windows[:], targets)
+    return FitRows(Encoded((part,)), targets), FitRows(windows[:], targets)
 
 
-def request_of(train: Arrays, validation: Arrays | None, layer: str = "GRU") -> FitRequest:
+def request_of(train: FitRows, validation: FitRows | None, layer: str = "GRU") -> FitRequest:
     import keras
 
     keras.utils.clear_session(free_memory=False)

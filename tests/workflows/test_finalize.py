@@ -13,7 +13,7 @@ import pytest
 
 import dlrun
 from dlrun.errors import RunError, UsageError
-from dlrun.store.ledger import looks
+from dlrun.store.ledger import read_evaluations
 
 CONFIG = """\
 name: iris
@@ -110,7 +110,9 @@ def test_an_ensemble_averages_probabilities_of_the_folds(folds: dlrun.Run, folde
 
     ensemble = dlrun.finalize(folds.path, ensemble=True, runs_dir=folder / "runs")
     assert (told(ensemble)["parent"], told(ensemble)["ensemble"]) == (folds.path.name, 3)
-    before = len(looks(folder / "runs", dlrun.evaluate(ensemble.path).facts["fingerprint"]))
+    before = len(
+        read_evaluations(folder / "runs", dlrun.evaluate(ensemble.path).facts["fingerprint"])
+    )
     facts = dlrun.evaluate(ensemble.path).facts
     assert facts["models"] == 3
     assert facts["look"] == before + 1

@@ -45,7 +45,7 @@ def command(
       dlrun report 20261121-101530 20261121-104210 -o both.html
     """
     from dlrun.cli.output import print_json
-    from dlrun.store.paths import display_path
+    from dlrun.text import display_path
     from dlrun.workflows.report import write_report
 
     written = write_report(runs, output, runs_dir=runs_dir, trust_plugins=trust_plugins)

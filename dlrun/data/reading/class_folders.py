@@ -14,7 +14,7 @@ import numpy as np
 
 from dlrun.errors import DataError
 from dlrun.registry.suggest import did_you_mean
-from dlrun.store.paths import display_path
+from dlrun.text import display_path
 
 Array = np.ndarray
 FolderPart = Literal["train", "validation", "test"]

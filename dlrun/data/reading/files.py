@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlrun.errors import DataError
 from dlrun.registry.suggest import did_you_mean
-from dlrun.store.paths import display_path
+from dlrun.text import display_path
 
 Paths = str | list[str]
 """A path, several, or a glob; relative ones start at the config's folder."""

@@ -12,9 +12,9 @@ import yaml
 from dlrun.errors import RunError
 from dlrun.metrics.names import canonical
 from dlrun.store.examples import Examples
-from dlrun.store.ledger import Look, looks_of_data, read_ledger
-from dlrun.store.paths import display_path
+from dlrun.store.ledger import RecordedEvaluation, read_evaluations_of_data, read_ledger
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import display_path
 
 Facts = Mapping[str, Any]
 
@@ -83,7 +83,7 @@ class Record:
     predictions: Mapping[str, np.ndarray]
     examples: Examples | None
     evaluations: tuple[Evaluation, ...]
-    looks: tuple[Look, ...]
+    looks: tuple[RecordedEvaluation, ...]
     notices: tuple[str, ...] = field(default=())
 
     @property
@@ -197,11 +197,15 @@ def _evaluations(directory: RunDirectory, tolerant: Any) -> list[Evaluation]:
     return found
 
 
-def _looks(directory: RunDirectory, data: Facts) -> tuple[tuple[Look, ...], tuple[str, ...]]:
+def _looks(
+    directory: RunDirectory, data: Facts
+) -> tuple[tuple[RecordedEvaluation, ...], tuple[str, ...]]:
     runs_dir, fingerprint = directory.path.parent, data.get("fingerprint")
     try:
         notices = read_ledger(runs_dir).notices
-        return tuple(looks_of_data(runs_dir, fingerprint) if fingerprint else ()), notices
+        return tuple(
+            read_evaluations_of_data(runs_dir, fingerprint) if fingerprint else ()
+        ), notices
     except RunError as error:
         return (), (str(error),)
 

@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from dlrun.data.encoded import Encoded, Ones
 from dlrun.data.streamed import NamedInputs, parts_of
-from dlrun.training.engine import Arrays
-from dlrun.training.engines.fused.program import Array
+from dlrun.training.fused.program import Array
+from dlrun.training.rows import FitRows
 
 
 class DeviceRows:
@@ -23,7 +23,7 @@ class DeviceRows:
         xla: Whether XLA compiles what makes the batches.
     """
 
-    def __init__(self, rows: Arrays, xla: bool) -> None:
+    def __init__(self, rows: FitRows, xla: bool) -> None:
         self._encoded = {
             name: part.take(slice(0)) if isinstance(part, Encoded) else None
             for name, part in parts_of(rows.inputs).items()
@@ -37,7 +37,7 @@ class DeviceRows:
         """Tensor specifications of what `put` returns, for any number of rows."""
         return self._specs
 
-    def put(self, rows: Arrays) -> Any:
+    def put(self, rows: FitRows) -> Any:
         """Return rows as tensors: inputs (several where they are encoded), targets, weights."""
         return _parts(rows, lambda array: tf.constant(array, _dtype(array)))
 
@@ -106,7 +106,7 @@ def _gathered(splits: Any, values: Any, numbers: Any) -> tuple[Any, Any]:
     return of_batch, gathered.output_dense_values
 
 
-def _parts(rows: Arrays, make: Any) -> tuple[Any, ...]:
+def _parts(rows: FitRows, make: Any) -> tuple[Any, ...]:
     parts = {
         name: tuple(map(make, part.arrays)) if isinstance(part, Encoded) else make(part)
         for name, part in parts_of(rows.inputs).items()

@@ -1,8 +1,4 @@
-"""Whole epochs of several folds of one shape at once, compiled by JAX.
-
-Every array has an axis in front that counts the folds, and `jax.vmap` runs along it what trains
-one fold. Legend: k folds, e epochs, n training rows of a fold.
-"""
+"""Whole epochs of a Keras model as one function compiled by JAX."""
 
 from __future__ import annotations
 
@@ -12,8 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from dlrun.training.engine import Arrays
-from dlrun.training.engines.fused.jax_epochs import (
+from dlrun.training.fused.jax_epochs import (
     JaxEpochs,
     Rows,
     State,
@@ -23,7 +18,79 @@ from dlrun.training.engines.fused.jax_epochs import (
     state_of,
     stretch_numbers,
 )
-from dlrun.training.engines.fused.program import Array, Measured, Stretch
+from dlrun.training.fused.program import Array, EpochMetrics, Stretch
+from dlrun.training.rows import FitRows
+
+
+class JaxProgram:
+    """Training and validation of one model, compiled for each number of rows.
+
+    Args:
+        model: A compiled `keras.Model`.
+        train: Training rows.
+        validation: Validation rows, or None.
+        batch_size: Rows in a gradient step.
+        validation_batch_size: Rows that are measured at once.
+        capacity: Epochs whose row orders a call takes.
+
+    Raises:
+        CannotFuse: It cannot be traced, or a metric is no single number.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        train: FitRows,
+        validation: FitRows | None,
+        *,
+        batch_size: int,
+        validation_batch_size: int,
+        capacity: int,
+    ) -> None:
+        self.capacity = capacity
+        self._epochs = JaxEpochs(
+            model,
+            train,
+            batch_size=batch_size,
+            validation_batch_size=validation_batch_size,
+            capacity=capacity,
+        )
+        self._train: Rows = ()
+        self._validation: Rows = ()
+        self._compiled: dict[object, Any] = {}
+        self._function: Any = None
+        self.load(train, validation)
+        self.release()
+
+    def load(self, train: FitRows, validation: FitRows | None) -> None:
+        """Put rows on the device, in place of earlier ones."""
+        self._train = jax.device_put(rows_of(train))
+        self._validation = jax.device_put(rows_of(validation))
+        rows = self._train, self._validation
+        shapes = tuple((part.shape, part.dtype) for part in jax.tree.leaves(rows))
+        if shapes not in self._compiled:
+            orders = jax.ShapeDtypeStruct((self.capacity, len(train)), np.int32)
+            numbers = jax.ShapeDtypeStruct((5,), np.int32)
+            state = state_of(self._epochs.model)
+            self._compiled[shapes] = compiled(self._epochs, state, *rows, orders, numbers)
+        self._function = self._compiled[shapes]
+
+    def put_orders(self, orders: Array) -> Any:
+        """Put row orders, (capacity, n) int32, on the device for `run`."""
+        return jax.device_put(orders)
+
+    def run(self, orders: Any, stretch: Stretch) -> EpochMetrics:
+        """Train and measure in one call; see `Program`."""
+        model = self._epochs.model
+        state, answer = self._function(
+            state_of(model), self._train, self._validation, orders, stretch_numbers(stretch)
+        )
+        put_state(state, model)
+        return self._epochs.measured(np.asarray(answer), stretch.epochs)
+
+    def release(self) -> None:
+        """Let go of the rows on the device."""
+        self._train = self._validation = ()
 
 
 class JaxFolds:
@@ -43,7 +110,7 @@ class JaxFolds:
     def __init__(
         self,
         model: Any,
-        train: Arrays,
+        train: FitRows,
         *,
         batch_size: int,
         validation_batch_size: int,
@@ -63,7 +130,7 @@ class JaxFolds:
         self._function: Any = None
         self._compiled: dict[object, Any] = {}
 
-    def prepare(self, train: Arrays, validation: Arrays | None, count: int) -> None:
+    def prepare(self, train: FitRows, validation: FitRows | None, count: int) -> None:
         """Compile for so many folds with rows like these.
 
         Raises:
@@ -78,8 +145,8 @@ class JaxFolds:
     def load(
         self,
         models: Sequence[Any],
-        train: Sequence[Arrays],
-        validation: Sequence[Arrays | None],
+        train: Sequence[FitRows],
+        validation: Sequence[FitRows | None],
     ) -> None:
         """Take the state of k models of one config, and their rows.
 
@@ -107,7 +174,7 @@ class JaxFolds:
             self._compiled[shapes] = compiled(folds, state, train, validation, orders, numbers)
         return self._compiled[shapes]
 
-    def run(self, orders: Array, stretch: Stretch) -> list[Measured]:
+    def run(self, orders: Array, stretch: Stretch) -> list[EpochMetrics]:
         """Train and measure all folds in one call; see `Program`.
 
         Args:

@@ -14,15 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlrun.training.engine import FitRequest
-from dlrun.training.engines.fused.cuts import EpochLength
-from dlrun.training.engines.fused.epochs import Epoch, EpochSource, Watch, epochs_of, orders_of
-from dlrun.training.engines.fused.pace import Pace
+from dlrun.training.fused.epochs import (
+    Epoch,
+    EpochLength,
+    EpochSource,
+    FitControl,
+    RowsPerCall,
+    epochs_of,
+    orders_of,
+)
 
 if TYPE_CHECKING:
-    from dlrun.training.engines.fused.jax_folds import JaxFolds
+    from dlrun.training.fused.jax_program import JaxFolds
 
 
-class Together:
+class JointTraining:
     """Trains all fits at once, as far as the one that is told needs it.
 
     Args:
@@ -33,7 +39,7 @@ class Together:
     def __init__(self, requests: Sequence[FitRequest], folds: JaxFolds) -> None:
         self._requests = requests
         self._length = EpochLength.of(requests[0])
-        self._pace = Pace(requests[0].batch_size)
+        self._per_call = RowsPerCall(requests[0].batch_size)
         self._trained: list[list[Epoch]] = [[] for _ in requests]
         self.folds = folds
 
@@ -46,19 +52,19 @@ class Together:
     def _train(self) -> None:
         """Train the next epochs of all fits in one call."""
         first, done, fits = self._requests[0], len(self._trained[0]), len(self._requests)
-        fitting = min(self._pace.rows // (fits * self._length.rows), self.folds.capacity)
+        fitting = min(self._per_call.rows // (fits * self._length.rows), self.folds.capacity)
         count = max(1, min(fitting, first.epochs - done))
         orders = [orders_of(fit, done, count, self.folds.capacity) for fit in self._requests]
         stretch = self._length.whole(count)
         started = time.perf_counter()
         measured = self.folds.run(np.stack(orders), stretch)
         seconds = time.perf_counter() - started
-        self._pace.took(fits * self._length.rows_of(stretch), seconds)
+        self._per_call.record(fits * self._length.rows_of(stretch), seconds)
         for epochs, of_fit in zip(self._trained, measured, strict=True):
             epochs += epochs_of(of_fit, count, seconds / count / fits)
 
 
-class FoldTogether:
+class JointFit:
     """The epochs of one of the fits; its state is in the model whenever they are told.
 
     Args:
@@ -66,22 +72,22 @@ class FoldTogether:
         index: Which one this is.
         model: Gets the fit's state.
         alone: Makes what trains the fit by itself, from the state that the model then has.
-        watch: Who is told.
+        control: Who is told.
     """
 
     def __init__(
         self,
-        together: Together,
+        together: JointTraining,
         index: int,
         model: Any,
-        alone: Callable[[Watch], EpochSource],
-        watch: Watch,
+        alone: Callable[[FitControl], EpochSource],
+        control: FitControl,
     ) -> None:
         self._together = together
         self._index = index
         self._model = model
         self._make_alone = alone
-        self._watch = watch
+        self._control = control
         self._alone: EpochSource | None = None
 
     def train_next(self, done: int) -> Sequence[Epoch]:
@@ -97,9 +103,9 @@ class FoldTogether:
     def _diverging(self, done: int) -> Sequence[Epoch]:
         """Train the fit again by itself: only so its last good state can be had."""
         self._together.folds.put_initial_state(self._index, self._model)
-        self._alone = self._make_alone(self._watch)
+        self._alone = self._make_alone(self._control)
         epochs: list[Epoch] = []
         while len(epochs) <= done:
-            self._watch.interrupt.heed()
+            self._control.interrupt.check()
             epochs += self._alone.train_next(len(epochs))
         return epochs[done:]

@@ -6,18 +6,18 @@ metrics, regularizers, clipping, schedules and random layers are what `fit` make
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from keras.src.backend.tensorflow import numpy as keras_operations
 
 from dlrun.models.objects import REFUSALS, reason
-from dlrun.training.engine import Arrays
-from dlrun.training.engines.fused.program import Array, CannotFuse, Measured, Stretch
-from dlrun.training.engines.fused.sparse_gradients import divided_row_by_row
-from dlrun.training.engines.fused.tensorflow_rows import DeviceRows
+from dlrun.training.fused.program import Array, CannotFuse, EpochMetrics, Stretch
+from dlrun.training.fused.tensorflow_rows import DeviceRows
+from dlrun.training.rows import FitRows
 
 Rows = tuple[Any, ...]
 """What `DeviceRows.put` makes of inputs, targets and, where there are any, weights."""
@@ -44,8 +44,8 @@ class TensorFlowProgram:
     def __init__(
         self,
         model: Any,
-        train: Arrays,
-        validation: Arrays | None,
+        train: FitRows,
+        validation: FitRows | None,
         *,
         batch_size: int,
         validation_batch_size: int,
@@ -73,17 +73,17 @@ class TensorFlowProgram:
         )
         self._trace(train)
 
-    def load(self, train: Arrays, validation: Arrays | None) -> None:
+    def load(self, train: FitRows, validation: FitRows | None) -> None:
         """Put rows on the device, in place of earlier ones."""
         self._train = self._train_rows.put(train)
         if self._validation_rows is not None and validation is not None:
             self._validation = self._validation_rows.put(validation)
 
-    def deal(self, orders: Array) -> Any:
+    def put_orders(self, orders: Array) -> Any:
         """Put row orders, (capacity, n) int32, on the device for `run`."""
         return tf.constant(orders)
 
-    def run(self, orders: Any, stretch: Stretch) -> Measured:
+    def run(self, orders: Any, stretch: Stretch) -> EpochMetrics:
         """Train and measure in one call; see `Program`."""
         numbers = np.array(
             [
@@ -99,13 +99,15 @@ class TensorFlowProgram:
         rates, *values = answer.numpy()[: stretch.epochs].T
         count = len(self._names)
         checked = zip(self._names, values[count:], strict=True) if self._validation else ()
-        return Measured(dict(zip(self._names, values[:count], strict=True)), dict(checked), rates)
+        return EpochMetrics(
+            dict(zip(self._names, values[:count], strict=True)), dict(checked), rates
+        )
 
     def release(self) -> None:
         """Let go of the rows on the device."""
         self._train = self._validation = ()
 
-    def _trace(self, train: Arrays) -> None:
+    def _trace(self, train: FitRows) -> None:
         # Variables of metrics and optimizer cannot be made inside a traced function.
         try:
             row = self._train_rows.put(train.head(1))
@@ -201,3 +203,28 @@ def _if(condition: Any, action: Callable[[], None]) -> None:
         return tf.constant(0)
 
     tf.cond(condition, yes, lambda: tf.constant(0))
+
+
+@contextmanager
+def divided_row_by_row() -> Iterator[None]:
+    """Let optimizers divide the gradient of an embedding while their updates are traced.
+
+    TensorFlow gives that gradient as some rows of the table. Keras divides it together with all
+    rows in which the divisor is zero, whose number XLA cannot know; an optimizer's divisor is
+    never zero. The numbers stay those of `fit`, which a dense gradient's would not: Keras squares
+    each occurrence of a row by itself.
+    """
+    original = keras_operations.divide
+
+    def divide(x1: Any, x2: Any) -> Any:
+        if isinstance(x1, tf.IndexedSlices) and isinstance(x2, tf.Tensor) and x2.shape.rank:
+            return tf.IndexedSlices(
+                original(x1.values, tf.gather(x2, x1.indices)), x1.indices, x1.dense_shape
+            )
+        return original(x1, x2)
+
+    keras_operations.divide = divide
+    try:
+        yield
+    finally:
+        keras_operations.divide = original

@@ -16,25 +16,24 @@ import numpy as np
 from dlrun.data.encoded import Encoded
 from dlrun.data.streamed import parts_of
 from dlrun.models.objects import reason
-from dlrun.training.class_weighting import with_class_weights
-from dlrun.training.engine import Arrays, FitRequest, FitResult, every_target
-from dlrun.training.engines.fused.epochs import EpochSource, OneFit, Watch, looked_at
-from dlrun.training.engines.fused.program import CannotFuse, Program, Stretch
-from dlrun.training.engines.fused.together import FoldTogether, Together
-from dlrun.training.finite import FiniteState
-from dlrun.training.interrupt import waiting_interrupt
+from dlrun.training.engine import FitRequest, FitResult
+from dlrun.training.fused.epochs import EpochSource, FitControl, SingleFit, needs_every_epoch
+from dlrun.training.fused.program import CannotFuse, Program, Stretch
+from dlrun.training.fused.together import JointFit, JointTraining
+from dlrun.training.interrupt import deferred_interrupt
 from dlrun.training.reporting import (
     DivergedError,
     EpochReport,
+    as_training_errors,
     diverged_result,
     end_callbacks,
-    failures_named,
-    failures_of_steps,
+    step_errors,
 )
-from dlrun.training.reuse import state_of
+from dlrun.training.rows import FitRows, every_target, with_class_weights
+from dlrun.training.state import LastFiniteState, state_of
 
 if TYPE_CHECKING:
-    from dlrun.training.engines.fused.jax_folds import JaxFolds
+    from dlrun.training.fused.jax_program import JaxFolds
 
 ORDERED_ROWS = 2**16
 """Rows whose order one call takes, at least those of one epoch."""
@@ -76,8 +75,8 @@ class FusedEngine:
             program.load(train, request.validation)
             orders = np.zeros((program.capacity, len(train)), np.int32)
             try:
-                program.run(program.deal(orders), Stretch(0, 0, 0, 0, 0))
-            except failures_of_steps() as error:
+                program.run(program.put_orders(orders), Stretch(0, 0, 0, 0, 0))
+            except step_errors() as error:
                 raise CannotFuse(f"XLA cannot compile it: {reason(error)}") from error
             finally:
                 program.release()
@@ -88,7 +87,7 @@ class FusedEngine:
         Ctrl-C ends it within a fraction of a second; the epochs completed by then are kept.
         """
         report = EpochReport(request)
-        with failures_named(report):
+        with as_training_errors(report):
             train = with_class_weights(request.train, request.class_weight)
             program = self._program(request, train)
         try:
@@ -110,21 +109,21 @@ class FusedEngine:
             The results in order. The model of one is that of the next, trained anew.
         """
         report = EpochReport(requests[0])
-        with failures_named(report):
+        with as_training_errors(report):
             rows = [with_class_weights(fit.train, fit.class_weight) for fit in requests]
             folds = self._folds_program(replace(requests[0], model=model), rows[0])
             folds.load([fit.model for fit in requests], rows, [fit.validation for fit in requests])
-        together = Together(requests, folds)
+        together = JointTraining(requests, folds)
         try:
             for index, fit in enumerate(requests):
                 fit = replace(fit, model=model)
 
                 def alone(
-                    watch: Watch, fit: FitRequest = fit, train: Arrays = rows[index]
-                ) -> OneFit:
-                    return _alone(fit, train, self._program(fit, train), watch)
+                    control: FitControl, fit: FitRequest = fit, train: FitRows = rows[index]
+                ) -> SingleFit:
+                    return _alone(fit, train, self._program(fit, train), control)
 
-                source = partial(FoldTogether, together, index, model, alone)
+                source = partial(JointFit, together, index, model, alone)
                 result = _run(fit, EpochReport(fit), source)
                 yield result
                 if result.interrupted:
@@ -134,9 +133,9 @@ class FusedEngine:
             if self._kept is not None:
                 self._kept.release()
 
-    def _folds_program(self, request: FitRequest, train: Arrays) -> JaxFolds:
+    def _folds_program(self, request: FitRequest, train: FitRows) -> JaxFolds:
         """Return the program for several fits like this one."""
-        from dlrun.training.engines.fused.jax_folds import JaxFolds
+        from dlrun.training.fused.jax_program import JaxFolds
 
         key = _key(request, train)
         if self._folds is None or key != self._folds_key:
@@ -145,7 +144,7 @@ class FusedEngine:
             self._folds_key = key
         return self._folds
 
-    def _program(self, request: FitRequest, train: Arrays) -> Program:
+    def _program(self, request: FitRequest, train: FitRows) -> Program:
         """Return the program for these rows: the one at hand where it was made for their like."""
         key = _key(request, train)
         if self._kept is None or key != self._key:
@@ -155,7 +154,7 @@ class FusedEngine:
         return self._kept
 
 
-def _key(request: FitRequest, train: Arrays) -> object:
+def _key(request: FitRequest, train: FitRows) -> object:
     """What a program is made for."""
     return (
         id(request.model),
@@ -166,7 +165,7 @@ def _key(request: FitRequest, train: Arrays) -> object:
     )
 
 
-def _sizes(request: FitRequest, train: Arrays) -> dict[str, int]:
+def _sizes(request: FitRequest, train: FitRows) -> dict[str, int]:
     return {
         "batch_size": request.batch_size,
         "validation_batch_size": request.validation_batch_size,
@@ -174,21 +173,21 @@ def _sizes(request: FitRequest, train: Arrays) -> dict[str, int]:
     }
 
 
-def _make_program(request: FitRequest, train: Arrays, xla: bool) -> Program:
+def _make_program(request: FitRequest, train: FitRows, xla: bool) -> Program:
     """Compile with what Keras computes with; the other backends are not imported."""
     import keras
 
     options = _sizes(request, train)
     if keras.backend.backend() == "jax":
-        from dlrun.training.engines.fused.jax_program import JaxProgram
+        from dlrun.training.fused.jax_program import JaxProgram
 
         return JaxProgram(request.model, train, request.validation, **options)
-    from dlrun.training.engines.fused.tensorflow_program import TensorFlowProgram
+    from dlrun.training.fused.tensorflow_program import TensorFlowProgram
 
     return TensorFlowProgram(request.model, train, request.validation, xla=xla, **options)
 
 
-def _kind(rows: Arrays) -> tuple[object, ...]:
+def _kind(rows: FitRows) -> tuple[object, ...]:
     """What a program depends on: everything but the number of rows and their values."""
     inputs = parts_of(rows.inputs)
     parts = [*inputs.values(), *every_target(rows.targets), rows.weights]
@@ -197,30 +196,30 @@ def _kind(rows: Arrays) -> tuple[object, ...]:
     return (*inputs, *shapes, *encoded)
 
 
-def _finite_state(request: FitRequest) -> FiniteState:
+def _finite_state(request: FitRequest) -> LastFiniteState:
     """What is kept for a training that diverges: at the end of each call the weights, or where
     a call trains several epochs, all that is needed to train some of them again."""
     model = request.model
-    if looked_at(request):
-        return FiniteState(lambda: model.weights)
-    return FiniteState(lambda: state_of(model))
+    if needs_every_epoch(request):
+        return LastFiniteState(lambda: model.weights)
+    return LastFiniteState(lambda: state_of(model))
 
 
-def _alone(request: FitRequest, train: Arrays, program: Program, watch: Watch) -> OneFit:
+def _alone(request: FitRequest, train: FitRows, program: Program, control: FitControl) -> SingleFit:
     program.load(train, request.validation)
-    return OneFit(request, program, watch)
+    return SingleFit(request, program, control)
 
 
 def _run(
-    request: FitRequest, report: EpochReport, source_of: Callable[[Watch], EpochSource]
+    request: FitRequest, report: EpochReport, source_of: Callable[[FitControl], EpochSource]
 ) -> FitResult:
     """Train to the end, or to where Ctrl-C or a loss that is no number ends it."""
     finite = _finite_state(request)
-    with waiting_interrupt() as interrupt:
-        watch = Watch(report, interrupt, finite)
+    with deferred_interrupt() as interrupt:
+        control = FitControl(report, interrupt, finite)
         try:
-            with failures_named(report):
-                _train(request, source_of(watch), watch)
+            with as_training_errors(report):
+                _train(request, source_of(control), control)
         except DivergedError as error:
             return diverged_result(request, report, finite, error)
         except KeyboardInterrupt:
@@ -229,11 +228,11 @@ def _run(
     return FitResult(request.model, report.history, interrupted=interrupt.asked)
 
 
-def _train(request: FitRequest, source: EpochSource, watch: Watch) -> None:
+def _train(request: FitRequest, source: EpochSource, control: FitControl) -> None:
     """Train all epochs: what `keras.Model.fit` does around its steps."""
     import keras
 
-    model, report = request.model, watch.report
+    model, report = request.model, control.report
     callbacks = keras.callbacks.CallbackList(
         request.callbacks,
         add_history=True,
@@ -257,7 +256,7 @@ def _train(request: FitRequest, source: EpochSource, watch: Watch) -> None:
             callbacks.on_epoch_end(done, logs)
             report.epoch_ended(dict(sorted(logs.items())), epoch.learning_rate, epoch.seconds)
             done += 1
-        watch.interrupt.heed()
+        control.interrupt.check()
     if isinstance(model.optimizer, keras.optimizers.Optimizer):
         model.optimizer.finalize_variable_values(model.trainable_weights)
     callbacks.on_train_end(logs)

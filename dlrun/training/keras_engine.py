@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from dlrun.data.streamed import Inputs, NamedInputs
-from dlrun.training.batches import batches_of
-from dlrun.training.class_weighting import with_class_weights
-from dlrun.training.engine import Arrays, FitRequest, FitResult
-from dlrun.training.finite import FiniteState
-from dlrun.training.interrupt import Interrupt, waiting_interrupt
+from dlrun.training.engine import FitRequest, FitResult
+from dlrun.training.interrupt import Interrupt, deferred_interrupt
 from dlrun.training.reporting import (
     DivergedError,
     EpochReport,
+    as_training_errors,
     diverged_result,
     end_callbacks,
-    failures_named,
 )
-from dlrun.training.row_order import row_order
+from dlrun.training.rows import FitRows, row_order, with_class_weights
+from dlrun.training.state import LastFiniteState
 
 
 class KerasEngine:
@@ -35,10 +34,10 @@ class KerasEngine:
             TrainingError: A step failed, or the loss became NaN in the first epoch.
         """
         report = EpochReport(request)
-        finite = FiniteState(lambda: request.model.weights)
-        with waiting_interrupt() as interrupt:
+        finite = LastFiniteState(lambda: request.model.weights)
+        with deferred_interrupt() as interrupt:
             try:
-                with failures_named(report):
+                with as_training_errors(report):
                     _run(request, report, _monitor(report, interrupt, finite))
             except DivergedError as error:
                 return diverged_result(request, report, finite, error)
@@ -72,7 +71,7 @@ def _run(request: FitRequest, report: EpochReport, monitor: Any) -> None:
     request.model.fit(_shuffled(request, train, report), **options)
 
 
-def _build(model: Any, rows: Arrays, batch_size: int) -> None:
+def _build(model: Any, rows: FitRows, batch_size: int) -> None:
     """Make all variables, as `fit` otherwise does from the first batch.
 
     On JAX and PyTorch it takes that from the threads that read ahead, and then every epoch of this
@@ -81,7 +80,7 @@ def _build(model: Any, rows: Arrays, batch_size: int) -> None:
     model._symbolic_build(data_batch=batches_of(rows, batch_size)[0])
 
 
-def _shuffled(request: FitRequest, train: Arrays, report: EpochReport) -> Any:
+def _shuffled(request: FitRequest, train: FitRows, report: EpochReport) -> Any:
     """The rows in the order of `row_order`, which `fit` would put into one of its own."""
     import keras
 
@@ -89,8 +88,6 @@ def _shuffled(request: FitRequest, train: Arrays, report: EpochReport) -> Any:
     if keras.backend.backend() != "tensorflow" or not train.held:
         return batches_of(train, request.batch_size, order)
     assert order is not None
-    from dlrun.training.engines.tensorflow_batches import tensorflow_batches
-
     return tensorflow_batches(train, request.batch_size, order)
 
 
@@ -132,7 +129,7 @@ def _whole(inputs: Inputs) -> Any:
     return dict(inputs.parts) if isinstance(inputs, NamedInputs) else inputs
 
 
-def _monitor(report: EpochReport, interrupt: Interrupt, finite: FiniteState) -> Any:
+def _monitor(report: EpochReport, interrupt: Interrupt, finite: LastFiniteState) -> Any:
     """A callback that reports every step and epoch, learning rate included, and stops between
     two steps where the user wants it."""
     import keras
@@ -145,10 +142,10 @@ def _monitor(report: EpochReport, interrupt: Interrupt, finite: FiniteState) -> 
 
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
             report.step(batch + 1)
-            interrupt.heed()
+            interrupt.check()
 
         def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-            interrupt.heed()
+            interrupt.check()
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             seconds = time.perf_counter() - self.started
@@ -156,3 +153,82 @@ def _monitor(report: EpochReport, interrupt: Interrupt, finite: FiniteState) -> 
             finite.keep(epoch + 1)
 
     return Monitor()
+
+
+READ_AHEAD = 4
+"""Batches that are read from disk before they are needed, at most."""
+
+
+def batches_of(
+    rows: FitRows, batch_size: int, order: Callable[[], np.ndarray] | None = None
+) -> Any:
+    """Return a `keras.utils.PyDataset` of inputs, targets and, where there are any, weights.
+
+    Args:
+        rows: What the batches are cut from; a last partial batch is one too.
+        batch_size: Rows of a batch.
+        order: Returns the row numbers of the epoch that is trained, as they are seen; None: every
+            epoch sees the rows as they are.
+    """
+    import keras
+
+    # A thread reads ahead where rows come from disk; batches keep their order.
+    reads = rows.streamed
+
+    class Batches(keras.utils.PyDataset):
+        def __init__(self) -> None:
+            super().__init__(workers=2 if reads else 1, max_queue_size=READ_AHEAD)
+
+        def __len__(self) -> int:
+            return -(-len(rows) // batch_size)
+
+        def __getitem__(self, index: int) -> tuple[Any, ...]:
+            numbers: slice | np.ndarray = slice(index * batch_size, (index + 1) * batch_size)
+            if order is not None:
+                numbers = order()[numbers]
+            parts = (rows.inputs, rows.targets, rows.weights)
+            return tuple(_batch(part, numbers) for part in parts if part is not None)
+
+    return Batches()
+
+
+def _batch(part: Any, numbers: slice | np.ndarray) -> Any:
+    if isinstance(part, dict):
+        return {name: np.asarray(column[numbers]) for name, column in part.items()}
+    rows = part[numbers]
+    return rows if isinstance(rows, dict) else np.asarray(rows)
+
+
+def tensorflow_batches(rows: FitRows, batch_size: int, order: Callable[[], np.ndarray]) -> Any:
+    """Return a `tf.data.Dataset` of inputs, targets and, where there are any, weights.
+
+    It is as fast as what Keras' `fit` makes of arrays; a `keras.utils.PyDataset` is slower.
+
+    Args:
+        rows: What the batches are cut from; a last partial batch is one too.
+        batch_size: Rows of a batch.
+        order: Returns (n,) int32, the row numbers of the epoch that begins, as they are seen.
+    """
+    import tensorflow as tf
+
+    from dlrun.training.fused.tensorflow_rows import DeviceRows
+
+    count, steps = len(rows), -(-len(rows) // batch_size)
+    # The pipeline runs on the CPU, whatever the model computes on.
+    with tf.device("CPU:0"):
+        device_rows = DeviceRows(rows, xla=False)
+        tensors = device_rows.put(rows)
+
+    def epoch(_: Any) -> Any:
+        numbers = tf.ensure_shape(tf.numpy_function(order, [], tf.int32), (count,))
+        return tf.data.Dataset.range(0, count, batch_size, output_type=tf.int32).map(
+            lambda first: numbers[first : tf.minimum(first + batch_size, count)]
+        )
+
+    return (
+        tf.data.Dataset.range(1)
+        .flat_map(epoch)
+        .map(lambda numbers: device_rows.batch(tensors, numbers), tf.data.AUTOTUNE)
+        .apply(tf.data.experimental.assert_cardinality(steps))
+        .prefetch(tf.data.AUTOTUNE)
+    )

@@ -20,8 +20,8 @@ from jax import numpy as jnp
 from dlrun.data.encoded import Encoded, Ones
 from dlrun.data.streamed import NamedInputs, parts_of
 from dlrun.models.objects import REFUSALS, reason
-from dlrun.training.engine import Arrays
-from dlrun.training.engines.fused.program import Array, CannotFuse, Measured, Stretch
+from dlrun.training.fused.program import Array, CannotFuse, EpochMetrics, Stretch
+from dlrun.training.rows import FitRows
 
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
 """Values of trainable, non-trainable, optimizer and metrics variables, as Keras' steps take
@@ -48,7 +48,7 @@ class JaxEpochs:
     def __init__(
         self,
         model: Any,
-        train: Arrays,
+        train: FitRows,
         *,
         batch_size: int,
         validation_batch_size: int,
@@ -98,12 +98,12 @@ class JaxEpochs:
         answer = jnp.zeros((self.capacity, width), jnp.float32)
         return lax.fori_loop(0, epochs, an_epoch, (state, answer))
 
-    def measured(self, answer: Array, epochs: int) -> Measured:
+    def measured(self, answer: Array, epochs: int) -> EpochMetrics:
         """Return what a call measured, by name."""
         rates, *values = answer[:epochs].T
         count = len(self.names)
         checked = zip(self.names, values[count:], strict=bool(values[count:]))
-        return Measured(dict(zip(self.names, values, strict=False)), dict(checked), rates)
+        return EpochMetrics(dict(zip(self.names, values, strict=False)), dict(checked), rates)
 
     def _train_steps(self, state: State, rows: Rows, order: Any, first: Any, last: Any) -> State:
         def step(state: State, start: Any, size: int) -> State:
@@ -213,7 +213,7 @@ def stretch_numbers(stretch: Stretch) -> Array:
     return np.array([*numbers, stretch.first_check, stretch.last_check], np.int32)
 
 
-def rows_of(rows: Arrays | None) -> Rows:
+def rows_of(rows: FitRows | None) -> Rows:
     """Return rows as the compiled function takes them, in memory; nothing for None."""
     if rows is None:
         return ()
@@ -239,7 +239,7 @@ def _padded(inputs: Encoded) -> tuple[Array, ...]:
     return tuple(padded)
 
 
-def _rest(rows: Arrays) -> list[Any]:
+def _rest(rows: FitRows) -> list[Any]:
     parts = (rows.targets, rows.weights)
     return [jax.tree.map(_typed, part) for part in parts if part is not None]
 

@@ -11,13 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from dlrun.training.engine import FitRequest
-from dlrun.training.engines.fused.cuts import EpochLength
-from dlrun.training.engines.fused.pace import Pace
-from dlrun.training.engines.fused.program import Measured, Program
-from dlrun.training.finite import FiniteState
+from dlrun.training.fused.program import EpochMetrics, Program, Stretch
 from dlrun.training.interrupt import Interrupt
 from dlrun.training.reporting import EpochReport
-from dlrun.training.row_order import row_order
+from dlrun.training.rows import row_order
+from dlrun.training.state import LastFiniteState
 
 READS_LOGS_ONLY = {"History", "CSVLogger"}
 """Callbacks that may be told of an epoch when later ones are trained already."""
@@ -33,12 +31,12 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Watch:
+class FitControl:
     """Who is told of a fit, who may stop it, and what is kept in case it diverges."""
 
     report: EpochReport
     interrupt: Interrupt
-    finite: FiniteState
+    finite: LastFiniteState
 
 
 class EpochSource(Protocol):
@@ -53,33 +51,35 @@ class EpochSource(Protocol):
         ...
 
 
-class OneFit:
+class SingleFit:
     """Trains by a program, and cuts epochs into calls, or puts several into one, by how long
     calls take.
 
     Args:
         request: The fit.
         program: The program, its rows loaded.
-        watch: Who is told, and may stop it.
+        control: Who is told, and may stop it.
     """
 
-    def __init__(self, request: FitRequest, program: Program, watch: Watch) -> None:
+    def __init__(self, request: FitRequest, program: Program, control: FitControl) -> None:
         self._request = request
         self._program = program
-        self._report = watch.report
-        self._interrupt = watch.interrupt
-        self._finite = watch.finite
+        self._report = control.report
+        self._interrupt = control.interrupt
+        self._finite = control.finite
         self._length = EpochLength.of(request)
-        self._pace = Pace(request.batch_size)
-        self._looked_at = looked_at(request)
+        self._per_call = RowsPerCall(request.batch_size)
+        self._needs_every_epoch = needs_every_epoch(request)
 
     def train_next(self, done: int) -> Sequence[Epoch]:
         """Train the next epoch, and those after it that nobody has to look at before."""
         count = 1
-        if not self._looked_at:
-            fitting = min(self._pace.rows // self._length.rows, self._program.capacity)
+        if not self._needs_every_epoch:
+            fitting = min(self._per_call.rows // self._length.rows, self._program.capacity)
             count = max(1, min(fitting, self._request.epochs - done))
-        orders = self._program.deal(orders_of(self._request, done, count, self._program.capacity))
+        orders = self._program.put_orders(
+            orders_of(self._request, done, count, self._program.capacity)
+        )
         epochs = self._train_whole(orders, count) if count > 1 else [self._train_one(orders)]
         finite = [math.isfinite(epoch.logs["loss"]) for epoch in epochs]
         numbers = finite.index(False) if False in finite else count
@@ -96,20 +96,20 @@ class OneFit:
         stretch = self._length.whole(count)
         measured = self._program.run(orders, stretch)
         seconds = time.perf_counter() - started
-        self._pace.took(self._length.rows_of(stretch), seconds)
+        self._per_call.record(self._length.rows_of(stretch), seconds)
         return epochs_of(measured, count, seconds / count)
 
     def _train_one(self, orders: Any) -> Epoch:
         began = time.perf_counter()
-        pieces: list[Measured] = []
+        pieces: list[EpochMetrics] = []
         trained: Mapping[str, np.ndarray] = {}
         step = check = 0
-        while stretch := self._length.next_stretch(step, check, self._pace.rows):
+        while stretch := self._length.next_stretch(step, check, self._per_call.rows):
             if pieces:
-                self._interrupt.heed()
+                self._interrupt.check()
             started = time.perf_counter()
             pieces.append(self._program.run(orders, stretch))
-            self._pace.took(self._length.rows_of(stretch), time.perf_counter() - started)
+            self._per_call.record(self._length.rows_of(stretch), time.perf_counter() - started)
             if stretch.last > step:
                 trained = pieces[-1].train
                 self._report.step(stretch.last)
@@ -121,7 +121,7 @@ class OneFit:
         )
 
 
-def looked_at(request: FitRequest) -> bool:
+def needs_every_epoch(request: FitRequest) -> bool:
     """Return whether a callback has to see every epoch before the next one is trained."""
     return not {type(callback).__name__ for callback in request.callbacks} <= READS_LOGS_ONLY
 
@@ -139,7 +139,7 @@ def orders_of(request: FitRequest, done: int, count: int, capacity: int) -> np.n
     return orders
 
 
-def epochs_of(measured: Measured, count: int, seconds: float) -> list[Epoch]:
+def epochs_of(measured: EpochMetrics, count: int, seconds: float) -> list[Epoch]:
     """Return the whole epochs of a call, of so many seconds each."""
     return [
         Epoch(
@@ -157,3 +157,89 @@ def logs_of(
     """Return the metrics of one epoch of a call, as `fit` names them."""
     logs = {name: float(values[epoch]) for name, values in train.items()}
     return logs | {f"val_{name}": float(values[epoch]) for name, values in validation.items()}
+
+
+@dataclass(frozen=True)
+class EpochLength:
+    """What one epoch consists of.
+
+    Args:
+        steps: Gradient steps, a last partial batch included.
+        batch_size: Training rows in a step.
+        checks: Batches of validation rows, a last partial one included.
+        check_size: Validation rows in a batch.
+    """
+
+    steps: int
+    batch_size: int
+    checks: int
+    check_size: int
+
+    @classmethod
+    def of(cls, request: FitRequest) -> EpochLength:
+        """Return the length of a fit's epochs."""
+        size = request.validation_batch_size
+        rows = 0 if request.validation is None else len(request.validation)
+        return cls(request.steps, request.batch_size, -(-rows // size), size)
+
+    @property
+    def rows(self) -> int:
+        """Rows of a whole epoch, partial batches counted as full."""
+        return self.steps * self.batch_size + self.checks * self.check_size
+
+    def rows_of(self, stretch: Stretch) -> int:
+        """Rows that a stretch trains on or measures."""
+        trained = (stretch.last - stretch.first) * self.batch_size
+        checked = (stretch.last_check - stretch.first_check) * self.check_size
+        return stretch.epochs * (trained + checked)
+
+    def whole(self, epochs: int) -> Stretch:
+        """Return whole epochs as one stretch."""
+        return Stretch(epochs, 0, self.steps, 0, self.checks)
+
+    def next_stretch(self, step: int, check: int, rows: int) -> Stretch | None:
+        """Return the next piece of an epoch, or None at its end.
+
+        Args:
+            step: Gradient steps that are done.
+            check: Batches of validation rows that are done.
+            rows: About how many rows to take on; always at least one batch.
+        """
+        if step == self.steps and check == self.checks:
+            return None
+        last = min(self.steps, step + max(rows // self.batch_size, 1))
+        if last < self.steps:
+            return Stretch(1, step, last, check, check)
+        rows -= (last - step) * self.batch_size
+        batches = max(rows // self.check_size, int(step == last))
+        return Stretch(1, step, last, check, min(self.checks, check + batches))
+
+
+SECONDS_A_CALL = 0.3
+"""What a call should last: short enough to answer the user, long enough to make the time
+between two calls count for nothing."""
+
+FIRST_STEPS = 1
+GROWTH = 8
+"""How many times more steps a call takes on than the one before, at most."""
+
+
+class RowsPerCall:
+    """Learns from the calls so far how many rows the next one takes on.
+
+    Args:
+        batch_size: Rows in a gradient step.
+    """
+
+    def __init__(self, batch_size: int) -> None:
+        self.rows = FIRST_STEPS * batch_size
+        """Training and validation rows that the next call takes on, roughly."""
+        self._compiled = False
+
+    def record(self, rows: int, seconds: float) -> None:
+        """Learn from a call; the first one compiles and tells nothing of speed."""
+        if not self._compiled:
+            self._compiled = True
+            return
+        fitting = rows * SECONDS_A_CALL / max(seconds, 1e-6)
+        self.rows = int(min(max(fitting, 1), self.rows * GROWTH))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dlrun.errors import TrainingError
-from dlrun.training.engine import Arrays
+from dlrun.training.rows import FitRows
 
 Array = np.ndarray
 
@@ -41,7 +41,7 @@ class Stretch:
 
 
 @dataclass(frozen=True)
-class Measured:
+class EpochMetrics:
     """What a call measured.
 
     Args:
@@ -62,15 +62,15 @@ class Program(Protocol):
     capacity: int
     """Epochs whose row orders a call takes; `Stretch.epochs` may be fewer."""
 
-    def load(self, train: Arrays, validation: Arrays | None) -> None:
+    def load(self, train: FitRows, validation: FitRows | None) -> None:
         """Put rows on the device, in place of earlier ones."""
         ...
 
-    def deal(self, orders: Array) -> Any:
+    def put_orders(self, orders: Array) -> Any:
         """Put row orders, (capacity, n) int32, on the device for `run`."""
         ...
 
-    def run(self, orders: Any, stretch: Stretch) -> Measured:
+    def run(self, orders: Any, stretch: Stretch) -> EpochMetrics:
         """Train and measure in one call.
 
         Metrics are reset where a stretch begins an epoch's training or its validation. How an
