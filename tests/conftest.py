@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -31,9 +32,52 @@ os.environ["KERAS_HOME"] = str(KERAS_HOME)
 
 import pytest  # noqa: E402 - a plugin of it may import Keras, which looks at the lines above
 from hypothesis import settings  # noqa: E402 - as pytest
+from pages import Section  # noqa: E402 - as pytest
 
 settings.register_profile("dlrun", deadline=None)
 settings.load_profile("dlrun")
+
+
+UPDATED = pytest.StashKey[dict[Path, int]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-pages",
+        action="store_true",
+        help="rewrite the expected texts in tests/**/*.md with what is said now (in one process)",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    config.stash[UPDATED] = {}
+    if config.option.update_pages:
+        # Two processes would overwrite each other's changes to a page.
+        config.option.numprocesses = 0
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    for page, count in config.stash[UPDATED].items():
+        terminalreporter.write_line(f"{count} expected texts rewritten in {page}")
+
+
+@pytest.fixture
+def assert_shown(pytestconfig: pytest.Config) -> Callable[[Section, str], None]:
+    """Compares what is said with the text that a page shows, or rewrites that text."""
+
+    def compare(section: Section, said: str) -> None:
+        said = said.rstrip("\n")
+        if said != section.shown and pytestconfig.option.update_pages:
+            section.update(said)
+            updated = pytestconfig.stash[UPDATED]
+            updated[section.page] = updated.get(section.page, 0) + 1
+        else:
+            assert said == section.shown
+
+    return compare
 
 
 @pytest.fixture(scope="session")

@@ -3,44 +3,41 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import Section, sections
 
 
 @dataclass(frozen=True)
 class Case:
     """One section of the page."""
 
-    title: str
+    section: Section
     files: dict[str, str]
     words: list[str]
     status: int
     failed: bool
-    message: str
 
 
-def read_case(section: str) -> Case:
-    blocks = re.findall(r"^```(\w+) ?([^\n]*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
-    by_kind = {kind: (info.split(), body) for kind, info, body in blocks}
-    (status, *rest), message = by_kind["text"]
+def read_case(section: Section) -> Case:
+    kinds = {block.info.split()[0]: block for block in section.blocks}
+    _, status, *rest = kinds["text"].info.split()
     return Case(
-        title=section.splitlines()[0],
-        files={info: body for kind, info, body in blocks if kind == "csv"},
-        words=shlex.split(by_kind["sh"][1])[1:],
+        section=section,
+        files={b.info.split()[1]: b.body for b in section.blocks if b.info.startswith("csv ")},
+        words=shlex.split(kinds["sh"].body)[1:],
         status=int(status),
         failed=rest == ["failed"],
-        message=message,
     )
 
 
-PAGE = Path(__file__).parent / "refusals.md"
-CASES = [read_case(section) for section in PAGE.read_text("utf-8").split("\n## ")[1:]]
+CASES = [read_case(section) for section in sections(Path(__file__).parent / "refusals.md")]
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +52,17 @@ def place(
     return type(project)(folder, project.init), holdout_run.path.name
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-def test_refusal(case: Case, place: tuple[Any, str]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.section.title)
+def test_refusal(
+    case: Case, place: tuple[Any, str], assert_shown: Callable[[Section, str], None]
+) -> None:
     call, run = place
     for name, text in case.files.items():
         (call.folder / name).write_text(text, encoding="utf-8")
     runs = call.folder / "runs"
     before = set(runs.iterdir())
     answer = call(*(run if word == "RUN" else word for word in case.words))
-    said = answer.err.replace(run, "RUN")
-    assert said == case.message
+    assert_shown(case.section, answer.err.replace(run, "RUN"))
     assert answer.status == case.status
     left = set(runs.iterdir()) - before
     assert len(left) == case.failed
@@ -74,5 +72,5 @@ def test_refusal(case: Case, place: tuple[Any, str]) -> None:
 
 
 def test_every_command_that_reads_a_config_or_a_run_has_cases() -> None:
-    assert len({case.title for case in CASES}) == len(CASES) >= 35
+    assert len({case.section.title for case in CASES}) == len(CASES) >= 35
     assert {case.words[0] for case in CASES} >= {"train", "kfold", "evaluate", "predict"}

@@ -16,11 +16,13 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
+from pages import Section, sections
 
 from dlrun.config.extends import read_files
 from dlrun.config.json_schema import json_schema
@@ -40,22 +42,17 @@ NEEDED = {
 
 @dataclass
 class Case:
-    """One broken config: its files, its overrides, and the message."""
+    """One broken config: its files and its overrides."""
 
-    title: str
+    section: Section
     files: dict[str, str] = field(default_factory=dict)
     overrides: list[str] = field(default_factory=list)
     seed: int | None = None
-    message: str = ""
 
-
-def read_cases() -> list[Case]:
-    pages = sorted((Path(__file__).parent / "broken").glob("*.md"))
-    return [
-        read_case(page.stem, section)
-        for page in pages
-        for section in page.read_text(encoding="utf-8").split("\n## ")[1:]
-    ]
+    @property
+    def title(self) -> str:
+        """The page and the mistake."""
+        return f"{self.section.page.stem}: {self.section.title}"
 
 
 def completed(text: str) -> str:
@@ -63,26 +60,23 @@ def completed(text: str) -> str:
     return text + "".join(f"{key}: {NEEDED[key]}\n" for key in NEEDED if key not in written)
 
 
-def read_case(page: str, section: str) -> Case:
-    case = Case(f"{page}: {section.splitlines()[0]}")
-    case.files["experiment.yaml"] = completed("")
-    for info, body in re.findall(r"^```([^\n]*)\n(.*?)^```$", section, re.DOTALL | re.MULTILINE):
-        kind, _, name = info.partition(" ")
-        if kind == "text":
-            case.message = body.rstrip("\n")
-        elif kind == "sh":
-            words = shlex.split(body)
+def read_case(section: Section) -> Case:
+    case = Case(section, {"experiment.yaml": completed("")})
+    for block in section.blocks:
+        kind, _, name = block.info.partition(" ")
+        if kind == "sh":
+            words = shlex.split(block.body)
             options = list(zip(words[::2], words[1::2], strict=True))
             case.overrides = [value for option, value in options if option == "--set"]
             case.seed = next((int(value) for option, value in options if option == "--seed"), None)
-        elif name in ("", "as is"):
-            case.files["experiment.yaml"] = body if name else completed(body)
-        else:
-            case.files[name] = body
+        elif kind == "yaml" and name in ("", "as is"):
+            case.files["experiment.yaml"] = block.body if name else completed(block.body)
+        elif kind == "yaml":
+            case.files[name] = block.body
     return case
 
 
-CASES = read_cases()
+CASES = [read_case(section) for section in sections(Path(__file__).parent / "broken")]
 
 
 def test_the_cases_cover_every_level() -> None:
@@ -91,7 +85,12 @@ def test_the_cases_cover_every_level() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-def test_broken_config(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broken_config(
+    case: Case,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    assert_shown: Callable[[Section, str], None],
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
     for name, text in case.files.items():
@@ -99,7 +98,7 @@ def test_broken_config(case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigError) as caught:
         load_config("experiment.yaml", case.overrides, case.seed)
     sources = listed(SOURCES.names(), "or")
-    assert str(caught.value) == case.message.replace("<data sources>", sources)
+    assert_shown(case.section, str(caught.value).replace(sources, "<data sources>"))
 
 
 def test_what_cases_are_completed_with_is_sound(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import re
@@ -72,6 +73,7 @@ def test_every_command_of_a_page_works_and_says_what_the_page_shows(
     root: Path,
     blocks: Callable[[str], Any],
     capsys: pytest.CaptureFixture[str],
+    pytestconfig: pytest.Config,
 ) -> None:
     text = (root / page).read_text(encoding="utf-8")
     reader = _Reader(text, workplace, capsys, in_full=page in IN_FULL)
@@ -83,7 +85,10 @@ def test_every_command_of_a_page_works_and_says_what_the_page_shows(
         elif block.language == "python":
             reader.execute(block.text, block.place)
         elif block.language == "text" and not PROBLEM.match(block.text):
-            _assert_shown(block.text, output, block.place)
+            if pytestconfig.option.update_pages:
+                _update(root / page, block.text, output)
+            else:
+                _assert_shown(block.text, output, block.place)
 
 
 def test_the_mistakes_that_first_run_shows_are_reported_so(
@@ -177,8 +182,30 @@ def _assert_shown(shown: str, output: str, place: str) -> None:
         assert _masked(line) in said, f"{place} shows a line that dlrun does not say:\n{line}"
 
 
+def _update(page: Path, shown: str, output: str) -> None:
+    """Write the nearest line of the output for every line that is not said, its numbers kept."""
+    said = {_masked(line): line for line in output.splitlines()}
+    text = page.read_text(encoding="utf-8")
+    lines = shown.splitlines()
+    for index, line in enumerate(lines):
+        nearest = difflib.get_close_matches(_masked(line), said, 1)
+        if _masked(line) not in said and nearest:
+            lines[index] = _with_numbers_of(line, said[nearest[0]])
+    page.write_text(text.replace(shown, "\n".join(lines) + "\n"), encoding="utf-8")
+
+
+def _with_numbers_of(shown: str, said: str) -> str:
+    """What is said now, with the numbers and runs that a page shows where there are as many."""
+    kept = NUMBER.findall(shown)
+    if len(kept) != len(NUMBER.findall(said)):
+        return said
+    return NUMBER.sub(lambda _: kept.pop(0), said)
+
+
 STAMP_AND_ID = re.compile(r"\b\d{8}-\d{6}  [0-9a-f]{4}\b")
 """How `dlrun runs` shows a run."""
+
+NUMBER = re.compile(rf"{RUN.pattern.replace('(', '(?:')}|\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 
 VERDICTS = re.compile(
     "the model beats it|it beats the model|no clear difference|^  verdict .*|"
