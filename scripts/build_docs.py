@@ -24,8 +24,7 @@ from typing import Any, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from dlrun.checks.check import Check
-from dlrun.checks.run import members
+from dlrun.checks.check import STAGES, Check, checks
 from dlrun.config.extends import Extension
 from dlrun.config.load import EXAMPLES, KEYS, load_config
 from dlrun.config.schema import (
@@ -42,15 +41,11 @@ from dlrun.config.words import describe
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.source import Source
 from dlrun.data.step import Step, TargetStep
-from dlrun.errors import ConfigError
-from dlrun.errors import Path as KeyPath
+from dlrun.errors import ConfigError, KeyPath
 from dlrun.protocols.protocol import Protocol
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section
 from dlrun.registry.families import (
-    CONFIG_CHECKS,
-    DATA_CHECKS,
-    MODEL_CHECKS,
     PROTOCOLS,
     SOURCES,
     STEPS,
@@ -88,12 +83,6 @@ FAMILIES: dict[str, tuple[Family, type[Component]]] = {
     "steps": (STEPS, Step),
     "target_steps": (TARGET_STEPS, TargetStep),
     "protocols": (PROTOCOLS, Protocol),
-}
-
-CHECKS: dict[str, Family] = {
-    "config": CONFIG_CHECKS,
-    "data": DATA_CHECKS,
-    "model": MODEL_CHECKS,
 }
 
 TITLES: dict[KerasKind, str] = {
@@ -152,7 +141,8 @@ class _Page:
         if word == "names":
             return "\n\n".join([*(_names(kind) for kind in catalogue.KINDS), _activations()])
         if word == "checks":
-            return "\n\n".join(_check(check) for check in members(CHECKS[argument]))
+            (stage,) = (known for known in STAGES if known == argument)
+            return "\n\n".join(_check(check) for check in checks(stage))
         raise ValueError(f"unknown directive {match[0]}")
 
     def _member(self, name: str, family: Family, base: type[Component]) -> str:
@@ -258,13 +248,11 @@ def _problems(template: str) -> str:
     raise ValueError("nothing is wrong with the broken YAML of the template")
 
 
-def _check(check: type[Check]) -> str:
+def _check(check: Check[Any]) -> str:
     """What a check finds, why it matters, and what to write instead."""
-    found = _joined(check.__doc__ or "")
-    title = check.member_name().partition("_")[2].replace("_", " ")
     lines = [
-        f"### {check.code()} {title} ({check.severity})",
-        found,
+        f"### {check.code} {check.title} ({check.severity})",
+        check.about,
         f"Why: {check.why} ({check.source}).",
         f"Instead: {check.instead}.",
     ]

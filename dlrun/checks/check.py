@@ -1,86 +1,117 @@
-"""What a check is. A new check is one file in `dlrun/checks/config/`, `data/` or `model/`.
+"""What a check is: a decorated function in a module of `dlrun/checks/subjects/`.
 
-Its file's name begins with its code: `dl012_stacked_recurrent.py` is `DL012`. A code is never used
-for anything else again.
+A new check is one function, found by its decorator; a new subject is one file. The code's first
+digit says what a check looks at: `DL0..` the config alone, `DL1..` rows, `DL2..` the built model. A
+code is never used for anything else again.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Iterator
-from typing import ClassVar
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import ConfigDict
-
-from dlrun.checks.finding import Finding, Seen, Severity
+from dlrun.checks.finding import Finding, PlacedFinding, Severity
 from dlrun.checks.views import ConfigView, DataView, ModelView
 from dlrun.config.schema import Config
 from dlrun.errors import Problem
-from dlrun.registry.component import Component
+from dlrun.registry.families import CHECKS, codes_by_module
 
 BOOK = "Deep Learning with Python, section "
 
+Stage = Literal["config", "data", "model"]
+STAGES: dict[Stage, str] = {"config": "DL0", "data": "DL1", "model": "DL2"}
+"""What is looked at, and how the codes of its checks begin."""
 
-class Check(Component):
-    """Base of all checks. The docstring says what it finds."""
+View = TypeVar("View", ConfigView, DataView, ModelView)
 
-    # Checks have no fields to document, and reading their source for such takes half a second.
-    model_config = ConfigDict(use_attribute_docstrings=False)
 
-    severity: ClassVar[Severity] = "warning"
-    """How grave it is, where a finding does not say otherwise."""
+@dataclass(frozen=True)
+class Check(Generic[View]):
+    """One check.
 
-    why: ClassVar[str]
-    """Why that matters, one sentence without a full stop."""
+    Args:
+        code: Stable, such as `DL012`.
+        title: What is wrong, in a few words: the function's name.
+        about: What it finds: the function's docstring.
+        find: Yields the findings in a view.
+        severity: How grave it is, where a finding does not say otherwise.
+        why: Why that matters, one sentence without a full stop.
+        source: Where to read more.
+        instead: What to write instead, in general.
+        fault: Keys of a config that has the fault, as YAML.
+        mend: The same keys without it.
+    """
 
-    source: ClassVar[str]
-    """Where more is to be read."""
+    code: str
+    title: str
+    about: str
+    find: Callable[[View], Iterator[Finding]]
+    severity: Severity
+    why: str
+    source: str
+    instead: str
+    fault: str
+    mend: str
 
-    instead: ClassVar[str]
-    """What to write instead, in general."""
-
-    @classmethod
-    def code(cls) -> str:
-        """Its stable code, such as `DL012`."""
-        return cls.member_name().partition("_")[0].upper()
-
-    def finding(self, seen: Seen, config: Config) -> Finding:
-        """Return what was seen with its place in the config."""
+    def place(self, finding: Finding, config: Config) -> PlacedFinding:
+        """Return a finding with its place in the config."""
         written = config.document.root.mapping or {}
-        if seen.path[0] in written:
-            problem = config.problem_at(seen.path, seen.message, on_key=seen.on_key)
+        if finding.path[0] in written:
+            problem = config.problem_at(finding.path, finding.message, on_key=finding.on_key)
         else:
             # A default that is written nowhere: there is no line to show.
-            problem = Problem(f"{config.file}:1:1", seen.message)
-        return Finding(
-            code=self.code(),
-            severity=seen.severity or self.severity,
+            problem = Problem(f"{config.file}:1:1", finding.message)
+        change = finding.change
+        return PlacedFinding(
+            code=self.code,
+            severity=finding.severity or self.severity,
             problem=problem,
-            why=f"{seen.why or self.why} ({self.source})",
-            write=seen.advice or (seen.change.write if seen.change else self.instead),
-            overrides=seen.change.overrides if seen.change else (),
+            why=f"{finding.why or self.why} ({self.source})",
+            write=finding.advice or (change.write if change else self.instead),
+            overrides=change.overrides if change else (),
         )
 
 
-class ConfigCheck(Check):
-    """Base of checks that need the config alone; with data they know more of the question."""
+def check(
+    code: str,
+    *,
+    why: str,
+    source: str,
+    instead: str,
+    fault: str = "",
+    mend: str = "",
+    severity: Severity = "warning",
+) -> Callable[[Callable[[View], Iterator[Finding]]], Check[View]]:
+    """Make a check of a function that yields findings; for the arguments see `Check`."""
 
-    @abstractmethod
-    def look(self, view: ConfigView) -> Iterator[Seen]:
-        """Yield what is there to be found."""
+    def decorate(find: Callable[[View], Iterator[Finding]]) -> Check[View]:
+        return Check(
+            code=code,
+            title=find.__name__.replace("_", " "),
+            about=" ".join((find.__doc__ or "").split()),
+            find=find,
+            severity=severity,
+            why=why,
+            source=source,
+            instead=instead,
+            fault=inspect.cleandoc(fault),
+            mend=inspect.cleandoc(mend),
+        )
+
+    return decorate
 
 
-class DataCheck(Check):
-    """Base of checks that look at rows in memory, never at test rows."""
+def checks(stage: Stage) -> list[Check[Any]]:
+    """Return the checks that look at a config, rows or a model, in the order of their codes.
 
-    @abstractmethod
-    def look(self, view: DataView) -> Iterator[Seen]:
-        """Yield what is there to be found."""
-
-
-class ModelCheck(Check):
-    """Base of checks that look at the Keras model that was built."""
-
-    @abstractmethod
-    def look(self, view: ModelView) -> Iterator[Seen]:
-        """Yield what is there to be found."""
+    Only the modules that hold such checks are imported: those of a config need no NumPy.
+    """
+    begin, found = STAGES[stage], list[Check[Any]]()
+    for module, codes in codes_by_module().items():
+        if any(code.startswith(begin) for code in codes):
+            every = vars(import_module(f"{CHECKS}.{module}")).values()
+            found += [c for c in every if isinstance(c, Check) and c.code.startswith(begin)]
+    return sorted(found, key=lambda each: each.code)

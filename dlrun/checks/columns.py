@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,14 @@ from dlrun.errors import KeyPath
 
 MOST_COLUMNS = 200
 """Checks of single columns look at the first so many."""
+
+_NAMES_OF_TIMES = re.compile(
+    r"(^|_)(date|datetime|day|hour|minute|month|time|timestamp|week|year)(_(utc|local|at))?$"
+    r"|_at$",
+    re.IGNORECASE,
+)
+_DATE = re.compile(r"^\d{4}-\d{1,2}(-\d{1,2})?([ T]\d{1,2}:\d{2}|$)|^\d{1,2}[./]\d{1,2}[./]\d{2,4}")
+_FEWEST_TIMES = 10
 
 
 def numeric_columns(samples: Samples) -> Iterator[tuple[str, Array]]:
@@ -113,3 +123,36 @@ def as_codes(values: Array) -> Array:
         return np.unique(values, return_inverse=True)[1].reshape(-1)
     seen: dict[Any, int] = {}
     return np.fromiter((seen.setdefault(v, len(seen)) for v in values), np.int64, len(values))
+
+
+def time_column(samples: Samples) -> str | None:
+    """Return the name of the feature that looks like a time and orders the rows, or None.
+
+    It does where its name or its texts are those of times, and no row comes before the one above.
+    """
+    if len(samples) < _FEWEST_TIMES:
+        return None
+    for name, column in samples.features.items():
+        if column.ndim > 1:
+            continue
+        if kind_of(column) == "categorical":
+            if _are_dates(column) and _ascends(column):
+                return name
+        elif column.dtype.kind in "iufM" and _NAMES_OF_TIMES.search(name) and _ascends(column):
+            return name
+    return None
+
+
+def _are_dates(column: Array) -> bool:
+    return all(text is not None and _DATE.match(text) for text in column[:100])
+
+
+def _ascends(column: Array) -> bool:
+    """Whether the rows are in order, with at least a few different values."""
+    if column.dtype == object:
+        values = [str(text) for text in column]
+        ordered = all(a <= b for a, b in pairwise(values))
+        return ordered and len(set(values)) >= _FEWEST_TIMES
+    steps = np.diff(column)
+    zero = np.zeros(1, steps.dtype)[0]
+    return bool((steps >= zero).all()) and int((steps > zero).sum()) >= _FEWEST_TIMES - 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dlrun.config.walk import PlainLayer
@@ -35,8 +36,8 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Seen:
-    """One thing that a check saw.
+class Finding:
+    """One thing that a check found.
 
     Args:
         message: What is there, with the figures; a sentence without a full stop.
@@ -58,7 +59,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Finding:
+class PlacedFinding:
     """What `dlrun check` shows.
 
     Args:
@@ -104,6 +105,41 @@ class Finding:
         return facts
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What the checks say of an experiment.
+
+    Args:
+        shown: The gravest first.
+        silenced: How many findings of each code the config's `ignore` silences.
+    """
+
+    shown: tuple[PlacedFinding, ...] = ()
+    silenced: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Findings) -> Findings:
+        silenced = Counter(self.silenced) + Counter(other.silenced)
+        return Findings(tuple(in_order([*self.shown, *other.shown])), dict(silenced))
+
+    def count(self, severity: str) -> int:
+        """How many are as grave as that."""
+        return sum(finding.severity == severity for finding in self.shown)
+
+    def counts(self) -> str:
+        """How many there are, such as `1 error, 2 warnings; 1 silenced: DL012`."""
+        numbers = [(self.count(severity), severity) for severity in SEVERITIES]
+        parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in numbers if n]
+        text = ", ".join(parts) or "nothing wrong found"
+        if self.silenced:
+            codes = ", ".join(sorted(self.silenced))
+            text += f"; {sum(self.silenced.values())} silenced: {codes}"
+        return text
+
+    def as_dicts(self) -> list[dict[str, Any]]:
+        """The findings as plain data."""
+        return [finding.as_dict() for finding in self.shown]
+
+
 def put(path: KeyPath, value: Any) -> Change:
     """Return the change that gives one key of the config a value."""
     *above, key = path
@@ -138,6 +174,6 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def in_order(findings: Sequence[Finding]) -> list[Finding]:
+def in_order(findings: Sequence[PlacedFinding]) -> list[PlacedFinding]:
     """Return the gravest first, else as they were found."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -9,8 +9,7 @@ import numpy as np
 
 from dlrun.checks.columns import is_series, labels_of
 from dlrun.checks.duplicates import positions_hashed
-from dlrun.checks.known import Known, known_without_data
-from dlrun.checks.views import DataView
+from dlrun.checks.views import DataView, Known, known_without_data
 from dlrun.config.schema import Config
 from dlrun.data.encoded import Encoded
 from dlrun.data.pipeline import fit_pipeline

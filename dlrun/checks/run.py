@@ -1,57 +1,19 @@
-"""Running the checks: every file of a group is one, found by itself."""
+"""Running the checks on a config, its rows and its model."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from dlrun.checks.check import Check, ConfigCheck, DataCheck, ModelCheck
-from dlrun.checks.finding import SEVERITIES, Finding, in_order
-from dlrun.checks.known import Known, known_without_data
-from dlrun.checks.views import ConfigView, ModelView
+from dlrun.checks.check import Check, checks
+from dlrun.checks.finding import Finding, Findings, in_order
+from dlrun.checks.views import ConfigView, Known, ModelView, known_without_data
 from dlrun.config.outputs import scored_output
 from dlrun.config.schema import Config
-from dlrun.registry.families import CONFIG_CHECKS, DATA_CHECKS, MODEL_CHECKS, Family
 
 if TYPE_CHECKING:
     from dlrun.data.samples import Dataset
-
-
-@dataclass(frozen=True)
-class Findings:
-    """What the checks say of an experiment.
-
-    Args:
-        shown: The gravest first.
-        silenced: How many findings of each code the config's `ignore` silences.
-    """
-
-    shown: tuple[Finding, ...] = ()
-    silenced: Mapping[str, int] = field(default_factory=dict)
-
-    def __add__(self, other: Findings) -> Findings:
-        silenced = Counter(self.silenced) + Counter(other.silenced)
-        return Findings(tuple(in_order([*self.shown, *other.shown])), dict(silenced))
-
-    def count(self, severity: str) -> int:
-        """How many are as grave as that."""
-        return sum(finding.severity == severity for finding in self.shown)
-
-    def counts(self) -> str:
-        """How many there are, such as `1 error, 2 warnings; 1 silenced: DL012`."""
-        numbers = [(self.count(severity), severity) for severity in SEVERITIES]
-        parts = [f"{n} {word}{'' if n == 1 else 's'}" for n, word in numbers if n]
-        text = ", ".join(parts) or "nothing wrong found"
-        if self.silenced:
-            codes = ", ".join(sorted(self.silenced))
-            text += f"; {sum(self.silenced.values())} silenced: {codes}"
-        return text
-
-    def as_dicts(self) -> list[dict[str, Any]]:
-        """The findings as plain data."""
-        return [finding.as_dict() for finding in self.shown]
 
 
 def config_findings(config: Config, known: Known | None = None) -> Findings:
@@ -63,7 +25,6 @@ def config_findings(config: Config, known: Known | None = None) -> Findings:
             tells.
     """
     known = known_without_data(config) if known is None else known
-    checks = cast("list[type[ConfigCheck]]", members(CONFIG_CHECKS))
     if len(config.outputs) == 1:
         views = [ConfigView(config, known)]
     else:
@@ -76,8 +37,8 @@ def config_findings(config: Config, known: Known | None = None) -> Findings:
             )
             for output in config.outputs
         ]
-    seen = [(check, _once(check().look(view) for view in views)) for check in checks]
-    return _findings(config, seen)
+    found = [(check, _once(check.find(view) for view in views)) for check in checks("config")]
+    return _findings(config, found)
 
 
 def data_findings(config: Config, dataset: Dataset) -> Findings:
@@ -89,34 +50,25 @@ def data_findings(config: Config, dataset: Dataset) -> Findings:
     from dlrun.checks.rows import data_view
 
     view = data_view(config, dataset)
-    checks = cast("list[type[DataCheck]]", members(DATA_CHECKS))
-    return config_findings(config, view.known) + _findings(
-        config, [(check, check().look(view)) for check in checks]
-    )
+    found = [(check, check.find(view)) for check in checks("data")]
+    return config_findings(config, view.known) + _findings(config, found)
 
 
 def model_findings(view: ModelView) -> Findings:
     """Check the model that was built."""
-    checks = cast("list[type[ModelCheck]]", members(MODEL_CHECKS))
-    return _findings(view.config, [(check, check().look(view)) for check in checks])
+    return _findings(view.config, [(check, check.find(view)) for check in checks("model")])
 
 
-def members(family: Family) -> list[type[Check]]:
-    """Return the checks of a group, in the order of their codes."""
-    return [cast("type[Check]", family.get(name)) for name in family.names()]
+def _once(found: Iterable[Iterator[Finding]]) -> list[Finding]:
+    """All findings, each once."""
+    different: list[Finding] = []
+    for several in found:
+        different += [finding for finding in several if finding not in different]
+    return different
 
 
-def _once(looks: Iterable[Iterable[Any]]) -> list[Any]:
-    """What was seen, each once."""
-    found: list[Any] = []
-    for look in looks:
-        found += [seen for seen in look if seen not in found]
-    return found
-
-
-def _findings(config: Config, seen: Sequence[tuple[type[Check], Iterable[Any]]]) -> Findings:
-    every = [check().finding(one, config) for check, looks in seen for one in looks]
+def _findings(config: Config, found: Sequence[tuple[Check[Any], Iterable[Finding]]]) -> Findings:
+    every = [check.place(one, config) for check, several in found for one in several]
     silenced = Counter(f.code for f in every if f.code in config.ignore)
-    return Findings(
-        tuple(in_order([f for f in every if f.code not in config.ignore])), dict(silenced)
-    )
+    shown = in_order([f for f in every if f.code not in config.ignore])
+    return Findings(tuple(shown), dict(silenced))

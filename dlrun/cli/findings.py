@@ -7,7 +7,7 @@ import textwrap
 from rich.console import Console
 from rich.text import Text
 
-from dlrun.checks.finding import Finding
+from dlrun.checks.finding import PlacedFinding
 from dlrun.cli.render import print_line
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
@@ -15,7 +15,7 @@ INDENT = 4
 LABEL = len("write: ")
 
 
-def print_finding(console: Console, finding: Finding) -> None:
+def print_finding(console: Console, finding: PlacedFinding) -> None:
     """Print one finding; without colours and width, exactly `str(finding)`."""
     first, *others = str(finding).split("\n")
     print_line(console, headline_text(first, finding.severity))

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dlrun.checks.run import Findings, config_findings, data_findings, model_findings
+from dlrun.checks.finding import Findings
+from dlrun.checks.run import config_findings, data_findings, model_findings
 from dlrun.checks.views import ModelView
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config

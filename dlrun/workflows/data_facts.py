@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.checks.run import Findings
+from dlrun.checks.finding import Findings
 from dlrun.data.fingerprint import describe, fingerprint
 from dlrun.data.samples import Dataset
 

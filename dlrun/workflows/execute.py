@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.checks.run import Findings, data_findings
+from dlrun.checks.finding import Findings
+from dlrun.checks.run import data_findings
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.samples import Dataset

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dlrun.checks.run import Findings, config_findings, data_findings, members
+from dlrun.checks.check import STAGES, checks
+from dlrun.checks.finding import Findings
+from dlrun.checks.run import config_findings, data_findings
 from dlrun.config.load import load_config
 from dlrun.data.samples import Dataset, Samples
-from dlrun.registry.families import CONFIG_CHECKS, DATA_CHECKS, MODEL_CHECKS, finding_codes
+from dlrun.registry.families import finding_codes
 from dlrun.workflows.loading import load_rows
 
 ROOT = Path(__file__).parents[2]
@@ -144,13 +146,13 @@ def test_the_cost_is_bounded_by_a_sample(tmp_path: Path, monkeypatch: pytest.Mon
     assert 0.9 < len(positions) * 64 * 64 * 3 / (16 * MOST_VALUES) <= 1
 
 
-def test_codes_are_those_of_the_files_and_none_twice() -> None:
+def test_codes_are_those_of_the_checks_and_none_twice() -> None:
     codes = finding_codes()
     assert len(set(codes)) == len(codes)
-    for family, first in ((CONFIG_CHECKS, "DL0"), (DATA_CHECKS, "DL1"), (MODEL_CHECKS, "DL2")):
-        for check in members(family):
-            assert check.code().startswith(first)
-            assert len(check.code()) == 5
-            assert check.code() in codes
-            assert all((check.__doc__, check.why, check.source, check.instead))
+    found = {stage: checks(stage) for stage in STAGES}
+    assert sorted(check.code for every in found.values() for check in every) == codes
+    for stage, every in found.items():
+        for check in every:
+            assert check.find.__annotations__["view"] == f"{stage.title()}View", check.code
+            assert all((check.about, check.why, check.source, check.instead))
             assert not check.why.endswith(".")

@@ -17,7 +17,7 @@ from dlrun.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from dlrun.checks.run import Findings
+    from dlrun.checks.finding import Findings
 
 
 @click.command(name="check", short_help="Find everything wrong with a config, without training.")

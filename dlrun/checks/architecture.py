@@ -44,7 +44,7 @@ LINEAR = "linear"
 
 
 @dataclass(frozen=True)
-class Output:
+class OutputLayer:
     """The layer that gives the answer.
 
     Args:
@@ -77,7 +77,7 @@ class Output:
         return (*self.entry.layer.path, size_argument(self.entry.layer) or "units")
 
 
-def output_of(config: Config, name: str | None = None) -> Output | None:
+def output_of(config: Config, name: str | None = None) -> OutputLayer | None:
     """Return the layer that gives the answer, of several outputs that of one of them by its name;
     None where it is not plain which one does."""
     graph = linked(config.architecture, config.blocks)
@@ -86,7 +86,7 @@ def output_of(config: Config, name: str | None = None) -> Output | None:
     return output_named(graph, name or graph.outputs[0])
 
 
-def output_named(graph: Graph, name: str) -> Output | None:
+def output_named(graph: Graph, name: str) -> OutputLayer | None:
     """Return the layer that gives one of several answers, or None where that is not plain."""
     chain = leading_to(graph, name)
     apart: PlainLayer | None = None
@@ -97,7 +97,7 @@ def output_named(graph: Graph, name: str) -> Output | None:
         elif size_argument(layer) is not None:
             activation = activation_of((apart or entry).layer)
             before, after = chain[:position], chain[position + 1 :]
-            return Output(entry, units_of(layer), activation, apart, before, after)
+            return OutputLayer(entry, units_of(layer), activation, apart, before, after)
         elif layer.name not in _KEEP_VALUES:
             return None
     return None

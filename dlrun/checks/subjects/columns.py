@@ -1,0 +1,307 @@
+"""What single columns hold: the target, names of rows, one value, sentences, numbers in texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from dlrun.checks.check import BOOK, check
+from dlrun.checks.columns import (
+    DATASET,
+    as_codes,
+    drop_columns,
+    is_series,
+    labels_of,
+    numeric_columns,
+    preprocess_place,
+    read_as_text,
+    text_columns,
+    time_column,
+)
+from dlrun.checks.finding import Change, Finding
+from dlrun.checks.views import DataView
+from dlrun.data.samples import Array
+from dlrun.data.sentences import are_sentences
+from dlrun.text import first_few
+
+ALMOST_ALL = 0.995
+
+"""Share of the rows, or of the variance, from which on a column is said to tell the target."""
+
+
+def gives_classes(column: Array, labels: Array) -> bool:
+    """Whether cutting one column, (n,), once between two classes tells nearly every class."""
+    column = column.astype(np.float64)
+    known = np.isfinite(column)
+    values, codes = column[known], as_codes(labels)[known]
+    classes = len(np.unique(codes))
+    if classes < 2 or len(np.unique(values)) < 2:
+        return False
+    if _majority(codes) > 0.98:
+        return False
+    order = np.lexsort((codes, values))
+    values, codes = values[order], codes[order]
+    # Where values tie across classes, their order within the tie tells nothing.
+    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1) != 0)
+    pure = [codes[a:b] for a, b in zip(starts, [*starts[1:], len(codes)], strict=True)]
+    winners = np.array([np.bincount(part).argmax() for part in pure])
+    right = sum(int((part == w).sum()) for part, w in zip(pure, winners, strict=True))
+    changes = int((np.diff(winners) != 0).sum())
+    return right >= ALMOST_ALL * len(codes) and changes <= classes - 1
+
+
+def names_classes(column: Array, labels: Array) -> bool:
+    """Whether each text of a column, (n,), goes with one class."""
+    texts, codes = as_codes(column), as_codes(labels)
+    different = int(texts.max()) + 1
+    if not 2 <= different <= len(texts) / 5 or _majority(codes) > 0.98:
+        return False
+    table = np.zeros((different, int(codes.max()) + 1), np.int64)
+    np.add.at(table, (texts, codes), 1)
+    return bool(table.max(axis=1).sum() >= ALMOST_ALL * len(texts))
+
+
+def gives_quantity(column: Array, target: Array) -> bool:
+    """Whether the order of one column, (n,), is that of the target (rank correlation)."""
+    known = np.isfinite(column.astype(np.float64)) & np.isfinite(target.astype(np.float64))
+    values, goal = column[known], target[known]
+    if len(values) < 10 or len(np.unique(values)) < 10:
+        return False
+    correlation = np.corrcoef(_ranks(values), _ranks(goal))[0, 1]
+    return bool(abs(correlation) >= ALMOST_ALL)
+
+
+def _ranks(values: Array) -> Array:
+    """Ranks of (n,) values, those of ties averaged."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return (ends - (counts - 1) / 2)[places.reshape(-1)]
+
+
+def _majority(codes: Array) -> float:
+    return float(np.bincount(codes).max() / len(codes))
+
+
+LAYOUTS = ((",", "."), (".", ","))
+
+"""What stands between thousands, and the decimal point."""
+
+_SHARE = 0.9
+
+"""From this share of numbers on a column is one of numbers."""
+
+_LEAST = 3
+
+"""Different numbers with a mark between their thousands that a column has at least."""
+
+_ROWS = 2000
+
+
+def are_grouped(column: Array, thousands: str, decimal: str) -> bool:
+    """Tell whether nearly all of (n,) texts are numbers, some with marks between thousands.
+
+    Args:
+        column: Texts, None where one is missing.
+        thousands: What stands between thousands.
+        decimal: The decimal point.
+    """
+    words = [word.strip() for word in column[:_ROWS] if word is not None]
+    mark, point = re.escape(thousands), re.escape(decimal)
+    grouped = re.compile(rf"[-+]?\d{{1,3}}({mark}\d{{3}})+({point}\d+)?")
+    plain = re.compile(rf"[-+]?\d{{1,3}}({point}\d+)?")
+    marked = {word for word in words if grouped.fullmatch(word)}
+    numbers = sum(bool(word in marked or plain.fullmatch(word)) for word in words)
+    return len(marked) >= _LEAST and numbers >= _SHARE * len(words)
+
+
+_FEWEST_FOR_LEAKS = 30
+
+
+@check(
+    "DL114",
+    why="a column that decides the answer alone is mostly made after the answer was known, "
+    "and will be missing in use",
+    source=BOOK + "4.5",
+    instead="leave the column out, unless it is known before the answer",
+)
+def target_leak(view: DataView) -> Iterator[Finding]:
+    """A column that gives the target away by itself."""
+    target = labels_of(view.train)
+    if target is None or len(target) < _FEWEST_FOR_LEAKS:
+        return
+    if is_series(view.train):
+        # What was measured last tells most of what comes next, as it may.
+        return
+    quantity = view.dataset.task == "regression"
+    tells = gives_quantity if quantity else gives_classes
+    found = [name for name, values in numeric_columns(view.train) if tells(values, target)]
+    if not quantity:
+        texts = text_columns(view.train)
+        found += [name for name, values in texts if names_classes(values, target)]
+    if found:
+        tell = "tells" if len(found) == 1 else "tell"
+        yield Finding(
+            f"{first_few(found)} alone {tell} the target in these rows",
+            DATASET,
+            drop_columns(view.config, found),
+            on_key=True,
+        )
+
+
+_FEWEST_FOR_IDENTIFIERS = 20
+
+NEARLY_ALL = 0.8
+"""Share of the rows that have a value of their own; rows may repeat."""
+
+_NAMES_OF_IDENTIFIERS = re.compile(
+    r"(^|_)(id|uuid|guid|key|index|record|row|no|nr|number)$", re.IGNORECASE
+)
+
+
+@check(
+    "DL115",
+    why="a number that names a row says nothing of new rows, and lets a network learn the "
+    "rows by heart",
+    source=BOOK + "4.4",
+    instead="leave the column out",
+)
+def identifier(view: DataView) -> Iterator[Finding]:
+    """A column that has another value in nearly every row: an identifier."""
+    n = len(view.dataset.samples)
+    if n < _FEWEST_FOR_IDENTIFIERS:
+        return
+    found, time = [], time_column(view.dataset.samples)
+    columns = numeric_columns(view.dataset.samples)
+    found += [name for name, column in columns if _numbers_rows(name, column)]
+    as_text = read_as_text(view.config, view.dataset.samples)
+    for name, texts in text_columns(view.dataset.samples):
+        if name in as_text:
+            continue
+        words = [text for text in texts if text is not None]
+        if any(are_grouped(texts, *layout) for layout in LAYOUTS):
+            continue
+        if len(set(words)) >= NEARLY_ALL * n and _is_short(words):
+            found.append(name)
+    # Times differ in every row too, and DL109 says what to do with them; DL129 of numbers.
+    found = [name for name in found if name != time]
+    if found:
+        have = "has" if len(found) == 1 else "have"
+        yield Finding(
+            f"{first_few(found)} {have} another value in nearly every row",
+            DATASET,
+            drop_columns(view.config, found),
+            on_key=True,
+        )
+
+
+def _numbers_rows(name: str, column: Array) -> bool:
+    """Whether whole numbers run on from row to row, in whatever order, or are named so."""
+    whole = column.dtype.kind in "iu" or bool((column == np.floor(column)).all())
+    if not whole or not len(column):
+        return False
+    values = np.unique(column).astype(np.float64)
+    if _NAMES_OF_IDENTIFIERS.search(name) and len(values) > len(column) / 2:
+        return True
+    if len(values) < NEARLY_ALL * len(column):
+        return False
+    dense = len(values) >= NEARLY_ALL * (values[-1] - values[0] + 1)
+    return dense or bool((np.diff(column.astype(np.float64)) > 0).all())
+
+
+def _is_short(texts: Sequence[str]) -> bool:
+    """Whether these are names or codes rather than sentences."""
+    return float(np.mean([len(text.split()) for text in texts[:100]])) <= 3
+
+
+_MANY_COLUMNS = 32
+
+
+@check(
+    "DL117",
+    severity="note",
+    why="a constant tells nothing, and `standardize` cannot divide by its deviation",
+    source="scikit-learn, VarianceThreshold",
+    instead="leave the column out",
+)
+def constant_column(view: DataView) -> Iterator[Finding]:
+    """A column with one value in all training rows. Pixels and counts that are 0 everywhere are
+    passed over where there are more than 32 columns."""
+    columns = [*numeric_columns(view.train), *text_columns(view.train)]
+    many = len(columns) > _MANY_COLUMNS
+    found = []
+    for name, column in columns:
+        first = column[0]
+        if bool((column == first).all()) and not (many and first == 0):
+            found.append(name)
+    if found and len(view.train) > 1:
+        have = "has" if len(found) == 1 else "have"
+        yield Finding(
+            f"{first_few(found)} {have} one value in all training rows",
+            DATASET,
+            drop_columns(view.config, found),
+            on_key=True,
+        )
+
+
+_OF_CATEGORIES = ("one_hot", "ordinal")
+
+
+@check(
+    "DL124",
+    why="nearly every text is a category of its own, so that nothing is learnt from its words",
+    source=BOOK + "6.1",
+    instead="let the step `text` make word numbers or vectors of it",
+)
+def text_as_categories(view: DataView) -> Iterator[Finding]:
+    """A column of sentences that is encoded as categories."""
+    sentences = {name for name, texts in text_columns(view.dataset.samples) if are_sentences(texts)}
+    for step in view.config.preprocess:
+        columns = getattr(step, "columns", None)
+        if step.member_name() == "text":
+            sentences -= sentences if columns is None else set(columns)
+        if step.member_name() in _OF_CATEGORIES:
+            found = [n for n in sorted(sentences) if columns is None or n in columns]
+            if found:
+                hold = "holds" if len(found) == 1 else "hold"
+                yield Finding(
+                    f"{first_few(found)} {hold} sentences, which {step.member_name()} takes "
+                    "for categories",
+                    preprocess_place(view.config),
+                    on_key=True,
+                )
+            sentences -= set(found)
+
+
+@check(
+    "DL129",
+    why="it is taken for words: every number is a category of its own, and which is larger is lost",
+    source="pandas, read_csv",
+    instead="say in `thousands`, under dataset, what stands between them",
+)
+def grouped_numbers(view: DataView) -> Iterator[Finding]:
+    """A column of texts that are numbers with marks between their thousands, such as "1,234"."""
+    dataset = view.config.dataset
+    if not hasattr(dataset, "thousands"):
+        return
+    typed = getattr(dataset, "types", {})
+    columns = [(n, column) for n, column in text_columns(view.train) if n not in typed]
+    for thousands, decimal in LAYOUTS:
+        found = [name for name, column in columns if are_grouped(column, thousands, decimal)]
+        if found:
+            hold = "holds numbers" if len(found) == 1 else "hold numbers"
+            yield Finding(
+                f"{first_few(found)} {hold} with '{thousands}' between the thousands, read as text",
+                DATASET,
+                _reading_numbers(thousands, decimal),
+                on_key=True,
+            )
+            return
+
+
+def _reading_numbers(thousands: str, decimal: str) -> Change:
+    values = ((("dataset", "thousands"), thousands), (("dataset", "decimal"), decimal))
+    if decimal == ".":
+        return Change(values[:1], f'thousands: "{thousands}" (under dataset)')
+    return Change(values, f'thousands: "{thousands}" and decimal: "{decimal}" (under dataset)')

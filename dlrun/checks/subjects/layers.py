@@ -1,0 +1,213 @@
+"""Layers follow each other so that each does something, and the model suits the rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from dlrun.checks.architecture import (
+    DROPPING,
+    LINEAR,
+    NORMALISING,
+    RECURRENT,
+    activation_of,
+    recurrent,
+    units_of,
+)
+from dlrun.checks.check import BOOK, check
+from dlrun.checks.finding import Finding, as_written, put, with_arguments
+from dlrun.checks.views import ConfigView, ModelView
+from dlrun.config.graph import Graph
+from dlrun.config.walk import every_graph
+
+
+@check(
+    "DL010",
+    why="what a layer drops no later layer gets back, and few numbers cannot carry what "
+    "tells many classes apart",
+    source=BOOK + "3.5.7",
+    instead="give hidden layers at least as many units as there are classes",
+)
+def bottleneck(view: ConfigView) -> Iterator[Finding]:
+    """A hidden layer narrower than the classes that it has to tell apart."""
+    output = view.output
+    if output is None or output.units is None or output.units < 3:
+        return
+    for entry in output.before:
+        units = units_of(entry.layer)
+        hidden = entry.layer.name in ("Dense", *RECURRENT)
+        if hidden and units is not None and units < output.units:
+            yield Finding(
+                f"a hidden layer of {units} units before {output.units} classes",
+                (*entry.layer.path, "units"),
+                with_arguments(entry, units=max(64, output.units)),
+            )
+
+
+@check(
+    "DL011",
+    why="without an activation two layers can compute no more than one",
+    source=BOOK + "3.4.3",
+    instead="give the first of them `activation: relu`",
+)
+def linear_stack(view: ConfigView) -> Iterator[Finding]:
+    """Two dense layers with no activation between them."""
+    for entry, following in view.followed(DROPPING):
+        both = entry.layer.name == "Dense" and following.layer.name == "Dense"
+        if both and activation_of(entry.layer) == LINEAR:
+            message = "this layer has no activation, and another dense layer follows"
+            yield Finding(message, entry.layer.path, with_arguments(entry, activation="relu"))
+
+
+_TAKE_A_SEQUENCE = frozenset(
+    {"Conv1D", "MaxPooling1D", "AveragePooling1D", "GlobalMaxPooling1D", "GlobalAveragePooling1D"}
+    | {"SeparableConv1D", "TimeDistributed"}
+)
+
+
+@check(
+    "DL012",
+    severity="error",
+    why="the layer above takes a sequence, and without `return_sequences: true` only the "
+    "last output reaches it",
+    source=BOOK + "6.2.1",
+    instead="set `return_sequences: true`",
+)
+def stacked_recurrent(view: ConfigView) -> Iterator[Finding]:
+    """A recurrent layer that hands only its last output to a layer that wants a sequence."""
+    for entry, following in view.followed(DROPPING | NORMALISING):
+        layer, above = recurrent(entry.layer), following.layer
+        if layer is None or layer.arguments.get("return_sequences"):
+            continue
+        if recurrent(above) is None and above.name not in _TAKE_A_SEQUENCE:
+            continue
+        inside = {"return_sequences": True}
+        if layer is entry.layer:
+            change = with_arguments(entry, **inside)
+        else:
+            change = with_arguments(entry, layer=as_written(layer, inside))
+        message = f"{entry.layer.alias} gives its last output alone, and {above.alias} takes all"
+        yield Finding(message, entry.layer.path, change)
+
+
+@check(
+    "DL013",
+    severity="error",
+    why="a word number without an entry is an error, or on a GPU silently a vector of zeros",
+    source=BOOK + "6.1.2",
+    instead="set `input_dim` to the largest word number plus 1",
+)
+def embedding_too_small(view: ConfigView) -> Iterator[Finding]:
+    """An Embedding with fewer entries than there are word numbers."""
+    words = view.known.words
+    for entry in view.layers:
+        size = entry.layer.arguments.get("input_dim")
+        if entry.layer.name != "Embedding" or words is None or not isinstance(size, int):
+            continue
+        if size < words:
+            yield Finding(
+                f"an Embedding of {size:,} entries for word numbers up to {words - 1:,}",
+                (*entry.layer.path, "input_dim"),
+                with_arguments(entry, input_dim=words),
+            )
+
+
+@check(
+    "DL014",
+    severity="error",
+    why="while training it sets answers to 0 at random, whatever the row says",
+    source=BOOK + "4.4.3",
+    instead="put dropout between hidden layers",
+)
+def dropout_after_output(view: ConfigView) -> Iterator[Finding]:
+    """Dropout after the layer that gives the answer."""
+    for entry in view.output.after if view.output else ():
+        if entry.layer.name in DROPPING:
+            message = f"{entry.layer.alias} stands after the layer that gives the answer"
+            yield Finding(message, entry.path)
+
+
+@check(
+    "DL015",
+    why="the mean of one row is the row itself, so that after a dense layer nothing is left "
+    "but the layer's own offset",
+    source="Ioffe and Szegedy 2015, arxiv.org/abs/1502.03167",
+    instead="use batches of 16 rows or more, or LayerNormalization",
+)
+def normalising_batches_of_one(view: ConfigView) -> Iterator[Finding]:
+    """Batch normalisation with one row a batch."""
+    if view.config.training.batch_size != 1:
+        return
+    for entry in view.layers:
+        if entry.layer.name == "BatchNormalization":
+            message = f"{entry.layer.alias} normalises over the batch, and a batch is one row"
+            yield Finding(message, entry.path, put(("training", "batch_size"), 32))
+
+
+_NO_BLOCK = "name it among the layers, or leave it out"
+
+
+@check(
+    "DL018",
+    why="it is no part of the model: it is neither trained nor saved",
+    source="Keras, keras.io/guides/functional_api",
+    instead="name it in a `from` further down or under `outputs`, or leave it out",
+)
+def unused_layer(view: ConfigView) -> Iterator[Finding]:
+    """A layer whose output nothing uses, or a block that no layer is made of."""
+    config, told = view.config, set()
+    used: set[str] = set()
+    for graph in every_graph(config.architecture, config.blocks):
+        reached = _reached(graph)
+        for node in graph.nodes:
+            if node.entry.block is not None:
+                used.add(node.entry.block.name)
+            if node.name in reached or node.entry.path in told:
+                continue
+            told.add(node.entry.path)
+            yield Finding(f"nothing uses the output of '{node.name}'", node.entry.path)
+    for name in config.blocks:
+        if name not in used:
+            message = f"no layer is made of the block '{name}'"
+            yield Finding(message, ("blocks", name), advice=_NO_BLOCK, on_key=True)
+
+
+def _reached(graph: Graph) -> set[str]:
+    """The nodes that an output depends on."""
+    waiting = [node for name in graph.outputs if (node := graph.node(name)) is not None]
+    reached: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if node.name in reached:
+            continue
+        reached.add(node.name)
+        sources = [*node.sources, node.calls]
+        waiting += [found for name in sources if (found := graph.node(name)) is not None]
+    return reached
+
+
+_MOST_WEIGHTS = 100
+
+
+@check(
+    "DL201",
+    why="so many weights can learn the rows by heart, and mostly do",
+    source=BOOK + "4.4.1",
+    instead="begin with fewer units, and add until the model overfits; or add dropout or L2",
+)
+def many_parameters(view: ModelView) -> Iterator[Finding]:
+    """More than a hundred weights for every training row. Word vectors and frozen layers do not
+    count."""
+    weights = sum(
+        int(math.prod(weight.shape))
+        for layer in view.model.layers
+        if type(layer).__name__ != "Embedding"
+        for weight in layer.trainable_weights
+    )
+    if weights > _MOST_WEIGHTS * view.rows:
+        each = weights // view.rows
+        yield Finding(
+            f"{weights:,} weights learn from {view.rows:,} rows, {each:,} for each",
+            ("architecture", "layers"),
+            on_key=True,
+        )

@@ -1,0 +1,186 @@
+"""Repeated rows, and what reading and preparing the rows reported."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.checks.check import BOOK, check
+from dlrun.checks.columns import DATASET, as_codes, preprocess_place, read_as_text
+from dlrun.checks.duplicates import exact_hashes, near_hashes
+from dlrun.checks.finding import Finding
+from dlrun.checks.subjects.columns import NEARLY_ALL
+from dlrun.checks.views import DataView, ModelView
+from dlrun.data.samples import Array, Columns, kind_of
+from dlrun.text import counted, first_few
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Rows that are scored, and stand among the training rows of the same fold too.
+
+    Args:
+        count: How many.
+        scored: How many rows are scored in all.
+        pairs: Numbers of the first few, each with that of a training row, in the source.
+    """
+
+    count: int
+    scored: int
+    pairs: tuple[tuple[int, int], ...]
+
+    def text(self, how: str) -> str:
+        """The finding as a sentence."""
+        shown = first_few(f"{row} ({other})" for row, other in self.pairs)
+        are = "is" if self.count == 1 else "are"
+        return (
+            f"{counted(self.count, 'row')} of {self.scored:,} that give the score {are} {how} a "
+            f"training row (in brackets): {shown}, counted from 0"
+        )
+
+
+def expected_by_chance(features: Columns, rows: int) -> float:
+    """Return for how many of a hundred rows an equal one is to be expected among `rows` others,
+    where columns are coarse and independent; 0 where a column of its own tells rows apart.
+    """
+    same = 1.0
+    for column in features.values():
+        if column.ndim > 1 or kind_of(column) == "sequences":
+            return 0.0
+        shares = np.bincount(as_codes(column)) / len(column)
+        if len(shares) > len(column) / 4:
+            return 0.0
+        same *= float((shares**2).sum())
+    return 100 * -math.expm1(-rows * same)
+
+
+def shared_rows(
+    view: DataView, hashes: Array, but: Array | None = None, *, with_targets: bool = False
+) -> Shared | None:
+    """Return the rows whose hash a training row of their fold has too; None where there are none.
+
+    Args:
+        view: Says which rows were hashed, and how they are dealt.
+        hashes: (n,) of the hashed rows.
+        but: (n,) other hashes; rows that have one in common are left out.
+        with_targets: Whether the rows were hashed with their targets.
+
+    Coarse columns make rows equal by chance: up to three times as many as that are passed over.
+    """
+    positions = view.hashed_positions
+    place = np.full(len(view.dataset.samples), -1, np.int64)
+    place[positions] = np.arange(len(positions))
+    found: dict[int, int] = {}
+    scored_rows = 0
+    for fold in view.folds:
+        if fold.scored is None:
+            continue
+        train, scored = (p[p >= 0] for p in (place[fold.train], place[fold.scored]))
+        scored_rows += len(scored)
+        twins = scored[np.isin(hashes[scored], hashes[train])]
+        if but is not None and len(twins):
+            twins = twins[~np.isin(but[twins], but[train])]
+        if not len(twins):
+            continue
+        by_hash = dict(zip(hashes[train].tolist(), train.tolist(), strict=True))
+        for twin in twins.tolist():
+            found.setdefault(twin, by_hash[int(hashes[twin])])
+    if not found:
+        return None
+    columns = dict(view.hashed.features)
+    if with_targets and view.dataset.task == "regression":
+        # Classes may follow from the features, so that they make equal rows no rarer.
+        columns |= {f"target {name}": column for name, column in view.hashed.targets.items()}
+    chance = expected_by_chance(columns, len(view.folds[0].train))
+    if 100 * len(found) / scored_rows <= 3 * chance:
+        return None
+    rows = view.dataset.samples.rows[positions]
+    pairs = tuple((int(rows[a]), int(rows[b])) for a, b in sorted(found.items()))
+    return Shared(len(pairs), scored_rows, pairs)
+
+
+_OF_IDENTIFIERS = re.compile(r"column '(.+)' holds (\d+) different texts in (\d+) rows")
+"""What a table says of texts that DL115 says more of."""
+
+_OF_FILES = re.compile(r"\bfiles? of other endings\b")
+
+_ABOUT_FILES = "nothing to do, where these files are no examples; else save them in another format"
+
+
+@check(
+    "DL101",
+    severity="note",
+    why="it was seen while the data was read",
+    source="the data source",
+    instead="look at these rows",
+)
+def told_by_the_source(view: DataView) -> Iterator[Finding]:
+    """What reading the data already told, such as a class that appears once."""
+    as_text = read_as_text(view.config, view.dataset.samples)
+    for text in view.dataset.findings:
+        match = _OF_IDENTIFIERS.search(text)
+        if match and int(match[2]) >= NEARLY_ALL * int(match[3]):
+            continue
+        if match and match[1] in as_text:
+            continue
+        files = _OF_FILES.search(text)
+        yield Finding(text, DATASET, advice=_ABOUT_FILES if files else None, on_key=True)
+
+
+@check(
+    "DL106",
+    why="the model has seen these rows, so that their score says nothing of new ones",
+    source=BOOK + "4.2.2",
+    instead="remove repeated rows, or name what they share in `evaluation.groups`",
+)
+def duplicates(view: DataView) -> Iterator[Finding]:
+    """Rows that stand among the training rows and among those that give the score, with the same
+    target."""
+    shared = shared_rows(view, exact_hashes(_with_targets(view)), with_targets=True)
+    if shared is not None:
+        # A later day may be like an earlier one without being a copy of it.
+        in_time = getattr(view.config.evaluation.protocol, "time", None) is not None
+        mild = in_time or shared.count < 0.05 * shared.scored
+        text = shared.text("the same as") + (", at another time" if in_time else "")
+        yield Finding(text, DATASET, on_key=True, severity="note" if mild else None)
+
+
+def _with_targets(view: DataView) -> Columns:
+    """Equal features with another target are another case rather than a repeated row."""
+    columns = {f"feature {name}": column for name, column in view.hashed.features.items()}
+    return columns | {f"target {name}": column for name, column in view.hashed.targets.items()}
+
+
+@check(
+    "DL107",
+    why="a model that has seen nearly the same row need not have learnt anything for it",
+    source=BOOK + "4.2.2",
+    instead="find out what these rows have in common, and name it in `evaluation.groups`",
+)
+def near_duplicates(view: DataView) -> Iterator[Finding]:
+    """Rows nearly the same as a training row: numbers to a hundredth of their deviation."""
+    near = near_hashes(view.hashed.features)
+    if near is None:
+        return
+    shared = shared_rows(view, near, but=exact_hashes(view.hashed.features))
+    if shared is not None:
+        rare = shared.count < 0.05 * shared.scored
+        text = shared.text("nearly the same as")
+        yield Finding(text, DATASET, on_key=True, severity="note" if rare else None)
+
+
+@check(
+    "DL202",
+    severity="note",
+    why="it was seen while the training rows were prepared",
+    source="the preprocessing steps",
+    instead="look at these rows",
+)
+def told_by_the_steps(view: ModelView) -> Iterator[Finding]:
+    """What the preprocessing says of the training rows, such as texts that were cut."""
+    for text in view.findings:
+        yield Finding(text, preprocess_place(view.config), on_key=True)

@@ -1,0 +1,351 @@
+"""Whether the split is fair: groups, time, classes, drift, and how many rows give the score."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+
+from dlrun.checks.architecture import output_of
+from dlrun.checks.check import BOOK, check
+from dlrun.checks.columns import (
+    DATASET,
+    as_codes,
+    is_series,
+    labels_of,
+    numeric_columns,
+    time_column,
+)
+from dlrun.checks.finding import Change, Finding, Severity, as_written, put, with_arguments
+from dlrun.checks.subjects.losses_and_metrics import ACCURACIES, QUANTITY_LOSSES
+from dlrun.checks.views import DataView
+from dlrun.config.components import metric_names
+from dlrun.config.yaml_writer import in_line
+from dlrun.data.samples import Array, kind_of
+from dlrun.data.sentences import has_several_words
+from dlrun.metrics.formatting import figure
+from dlrun.metrics.intervals import share_of_rows
+from dlrun.registry.component import Component
+from dlrun.text import first_few
+
+_NAMES_OF_GROUPS = re.compile(
+    r"(^|_)(patient|subject|person|user|customer|client|group|session|speaker|author|household"
+    r"|device|machine|station|site|school|hospital|family|batch)s?(_?(id|no|nr|number|code|name))?$",
+    re.IGNORECASE,
+)
+
+
+@check(
+    "DL108",
+    why="rows of one person, machine or place are alike, so that the model is asked about "
+    "what it knows",
+    source="scikit-learn, cross-validation iterators for grouped data",
+    instead="name the column in `evaluation.groups`",
+)
+def group_on_both_sides(view: DataView) -> Iterator[Finding]:
+    """A column that looks like a group, whose values stand on both sides of the split."""
+    config = view.config
+    if getattr(config.evaluation.protocol, "groups", None) is not None or view.held_out is None:
+        return
+    for name, column in view.dataset.samples.features.items():
+        if not _NAMES_OF_GROUPS.search(name) or column.ndim > 1 or column.dtype.kind == "f":
+            continue
+        if kind_of(column) == "categorical" and has_several_words(column):
+            # The `subject` of a message is no person.
+            continue
+        codes = as_codes(column)
+        values = int(codes.max()) + 1
+        if not 5 <= values <= len(codes) / 2:
+            continue
+        both = np.intersect1d(codes[view.folds[0].train], codes[view.folds[0].scored])
+        if len(both):
+            yield Finding(
+                f"'{name}' looks like a group: {len(both)} of its {values} values stand among "
+                "the training rows and among those that give the score",
+                DATASET,
+                put(("evaluation", "groups"), name),
+                on_key=True,
+            )
+
+
+@check(
+    "DL109",
+    why="a model that has seen tomorrow is asked about today; in use it will not have "
+    "seen tomorrow",
+    source=BOOK + "4.2.2",
+    instead="name the column of the times in `evaluation.time`",
+)
+def time_is_shuffled(view: DataView) -> Iterator[Finding]:
+    """Rows in the order of time that are dealt at random."""
+    protocol = view.config.evaluation.protocol
+    given = getattr(protocol, "time", None) or getattr(protocol, "in_time_order", False)
+    if given or view.held_out is None or not getattr(protocol, "shuffle", True):
+        return
+    if getattr(getattr(protocol, "validation", None), "path", None) is not None:
+        return
+    name = time_column(view.dataset.samples)
+    if name is not None:
+        yield Finding(
+            f"the rows are in the order of '{name}', and the split shuffles them",
+            DATASET,
+            put(("evaluation", "time"), name),
+            on_key=True,
+        )
+
+
+@check(
+    "DL110",
+    severity="error",
+    why="the last rows of a sorted table are of one class, and the model has hardly seen it",
+    source=BOOK + "4.2.2",
+    instead="let the rows be shuffled",
+)
+def sorted_by_class(view: DataView) -> Iterator[Finding]:
+    """Rows sorted by class that are cut without shuffling."""
+    labels = labels_of(view.dataset.samples)
+    if labels is None or view.dataset.task == "regression":
+        return
+    codes = as_codes(labels)
+    classes, changes = int(codes.max()) + 1, int((np.diff(codes) != 0).sum())
+    if len(codes) < 10 * classes or changes > 2 * (classes - 1):
+        return
+    protocol, training = view.config.evaluation.protocol, view.config.training
+    first = getattr(getattr(protocol, "validation", None), "first", None)
+    message = f"the rows are sorted by class ({classes} classes, one after another)"
+    if view.held_out is not None and (first or not getattr(protocol, "shuffle", True)):
+        path = ("evaluation", "validation") if first else ("evaluation", "shuffle")
+        change = put(path, {"fraction": 0.2} if first else True)
+        yield Finding(f"{message}, and the split does not shuffle them", path, change)
+    if not training.shuffle:
+        path = ("training", "shuffle")
+        why = "a batch of sorted rows holds one class, and each undoes what the last one taught"
+        yield Finding(f"{message}, and training keeps this order", path, put(path, True), why=why)
+
+
+@check(
+    "DL111",
+    why="what is not trained on cannot be predicted, and what is not scored is not judged",
+    source=BOOK + "4.2.2",
+    instead="say `stratify: true`, hold out more rows, or leave the class out",
+)
+def class_missing(view: DataView) -> Iterator[Finding]:
+    """A class that stands on one side of the split only."""
+    labels = labels_of(view.dataset.samples)
+    if labels is None or view.dataset.task == "regression" or view.held_out is None:
+        return
+    codes = as_codes(labels)
+    names = {int(code): label for code, label in zip(codes, labels, strict=True)}
+    classes = view.dataset.classes.get(next(iter(view.dataset.samples.targets)), ())
+    untrained, unscored = set[int](), set(names)
+    for fold in view.folds:
+        untrained |= set(names) - set(codes[fold.train].tolist())
+        unscored -= set() if fold.scored is None else set(codes[fold.scored].tolist())
+    for missing, side in ((untrained, "trained on"), (unscored, "scored")):
+        if missing:
+            shown = first_few(_class_name(names[code], classes) for code in sorted(missing))
+            which = "class" if len(missing) == 1 else "classes"
+            where = "in a fold" if len(view.folds) > 1 and side == "trained on" else "at all"
+            severity: Severity = "warning" if side == "trained on" else "note"
+            message = f"{which} {shown} not {side} {where}"
+            yield Finding(message, DATASET, on_key=True, severity=severity)
+
+
+def _class_name(label: Any, classes: Sequence[str]) -> str:
+    named = label if isinstance(label, str) or not classes else classes[int(label)]
+    return f"'{named}'"
+
+
+_MOST_OF_ONE_CLASS = 0.8
+
+
+@check(
+    "DL112",
+    why="always naming the most frequent class is right so often, and finds nothing",
+    source=BOOK + "4.5",
+    instead="measure AUC or the F1 score beside it, and think of `class_weight: balanced`",
+)
+def imbalance(view: DataView) -> Iterator[Finding]:
+    """Accuracy as the measure where one class holds most rows."""
+    config, labels = view.config, labels_of(view.dataset.samples)
+    if labels is None or view.dataset.task == "regression":
+        return
+    named = dict(zip(metric_names(config.metrics), config.metrics, strict=True))
+    score = named.get(config.evaluation.score or "")
+    if score is None or score.name not in ACCURACIES:
+        return
+    shares = np.bincount(as_codes(labels)) / len(labels)
+    if shares.max() < _MOST_OF_ONE_CLASS:
+        return
+    change = None
+    if view.dataset.task == "binary" and config.loss.name == "BinaryCrossentropy":
+        written = [as_written(metric) for metric in config.metrics]
+        both = [*written] if "AUC" in written else [*written, "AUC"]
+        values = ((("metrics",), both), (("evaluation", "score"), "AUC"))
+        change = Change(values, f"metrics: {in_line(both)}, and score: AUC (under evaluation)")
+    yield Finding(
+        f"{shares.max():.0%} of the rows are of one class, and the score is {score.alias}",
+        ("evaluation", "score"),
+        change,
+    )
+
+
+_WIDEST = 0.05
+"""Half the 95% interval of an accuracy, from which on it is said to be wide."""
+
+_ASSUMED = 0.9
+"""The accuracy that it is given for."""
+
+_WIDEST_ERROR = 0.2
+"""The same for the mean error of a regression, as a share of it."""
+
+_SPREAD_OF_ERRORS = 0.756
+"""Deviation of the absolute errors of a normal distribution, as a share of their mean."""
+
+_FEW_ROWS = 200
+"""With fewer rows in all, one round of K-fold still varies with the seed."""
+
+
+@check(
+    "DL113",
+    why="with so few rows the score of the same model varies more than models differ",
+    source=BOOK + "4.2.1",
+    instead="score every row once: K-fold, or iterated K-fold with very few rows",
+)
+def few_held_out(view: DataView) -> Iterator[Finding]:
+    """So few rows give the score that chance decides between models."""
+    scored = view.folds[0].scored
+    if scored is None or len(view.folds) > 1:
+        return
+    n = len(scored)
+    if view.dataset.task == "regression":
+        half = NormalDist().inv_cdf(0.975) * _SPREAD_OF_ERRORS / math.sqrt(n)
+        said, widest = f"a mean error is known to about ±{half:.0%} of it", _WIDEST_ERROR
+    else:
+        interval = share_of_rows(round(_ASSUMED * n), n)
+        half = (interval.high - interval.low) / 2
+        said, widest = f"an accuracy of {_ASSUMED:.0%} is known to ±{half:.1%}", _WIDEST
+    if half <= widest:
+        return
+    name = "iterated_kfold" if len(view.dataset.samples) < _FEW_ROWS else "kfold"
+    in_time = getattr(view.config.evaluation.protocol, "time", None) is not None
+    if in_time or is_series(view.dataset.samples):
+        name = "time_series"
+    protocol = {"protocol": name, "folds": 5}
+    path = ("evaluation", "protocol")
+    values = ((path, protocol["protocol"]), (("evaluation", "validation"), None))
+    yield Finding(
+        f"{n} rows give the score: {said}",
+        ("evaluation", "validation"),
+        Change(values, f"evaluation: {in_line(protocol)}"),
+    )
+
+
+_LARGE_GAP = 0.3
+
+_P_VALUE = 1e-4
+
+_IN_TIME = (
+    "find out what changed over time; where a column only grows, its change from row to row may "
+    "tell more than its value"
+)
+
+
+@check(
+    "DL116",
+    why="the score is that of another kind of rows than the model learnt from",
+    source=BOOK + "4.2.2",
+    instead="find out how the rows differ; shuffle them unless time or groups forbid it",
+)
+def drift(view: DataView) -> Iterator[Finding]:
+    """A column distributed differently in the training rows and in those that give the score.
+    Test rows are sealed, and are not compared."""
+    if view.held_out is None or len(view.held_out) < 20:
+        return
+    protocol, series = view.config.evaluation.protocol, is_series(view.train)
+    held_out = dict(numeric_columns(view.held_out))
+    columns = [(n, c) for n, c in numeric_columns(view.train) if n in held_out]
+    gaps = {}
+    for name, column in columns:
+        gap, p_value = largest_gap(column, held_out[name])
+        if gap > _LARGE_GAP and p_value * len(columns) < _P_VALUE:
+            gaps[name] = gap
+    if gaps:
+        worst = max(gaps, key=lambda name: gaps[name])
+        here = f"{np.nanmean(dict(columns)[worst]):.4g}"
+        there = f"{np.nanmean(held_out[worst]):.4g}"
+        yield Finding(
+            f"{first_few(gaps)} differ{'s' if len(gaps) == 1 else ''} between training and "
+            f"validation rows (the mean of '{worst}' is {here} and {there})",
+            DATASET,
+            on_key=True,
+            advice=_IN_TIME if series or _in_time_order(protocol) else None,
+            # Later stretches of a series differ by their season; it cannot be shuffled.
+            severity="note" if series else None,
+        )
+
+
+def _in_time_order(protocol: Component) -> bool:
+    return bool(getattr(protocol, "time", None) or getattr(protocol, "in_time_order", False))
+
+
+_REACH = {
+    "hard_sigmoid": (0.0, 1.0),
+    "relu": (0.0, np.inf),
+    "sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "softplus": (0.0, np.inf),
+    "tanh": (-1.0, 1.0),
+}
+
+
+@check(
+    "DL118",
+    severity="error",
+    why="sigmoid stays between 0 and 1, tanh between -1 and 1, relu above 0, softmax adds up to 1",
+    source=BOOK + "4.5, table 4.1",
+    instead="predict quantities with a last layer without activation",
+)
+def out_of_reach(view: DataView) -> Iterator[Finding]:
+    """Targets that the last activation cannot give."""
+    output = output_of(view.config)
+    reach = _REACH.get(output.activation) if output is not None else None
+    if view.dataset.task != "regression" or output is None or reach is None:
+        return
+    if view.config.loss.name not in QUANTITY_LOSSES:
+        return
+    low, high, unit = reach[0], reach[1], ""
+    for values in view.train.targets.values():
+        if view.config.target_steps:
+            # Standardized targets lie around 0.
+            spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
+            values = (values - values.mean(axis=0)) / spread
+            unit = " standardized"
+        outside = float(((values < low) | (values > high)).mean())
+        if outside > 0.01:
+            change = None if output.apart else with_arguments(output.entry, activation=None)
+            yield Finding(
+                f"{output.activation} cannot give {outside:.0%} of the targets, which go from "
+                f"{figure(float(values.min()))} to {figure(float(values.max()))}{unit}",
+                output.place,
+                change,
+            )
+            return
+
+
+def largest_gap(one: Array, other: Array) -> tuple[float, float]:
+    """Return the two-sample Kolmogorov-Smirnov statistic and its p-value for many rows.
+
+    https://docs.scipy.org/doc/scipy/reference/generated/scipy.stats.ks_2samp.html
+    """
+    one, other = np.sort(one[~np.isnan(one)]), np.sort(other[~np.isnan(other)])
+    if not len(one) or not len(other):
+        return 0.0, 1.0
+    every = np.concatenate([one, other])
+    shares = [np.searchsorted(part, every, side="right") / len(part) for part in (one, other)]
+    gap = float(np.abs(shares[0] - shares[1]).max())
+    size = len(one) * len(other) / (len(one) + len(other))
+    return gap, min(1.0, 2 * math.exp(-2 * size * gap**2))

@@ -1,0 +1,247 @@
+"""Learning rate, batches, order, score and the callbacks that act between epochs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import suppress
+
+from dlrun.checks.check import BOOK, check
+from dlrun.checks.finding import Finding, argument_of, put
+from dlrun.checks.views import ConfigView
+from dlrun.config.components import metric_names
+from dlrun.config.schema import Config
+from dlrun.metrics.names import direction
+from dlrun.registry import catalogue
+from dlrun.registry.keras_component import KerasComponent
+from dlrun.training.callbacks import CHECKPOINTS, DEFAULT_MONITOR, MONITORING
+
+
+def monitoring_callbacks(config: Config) -> list[KerasComponent]:
+    """Return the callbacks that stop, change the learning rate, or keep the best model."""
+    return [
+        callback
+        for callback in config.training.every_callback
+        if callback.name in MONITORING
+        or (callback.name in CHECKPOINTS and callback.arguments.get("save_best_only"))
+    ]
+
+
+def monitor_of(callback: KerasComponent) -> str:
+    """Return what a callback watches."""
+    return str(callback.arguments.get("monitor", DEFAULT_MONITOR))
+
+
+def holds_nothing_out(config: Config) -> bool:
+    """Whether every row before the test is trained on."""
+    return bool(getattr(config.evaluation.protocol, "holds_nothing_out", False))
+
+
+_USUAL_RATES = {
+    "SGD": (1e-4, 1.0),
+    "Adadelta": (1e-3, 2.0),
+    "Adagrad": (1e-4, 1.0),
+    "Ftrl": (1e-4, 1.0),
+}
+
+_ADAPTIVE_RATES = (1e-6, 0.05)
+
+
+@check(
+    "DL016",
+    why="too large a step overshoots and diverges, too small a one does not arrive",
+    source=BOOK + "2.4.3",
+    instead="begin with the optimizer's default",
+)
+def learning_rate(view: ConfigView) -> Iterator[Finding]:
+    """A learning rate out of the range that its optimizer is used with."""
+    optimizer = view.config.optimizer
+    rate = optimizer.arguments.get("learning_rate")
+    if not isinstance(rate, int | float):
+        return
+    low, high = _USUAL_RATES.get(optimizer.name, _ADAPTIVE_RATES)
+    if low <= rate <= high:
+        return
+    known = catalogue.entry("optimizer", optimizer.name)
+    argument = known.argument("learning_rate") if known else None
+    usual = argument.default if argument else None
+    path = ("optimizer", optimizer.alias, "learning_rate")
+    yield Finding(
+        f"a learning rate of {rate:g} is too {'large' if rate > high else 'small'} for "
+        f"{optimizer.alias}: {low:g} to {high:g} is usual",
+        path,
+        None if usual is None else put(path, usual),
+    )
+
+
+@check(
+    "DL031",
+    why="on the rows that it learns from a model improves as long as it is trained, however "
+    "little it has learnt",
+    source=BOOK + "7.2.1",
+    instead="monitor the same metric on validation data: `val_...`",
+)
+def watching_training(view: ConfigView) -> Iterator[Finding]:
+    """A callback that decides by a metric of the training rows."""
+    for callback in monitoring_callbacks(view.config):
+        monitor = monitor_of(callback)
+        if monitor.startswith("val_") or monitor == "learning_rate":
+            continue
+        path = argument_of(callback, "monitor")
+        message = f"{callback.alias} monitors '{monitor}', measured on the training rows"
+        yield Finding(message, path, put(path, f"val_{monitor}"))
+
+
+@check(
+    "DL032",
+    why="stopping at the epoch that suits these rows best makes their score flattering",
+    source=BOOK + "4.2.1",
+    instead="leave out `validation: fold`: then a fifth of each fold's training rows is watched",
+)
+def watching_scored_rows(view: ConfigView) -> Iterator[Finding]:
+    """Callbacks steer every fold by the very rows that give its score."""
+    if getattr(view.config.evaluation.protocol, "validation", None) != "fold":
+        return
+    watching = [c for c in monitoring_callbacks(view.config) if monitor_of(c).startswith("val_")]
+    if watching:
+        path = ("evaluation", "validation")
+        message = f"{watching[0].alias} watches the rows that give the fold's score"
+        yield Finding(message, path, put(path, 0.2))
+
+
+@check(
+    "DL033",
+    why="it waits longer than the training lasts, so that it never acts",
+    source="Keras, keras.io/api/callbacks/early_stopping",
+    instead="let patience be a tenth of the epochs or so",
+)
+def patience(view: ConfigView) -> Iterator[Finding]:
+    """A callback with more patience than there are epochs."""
+    for callback in monitoring_callbacks(view.config):
+        epochs = _epochs_of(view.config, callback)
+        patience = callback.arguments.get("patience")
+        if patience is None and callback.name == "ReduceLROnPlateau":
+            patience = 10
+        if not isinstance(patience, int) or patience < epochs:
+            continue
+        path = argument_of(callback, "patience")
+        message = f"{callback.alias} waits {patience} epochs, and there are {epochs}"
+        yield Finding(message, path, put(path, max(1, epochs // 10)))
+
+
+def _epochs_of(config: Config, callback: KerasComponent) -> int:
+    """Epochs of the longest training that a callback acts in: of all, or of a phase."""
+    training = config.training
+    phases = [
+        phase.epochs
+        for phase in training.phases
+        if callback in (training.callbacks if phase.callbacks is None else phase.callbacks)
+    ]
+    return max(phases, default=training.epochs)
+
+
+@check(
+    "DL034",
+    severity="error",
+    why="with the wrong direction it stops while the model improves, and keeps its worst weights",
+    source="Keras, keras.io/api/callbacks/early_stopping",
+    instead="leave out `mode`: Keras knows the direction of its metrics",
+)
+def wrong_mode(view: ConfigView) -> Iterator[Finding]:
+    """A callback that takes the worst epoch for the best."""
+    metrics = view.config.metrics
+    named = dict(zip(metric_names(metrics), (m.name for m in metrics), strict=True))
+    for callback in monitoring_callbacks(view.config):
+        mode, word = callback.arguments.get("mode"), monitor_of(callback).removeprefix("val_")
+        name = "loss" if word == "loss" else named.get(word)
+        if mode not in ("min", "max") or name is None:
+            continue
+        with suppress(LookupError):
+            better = direction(name)
+            if better != mode:
+                path = argument_of(callback, "mode")
+                which = "higher" if better == "max" else "lower"
+                message = f"mode {mode} for {word}, where {which} is better"
+                yield Finding(message, path, put(path, better))
+
+
+@check(
+    "DL035",
+    severity="error",
+    why="without held-out rows there is nothing to measure after an epoch",
+    source=BOOK + "4.2.1",
+    instead="leave the callback out, or hold rows out",
+)
+def nothing_to_watch(view: ConfigView) -> Iterator[Finding]:
+    """A callback watches validation data where no rows are held out."""
+    if not holds_nothing_out(view.config):
+        return
+    for callback in monitoring_callbacks(view.config):
+        if monitor_of(callback).startswith("val_"):
+            yield Finding(
+                f"{callback.alias} watches '{monitor_of(callback)}', and no rows are held out",
+                callback.path,
+                put(("evaluation", "validation"), 0.2),
+            )
+
+
+@check(
+    "DL036",
+    why="with all rows in one batch an epoch is a single step, and small batches help a "
+    "model to generalise",
+    source=BOOK + "2.4.3",
+    instead="use batches of 16 to 128 rows",
+)
+def batch_of_everything(view: ConfigView) -> Iterator[Finding]:
+    """A batch larger than the training rows."""
+    rows, size = view.known.rows, view.config.training.batch_size
+    if rows is not None and size > rows:
+        path = ("training", "batch_size")
+        message = f"batches of {size:,} rows, and there are {rows:,} to train on"
+        yield Finding(message, path, put(path, _power_below(max(rows / 8, min(16, rows - 1)))))
+
+
+def _power_below(number: float) -> int:
+    """The largest power of 2 that is not above a number, between 1 and 128."""
+    return int(min(128, 2 ** math.floor(math.log2(max(number, 1)))))
+
+
+@check(
+    "DL037",
+    severity="note",
+    why="in a fixed order the same rows meet in a batch every epoch, and the last rows are "
+    "learnt last",
+    source=BOOK + "4.2.2",
+    instead="leave out `shuffle: false` under training",
+)
+def fixed_order(view: ConfigView) -> Iterator[Finding]:
+    """Training rows keep their order although batches are drawn from sorted or grouped data."""
+    protocol = view.config.evaluation.protocol
+    in_time = getattr(protocol, "in_time_order", False) or getattr(protocol, "time", None)
+    stateful = any(e.layer.arguments.get("stateful") for e in view.layers)
+    if view.config.training.shuffle or in_time or stateful:
+        return
+    path = ("training", "shuffle")
+    yield Finding("the training rows stay in one order in every epoch", path, put(path, True))
+
+
+@check(
+    "DL038",
+    severity="note",
+    why="regularisation adds to the loss, so that the losses of two models do not compare",
+    source=BOOK + "4.4.2",
+    instead="choose a metric as the score",
+)
+def loss_as_score(view: ConfigView) -> Iterator[Finding]:
+    """The loss is the measure of success where a metric in plain words is there."""
+    config = view.config
+    regularized = any(
+        value is not None
+        for entry in view.layers
+        for name, value in entry.layer.arguments.items()
+        if name.endswith("_regularizer")
+    )
+    if regularized and config.evaluation.score == "loss" and config.metrics:
+        path = ("evaluation", "score")
+        message = "the score is the loss, and it includes the penalties on weights"
+        yield Finding(message, path, put(path, config.metrics[0].alias))

@@ -1,0 +1,248 @@
+"""How large the numbers are, and where they are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dlrun.checks.check import BOOK, check
+from dlrun.checks.columns import DATASET, numeric_columns, preprocess_place, with_step
+from dlrun.checks.finding import Change, Finding, put
+from dlrun.checks.views import DataView
+from dlrun.config.graph import Graph, linked
+from dlrun.config.walk import plain
+from dlrun.data.preprocessing.impute import Impute
+from dlrun.metrics.formatting import figure
+from dlrun.text import counted, first_few
+
+LARGE = 10.0
+
+"""Standardized values, and pixels from 0 to 1, stay below it but for rare ones."""
+
+RATIO = 10.0
+
+FOR_WORDS = (
+    "begin with an `Embedding`, which takes word numbers; or `text: {output: tf_idf}`, which makes "
+    "weights of the words"
+)
+
+"""What to do about word numbers: standardized they would still mean nothing."""
+
+_SCALING_LAYERS = frozenset(
+    {"BatchNormalization", "Embedding", "LayerNormalization", "Normalization", "Rescaling"}
+)
+
+
+@dataclass(frozen=True)
+class Scales:
+    """The largest and the least of the features' magnitudes.
+
+    Args:
+        largest: 99th percentile of the magnitude of the feature where it is largest.
+        largest_name: That feature.
+        least: The same of the feature where it is least, constants left out.
+        least_name: That feature.
+        differ: Whether they are so far apart that one drowns the other.
+    """
+
+    largest: float
+    largest_name: str
+    least: float
+    least_name: str
+    differ: bool
+
+
+def input_scales(view: DataView) -> Scales | None:
+    """Return the scales of what the model gets; None where there is nothing to tell, or where
+    the first layer sees to it."""
+    x, graph = view.inputs, linked(view.config.architecture, view.config.blocks)
+    if x is None or not x.size or not _takes_as_it_is(graph):
+        return None
+    if x.ndim != 2 or x.shape[1] != len(view.input_names):
+        largest = _magnitude(x.reshape(-1, 1))[0]
+        return Scales(float(largest), "the input", float(largest), "the input", False)
+    size = _magnitude(x)
+    varies = np.flatnonzero((x != x[0]).any(axis=0))
+    if not varies.size:
+        return None
+    most, least = varies[size[varies].argmax()], varies[size[varies].argmin()]
+    return Scales(
+        float(size[most]),
+        view.input_names[most],
+        float(size[least]),
+        view.input_names[least],
+        bool(size[most] > LARGE and size[most] > RATIO * size[least]),
+    )
+
+
+def are_word_numbers(view: DataView) -> bool:
+    """Whether a step makes word numbers of texts for the model."""
+    return any(
+        step.member_name() == "text" and getattr(step, "output", None) == "sequence"
+        for step in view.config.preprocess
+    )
+
+
+def word_numbers(view: DataView, scales: Scales) -> Finding:
+    """Return what is said of word numbers that no `Embedding` takes."""
+    return Finding(
+        f"the inputs are word numbers up to {figure(scales.largest)}, and the first layer takes "
+        "them for quantities",
+        preprocess_place(view.config),
+        advice=FOR_WORDS,
+        on_key=True,
+        why="word 40 is not twice word 20: the numbers only say which word it is",
+    )
+
+
+def _takes_as_it_is(graph: Graph) -> bool:
+    """Whether layers that do nothing about the scale get the input itself."""
+    first = [plain(node) for name in graph.inputs for node in graph.users(name)]
+    return all(layer and layer.layer.name not in _SCALING_LAYERS for layer in first)
+
+
+def _magnitude(x: np.ndarray) -> np.ndarray:
+    """The 99th percentile of |x| in each column; the largest value in rows that are few."""
+    values = np.abs(x.astype(np.float32, copy=False))
+    top = values.max(axis=0)
+    # Most columns are settled by their largest value, which costs little.
+    large = np.flatnonzero(top > LARGE)
+    if large.size:
+        top[large] = np.quantile(values[:, large], 0.99, axis=0)
+    return top
+
+
+@check(
+    "DL102",
+    why="large inputs make large gradients, and a network starts from weights that suit "
+    "numbers around 0 to 1",
+    source=BOOK + "4.3.1",
+    instead="`rescale` for pixels, `standardize` for measures",
+)
+def large_values(view: DataView) -> Iterator[Finding]:
+    """Inputs far larger than 1 that no step brings down."""
+    scales = input_scales(view)
+    if scales is None or scales.differ or scales.largest <= LARGE:
+        return
+    if are_word_numbers(view):
+        yield word_numbers(view, scales)
+        return
+    pixels = all(column.dtype.kind == "u" for column in view.train.features.values())
+    step = {"rescale": "1/255"} if pixels else "standardize"
+    yield Finding(
+        f"the inputs go up to {figure(scales.largest)}, and no step brings them to around 1",
+        preprocess_place(view.config),
+        with_step(view.config, step, last=True),
+        on_key=True,
+    )
+
+
+@check(
+    "DL103",
+    why="the network has to learn the scales first, and the largest feature drowns the others",
+    source=BOOK + "4.3.1",
+    instead="add `standardize` to the preprocessing",
+)
+def different_scales(view: DataView) -> Iterator[Finding]:
+    """Features of very different scales that no step brings to one."""
+    scales = input_scales(view)
+    if scales is None or not scales.differ:
+        return
+    if are_word_numbers(view):
+        yield word_numbers(view, scales)
+        return
+    yield Finding(
+        f"'{scales.largest_name}' goes up to {figure(scales.largest)}, "
+        f"'{scales.least_name}' to {figure(scales.least)}: the scales differ",
+        preprocess_place(view.config),
+        with_step(view.config, "standardize", last=True),
+        on_key=True,
+    )
+
+
+@check(
+    "DL104",
+    severity="error",
+    why="a single NaN in a row makes the loss NaN",
+    source=BOOK + "4.3.1",
+    instead="add `impute` to the preprocessing",
+)
+def missing_values(view: DataView) -> Iterator[Finding]:
+    """Missing values with no step for them."""
+    covered = [step for step in view.config.preprocess if isinstance(step, Impute)]
+    missing = {}
+    for name, column in numeric_columns(view.dataset.samples):
+        if any(step.columns is None or name in step.columns for step in covered):
+            continue
+        if column.dtype.kind == "f" and (count := int(np.isnan(column).sum())):
+            missing[name] = count
+    if missing:
+        values = counted(sum(missing.values()), "value")
+        yield Finding(
+            f"{values} missing in {first_few(missing)}, with no step for it",
+            preprocess_place(view.config),
+            with_step(view.config, "impute"),
+            on_key=True,
+        )
+
+
+@check(
+    "DL105",
+    why="a network can learn that 0 means missing only where 0 means nothing else",
+    source=BOOK + "4.3.1",
+    instead="use `impute: median`, or `impute: {strategy: zero, indicator: true}`",
+)
+def zero_for_missing(view: DataView) -> Iterator[Finding]:
+    """Missing values become 0 in a column where 0 is a value of its own."""
+    for index, step in enumerate(view.config.preprocess):
+        if not isinstance(step, Impute) or step.strategy != "zero" or step.indicator:
+            continue
+        names = [
+            name
+            for name, column in numeric_columns(view.train)
+            if column.dtype.kind == "f"
+            and (step.columns is None or name in step.columns)
+            and np.isnan(column).any()
+            and (column == 0).mean() > 0.01
+        ]
+        if names:
+            yield Finding(
+                f"missing values of {first_few(names)} become 0, which is a value there",
+                ("preprocess", index),
+                Change((), "- impute: {strategy: zero, indicator: true}"),
+            )
+
+
+_MARKERS = (-99999, -9999, -999, -99, 999, 9999, 99999, 999999)
+
+
+@check(
+    "DL119",
+    why="as a number it is the strongest signal in the column, and it means nothing",
+    source=BOOK + "4.3.1",
+    instead="name it in `missing` under dataset, and add `impute` to the preprocessing",
+)
+def marked_missing(view: DataView) -> Iterator[Finding]:
+    """A number that stands for a missing value, such as -999."""
+    found: dict[str, int] = {}
+    for name, column in numeric_columns(view.train):
+        for marker in _MARKERS:
+            marked = column == marker
+            others = column[~marked & np.isfinite(column)]
+            if not 3 <= marked.sum() < len(column) / 2 or len(others) < 10:
+                continue
+            low, high = float(others.min()), float(others.max())
+            if min(abs(marker - low), abs(marker - high)) > 3 * (high - low):
+                found[name] = marker
+    if found:
+        markers = sorted(set(found.values()))
+        has = hasattr(view.config.dataset, "missing")
+        hold = "holds" if len(found) == 1 else "hold"
+        yield Finding(
+            f"{first_few(found)} {hold} {first_few(markers)}, far from all other values",
+            DATASET,
+            put(("dataset", "missing"), markers) if has else None,
+            on_key=True,
+        )
