@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dlrun.cli.render import print_line, print_summary, print_table
-from dlrun.reports.summary import look_summary
+from dlrun.reports.summary import evaluation_summary
 from dlrun.text import display_path
 
 RESIDUALS = {
@@ -30,7 +30,7 @@ def print_evaluation(facts: Mapping[str, Any], path: Path, notices: Sequence[str
         if name:
             print_line(console, Text(f"output {name}", style="bold"))
         _print_figures(console, figures)
-    print_summary(console, look_summary(facts, display_path(path)))
+    print_summary(console, evaluation_summary(facts, display_path(path)))
     for notice in notices:
         print_line(console, Text(f"warning: {notice}", style="bold red"))
 

@@ -17,8 +17,7 @@ from dlrun.cli.render import print_line, print_summary
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
 from dlrun.errors import DlrunError, TrainingError
-from dlrun.reports.summary import advice, run_summary
-from dlrun.reports.time_spent import computed_lines
+from dlrun.reports.summary import advice, computed_lines, run_summary
 from dlrun.stages import current_stages
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import display_path

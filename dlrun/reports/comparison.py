@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from dlrun.metrics.formatting import figure
-from dlrun.reports.differences import Difference, short_names
+from dlrun.reports.differences import ConfigDifference, short_names
 from dlrun.reports.overlay_facts import Overlay
 from dlrun.reports.summary import interval_text
 
@@ -125,7 +125,7 @@ class Comparison:
 
     runs: tuple[ComparedRun, ...]
     pairs: tuple[Pair, ...]
-    differs: tuple[Difference, ...]
+    differs: tuple[ConfigDifference, ...]
     rows: str | None
     overlay: Overlay | None = None
 
@@ -169,7 +169,7 @@ class Comparison:
 
 
 def run_labels(
-    names: Sequence[str], directories: Sequence[str], differs: Sequence[Difference]
+    names: Sequence[str], directories: Sequence[str], differs: Sequence[ConfigDifference]
 ) -> list[str]:
     """Return what to call each run: its experiment's name where all have names of their own, the
     one value of the config that differs where that is short, else the name and the directory's

@@ -16,8 +16,6 @@ import numpy as np
 from dlrun.metrics.folds import best_epoch, mean_history, moving_average
 from dlrun.metrics.names import Direction, direction
 from dlrun.registry.spelling import snake_case
-from dlrun.reports.metric_labels import LABELS
-from dlrun.reports.phase_starts import PhaseStart, phase_starts, shown_starts
 
 Curve = tuple[float, ...]
 History = Mapping[str, Sequence[float]]
@@ -387,3 +385,69 @@ def _longest(histories: Sequence[History]) -> int:
         ),
         default=0,
     )
+
+
+@dataclass(frozen=True)
+class PhaseStart:
+    """The first epoch of a phase of training, and what the phase is called."""
+
+    epoch: int
+    name: str
+
+
+def phase_starts(
+    histories: Sequence[Mapping[str, Sequence[float]]], names: Sequence[str]
+) -> tuple[PhaseStart, ...]:
+    """Return the phases that begin in the same epoch of all folds; empty without phases.
+
+    Args:
+        histories: Each fold's, with a column `phase`.
+        names: Of the phases, in order; those without are numbered.
+    """
+    columns = [[int(number) for number in history.get("phase", ())] for history in histories]
+    if not columns or not all(columns):
+        return ()
+    found = []
+    for number in dict.fromkeys(columns[0]):
+        starts = {column.index(number) + 1 if number in column else 0 for column in columns}
+        if len(starts) == 1 and 0 not in starts:
+            name = names[number - 1] if number <= len(names) else f"phase {number}"
+            found.append(PhaseStart(starts.pop(), name))
+    return tuple(found)
+
+
+def shown_starts(
+    phases: Sequence[PhaseStart], left_out: int, epochs: int
+) -> tuple[PhaseStart, ...]:
+    """Return the phases of which an epoch is shown, each from its first epoch shown.
+
+    Args:
+        phases: All of them.
+        left_out: Epochs at the beginning that are not shown.
+        epochs: Epochs of the longest training.
+    """
+    ends = [phase.epoch - 1 for phase in phases[1:]] + [epochs]
+    return tuple(
+        PhaseStart(max(phase.epoch, left_out + 1), phase.name)
+        for phase, end in zip(phases, ends, strict=True)
+        if end > left_out
+    )
+
+
+LABELS = {
+    "acc": "Accuracy",
+    "auc": "AUC",
+    "bce": "Binary crossentropy",
+    "f1_score": "F1 score",
+    "f1score": "F1 score",
+    "kl_divergence": "KL divergence",
+    "kldivergence": "KL divergence",
+    "logcosh": "Log-cosh error",
+    "mae": "MAE",
+    "mape": "MAPE",
+    "mse": "MSE",
+    "msle": "MSLE",
+    "r2_score": "R² score",
+    "r2score": "R² score",
+    "rmse": "RMSE",
+}

@@ -61,7 +61,7 @@ NOISY_SHARE = 0.02
 
 
 @dataclass(frozen=True)
-class Finding:
+class CurveFinding:
     """One thing that the curves say.
 
     Args:
@@ -128,7 +128,7 @@ def diagnose(
     baseline: float | None = None,
     asked: int | None = None,
     rows: int | None = None,
-) -> list[Finding]:
+) -> list[CurveFinding]:
     """Return what the curves say, the gravest first; empty where there is nothing to say.
 
     Args:
@@ -152,7 +152,7 @@ def diagnose(
     if not known:
         return []
     first = known[0]
-    found: list[Finding] = []
+    found: list[CurveFinding] = []
     # The loss turns by little steps, a share of rows by whole rows.
     by_loss = sorted(known, key=lambda lens: lens.metric != "loss")
     turned = next((f for lens in by_loss if (f := _overfitting(lens, rows)) is not None), None)
@@ -255,7 +255,7 @@ class _Lens:
         return float(values[epoch])
 
 
-def _diverged(history: History) -> Finding | None:
+def _diverged(history: History) -> CurveFinding | None:
     losses = list(history.get("loss", ()))
     bad = next((i for i, value in enumerate(losses) if not math.isfinite(value)), None)
     if bad is None:
@@ -266,10 +266,10 @@ def _diverged(history: History) -> Finding | None:
     if bad:
         text += f", after {figure(losses[bad - 1])} in epoch {bad}"
         figures["loss_before"] = float(losses[bad - 1])
-    return Finding("diverged", text, figures, bad + 1)
+    return CurveFinding("diverged", text, figures, bad + 1)
 
 
-def _no_signal(lens: _Lens, baseline: float | None) -> Finding | None:
+def _no_signal(lens: _Lens, baseline: float | None) -> CurveFinding | None:
     """Never better than the baseline, in any epoch of the (smoothed) curve."""
     if baseline is None or not math.isfinite(baseline):
         return None
@@ -282,10 +282,10 @@ def _no_signal(lens: _Lens, baseline: float | None) -> Finding | None:
         f"{', smoothed' if (lens.validation != lens.raw).any() else ''})"
     )
     figures = {"baseline": baseline, "best": lens.reached}
-    return Finding("no_signal", text, figures)
+    return CurveFinding("no_signal", text, figures)
 
 
-def _overfitting(lens: _Lens, rows: int | None) -> Finding | None:
+def _overfitting(lens: _Lens, rows: int | None) -> CurveFinding | None:
     """Validation has turned, while training went on."""
     best, last = lens.best, lens.epochs - 1
     if lens.training is None or lens.epochs < FEWEST_FOR_FITTING or last - best < 2:
@@ -312,7 +312,7 @@ def _overfitting(lens: _Lens, rows: int | None) -> Finding | None:
         "training_best": lens.number("training", best),
         "training_last": lens.number("training", last),
     }
-    return Finding("overfitting", text, figures, best + 2)
+    return CurveFinding("overfitting", text, figures, best + 2)
 
 
 def _noise_of_rows(cost: float, rows: int) -> float:
@@ -322,7 +322,7 @@ def _noise_of_rows(cost: float, rows: int) -> float:
     return max(FEWEST_ROWS / rows, math.sqrt(share * (1 - share) / rows))
 
 
-def _still_improving(lens: _Lens) -> Finding | None:
+def _still_improving(lens: _Lens) -> CurveFinding | None:
     """The last epochs brought more than a rest of the gain, and the last is about the best."""
     last, back = lens.epochs - 1, max(2, lens.epochs // 4)
     if last - lens.best > lens.epochs // 10:
@@ -341,10 +341,10 @@ def _still_improving(lens: _Lens) -> Finding | None:
         "validation_last": lens.number("validation", last),
         "epochs": last - before,
     }
-    return Finding("still_improving", text, figures)
+    return CurveFinding("still_improving", text, figures)
 
 
-def _underfitting(lens: _Lens) -> Finding | None:
+def _underfitting(lens: _Lens) -> CurveFinding | None:
     """Training stands still, well short of what could be learnt, and is no better than
     validation."""
     training, last = lens.training, lens.epochs - 1
@@ -366,10 +366,10 @@ def _underfitting(lens: _Lens) -> Finding | None:
         "training_last": lens.number("training", last),
         "validation_last": lens.number("validation", last),
     }
-    return Finding("underfitting", text, figures)
+    return CurveFinding("underfitting", text, figures)
 
 
-def _noisy(lens: _Lens) -> Finding | None:
+def _noisy(lens: _Lens) -> CurveFinding | None:
     values = np.asarray(lens.given[1][lens.first :], np.float64)
     if not is_noisy(values.tolist()):
         return None
@@ -380,7 +380,7 @@ def _noisy(lens: _Lens) -> Finding | None:
         f"noisy: validation {lens.metric} jumps by {figure(jump)} from one epoch to the next "
         f"({100 * jump / level:.2g}% of its value); smaller differences between epochs mean nothing"
     )
-    return Finding("noisy", text, {"jump": jump, "share": jump / level})
+    return CurveFinding("noisy", text, {"jump": jump, "share": jump / level})
 
 
 def _costs(values: Sequence[float], direction: Direction, bounded: bool) -> np.ndarray:

@@ -23,7 +23,7 @@ ABSENT = _Absent()
 
 
 @dataclass(frozen=True)
-class Difference:
+class ConfigDifference:
     """One place in which configs differ.
 
     Args:
@@ -67,7 +67,7 @@ _KINDS: dict[Key, KerasKind] = {
 """What stands under a key of the config."""
 
 
-def differences(configs: Sequence[Mapping[str, Any]]) -> list[Difference]:
+def differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDifference]:
     """Return where configs differ, in the order of the config language.
 
     Mappings are compared key by key and lists entry by entry as far as they are alike; where
@@ -76,7 +76,7 @@ def differences(configs: Sequence[Mapping[str, Any]]) -> list[Difference]:
     return list(_compare((), list(configs)))
 
 
-def told_differences(configs: Sequence[Mapping[str, Any]]) -> list[Difference]:
+def reported_differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDifference]:
     """Return the differences that a person wants to be told, without those in the name.
 
     Options of a source say nothing beside runs of another source, and an option that one protocol
@@ -106,7 +106,7 @@ UNSET: dict[Key, Any] = {
 """What is used where a config says nothing else."""
 
 
-def _is_unset(one: Difference) -> bool:
+def _is_unset(one: ConfigDifference) -> bool:
     return one.key in UNSET and all(v is ABSENT or v == UNSET[one.key] for v in one.values)
 
 
@@ -127,7 +127,7 @@ def short_names(keys: Sequence[Key]) -> list[str]:
         lengths = [length + more for length, more in zip(lengths, longer, strict=True)]
 
 
-def _compare(key: Key, values: list[Any]) -> Iterator[Difference]:
+def _compare(key: Key, values: list[Any]) -> Iterator[ConfigDifference]:
     first = values[0] if values else None
     if all(type(value) is type(first) and value == first for value in values):
         return
@@ -141,7 +141,7 @@ def _compare(key: Key, values: list[Any]) -> Iterator[Difference]:
         for index, entries in enumerate(zip(*values, strict=True)):
             yield from _compare((*key, index), list(entries))
     elif not all(value is ABSENT or value is None for value in values):
-        yield Difference(key, tuple(values))
+        yield ConfigDifference(key, tuple(values))
 
 
 def _have_common_keys(values: Sequence[Mapping[str, Any]]) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from dlrun.reports.curve_panels import INK, TICKS
 from dlrun.reports.curves import PIXELS_PER_INCH, own_style
-from dlrun.reports.graph_layout import LINE, Graph, Layout, PlacedBox, place
+from dlrun.reports.graph_layout import LINE, GraphLayout, ModelGraph, PlacedBox, place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ MOST_PIXELS = 20_000
 """Height of a PNG, at most: a longer model is drawn with fewer pixels an inch."""
 
 
-def draw_graph(graph: Graph, title: str, kind: str) -> bytes:
+def draw_graph(graph: ModelGraph, title: str, kind: str) -> bytes:
     """Return the picture.
 
     Args:
@@ -47,7 +47,7 @@ def draw_graph(graph: Graph, title: str, kind: str) -> bytes:
     return file.getvalue()
 
 
-def build_graph(layout: Layout, title: str) -> Figure:
+def build_graph(layout: GraphLayout, title: str) -> Figure:
     """Return the figure, as large as the layout is."""
     from matplotlib.figure import Figure
 

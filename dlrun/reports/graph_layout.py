@@ -40,7 +40,7 @@ STRAIGHTENING = 120
 
 
 @dataclass(frozen=True)
-class Box:
+class LayerBox:
     """One layer, model, input or output.
 
     Args:
@@ -66,7 +66,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Graph:
+class ModelGraph:
     """What is to be drawn.
 
     Args:
@@ -74,7 +74,7 @@ class Graph:
         edges: From one box to another, by their names; there is no way round in a circle.
     """
 
-    boxes: tuple[Box, ...]
+    boxes: tuple[LayerBox, ...]
     edges: tuple[tuple[str, str], ...]
 
 
@@ -82,7 +82,7 @@ class Graph:
 class PlacedBox:
     """A box with the middle of it."""
 
-    box: Box
+    box: LayerBox
     x: float
     y: float
 
@@ -108,7 +108,7 @@ class PlacedBox:
 
 
 @dataclass(frozen=True)
-class Layout:
+class GraphLayout:
     """A graph that can be drawn.
 
     Args:
@@ -125,7 +125,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _GraphRows:
     """Boxes, and the places where edges pass, by row.
 
     Args:
@@ -141,7 +141,7 @@ class _Rows:
     paths: list[list[object]]
 
 
-def place(graph: Graph) -> Layout:
+def place(graph: ModelGraph) -> GraphLayout:
     """Return where every box and edge goes; a function of the graph alone.
 
     Raises:
@@ -164,7 +164,7 @@ def place(graph: Graph) -> Layout:
     lines = tuple(_line(path, placed, xs, number, tops, bottoms) for path in rows.paths)
     right = max((x for line in lines for x, _ in line), default=0.0)
     right = max([right, *(box.right for box in placed.values())])
-    return Layout(tuple(placed[box.name] for box in graph.boxes), lines, right, bottoms[-1])
+    return GraphLayout(tuple(placed[box.name] for box in graph.boxes), lines, right, bottoms[-1])
 
 
 def crossings(rows: Sequence[Sequence[object]], below: Mapping[object, Sequence[object]]) -> int:
@@ -179,7 +179,7 @@ def crossings(rows: Sequence[Sequence[object]], below: Mapping[object, Sequence[
     return count
 
 
-def leads_in_a_circle(graph: Graph) -> bool:
+def leads_in_a_circle(graph: ModelGraph) -> bool:
     """Whether some edges lead back to where they began."""
     names = [box.name for box in graph.boxes]
     return len(_in_sequence(names, graph.edges)) < len(names)
@@ -218,7 +218,7 @@ def _row_numbers(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict
     return rows
 
 
-def _in_rows(numbers: Mapping[str, int], edges: Sequence[tuple[str, str]]) -> _Rows:
+def _in_rows(numbers: Mapping[str, int], edges: Sequence[tuple[str, str]]) -> _GraphRows:
     rows: list[list[object]] = [[] for _ in range(max(numbers.values()) + 1)]
     for name, number in numbers.items():
         rows[number].append(name)
@@ -233,10 +233,10 @@ def _in_rows(numbers: Mapping[str, int], edges: Sequence[tuple[str, str]]) -> _R
             above[other].append(one)
             below[one].append(other)
         paths.append(path)
-    return _Rows(rows, above, below, paths)
+    return _GraphRows(rows, above, below, paths)
 
 
-def _put_in_order(rows: _Rows) -> None:
+def _put_in_order(rows: _GraphRows) -> None:
     """Order each row by the mean places of its neighbours, and keep the orders that cross least."""
     best, fewest = [list(row) for row in rows.rows], crossings(rows.rows, rows.below)
     for sweep in range(SWEEPS):
@@ -256,7 +256,7 @@ def _put_in_order(rows: _Rows) -> None:
     rows.rows[:] = best
 
 
-def _columns(rows: _Rows, boxes: Mapping[str, Box]) -> dict[object, float]:
+def _columns(rows: _GraphRows, boxes: Mapping[str, LayerBox]) -> dict[object, float]:
     """The x of every box and lane: near its neighbours, in the order of its row."""
     widths = {
         name: boxes[name].width if isinstance(name, str) else LANE
@@ -290,7 +290,7 @@ def _columns(rows: _Rows, boxes: Mapping[str, Box]) -> dict[object, float]:
     return {name: x - left for name, x in xs.items()}
 
 
-def _weight(rows: _Rows, one: object, other: object) -> float:
+def _weight(rows: _GraphRows, one: object, other: object) -> float:
     """How much the edge between two neighbours shall be straight."""
     upper, lower = (one, other) if other in rows.below[one] else (other, one)
     if not isinstance(upper, str) and not isinstance(lower, str):
@@ -322,7 +322,7 @@ def _apart(
     return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
 
 
-def _heights(rows: _Rows, boxes: Mapping[str, Box]) -> tuple[list[float], list[float]]:
+def _heights(rows: _GraphRows, boxes: Mapping[str, LayerBox]) -> tuple[list[float], list[float]]:
     """The upper and lower side of each row."""
     tops, bottoms, end = list[float](), list[float](), 0.0
     for row in rows.rows:

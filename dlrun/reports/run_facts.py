@@ -9,7 +9,7 @@ from typing import Any
 
 from dlrun.metrics.formatting import duration, figure, figure_with_spread
 from dlrun.reports.run_table import ends_text
-from dlrun.reports.summary import Line
+from dlrun.reports.summary import SummaryLine
 from dlrun.store.run_list import RunEntry
 from dlrun.text import ordinal
 
@@ -17,21 +17,21 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Section:
+class FactGroup:
     """Some lines under a heading; a line without a label is a sentence or a line of YAML."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[SummaryLine, ...]
 
 
-def run_sections(
+def fact_groups(
     entry: RunEntry,
     data: Facts,
     result: Facts,
     looks: Sequence[Facts],
     config: str,
     notices: Sequence[str] = (),
-) -> list[Section]:
+) -> list[FactGroup]:
     """Return what is known of a run beside its summary; what is not known gets no line.
 
     Args:
@@ -47,10 +47,10 @@ def run_sections(
         ("data", _data_lines(data)),
         ("engine", _engine_lines(entry.facts)),
         ("test data", _look_lines(data, looks)),
-        ("config", [Line("", line) for line in config.splitlines()]),
-        ("damaged", [Line("", notice) for notice in notices]),
+        ("config", [SummaryLine("", line) for line in config.splitlines()]),
+        ("damaged", [SummaryLine("", notice) for notice in notices]),
     ]
-    return [Section(title, tuple(lines)) for title, lines in sections if lines]
+    return [FactGroup(title, tuple(lines)) for title, lines in sections if lines]
 
 
 def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
@@ -90,7 +90,7 @@ def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
     return lines | {name: str(version) for name, version in packages.items()}
 
 
-def _run_lines(entry: RunEntry) -> list[Line]:
+def _run_lines(entry: RunEntry) -> list[SummaryLine]:
     facts, git = entry.facts, entry.facts.get("git") or {}
     commit = str(git.get("commit") or "")[:10]
     texts = {
@@ -104,7 +104,7 @@ def _run_lines(entry: RunEntry) -> list[Line]:
     return _lines(texts)
 
 
-def _data_lines(data: Facts) -> list[Line]:
+def _data_lines(data: Facts) -> list[SummaryLine]:
     splits = data.get("splits") or {}
     rows = {name: facts.get("rows") for name, facts in splits.items()}
     texts = {
@@ -131,7 +131,7 @@ def _spread(counts: Sequence[int]) -> str:
     return str(least) if least == most else f"{least} to {most}"
 
 
-def _engine_lines(facts: Facts) -> list[Line]:
+def _engine_lines(facts: Facts) -> list[SummaryLine]:
     packages = facts.get("packages") or {}
     backend = str(facts.get("backend") or "")
     version = packages.get(backend) or packages.get(f"{backend}-cpu") or ""
@@ -148,10 +148,10 @@ def _engine_lines(facts: Facts) -> list[Line]:
     )
 
 
-def _look_lines(data: Facts, looks: Sequence[Facts]) -> list[Line]:
+def _look_lines(data: Facts, looks: Sequence[Facts]) -> list[SummaryLine]:
     if not looks:
         exists = (data.get("test") or {}).get("exists")
-        return [Line("", "not looked at")] if exists else []
+        return [SummaryLine("", "not looked at")] if exists else []
     lines = []
     for look in looks:
         score = look.get("score") or {}
@@ -159,7 +159,7 @@ def _look_lines(data: Facts, looks: Sequence[Facts]) -> list[Line]:
         text += f" on {_text(look.get('rows'))} rows"
         if isinstance(number := look.get("look"), int):
             text += f", {ordinal(number)} look at this test set"
-        lines.append(Line(str(look.get("time", "")), text))
+        lines.append(SummaryLine(str(look.get("time", "")), text))
     return lines
 
 
@@ -189,5 +189,5 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _lines(texts: Mapping[str, str]) -> list[Line]:
-    return [Line(label, text) for label, text in texts.items() if text]
+def _lines(texts: Mapping[str, str]) -> list[SummaryLine]:
+    return [SummaryLine(label, text) for label, text in texts.items() if text]

@@ -9,11 +9,11 @@ from typing import Any
 from dlrun.metrics.formatting import duration, figure, figure_range, steady_figure
 from dlrun.reports.columns import Column, fitted, shortened_apart
 from dlrun.reports.differences import (
-    Difference,
+    ConfigDifference,
     differences,
+    reported_differences,
     short_names,
     sources_differ,
-    told_differences,
 )
 from dlrun.reports.summary import part_of_folds
 from dlrun.store.run_list import RunEntry
@@ -83,7 +83,7 @@ def run_table(entries: Sequence[RunEntry]) -> RunTable:
     )
 
 
-def config_differences(entries: Sequence[RunEntry]) -> list[Difference]:
+def config_differences(entries: Sequence[RunEntry]) -> list[ConfigDifference]:
     """Return what differs between the configs of runs, their names left out.
 
     A run whose config is not known counts for nothing.
@@ -159,7 +159,7 @@ def _config_columns(entries: Sequence[RunEntry]) -> list[Column]:
     """What differs between the configs. What is hardly ever sought comes last."""
     known = [index for index, entry in enumerate(entries) if entry.config]
     configs = [entries[index].config for index in known]
-    found = [one for one in told_differences(configs) if one.key != _PROTOCOL]
+    found = [one for one in reported_differences(configs) if one.key != _PROTOCOL]
     mixed = sources_differ(configs)
     # What the runs of one experiment vary stands in the order of the config.
     found.sort(key=lambda one: (one.key in _SELDOM_SOUGHT, _place(one) if mixed else 0))
@@ -196,7 +196,7 @@ MOST_OF_MIXED = 3
 sources of data."""
 
 
-def _place(difference: Difference) -> int:
+def _place(difference: ConfigDifference) -> int:
     starts = [difference.key[: len(key)] == key for key in _SOUGHT]
     return starts.index(True) if any(starts) else len(starts)
 

@@ -15,14 +15,14 @@ from dlrun.metrics.formatting import (
     figure_with_spread,
     percent,
 )
-from dlrun.reports.looks import look_sentence, looks_before
+from dlrun.text import ordinal
 
 NOTE = "note"
 """Label of a line with something that the user should know."""
 
 
 @dataclass(frozen=True)
-class Line:
+class SummaryLine:
     """One line: what it is about, and what there is to say."""
 
     label: str
@@ -39,7 +39,7 @@ class Summary:
             worse (False); None where nobody can tell.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[SummaryLine, ...]
     beats_baseline: bool | None
 
     def text(self) -> str:
@@ -89,13 +89,15 @@ def run_summary(
         "next": next_command,
     }
     lines = tuple(
-        Line(label, text) for label, text in _with_diagnosis(texts, result) if text is not None
+        SummaryLine(label, text)
+        for label, text in _with_diagnosis(texts, result)
+        if text is not None
     )
     lines = _with_notes(lines, result.get("findings") or (), before="run")
     return Summary(lines, verdict.get("beats_baseline"))
 
 
-def look_summary(facts: Mapping[str, Any], where: str) -> Summary:
+def evaluation_summary(facts: Mapping[str, Any], where: str) -> Summary:
     """Summarise a look at the test data.
 
     Args:
@@ -113,11 +115,11 @@ def look_summary(facts: Mapping[str, Any], where: str) -> Summary:
         "verdict": verdict.get("text"),
         "measures": "  ".join(others) or None,
         "findings": findings_text(facts.get("open_findings")),
-        "look": look_sentence(facts["look"], facts["runs_before"]),
-        "before it": looks_before(facts.get("looks_before") or ()),
+        "look": test_evaluation_sentence(facts["look"], facts["runs_before"]),
+        "before it": earlier_evaluations(facts.get("looks_before") or ()),
         "written to": where,
     }
-    lines = tuple(Line(label, text) for label, text in texts.items() if text is not None)
+    lines = tuple(SummaryLine(label, text) for label, text in texts.items() if text is not None)
     lines = _with_notes(lines, facts["findings"], before="look")
     return Summary(lines, verdict.get("beats_baseline"))
 
@@ -129,13 +131,15 @@ def advice(result: Mapping[str, Any]) -> Summary:
     Args:
         result: Holds `diagnosis` and `suggestions`, as `result.json` does.
     """
-    return Summary(tuple(Line(label, text) for label, text in _advice(result)), None)
+    return Summary(tuple(SummaryLine(label, text) for label, text in _advice(result)), None)
 
 
-def _with_notes(lines: Sequence[Line], notes: Sequence[str], before: str) -> tuple[Line, ...]:
+def _with_notes(
+    lines: Sequence[SummaryLine], notes: Sequence[str], before: str
+) -> tuple[SummaryLine, ...]:
     """The lines with what the user should know: above where the run is and what comes next."""
     place = [line.label for line in lines].index(before)
-    return (*lines[:place], *(Line(NOTE, note) for note in notes), *lines[place:])
+    return (*lines[:place], *(SummaryLine(NOTE, note) for note in notes), *lines[place:])
 
 
 def _with_diagnosis(
@@ -298,3 +302,67 @@ def _quantity(spread: Mapping[str, Any], unit: str | None) -> str:
     value = spread.get("value")
     text = figure(None) if value is None else figure_with_spread(value, spread.get("std"))
     return f"{text} {unit}" if unit else text
+
+
+NAMED = 3
+"""Earlier looks that are named at most, the newest."""
+
+
+def test_evaluation_sentence(number: int, runs_before: int) -> str:
+    """Return `third look at this test set; validation chose among 14 runs before it`, or that no
+    other run was there to choose from.
+
+    Args:
+        number: Which look at these test rows it is, by any run, from 1.
+        runs_before: Finished runs on the same data that validation chose among before.
+    """
+    sentence = f"{ordinal(number)} look at this test set"
+    if runs_before == 1:
+        sentence += "; validation had no other run to choose from"
+    elif runs_before:
+        sentence += f"; validation chose among {runs_before} runs before it"
+    if number > 1:
+        sentence += "; who chooses between looks gets a score that flatters"
+    return sentence
+
+
+def earlier_evaluations(looks: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return `20261121-101530-a-3f2a (accuracy 0.91), ...`: who looked before, the newest first;
+    None where nobody did.
+
+    Args:
+        looks: `run`, `metric` and `score` of each, oldest first.
+    """
+    shown = [
+        f"{look['run']} ({look['metric']} {figure(look['score'])})"
+        for look in reversed(looks[-NAMED:])
+    ]
+    if len(looks) > NAMED:
+        shown.append(f"and {len(looks) - NAMED} more")
+    return ", ".join(shown) or None
+
+
+LEAST_SECONDS = 0.05
+"""Stages that took less are left out, the training itself aside."""
+
+
+def computed_lines(run: Mapping[str, Any], seconds: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return labels and texts: engine with its reason, XLA, device, and seconds by stage.
+
+    Args:
+        run: What `run.json` holds.
+        seconds: By stage, in the order in which they began.
+    """
+    engine = run["engine"]
+    devices = ", ".join(str(device) for device in run["devices"])
+    stages = [
+        f"{name} {duration(spent)}"
+        for name, spent in seconds.items()
+        if spent >= LEAST_SECONDS or name == "training"
+    ]
+    return [
+        ("engine", f"{engine['name']} ({engine['reason']})"),
+        ("XLA", "on" if engine["xla"] else "off"),
+        ("device", f"{devices} with {run['backend']}, {run['dtype_policy']}"),
+        ("time", ", ".join(stages)),
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from dlrun.reports.differences import Difference, differences
+from dlrun.reports.differences import ConfigDifference, differences
 from dlrun.workflows.scored_run import ScoredRun
 
 MOST_NAMED = 3
@@ -96,12 +96,12 @@ def _same_targets(first: ScoredRun, second: ScoredRun) -> bool:
     return np.array_equal(first.predictions["targets"], second.predictions["targets"])
 
 
-def _differing(first: ScoredRun, second: ScoredRun, keys: Sequence[str]) -> list[Difference]:
+def _differing(first: ScoredRun, second: ScoredRun, keys: Sequence[str]) -> list[ConfigDifference]:
     found = differences([first.entry.config, second.entry.config])
     return [one for one in found if one.key[0] in keys and one.key != ("evaluation", "score")]
 
 
-def _named(found: Sequence[Difference]) -> str:
+def _named(found: Sequence[ConfigDifference]) -> str:
     texts = [f"{one.name} {' against '.join(one.texts())}" for one in found[:MOST_NAMED]]
     more = [f"and {len(found) - MOST_NAMED} more"] if len(found) > MOST_NAMED else []
     return ", ".join(texts + more)

@@ -17,7 +17,7 @@ from dlrun.metrics.comparison import Difference as ScoreDifference
 from dlrun.metrics.comparison import compare_folds, compare_on_rows, holm
 from dlrun.metrics.intervals import LEVEL
 from dlrun.reports.comparison import ComparedRun, Comparison, Pair, run_labels
-from dlrun.reports.differences import sources_differ, told_differences
+from dlrun.reports.differences import reported_differences, sources_differ
 from dlrun.reports.overlay_facts import Overlay, overlay_facts
 from dlrun.store.atomic import write_bytes, write_once
 from dlrun.store.run_directory import RunDirectory
@@ -63,7 +63,7 @@ def compare(
     if twice := [name for name in directories if directories.count(name) > 1]:
         raise UsageError(f"the run {twice[0]} is given twice")
     configs = [one.entry.config for one in scored]
-    differs = tuple(told_differences(configs))
+    differs = tuple(reported_differences(configs))
     if len(scored) == 2 and sources_differ(configs):
         # Nothing else is of use where the two answer different questions.
         differs = tuple(one for one in differs if one.key[0] == "dataset")

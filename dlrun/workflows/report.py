@@ -9,7 +9,7 @@ from pathlib import Path
 from dlrun.errors import RunError, UsageError
 from dlrun.reports.comparison import Comparison
 from dlrun.reports.html.page import report_page
-from dlrun.reports.html.record import read_record
+from dlrun.reports.run_record import read_run_record
 from dlrun.store.atomic import as_bytes, write_once, write_text
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.compare import MOST_RUNS, compare
@@ -75,7 +75,7 @@ def write_report(
     if len(set(names)) < len(names):
         again = next(path for path in names if names.count(path) > 1)
         raise UsageError(f"the run {again.name} is given twice")
-    records = [read_record(directory) for directory in directories]
+    records = [read_run_record(directory) for directory in directories]
     page = report_page(records, _compared(names, trust_plugins))
     if output is not None:
         write_text(Path(output), page)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import RunError
-from dlrun.reports.differences import Difference, differences
-from dlrun.reports.run_facts import Facts, Section, result_lines, run_sections
-from dlrun.reports.summary import Line, Summary, run_summary
+from dlrun.reports.differences import ConfigDifference, differences
+from dlrun.reports.run_facts import FactGroup, Facts, fact_groups, result_lines
+from dlrun.reports.summary import Summary, SummaryLine, run_summary
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import RunEntry, read_entry
 from dlrun.text import display_path
@@ -33,7 +33,7 @@ class ShownRun:
 
     entry: RunEntry
     summary: Summary
-    sections: tuple[Section, ...]
+    sections: tuple[FactGroup, ...]
     result: Facts
     data: Facts
     looks: tuple[Facts, ...]
@@ -65,7 +65,7 @@ class RunDiff:
     """
 
     names: tuple[str, str]
-    config: tuple[Difference, ...]
+    config: tuple[ConfigDifference, ...]
     lines: tuple[tuple[str, str, str], ...]
     next_command: str
 
@@ -105,7 +105,7 @@ def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
     except RunError as error:
         config = ""
         notices.append(str(error))
-    sections = run_sections(entry, data, result, looks, config, notices)
+    sections = fact_groups(entry, data, result, looks, config, notices)
     return ShownRun(entry, summary, tuple(sections), result, data, tuple(looks))
 
 
@@ -155,9 +155,9 @@ def _whole(directory: RunDirectory) -> RunEntry:
 
 def _unscored(entry: RunEntry, where: str) -> Summary:
     """What there is to say of a run without a result."""
-    lines = [Line("status", entry.status), Line("run", where)]
+    lines = [SummaryLine("status", entry.status), SummaryLine("run", where)]
     if error := entry.facts.get("error"):
-        lines.insert(1, Line("error", str(error)))
+        lines.insert(1, SummaryLine("error", str(error)))
     return Summary(tuple(lines), None)
 
 

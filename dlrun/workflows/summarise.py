@@ -13,7 +13,7 @@ from dlrun.config.schema import Config
 from dlrun.errors import RunError
 from dlrun.models.summary import LayerFacts, ModelSummary, Shape, summary_of
 from dlrun.protocols.protocol import Protocol
-from dlrun.reports.graph_layout import Box, Graph, leads_in_a_circle
+from dlrun.reports.graph_layout import LayerBox, ModelGraph, leads_in_a_circle
 from dlrun.store.atomic import write_bytes
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import start_backend
@@ -123,7 +123,7 @@ def draw_model(shown: ShownModel, file: Path) -> None:
     write_bytes(file, draw_graph(graph_of(shown.summary), shown.title, kind))
 
 
-def graph_of(summary: ModelSummary) -> Graph:
+def graph_of(summary: ModelSummary) -> ModelGraph:
     """Return the layers of a model as boxes with their shapes, and what goes where.
 
     A layer that is used several times is one box, unless what it gives leads back to it: then
@@ -133,9 +133,9 @@ def graph_of(summary: ModelSummary) -> Graph:
     return _graph(summary, apart=True) if leads_in_a_circle(graph) else graph
 
 
-def _graph(summary: ModelSummary, *, apart: bool) -> Graph:
+def _graph(summary: ModelSummary, *, apart: bool) -> ModelGraph:
     by_name = {layer.name: layer for layer in summary.layers}
-    boxes, edges = list[Box](), list[tuple[str, str]]()
+    boxes, edges = list[LayerBox](), list[tuple[str, str]]()
     for layer in summary.layers:
         boxes.append(_box(layer, by_name, summary.outputs))
         for number, (call, uses) in enumerate(zip(layer.calls, layer.uses, strict=True)):
@@ -145,9 +145,9 @@ def _graph(summary: ModelSummary, *, apart: bool) -> Graph:
                 for source, use in zip(call, uses, strict=True)
             ]
             if name != layer.name:
-                again = Box(name, (layer.name, f"used again ({number + 1})"), boxes[-1].kind)
+                again = LayerBox(name, (layer.name, f"used again ({number + 1})"), boxes[-1].kind)
                 boxes.append(again)
-    return Graph(tuple(boxes), tuple(dict.fromkeys(edges)))
+    return ModelGraph(tuple(boxes), tuple(dict.fromkeys(edges)))
 
 
 def _use(name: str, number: int) -> str:
@@ -204,10 +204,10 @@ def _trainable(layer: LayerFacts) -> str | None:
     return f"{layer.trainable:,}"
 
 
-def _box(layer: LayerFacts, by_name: Mapping[str, LayerFacts], outputs: Sequence[str]) -> Box:
+def _box(layer: LayerFacts, by_name: Mapping[str, LayerFacts], outputs: Sequence[str]) -> LayerBox:
     given = ", ".join(map(shape_text, layer.outputs))
     if not layer.calls:
-        return Box(layer.name, (layer.name, f"input {given}"), "input")
+        return LayerBox(layer.name, (layer.name, f"input {given}"), "input")
     taken = [
         _shapes_text([by_name[name].outputs[0] for name in call if name in by_name])
         for call in layer.calls
@@ -220,7 +220,7 @@ def _box(layer: LayerFacts, by_name: Mapping[str, LayerFacts], outputs: Sequence
         lines.append(f"{inside}{layer.parameters:,} parameters{frozen}")
     if layer.name in outputs:
         lines.append("output")
-    return Box(layer.name, tuple(lines), "model" if layer.layers else "layer")
+    return LayerBox(layer.name, tuple(lines), "model" if layer.layers else "layer")
 
 
 def _shapes_text(shapes: Sequence[Shape]) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlrun.reports.html.sections.repeating import _changes
-from dlrun.reports.looks import looks_before
-from dlrun.reports.run_facts import run_sections
+from dlrun.reports.html.setup import _changes
+from dlrun.reports.run_facts import fact_groups
 from dlrun.reports.run_table import run_table
 from dlrun.reports.suggestions import suggest
-from dlrun.reports.summary import run_summary
+from dlrun.reports.summary import earlier_evaluations, run_summary
 from dlrun.store.run_list import RunEntry
 
 SCORE = {"name": "accuracy", "direction": "max", "value": 0.65, "std": None, "folds": [0.65]}
@@ -54,7 +53,7 @@ def test_rows_that_callbacks_watch_are_no_fold_and_growing_folds_are_a_range() -
         for part, rows in (("train", train), ("validation", 66), ("inner_validation", 9))
     }
     entry = RunEntry(Path("runs/x"), "finished", {})
-    (data,) = (s for s in run_sections(entry, {"splits": splits}, {}, [], "") if s.title == "data")
+    (data,) = (s for s in fact_groups(entry, {"splits": splits}, {}, [], "") if s.title == "data")
     assert [line.text for line in data.lines] == [
         "56 to 320 to train, 66 to validate in each of 3 folds"
     ]
@@ -62,8 +61,8 @@ def test_rows_that_callbacks_watch_are_no_fold_and_growing_folds_are_a_range() -
 
 def test_earlier_looks_are_named_the_newest_first() -> None:
     looks = [{"run": f"run-{k}", "metric": "mae", "score": k} for k in range(5)]
-    assert looks_before(looks) == "run-4 (mae 4), run-3 (mae 3), run-2 (mae 2), and 2 more"
-    assert looks_before([]) is None
+    assert earlier_evaluations(looks) == "run-4 (mae 4), run-3 (mae 3), run-2 (mae 2), and 2 more"
+    assert earlier_evaluations([]) is None
 
 
 def test_a_rate_far_above_the_default_goes_back_to_it() -> None:

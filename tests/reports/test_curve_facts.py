@@ -11,6 +11,7 @@ from dlrun.reports.curve_facts import (
     Best,
     FitPanel,
     FoldsPanel,
+    PhaseStart,
     curve_direction,
     dwarfing_epochs,
     facts_from_table,
@@ -20,7 +21,6 @@ from dlrun.reports.curve_facts import (
     metric_label,
     smoothing_factor,
 )
-from dlrun.reports.phase_starts import PhaseStart
 
 NAN = float("nan")
 HISTORY = {

@@ -14,10 +14,9 @@ import pytest
 from matplotlib.colors import same_color
 from PIL import Image
 
-from dlrun.reports.curve_facts import CurveFacts, fit_facts, folds_facts
+from dlrun.reports.curve_facts import CurveFacts, PhaseStart, fit_facts, folds_facts
 from dlrun.reports.curve_panels import BLUE, epoch_ticks
 from dlrun.reports.curves import build_figure, draw_run_curves, own_style, save_figure
-from dlrun.reports.phase_starts import PhaseStart
 from dlrun.store.training_folder import TrainingFolder
 
 NAN = float("nan")
@@ -123,7 +122,7 @@ def test_dots_of_500_epochs_do_not_touch():
     figure.draw_without_rendering()
     axes = figure.axes[0]
     (dots,) = [line for line in axes.lines if str(line.get_label()).startswith("training")]
-    assert dots.get_label() == "training (every 3rd epoch)"
+    assert dots.get_label() == "training (every third epoch)"
     apart = axes.bbox.width * 72 / figure.dpi / np.ptp(axes.get_xlim())
     assert len(dots.get_xdata()) == 500
     assert dots.get_markevery() * apart > dots.get_markersize() > 1.5

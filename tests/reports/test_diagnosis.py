@@ -16,7 +16,7 @@ from dlrun.config.load import load_config
 from dlrun.metrics.folds import moving_average
 from dlrun.metrics.formatting import figure
 from dlrun.reports.curve_facts import smoothing_factor
-from dlrun.reports.diagnosis import Finding, diagnose, diagnosis_facts
+from dlrun.reports.diagnosis import CurveFinding, diagnose, diagnosis_facts
 from dlrun.reports.suggestions import suggest
 from dlrun.reports.summary import run_summary
 
@@ -36,11 +36,13 @@ def turning(start: float, best: float, end: float, at: int, epochs: int) -> list
     return [*map(float, down), *map(float, np.linspace(best, end, epochs - at + 1)[1:])]
 
 
-def kinds(findings: Sequence[Finding]) -> list[str]:
+def kinds(findings: Sequence[CurveFinding]) -> list[str]:
     return [finding.kind for finding in findings]
 
 
-def of_loss(training: Sequence[float], validation: Sequence[float], **given: Any) -> list[Finding]:
+def of_loss(
+    training: Sequence[float], validation: Sequence[float], **given: Any
+) -> list[CurveFinding]:
     history = {"loss": list(training), "val_loss": list(validation)}
     return diagnose([history], "loss", "min", **{"asked": len(validation), **given})
 

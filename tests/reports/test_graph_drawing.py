@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from dlrun.reports.graph_drawing import build_graph, draw_graph
-from dlrun.reports.graph_layout import LANE, Box, Graph, Layout, PlacedBox, place
+from dlrun.reports.graph_layout import LANE, GraphLayout, LayerBox, ModelGraph, PlacedBox, place
 
 GRAPHS = {
     "chain": "a>b b>c c>d",
@@ -28,13 +28,13 @@ GRAPHS = {
 }
 
 
-def graph(text: str) -> Graph:
+def graph(text: str) -> ModelGraph:
     edges = tuple((one, other) for one, other in (edge.split(">") for edge in text.split()))
     names = dict.fromkeys(itertools.chain(*edges))
-    return Graph(tuple(Box(name, (name, "Dense", "(8) → (4)")) for name in names), edges)
+    return ModelGraph(tuple(LayerBox(name, (name, "Dense", "(8) → (4)")) for name in names), edges)
 
 
-def check(layout: Layout) -> None:
+def check(layout: GraphLayout) -> None:
     """No boxes overlap, all lines lead downwards and none runs through a box."""
     for one, other in itertools.combinations(layout.boxes, 2):
         beside = one.right < other.left or other.right < one.left
@@ -55,7 +55,7 @@ def inside(box: PlacedBox, x: float, y: float) -> bool:
     return box.left - near < x < box.right + near and box.top < y < box.bottom
 
 
-def crossed(layout: Layout) -> int:
+def crossed(layout: GraphLayout) -> int:
     """How often two lines change sides between the same two heights."""
     pieces = [piece for points in layout.edges for piece in itertools.pairwise(points)]
     count = 0
@@ -90,10 +90,10 @@ def test_an_edge_ends_where_its_boxes_are() -> None:
 def test_any_graph_without_circles_has_its_place(count: int, draw: random.Random) -> None:
     pairs = itertools.combinations(range(count), 2)
     edges = tuple((str(one), str(other)) for one, other in pairs if draw.random() < 0.3)
-    boxes = tuple(Box(str(n), ("x" * draw.randint(1, 30),)) for n in range(count))
-    layout = place(Graph(boxes, edges))
+    boxes = tuple(LayerBox(str(n), ("x" * draw.randint(1, 30),)) for n in range(count))
+    layout = place(ModelGraph(boxes, edges))
     check(layout)
-    assert place(Graph(boxes, edges)) == layout
+    assert place(ModelGraph(boxes, edges)) == layout
 
 
 def test_a_circle_is_refused() -> None:
@@ -105,8 +105,8 @@ def test_a_box_is_as_wide_as_its_text() -> None:
     """Measured by matplotlib, which the layout does without."""
     names = ("block5_conv1", "global_average_pooling2d", "mobilenetv2_0.35_96", "MMMM")
     text = "(16, 16, 32), (16, 16, 32) → (16, 16, 32)"
-    boxes = tuple(Box(name, (name, text[: 4 * i], "1,234")) for i, name in enumerate(names))
-    layout = place(Graph(boxes, ()))
+    boxes = tuple(LayerBox(name, (name, text[: 4 * i], "1,234")) for i, name in enumerate(names))
+    layout = place(ModelGraph(boxes, ()))
     figure = build_graph(layout, "model")
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
@@ -133,5 +133,7 @@ def test_pictures_hold_every_name_and_are_always_the_same() -> None:
 def test_a_long_model_fits_into_a_picture() -> None:
     names = [f"layer_{number}" for number in range(160)]
     edges = tuple(itertools.pairwise(names))
-    png = draw_graph(Graph(tuple(Box(n, (n, "Conv2D")) for n in names), edges), "long", "png")
+    png = draw_graph(
+        ModelGraph(tuple(LayerBox(n, (n, "Conv2D")) for n in names), edges), "long", "png"
+    )
     assert Image.open(BytesIO(png)).height <= 20_000

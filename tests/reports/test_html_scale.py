@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dlrun.reports.html.plot import Plot, sampled
 from dlrun.reports.html.scale import linear, logarithmic, shares, spanning
-from dlrun.reports.html.yaml_marks import marked_yaml
+from dlrun.reports.html.setup import marked_yaml
 
 NUMBERS = st.lists(
     st.one_of(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from stored_runs import stored_run
 
-from dlrun.reports.series_facts import over_time
+from dlrun.reports.series import over_time
 from dlrun.workflows.report import report
 
 SERIES = "{source: timeseries, lookback: 10, delay: 3, target: y}"

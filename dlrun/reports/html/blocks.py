@@ -9,7 +9,7 @@ from typing import ClassVar
 from markupsafe import Markup
 
 from dlrun.reports.html.plot import Figure
-from dlrun.reports.html.record import Finding
+from dlrun.reports.run_record import RunFinding
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Bullets:
 
 
 @dataclass(frozen=True)
-class Findings:
+class FindingList:
     """What the user should know, with reasons."""
 
     kind: ClassVar[str] = "findings"
-    findings: tuple[Finding, ...]
+    findings: tuple[RunFinding, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Table:
+class PageTable:
     """Rows below the names of their columns; the first column names the row.
 
     Args:
@@ -156,11 +156,22 @@ class Cards:
     form: str
 
 
-Block = Prose | Bullets | Findings | Figures | Table | Matrix | Definitions | Code | Advice | Cards
+Block = (
+    Prose
+    | Bullets
+    | FindingList
+    | Figures
+    | PageTable
+    | Matrix
+    | Definitions
+    | Code
+    | Advice
+    | Cards
+)
 
 
 @dataclass(frozen=True)
-class Section:
+class PageSection:
     """One part of the page.
 
     Args:

@@ -10,7 +10,7 @@ from markupsafe import escape
 from dlrun.metrics.calibration import Calibration
 from dlrun.metrics.formatting import figure, percent
 from dlrun.metrics.ranking import RankingCurves
-from dlrun.reports.html.plot import Figure, Key, Plot, svg
+from dlrun.reports.html.plot import Figure, LegendKey, Plot, svg
 from dlrun.reports.html.scale import shares
 from dlrun.text import shortened
 
@@ -35,7 +35,7 @@ def roc_figure(curves: RankingCurves, name: str) -> Figure:
     return Figure(
         plot.svg(),
         title="ROC",
-        keys=(Key("line validation", "model"), Key("best", "guessing")),
+        keys=(LegendKey("line validation", "model"), LegendKey("best", "guessing")),
         note=f"Area under the curve {figure(curves.area)}: the chance that a row of {name} is "
         "ranked above one that is not.",
     )
@@ -61,7 +61,7 @@ def precision_recall_figure(curves: RankingCurves, name: str) -> Figure:
     return Figure(
         plot.svg(),
         title="Precision and recall",
-        keys=(Key("line validation", "model"), Key("best", "guessing")),
+        keys=(LegendKey("line validation", "model"), LegendKey("best", "guessing")),
         note=f"Average precision {figure(curves.average_precision)}; guessing gives "
         f"{figure(curves.share)}, the share of {name}.",
     )
@@ -92,7 +92,10 @@ def reliability_figure(facts: Calibration, about: str) -> Figure:
         plot.dots([part.said], [part.seen], "model", radius=radius)
     return Figure(
         plot.svg(),
-        keys=(Key("dot model", "rows in a tenth of the range"), Key("best", "as it should be")),
+        keys=(
+            LegendKey("dot model", "rows in a tenth of the range"),
+            LegendKey("best", "as it should be"),
+        ),
         note=f"Expected calibration error {figure(facts.error)}: so far from the truth the "
         f"probabilities are on average, over {facts.rows:,} rows. Larger dots are more rows.",
     )

@@ -9,13 +9,13 @@ from dlrun.metrics.formatting import duration, figure, figure_with_spread
 from dlrun.reports.comparison import Comparison, Pair
 from dlrun.reports.curve_panels import epoch_ticks
 from dlrun.reports.differences import differences, short_names
-from dlrun.reports.html.blocks import Block, Figures, Prose, Section, Table
-from dlrun.reports.html.plot import Figure, Key, Plot
-from dlrun.reports.html.record import Record
+from dlrun.reports.html.blocks import Block, Figures, PageSection, PageTable, Prose
+from dlrun.reports.html.headline import protocol_of
+from dlrun.reports.html.plot import Figure, LegendKey, Plot
 from dlrun.reports.html.scale import at_ticks, linear, logarithmic
-from dlrun.reports.html.score_charts import Mark, score_figure
-from dlrun.reports.html.sections.headline import protocol_of
 from dlrun.reports.overlay_facts import Overlay, OverlayPanel, smoothed
+from dlrun.reports.result_charts import ScoreMark, score_figure
+from dlrun.reports.run_record import RunRecord
 
 MOST_DIFFERENCES = 40
 NOTHING = "–"
@@ -23,7 +23,7 @@ COLOURS = 6
 """Runs that have a colour of their own; those after them come again in dashes."""
 
 
-def comparison_section(records: Sequence[Record], compared: Comparison | None) -> Section:
+def comparison_section(records: Sequence[RunRecord], compared: Comparison | None) -> PageSection:
     """Return the part of the page that stands before the runs.
 
     Args:
@@ -44,16 +44,16 @@ def comparison_section(records: Sequence[Record], compared: Comparison | None) -
     if compared is not None and comparable:
         blocks.append(_pairs(compared.pairs))
     blocks += _differences(records, labels)
-    return Section("comparison", "Comparison", blocks)
+    return PageSection("comparison", "Comparison", blocks)
 
 
-def run_names(records: Sequence[Record], compared: Comparison | None) -> list[str]:
+def run_names(records: Sequence[RunRecord], compared: Comparison | None) -> list[str]:
     """Return what to call each run on the page."""
     known = {} if compared is None else {run.run: run.label for run in compared.runs}
     return [known.get(record.name, record.name) for record in records]
 
 
-def _runs(records: Sequence[Record], labels: Sequence[str]) -> Table:
+def _runs(records: Sequence[RunRecord], labels: Sequence[str]) -> PageTable:
     """Return a row for each run; what is the same for all gets no column."""
     names = ("run", "measure", "score", "interval", "baseline", "protocol", "best epoch", "time")
     columns = (*names, "test looks", "status")
@@ -65,7 +65,7 @@ def _runs(records: Sequence[Record], labels: Sequence[str]) -> Table:
         if not (alike[index] and name in ("measure", "protocol", "status", "test looks"))
     ]
     words = [kept.index(i) for i in kept if columns[i] in ("measure", "protocol", "status")]
-    return Table(
+    return PageTable(
         "The runs",
         tuple(columns[index] for index in kept),
         tuple(tuple(row[index] for index in kept) for row in rows),
@@ -73,7 +73,7 @@ def _runs(records: Sequence[Record], labels: Sequence[str]) -> Table:
     )
 
 
-def _row(record: Record, label: str) -> tuple[str, ...]:
+def _row(record: RunRecord, label: str) -> tuple[str, ...]:
     score, baseline = (record.result.get(key) or {} for key in ("score", "baseline"))
     value, seconds = score.get("value"), record.result.get("seconds") or record.run.get("seconds")
     return (
@@ -96,14 +96,16 @@ def _ends(interval: Mapping[str, Any] | None) -> str:
     return f"{figure(interval['low'])} to {figure(interval['high'])}"
 
 
-def _score_chart(records: Sequence[Record], labels: Sequence[str]) -> Figure | None:
+def _score_chart(records: Sequence[RunRecord], labels: Sequence[str]) -> Figure | None:
     """All scores on one axis, where they are scores of the same measure."""
     marks, names = [], set()
     for record, label in zip(records, labels, strict=True):
         score = record.result.get("score") or {}
         if score.get("value") is not None:
             interval = score.get("interval") or {}
-            marks.append(Mark(label, score["value"], interval.get("low"), interval.get("high")))
+            marks.append(
+                ScoreMark(label, score["value"], interval.get("low"), interval.get("high"))
+            )
             names.add(str(score.get("name")))
     if len(names) != 1:
         return None
@@ -138,12 +140,12 @@ def _overlay_chart(panel: OverlayPanel, overlay: Overlay) -> Figure:
         mark = f"run-{curve.run % COLOURS}" + (" dashed" if curve.run >= COLOURS else "")
         epochs = list(range(first + 1, len(values) + 1))
         plot.line(epochs, values[first:], mark)
-        keys.append(Key(f"line {mark}", curve.label))
+        keys.append(LegendKey(f"line {mark}", curve.label))
     smoothing = "" if panel.smoothing is None else f"Moving average {panel.smoothing:g}."
     return Figure(plot.svg(), keys=tuple(keys), note=smoothing)
 
 
-def _pairs(pairs: Sequence[Pair]) -> Table:
+def _pairs(pairs: Sequence[Pair]) -> PageTable:
     columns = ("pair", "difference", "interval", "corrected p", "more than chance")
     rows = tuple(
         (
@@ -155,7 +157,7 @@ def _pairs(pairs: Sequence[Pair]) -> Table:
         )
         for pair in pairs
     )
-    return Table("Every pair, on the same validation rows", columns, rows, frozenset({4}))
+    return PageTable("Every pair, on the same validation rows", columns, rows, frozenset({4}))
 
 
 def _chance(p_value: float | None) -> str:
@@ -170,7 +172,7 @@ def _more_than_chance(pair: Pair) -> str:
     return "yes" if pair.different else "no"
 
 
-def _differences(records: Sequence[Record], labels: Sequence[str]) -> list[Block]:
+def _differences(records: Sequence[RunRecord], labels: Sequence[str]) -> list[Block]:
     """Return a row for each place in which the configs differ."""
     every = differences([record.resolved for record in records])
     found = [one for one in every if one.key != ("name",)]
@@ -181,7 +183,7 @@ def _differences(records: Sequence[Record], labels: Sequence[str]) -> list[Block
         (name, *one.texts()) for name, one in zip(names, found[:MOST_DIFFERENCES], strict=False)
     )
     words = frozenset(range(1, len(records) + 1))
-    blocks: list[Block] = [Table("What differs", ("config", *labels), rows, words)]
+    blocks: list[Block] = [PageTable("What differs", ("config", *labels), rows, words)]
     if len(found) > MOST_DIFFERENCES:
         more = len(found) - MOST_DIFFERENCES
         blocks.append(Prose(f"{more} more differences are not shown.", "quiet"))

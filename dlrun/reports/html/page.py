@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from dlrun.reports.comparison import Comparison
-from dlrun.reports.html.blocks import Section
+from dlrun.reports.html.blocks import PageSection
 from dlrun.reports.html.comparison import comparison_section, run_names
-from dlrun.reports.html.judged import Judged, judged_rows
-from dlrun.reports.html.record import Record
-from dlrun.reports.html.sections.classes import classes, confidence, thresholds
-from dlrun.reports.html.sections.data import data, looks
-from dlrun.reports.html.sections.examples import most_wrong
-from dlrun.reports.html.sections.headline import Headline, headline
-from dlrun.reports.html.sections.outputs import outputs
-from dlrun.reports.html.sections.quantities import quantities
-from dlrun.reports.html.sections.repeating import config, environment
-from dlrun.reports.html.sections.series import series
-from dlrun.reports.html.sections.training import curves, diagnosis, folds, phases
+from dlrun.reports.html.examples import most_wrong
+from dlrun.reports.html.headline import Headline, headline
+from dlrun.reports.html.predictions import (
+    classes,
+    confidence,
+    outputs,
+    quantities,
+    series,
+    thresholds,
+)
+from dlrun.reports.html.setup import config, data, environment, looks
+from dlrun.reports.html.training import curves, diagnosis, folds, phases
+from dlrun.reports.run_record import RunRecord, ScoredRows, scored_rows
 from dlrun.store.environment import package_versions
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-Build = Callable[[Record, Judged | None], Section | None]
+Build = Callable[[RunRecord, ScoredRows | None], PageSection | None]
 
 SECTIONS: tuple[Build, ...] = (
     lambda record, judged: diagnosis(record),
@@ -65,10 +67,10 @@ class RunPage:
 
     prefix: str
     headline: Headline
-    sections: tuple[Section, ...]
+    sections: tuple[PageSection, ...]
 
 
-def report_page(records: Sequence[Record], compared: Comparison | None = None) -> str:
+def report_page(records: Sequence[RunRecord], compared: Comparison | None = None) -> str:
     """Return the page of one run, or of several with a comparison before them.
 
     Args:
@@ -95,9 +97,9 @@ def report_page(records: Sequence[Record], compared: Comparison | None = None) -
     )
 
 
-def _run_page(record: Record, prefix: str) -> RunPage:
+def _run_page(record: RunRecord, prefix: str) -> RunPage:
     scored = record.of_output(record.output_names[0]) if record.output_names else record
-    judged = judged_rows(scored)
+    judged = scored_rows(scored)
     sections = tuple(
         section for build in SECTIONS if (section := build(record, judged)) is not None
     )

@@ -28,7 +28,7 @@ CHARACTER = 6.4
 
 
 @dataclass(frozen=True)
-class Key:
+class LegendKey:
     """An entry of a legend: how something is drawn, and what it is."""
 
     mark: str
@@ -49,7 +49,7 @@ class Figure:
 
     svg: Markup
     title: str = ""
-    keys: tuple[Key, ...] = ()
+    keys: tuple[LegendKey, ...] = ()
     note: str = ""
     wide: bool = False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlrun.metrics.formatting import figure
-from dlrun.reports.html.plot import MOST_POINTS, Figure, Key, Plot, sampled
+from dlrun.reports.html.plot import MOST_POINTS, Figure, LegendKey, Plot, sampled
 from dlrun.reports.html.scale import linear, spanning
 
 SQUARE = 330.0
@@ -34,7 +34,7 @@ def predicted_against_true(true: np.ndarray, predicted: np.ndarray, name: str) -
     return Figure(
         plot.svg(),
         title="Predicted against true",
-        keys=(Key("dot model", "a row"), Key("best", "as it should be")),
+        keys=(LegendKey("dot model", "a row"), LegendKey("best", "as it should be")),
         note=_sample_note(len(true)),
     )
 
@@ -55,7 +55,7 @@ def residuals_against_predicted(true: np.ndarray, predicted: np.ndarray, name: s
     return Figure(
         plot.svg(),
         title="Residuals",
-        keys=(Key("dot model", "a row"),),
+        keys=(LegendKey("dot model", "a row"),),
         note="A slope or a funnel is something that the model has not learnt.",
     )
 

@@ -11,7 +11,7 @@ import numpy as np
 from dlrun.metrics.formatting import figure
 from dlrun.reports.curve_facts import Curve, CurveFacts, FitPanel, FoldsPanel
 from dlrun.reports.curve_panels import epoch_ticks
-from dlrun.reports.html.plot import Figure, Key, Plot
+from dlrun.reports.html.plot import Figure, LegendKey, Plot
 from dlrun.reports.html.scale import Scale, at_ticks, linear, logarithmic
 
 MOST_DOTS = 60
@@ -42,10 +42,10 @@ def _fit_figure(panel: FitPanel, facts: CurveFacts) -> Figure:
         shown = range(first, len(panel.training), every)
         epochs = [index + 1 for index in shown]
         plot.dots(epochs, [panel.training[index] for index in shown], "training")
-        keys.append(Key("dot training", _every("training", every)))
+        keys.append(LegendKey("dot training", _every("training", every)))
     if panel.validation:
         _draw_line(plot, panel.validation, first, "validation")
-        keys.append(Key("line validation", "validation"))
+        keys.append(LegendKey("line validation", "validation"))
     return _finished(plot, panel, tuple(keys), facts)
 
 
@@ -62,9 +62,9 @@ def _folds_figure(panel: FoldsPanel, facts: CurveFacts, several: str) -> Figure:
     part = "" if panel.part == "validation" else ", training"
     smoothing = "" if panel.smoothed is None else f", moving average {panel.smoothed.factor:g}"
     keys = (
-        Key("line validation", f"mean of {len(panel.folds)} {several}{part}{smoothing}"),
-        Key("band validation", "± 1 standard deviation"),
-        Key("line fold", f"each {several.removesuffix('s')}"),
+        LegendKey("line validation", f"mean of {len(panel.folds)} {several}{part}{smoothing}"),
+        LegendKey("band validation", "± 1 standard deviation"),
+        LegendKey("line fold", f"each {several.removesuffix('s')}"),
     )
     return _finished(plot, panel, keys, facts)
 
@@ -86,7 +86,7 @@ def _plot(panel: FitPanel | FoldsPanel, facts: CurveFacts, values: Sequence[floa
 
 
 def _finished(
-    plot: Plot, panel: FitPanel | FoldsPanel, keys: tuple[Key, ...], facts: CurveFacts
+    plot: Plot, panel: FitPanel | FoldsPanel, keys: tuple[LegendKey, ...], facts: CurveFacts
 ) -> Figure:
     for number, phase in enumerate(facts.shown_phases):
         if number:
@@ -110,12 +110,12 @@ def _finished(
         )
         if plot.y.low <= value <= plot.y.high:
             plot.dots([epoch], [value], "best-dot", radius=4.2)
-        keys = (*keys, Key("best", "best epoch"))
+        keys = (*keys, LegendKey("best", "best epoch"))
     missing = [not math.isfinite(value) for value in _reference(panel)]
     if any(missing):
         for start, end in _stretches(missing):
             plot.box((start + 0.5, plot.y.low), (end + 0.5, plot.y.high), "missing")
-        keys = (*keys, Key("missing", "no number (NaN)"))
+        keys = (*keys, LegendKey("missing", "no number (NaN)"))
     return Figure(plot.svg(), keys=keys)
 
 

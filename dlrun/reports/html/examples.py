@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dlrun.metrics.formatting import figure, percent
-from dlrun.reports.html.blocks import Card, Cards, Prose, Section
-from dlrun.reports.html.judged import Judged
-from dlrun.reports.html.pictures import data_uris, is_picture, picture_of_columns
-from dlrun.reports.html.record import Record
+from dlrun.reports.html.blocks import Card, Cards, PageSection, Prose
+from dlrun.reports.run_record import RunRecord, ScoredRows
 from dlrun.store.examples import Examples
 
 LONG_TEXT = 60
@@ -22,7 +24,7 @@ SHOWN_NUMBERS = 60
 SHOWN_COLUMNS = 16
 
 
-def most_wrong(record: Record, judged: Judged | None) -> Section | None:
+def most_wrong(record: RunRecord, judged: ScoredRows | None) -> PageSection | None:
     """The most wrong rows, as pictures, texts or rows of a table."""
     examples = record.examples
     if examples is None:
@@ -33,11 +35,11 @@ def most_wrong(record: Record, judged: Judged | None) -> Section | None:
         return None
     if not examples.rows:
         lead = Prose("Every validation row was predicted right.", "good")
-        return Section("examples", "Most wrong", [lead])
+        return PageSection("examples", "Most wrong", [lead])
     titles = [_title(judged, place[examples.rows[i]]) if judged is not None else "" for i in kept]
     cards, form = _cards(examples, kept, titles)
     lead = Prose(f"The {len(cards)} validation rows that were predicted worst, worst first.")
-    return Section("examples", "Most wrong", [lead, Cards(tuple(cards), form)])
+    return PageSection("examples", "Most wrong", [lead, Cards(tuple(cards), form)])
 
 
 def _cards(
@@ -118,7 +120,7 @@ def _array(entry: np.ndarray) -> str:
     return f"{shown}, …" if flat.size > 6 else shown
 
 
-def _title(judged: Judged, index: int) -> str:
+def _title(judged: ScoredRows, index: int) -> str:
     if judged.task == "regression":
         return _quantity_title(judged, index)
     if judged.task == "multilabel":
@@ -128,7 +130,7 @@ def _title(judged: Judged, index: int) -> str:
     return f"{says} ({_share(judged.said[index, called])})" if judged.probable else says
 
 
-def _quantity_title(judged: Judged, index: int) -> str:
+def _quantity_title(judged: ScoredRows, index: int) -> str:
     errors = np.abs(judged.said[index] - judged.true[index])
     spread = judged.true.std(axis=0)
     worst = int((errors / np.where(spread > 0, spread, 1)).argmax())
@@ -138,7 +140,7 @@ def _quantity_title(judged: Judged, index: int) -> str:
     return f"{of}{figure(true)}, predicted {figure(said)} ({sign}{figure(abs(said - true))})"
 
 
-def _labels_title(judged: Judged, index: int) -> str:
+def _labels_title(judged: ScoredRows, index: int) -> str:
     true, called = judged.true[index] > 0, judged.said[index] > 0.5
     missed = [name for name, t, c in zip(judged.names, true, called, strict=True) if t and not c]
     wrongly = [name for name, t, c in zip(judged.names, true, called, strict=True) if c and not t]
@@ -152,3 +154,79 @@ def _labels_title(judged: Judged, index: int) -> str:
 
 def _share(share: float) -> str:
     return percent(share) if share < 0.9995 else "over 99.9%"
+
+
+SIDE = 112
+"""Pixels of the longer side of a picture; smaller ones are enlarged by whole factors."""
+
+CHANNELS = (1, 3, 4)
+
+PIXEL_NAME = re.compile(r"(?:pixel|px|p)_?(\d+)(?:[_x](\d+))?")
+
+
+def is_picture(array: np.ndarray) -> bool:
+    """Tell whether (rows, ...) can be drawn: (rows, h, w) or (rows, h, w, c)."""
+    if array.dtype.kind not in "buif" or array.size == 0:
+        return False
+    if array.ndim == 4:
+        return array.shape[3] in CHANNELS
+    return array.ndim == 3 and min(array.shape[1:]) >= 4
+
+
+def picture_of_columns(columns: Mapping[str, Sequence[Any]]) -> np.ndarray | None:
+    """Return (rows, h, w) where columns are pixels by name: `pixel_0_0`, `pixel_0_1`, ...
+
+    Also `pixel0` to `pixel783`, whose picture is square. None for any other columns.
+    """
+    found = [PIXEL_NAME.fullmatch(name) for name in columns]
+    if len(columns) < 16 or not all(found):
+        return None
+    places = [(int(match[1]), int(match[2] or 0)) for match in found if match is not None]
+    side = math.isqrt(len(places))
+    shape = (len({row for row, _ in places}), len({column for _, column in places}))
+    if shape == (len(places), 1):
+        shape = (side, side)
+    if shape[0] * shape[1] != len(columns):
+        return None
+    in_order = [column for _, column in sorted(zip(places, columns, strict=True))]
+    values = np.array([_numbers(columns[name]) for name in in_order], np.float64)
+    return values.T.reshape(-1, *shape)
+
+
+def data_uris(array: np.ndarray) -> list[str]:
+    """Return a PNG as a `data:` address for each entry of (rows, h, w) or (rows, h, w, c).
+
+    Bytes are taken as they are; all other numbers are spread over black to white, the least
+    and the greatest of all rows together.
+    """
+    return [_data_uri(picture) for picture in _as_bytes(array)]
+
+
+def _as_bytes(array: np.ndarray) -> np.ndarray:
+    if array.dtype == np.uint8:
+        return array
+    values = np.nan_to_num(array.astype(np.float64), posinf=0.0, neginf=0.0)
+    low, high = float(values.min()), float(values.max())
+    if array.dtype.kind in "ui" and low >= 0 and high > 128:
+        low, high = 0.0, max(255.0, high)
+    return np.round((values - low) * (255 / ((high - low) or 1))).astype(np.uint8)
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    from PIL import Image
+
+    if picture.ndim == 3 and picture.shape[2] == 1:
+        picture = picture[:, :, 0]
+    image = Image.fromarray(np.ascontiguousarray(picture))
+    longer = max(image.size)
+    if longer > SIDE:
+        factor = SIDE / longer
+        width, height = (max(1, round(side * factor)) for side in image.size)
+        image = image.resize((width, height), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _numbers(column: Sequence[Any]) -> list[float]:
+    return [float(value) if isinstance(value, (int, float)) else math.nan for value in column]

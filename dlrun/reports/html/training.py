@@ -7,16 +7,16 @@ from typing import Any
 
 from dlrun.metrics.formatting import duration, figure, steady_figure
 from dlrun.metrics.names import Direction
+from dlrun.reports.curve_charts import curve_figures
 from dlrun.reports.curve_facts import facts_from_table
-from dlrun.reports.html.blocks import Advice, Block, Bullets, Figures, Section, Table
-from dlrun.reports.html.curve_charts import curve_figures
-from dlrun.reports.html.record import Record
-from dlrun.reports.html.score_charts import folds_figure
-from dlrun.reports.html.sections.repeating import command_line
+from dlrun.reports.html.blocks import Advice, Block, Bullets, Figures, PageSection, PageTable
+from dlrun.reports.html.setup import command_line
+from dlrun.reports.result_charts import folds_figure
+from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import folds_word
 
 
-def diagnosis(record: Record) -> Section | None:
+def diagnosis(record: RunRecord) -> PageSection | None:
     """What the curves say, and what to try next."""
     found = record.result.get("diagnosis") or []
     said = tuple(_begun(str(item["text"])) for item in _mappings(found) if item.get("text"))
@@ -28,10 +28,10 @@ def diagnosis(record: Record) -> Section | None:
     ]
     if advice:
         blocks.append(Advice(tuple(advice)))
-    return Section("diagnosis", "Diagnosis", blocks) if blocks else None
+    return PageSection("diagnosis", "Diagnosis", blocks) if blocks else None
 
 
-def curves(record: Record) -> Section | None:
+def curves(record: RunRecord) -> PageSection | None:
     """Loss and metrics over the epochs."""
     score = record.result.get("score") or {}
     directions: dict[str, Direction] = {}
@@ -43,21 +43,21 @@ def curves(record: Record) -> Section | None:
     if not facts.panels:
         return None
     figures = curve_figures(facts, folds_word(record.result))
-    return Section("curves", "Training", [Figures(figures)])
+    return PageSection("curves", "Training", [Figures(figures)])
 
 
-def phases(record: Record) -> Section | None:
+def phases(record: RunRecord) -> PageSection | None:
     """What each phase of training came to; only where there are several."""
     every = _mappings(record.result.get("folds") or [])
     found = _mappings(every[0].get("phases") or []) if len(every) == 1 else []
     if len(found) < 2:
         return None
-    table = Table(
+    table = PageTable(
         caption="Phases of training",
         columns=("phase", "epochs", "best epoch", "best value", "weights trained", "engine"),
         rows=tuple(_phase_row(phase) for phase in found),
     )
-    return Section("phases", "Phases", [table])
+    return PageSection("phases", "Phases", [table])
 
 
 def _phase_row(phase: Mapping[str, Any]) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def _phase_row(phase: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _phase_names(record: Record) -> list[str]:
+def _phase_names(record: RunRecord) -> list[str]:
     training = record.resolved.get("training")
     given = training.get("phases") if isinstance(training, dict) else None
     return [
@@ -84,7 +84,7 @@ def _phase_names(record: Record) -> list[str]:
     ]
 
 
-def folds(record: Record) -> Section | None:
+def folds(record: RunRecord) -> PageSection | None:
     """Each fold's, or repeat's, score; only where there are several."""
     every = _mappings(record.result.get("folds") or [])
     score = record.result.get("score") or {}
@@ -102,12 +102,12 @@ def folds(record: Record) -> Section | None:
         name=name,
         one=one,
     )
-    table = Table(
+    table = PageTable(
         caption=f"Every {one}",
         columns=(one, name, "baseline", "best epoch", "epochs", "rows", "time"),
         rows=tuple(_fold_row(fold) for fold in every),
     )
-    return Section("folds", several.capitalize(), [Figures((chart,)), table])
+    return PageSection("folds", several.capitalize(), [Figures((chart,)), table])
 
 
 def _fold_row(fold: Mapping[str, Any]) -> tuple[str, ...]:
@@ -125,7 +125,7 @@ def _fold_row(fold: Mapping[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _command(record: Record, changes: Any) -> str:
+def _command(record: RunRecord, changes: Any) -> str:
     """Return the command that repeats the run with changes."""
     given = [changes] if isinstance(changes, str) else list(changes or [])
     return command_line(record, [str(change) for change in given]) if given else ""

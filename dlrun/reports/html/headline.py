@@ -9,8 +9,8 @@ from typing import Any
 
 from dlrun.metrics.formatting import duration, figure, figure_with_spread
 from dlrun.reports.html.plot import Figure
-from dlrun.reports.html.record import Record
-from dlrun.reports.html.score_charts import Mark, score_figure
+from dlrun.reports.result_charts import ScoreMark, score_figure
+from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import folds_word
 
 TASKS = {
@@ -71,7 +71,7 @@ class Headline:
     figure: Figure | None
 
 
-def headline(record: Record) -> Headline:
+def headline(record: RunRecord) -> Headline:
     """Return the top of a run."""
     score = record.result.get("score") or {}
     verdict = record.result.get("verdict") or {}
@@ -94,18 +94,18 @@ def headline(record: Record) -> Headline:
     )
 
 
-def protocol_of(record: Record) -> str:
+def protocol_of(record: RunRecord) -> str:
     """Return the protocol in the field's own words, or nothing."""
     name = str(record.result.get("protocol") or _configured_protocol(record) or "")
     return PROTOCOLS.get(name, name.replace("_", " "))
 
 
-def _configured_protocol(record: Record) -> Any:
+def _configured_protocol(record: RunRecord) -> Any:
     evaluation = record.resolved.get("evaluation")
     return evaluation.get("protocol") if isinstance(evaluation, dict) else None
 
 
-def _about(record: Record) -> str:
+def _about(record: RunRecord) -> str:
     parts = [
         str(record.data.get("description") or ""),
         TASKS.get(record.task, record.task),
@@ -114,7 +114,7 @@ def _about(record: Record) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _score_label(record: Record, score: Mapping[str, Any]) -> str:
+def _score_label(record: RunRecord, score: Mapping[str, Any]) -> str:
     if not score:
         return ""
     if score.get("value") is None:
@@ -145,7 +145,7 @@ def interval_text(interval: Mapping[str, Any] | None) -> str:
     return f"{level:g}% interval {ends}" + (f" ({', '.join(about)})" if about else "")
 
 
-def _facts(record: Record) -> list[tuple[str, str]]:
+def _facts(record: RunRecord) -> list[tuple[str, str]]:
     result, run = record.result, record.run
     facts = []
     for key, label in RIVALS:
@@ -198,11 +198,11 @@ def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Figure | Non
     if value is None:
         return None
     interval = score.get("interval") or {}
-    marks = [Mark("this model", value, interval.get("low"), interval.get("high"))]
+    marks = [ScoreMark("this model", value, interval.get("low"), interval.get("high"))]
     for key, label in (("simple_model", "simple model"), ("baseline", "baseline")):
         rival = result.get(key) or {}
         if rival.get("value") is not None:
-            marks.append(Mark(label, rival["value"], kind="rival"))
+            marks.append(ScoreMark(label, rival["value"], kind="rival"))
     name = str(score.get("name", "score"))
     described = ", ".join(f"{mark.label} {figure(mark.value)}" for mark in marks)
     return score_figure(marks, name, f"{name}: {described}.")

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from markupsafe import Markup, escape
 
 from dlrun.metrics.formatting import figure
 from dlrun.reports.html.blocks import (
     Block,
+    Code,
     Definitions,
-    Findings,
+    FindingList,
+    PageSection,
+    PageTable,
     Prose,
-    Section,
-    Table,
 )
-from dlrun.reports.html.record import Finding, Record
+from dlrun.reports.run_record import RunFinding, RunRecord
 
 NAMED_FEATURES = 12
 NAMED_CLASSES = 3
@@ -22,14 +27,14 @@ LISTED_CLASSES = 30
 LISTED_SPLITS = 12
 
 
-def data(record: Record) -> Section | None:
+def data(record: RunRecord) -> PageSection | None:
     """Rows, columns, classes, splits, and what dlrun noticed."""
     facts = record.data
     if not facts and not record.findings:
         return None
     blocks: list[Block] = []
-    if findings := (*record.findings, *map(Finding, record.notices)):
-        blocks.append(Findings(findings))
+    if findings := (*record.findings, *map(RunFinding, record.notices)):
+        blocks.append(FindingList(findings))
     if silenced := facts.get("silenced"):
         codes = ", ".join(f"{count} × {code}" for code, count in silenced.items())
         blocks.append(Prose(f"Silenced by `ignore`: {codes}.", "quiet"))
@@ -45,16 +50,16 @@ def data(record: Record) -> Section | None:
     several = record.task == "multilabel"
     shares = _labels(facts) if several else _classes(facts)
     blocks += [table for table in (shares, _splits(facts)) if table is not None]
-    return Section("data", "Data", blocks)
+    return PageSection("data", "Data", blocks)
 
 
-def looks(record: Record) -> Section | None:
+def looks(record: RunRecord) -> PageSection | None:
     """Every look at the test data: this run's in full, and how many there were at all. None
     where there is no test data."""
     own, every = record.evaluations, record.looks
     if not own and not every:
         sealed = (record.data.get("test") or {}).get("exists")
-        unseen = Section("test", "Test data", [Prose("Nobody has looked at the test data.")])
+        unseen = PageSection("test", "Test data", [Prose("Nobody has looked at the test data.")])
         return unseen if sealed else None
     blocks: list[Block] = []
     if every:
@@ -63,7 +68,7 @@ def looks(record: Record) -> Section | None:
     if own:
         columns = ("look", "metric", "score", "baseline", "rows", "time")
         own_rows = tuple(_look_row(e.number, e.facts) for e in own)
-        blocks.append(Table("What this run scored", columns, own_rows, frozenset({1, 5})))
+        blocks.append(PageTable("What this run scored", columns, own_rows, frozenset({1, 5})))
     if len({look.run for look in every} - {record.name}):
         all_rows = tuple(
             (str(look.number), look.run, look.metric, figure(look.score), look.time[:16])
@@ -71,8 +76,8 @@ def looks(record: Record) -> Section | None:
         )
         names = ("look", "run", "metric", "score", "time")
         words = frozenset({1, 2, 4})
-        blocks.append(Table("Every look at this test data", names, all_rows, words))
-    return Section("test", "Test data", blocks)
+        blocks.append(PageTable("Every look at this test data", names, all_rows, words))
+    return PageSection("test", "Test data", blocks)
 
 
 def _count_sentence(looks: int, runs: int) -> str:
@@ -143,7 +148,7 @@ def _test(test: Any) -> str:
     return "the source's own" if rows is None else f"{rows:,}, sealed"
 
 
-def _classes(facts: Mapping[str, Any]) -> Table | None:
+def _classes(facts: Mapping[str, Any]) -> PageTable | None:
     """Return how many rows each class has."""
     for name, target in (facts.get("targets") or {}).items():
         counts = target.get("counts") if isinstance(target, dict) else None
@@ -155,11 +160,11 @@ def _classes(facts: Mapping[str, Any]) -> Table | None:
         rows = tuple((label, f"{count:,}", f"{count / total:.1%}") for label, count in shown)
         more = f", the {LISTED_CLASSES} most common of {len(counts)}"
         caption = f"Classes of {name}" + (more if len(counts) > LISTED_CLASSES else "")
-        return Table(caption, ("class", "rows", "share"), rows)
+        return PageTable(caption, ("class", "rows", "share"), rows)
     return None
 
 
-def _labels(facts: Mapping[str, Any]) -> Table | None:
+def _labels(facts: Mapping[str, Any]) -> PageTable | None:
     """Return how many rows have each label."""
     found: list[tuple[str, float]] = []
     for name, target in (facts.get("targets") or {}).items():
@@ -173,10 +178,10 @@ def _labels(facts: Mapping[str, Any]) -> Table | None:
         (name, f"{count:,.0f}", f"{count / total:.1%}") for name, count in found[:LISTED_CLASSES]
     )
     more = f", the first {LISTED_CLASSES} of {len(found)}" if len(found) > LISTED_CLASSES else ""
-    return Table(f"Labels{more}", ("label", "rows", "share"), rows) if rows else None
+    return PageTable(f"Labels{more}", ("label", "rows", "share"), rows) if rows else None
 
 
-def _splits(facts: Mapping[str, Any]) -> Table | None:
+def _splits(facts: Mapping[str, Any]) -> PageTable | None:
     splits = facts.get("splits") or {}
     if not splits:
         return None
@@ -186,7 +191,7 @@ def _splits(facts: Mapping[str, Any]) -> Table | None:
         for name, split in named[:LISTED_SPLITS]
     )
     more = f", the first {LISTED_SPLITS} of {len(named)}" if len(named) > LISTED_SPLITS else ""
-    return Table(f"Rows of each split{more}", ("split", "rows"), rows)
+    return PageTable(f"Rows of each split{more}", ("split", "rows"), rows)
 
 
 def _split_name(name: str, count: int) -> str:
@@ -195,3 +200,124 @@ def _split_name(name: str, count: int) -> str:
     if not fold.startswith("fold") or not fold[4:].isdecimal():
         return name
     return words if count <= 2 else f"fold {int(fold[4:]) + 1}, {words}"
+
+
+CHANGING = (
+    "--set", "--seed", "--folds", "-k", "--iterations", "-p", "--epochs",
+)  # fmt: skip
+"""Options that change a config."""
+
+
+def config(record: RunRecord) -> PageSection | None:
+    """The config as it was given."""
+    if not record.config.strip():
+        return None
+    blocks: list[Block] = [Code(marked_yaml(record.config), "The config as given", wraps=False)]
+    if changes := _changes(record.run.get("command")):
+        blocks.append(Code("\n".join(changes), "What the command line changed in it"))
+    return PageSection("config", "Config", blocks)
+
+
+def _changes(typed: Any) -> list[str]:
+    """The options of a command that change its config, one each, as typed."""
+    words = [str(word) for word in typed] if isinstance(typed, list) else []
+    found = []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        option, joined, _ = word.partition("=")
+        if option in CHANGING:
+            found.append(word if joined else f"{word} {shlex.quote(following)}")
+    return found
+
+
+def environment(record: RunRecord) -> PageSection | None:
+    """Machine, versions, seed, and the command that repeats the run."""
+    run = record.run
+    items = [
+        ("seed", _text(run.get("seed"))),
+        ("backend", _joined(run.get("backend"), run.get("keras") and f"Keras {run['keras']}")),
+        ("engine", _engine(run.get("engine"))),
+        ("devices", ", ".join(map(str, run.get("devices") or []))),
+        ("Python", _text(run.get("python"))),
+        ("packages", _packages(run.get("packages"))),
+        ("system", _joined(run.get("platform"), run.get("cpus") and f"{run['cpus']} CPUs")),
+        ("git", _git(run.get("git"))),
+    ]
+    blocks: list[Block] = []
+    if typed := run.get("command"):
+        blocks.append(Code(_typed(typed), "What was typed"))
+    blocks.append(Code(command_line(record), "To repeat the run"))
+    if following := record.result.get("next"):
+        blocks.append(Code(str(following), "What comes next"))
+    blocks.append(Definitions(tuple((term, text) for term, text in items if text)))
+    blocks.append(
+        Prose(
+            "The same config, seed and machine give the same numbers. Other versions or devices "
+            "round differently.",
+            "quiet",
+        )
+    )
+    return PageSection("repeat", "How to repeat it", blocks)
+
+
+def command_line(record: RunRecord, changes: Sequence[str] = ()) -> str:
+    """Return the command that trains the run's config again, with changes."""
+    sets = [word for change in changes for word in ("--set", change)]
+    return shlex.join(["dlrun", "train", f"{record.path}/resolved.yaml", *sets])
+
+
+def _typed(command: Any) -> str:
+    """Return the words as typed; of the program only its name."""
+    words = [str(word) for word in command] if isinstance(command, list) else [str(command)]
+    program = words[0].replace("\\", "/").rsplit("/", 1)[-1]
+    return shlex.join(["dlrun" if program == "__main__.py" else program, *words[1:]])
+
+
+def _engine(engine: Any) -> str:
+    if not isinstance(engine, dict):
+        return _text(engine)
+    return _joined(engine.get("name"), engine.get("reason"))
+
+
+def _packages(packages: Any) -> str:
+    if not isinstance(packages, dict):
+        return ""
+    return ", ".join(f"{name} {version}" for name, version in packages.items())
+
+
+def _git(git: Any) -> str:
+    if not isinstance(git, dict) or not git.get("commit"):
+        return ""
+    dirty = "with changes that were not committed" if git.get("dirty") else "unchanged"
+    return f"{git['commit'][:12]}, {dirty}"
+
+
+def _joined(*parts: Any) -> str:
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+_LINE = re.compile(r"^(\s*(?:- )*)([^\s:#'\"{\[][^:#]*?|\"[^\"]*\")(:)(?=\s|$)(.*)$")
+_COMMENT = re.compile(r"(?:^|(?<=\s))#.*$")
+
+
+def marked_yaml(text: str) -> Markup:
+    """Return the text as HTML: `<b>` around keys that begin a line, `<i>` around comments.
+
+    Nothing is parsed and nothing is lost: without its marks, the result is the text.
+    """
+    return Markup("\n").join(_marked(line) for line in text.rstrip("\n").split("\n"))
+
+
+def _marked(line: str) -> Markup:
+    body, comment = line, ""
+    found = _COMMENT.search(line)
+    # A `#` inside quotation marks begins no comment.
+    if found and all(line[: found.start()].count(mark) % 2 == 0 for mark in ('"', "'")):
+        body, comment = line[: found.start()], found[0]
+    marked = escape(body)
+    if match := _LINE.match(body):
+        marked = escape(match[1]) + Markup("<b>{}</b>{}{}").format(match[2], match[3], match[4])
+    return marked + (Markup("<i>{}</i>").format(comment) if comment else "")

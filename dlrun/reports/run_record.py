@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import yaml
 
 from dlrun.errors import RunError
+from dlrun.metrics.baselines import Task
+from dlrun.metrics.mistakes import class_indices, class_shares
 from dlrun.metrics.names import canonical
+from dlrun.metrics.probability import as_probabilities
 from dlrun.store.examples import Examples
 from dlrun.store.ledger import RecordedEvaluation, read_evaluations_of_data, read_ledger
 from dlrun.store.run_directory import RunDirectory
@@ -20,7 +23,7 @@ Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class StoredEvaluation:
     """One look of a run at its test data; `facts` is what the run keeps of it."""
 
     number: int
@@ -28,7 +31,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Finding:
+class RunFinding:
     """Something that the user should know.
 
     Args:
@@ -47,7 +50,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """Everything that a report says of a run comes from here.
 
     Args:
@@ -82,7 +85,7 @@ class Record:
     classes: Mapping[str, tuple[str, ...]]
     predictions: Mapping[str, np.ndarray]
     examples: Examples | None
-    evaluations: tuple[Evaluation, ...]
+    evaluations: tuple[StoredEvaluation, ...]
     looks: tuple[RecordedEvaluation, ...]
     notices: tuple[str, ...] = field(default=())
 
@@ -106,7 +109,7 @@ class Record:
         """Names of the outputs where there are several, that of the one that is scored first."""
         return tuple(self.data.get("questions") or ())
 
-    def of_output(self, name: str) -> Record:
+    def of_output(self, name: str) -> RunRecord:
         """Return what is kept of one of several outputs, as if it were the only one."""
         arrays = dict(self.predictions)
         for key in ("predictions", "targets"):
@@ -133,10 +136,10 @@ class Record:
         )
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[RunFinding, ...]:
         """What the user should know of data and training, each once."""
         every = [*(self.data.get("findings") or ()), *(self.result.get("findings") or ())]
-        found: dict[str, Finding] = {}
+        found: dict[str, RunFinding] = {}
         for facts in every:
             finding = _finding(facts)
             if finding.text:
@@ -144,7 +147,7 @@ class Record:
         return tuple(found.values())
 
 
-def read_record(directory: RunDirectory) -> Record:
+def read_run_record(directory: RunDirectory) -> RunRecord:
     """Read a run; a file that is missing or damaged leaves out what it would have told.
 
     Raises:
@@ -165,7 +168,7 @@ def read_record(directory: RunDirectory) -> Record:
     data = tolerant(directory.read_data, {}, there=directory.data.exists())
     examples = tolerant(directory.read_examples, None, there=True)
     looks, ledger_notices = _looks(directory, data)
-    return Record(
+    return RunRecord(
         name=directory.name,
         path=display_path(directory.path),
         status=directory.status,
@@ -188,12 +191,12 @@ def read_record(directory: RunDirectory) -> Record:
     )
 
 
-def _evaluations(directory: RunDirectory, tolerant: Any) -> list[Evaluation]:
+def _evaluations(directory: RunDirectory, tolerant: Any) -> list[StoredEvaluation]:
     found = []
     for number in directory.evaluation_numbers():
         read = tolerant(lambda n=number: directory.read_evaluation(n)[0], None, there=True)
         if read is not None:
-            found.append(Evaluation(number, read))
+            found.append(StoredEvaluation(number, read))
     return found
 
 
@@ -230,8 +233,79 @@ def _resolved(text: str) -> Facts:
     return read if isinstance(read, dict) else {}
 
 
-def _finding(facts: Any) -> Finding:
+def _finding(facts: Any) -> RunFinding:
     if not isinstance(facts, dict):
-        return Finding(str(facts))
+        return RunFinding(str(facts))
     known = {key: str(facts.get(key) or "") for key in ("code", "severity", "why", "write")}
-    return Finding(str(facts.get("message") or ""), **known)
+    return RunFinding(str(facts.get("message") or ""), **known)
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """Targets and predictions of the same rows.
+
+    Args:
+        task: What is predicted.
+        rows: (n,) row numbers in the source's numbering.
+        true: (n,) class indices, (n, k) labels of 0 and 1, or (n, k) quantities.
+        said: (n, c) probabilities with a column for every class or label, or (n, k) quantities
+            in the unit of the targets.
+        names: Of the classes, the labels or the targets: one for each column of `said`.
+        fold: (n,) which fold scored each row.
+        probable: Whether `said` holds probabilities: hinge losses do not make any.
+    """
+
+    task: Task
+    rows: np.ndarray
+    true: np.ndarray
+    said: np.ndarray
+    names: tuple[str, ...]
+    fold: np.ndarray
+    probable: bool = True
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def called(self) -> np.ndarray:
+        """(n,) the class that the model names."""
+        called: np.ndarray = self.said.argmax(axis=1)
+        return called
+
+
+def scored_rows(record: RunRecord) -> ScoredRows | None:
+    """Return the rows that gave the score, or None where targets or predictions are missing."""
+    held = record.predictions
+    task = cast("Task", record.task)
+    if not {"rows", "predictions", "targets"} <= held.keys() or not len(held["rows"]):
+        return None
+    rows, output, true = held["rows"], held["predictions"], held["targets"]
+    fold = held.get("fold", np.zeros(len(rows), np.int64))
+    if task not in ("binary", "multiclass", "multilabel", "regression") or output.ndim > 2:
+        return None
+    if not np.isfinite(output).all():
+        return None
+    outputs = tuple(map(str, record.data.get("outputs") or ()))
+    if task == "regression":
+        said = np.asarray(output, np.float64).reshape(len(rows), -1)
+        true = np.asarray(true, np.float64).reshape(said.shape)
+        return ScoredRows(task, rows, true, said, _named(outputs, said.shape[1]), fold)
+    loss, from_logits = record.loss
+    shares = as_probabilities(output, loss, from_logits)
+    probable = not loss.endswith("Hinge")
+    if task == "multilabel":
+        true = np.asarray(true).reshape(shares.shape).astype(np.int64)
+        names = _named(outputs, shares.shape[1])
+        return ScoredRows(task, rows, true, shares.astype(np.float64), names, fold, probable)
+    shares = class_shares(shares)
+    indices = class_indices(true)
+    count = max(shares.shape[1], int(indices.max()) + 1)
+    if count > shares.shape[1]:
+        return None
+    names = _named(record.class_names, count)
+    return ScoredRows(task, rows, indices, shares, names, fold, probable)
+
+
+def _named(names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Names, and numbers for those that have none."""
+    return (*names[:count], *(str(index) for index in range(len(names), count)))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dlrun.metrics.formatting import figure
-from dlrun.reports.html.plot import Figure, Key, Plot
+from dlrun.reports.html.plot import Figure, LegendKey, Plot
 from dlrun.reports.html.scale import Scale, linear
 from dlrun.text import shortened
 
@@ -21,7 +21,7 @@ MOST_LINES = 24
 
 
 @dataclass(frozen=True)
-class Mark:
+class ScoreMark:
     """One score on the line of scores.
 
     Args:
@@ -39,7 +39,7 @@ class Mark:
     kind: str = "model"
 
 
-def score_figure(marks: Sequence[Mark], axis: str, description: str) -> Figure | None:
+def score_figure(marks: Sequence[ScoreMark], axis: str, description: str) -> Figure | None:
     """Return all scores on one axis, a line each; None where there is nothing to compare."""
     if len(marks) < 2:
         return None
@@ -110,12 +110,12 @@ def folds_figure(
         plot.box((max(mean - std, x.low), 0), (min(mean + std, x.high), count), "band")
     plot.rule((mean, 0), (mean, count), "mean")
     plot.text(mean, count, f"mean {figure(mean)}", shift=(0, -6), mark="name")
-    keys = [Key("dot model", f"a {one}"), Key("line validation", "mean")]
+    keys = [LegendKey("dot model", f"a {one}"), LegendKey("line validation", "mean")]
     if std is not None:
-        keys.append(Key("band validation", "± 1 standard deviation"))
+        keys.append(LegendKey("band validation", "± 1 standard deviation"))
     if shows_baseline and baseline is not None:
         plot.rule((baseline, 0), (baseline, count), "best")
-        keys.append(Key("best", "baseline"))
+        keys.append(LegendKey("best", "baseline"))
     mark = "model" if count == len(scores) else "model translucent"
     plot.dots(scores, [ticks[line] for line in lines], mark, radius=5)
     return Figure(plot.svg(), keys=tuple(keys))

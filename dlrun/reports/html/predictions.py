@@ -1,0 +1,228 @@
+"""Where a classifier errs: confusion, figures for each class, thresholds, calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dlrun.metrics.calibration import calibration
+from dlrun.metrics.figures import (
+    ClassFigures,
+    ClassificationFigures,
+    TargetFigures,
+    classification_figures,
+    regression_figures,
+)
+from dlrun.metrics.formatting import percent, steady_figure
+from dlrun.metrics.ranking import ranking_curves
+from dlrun.reports.html.blocks import (
+    Block,
+    Figures,
+    Matrix,
+    MatrixCell,
+    PageSection,
+    PageTable,
+    Prose,
+)
+from dlrun.reports.html.class_charts import (
+    matrix_figure,
+    precision_recall_figure,
+    reliability_figure,
+    roc_figure,
+)
+from dlrun.reports.html.quantity_charts import (
+    predicted_against_true,
+    residual_histogram,
+    residuals_against_predicted,
+)
+from dlrun.reports.run_record import RunRecord, ScoredRows, scored_rows
+from dlrun.reports.series import OverTime, over_time, series_figures
+
+READABLE = 12
+"""Classes whose confusion matrix is a table of numbers."""
+
+DRAWN = 60
+"""Classes whose confusion matrix is drawn."""
+
+LISTED = 100
+"""Classes that the table lists; the worst where there are more."""
+
+CONFUSED = 10
+"""Pairs of classes that are listed as taken for each other."""
+
+
+def classes(judged: ScoredRows | None) -> PageSection | None:
+    """Confusion matrix and a row of figures for each class."""
+    if judged is None or judged.task == "regression":
+        return None
+    several = judged.task == "multilabel"
+    figures = classification_figures(judged.true, judged.said, judged.names, multilabel=several)
+    where = " in every label" if several else ""
+    right = f"{percent(figures.accuracy)} of {len(judged):,} validation rows are right{where}."
+    blocks: list[Block] = [Prose(right)]
+    if not several:
+        blocks += _confusion(figures)
+    blocks.append(_class_table(figures))
+    return PageSection("classes", "Labels" if several else "Classes", blocks)
+
+
+def thresholds(judged: ScoredRows | None) -> PageSection | None:
+    """ROC and precision-recall curves of two classes."""
+    if judged is None or judged.task != "binary" or judged.said.shape[1] != 2:
+        return None
+    curves = ranking_curves(judged.true, judged.said[:, 1])
+    if curves is None:
+        return None
+    name = f"‘{judged.names[1]}’"
+    charts = (roc_figure(curves, name), precision_recall_figure(curves, name))
+    return PageSection("thresholds", "Every threshold", [Figures(charts)])
+
+
+def confidence(judged: ScoredRows | None) -> PageSection | None:
+    """Whether probabilities come true as often as they say."""
+    if judged is None or judged.task == "regression" or not judged.probable:
+        return None
+    if judged.task == "binary":
+        about, true, said = f"‘{judged.names[1]}’", judged.true == 1, judged.said[:, 1]
+    elif judged.task == "multiclass":
+        about = "the class that it named"
+        true, said = judged.called == judged.true, judged.said.max(axis=1)
+    else:
+        about, true, said = "each label", judged.true.reshape(-1), judged.said.reshape(-1)
+    if said.min() < -1e-6 or said.max() > 1 + 1e-6:
+        return None
+    chart = reliability_figure(calibration(np.asarray(true), said), about)
+    return PageSection("calibration", "Calibration", [Figures((chart,))])
+
+
+def _confusion(figures: ClassificationFigures) -> list[Block]:
+    names = tuple(one.name for one in figures.classes)
+    if len(names) <= READABLE:
+        cells = tuple(
+            tuple(MatrixCell(rows, rows / (sum(row) or 1), i == j) for j, rows in enumerate(row))
+            for i, row in enumerate(figures.confusion)
+        )
+        caption = "Confusion matrix: a row is a true class, a column what it was called"
+        return [Matrix(caption, names, cells)]
+    blocks: list[Block] = []
+    if len(names) <= DRAWN:
+        blocks.append(Figures((matrix_figure(figures.confusion, names),)))
+    pairs = sorted(
+        (
+            (rows, names[i], names[j])
+            for i, row in enumerate(figures.confusion)
+            for j, rows in enumerate(row)
+            if i != j and rows
+        ),
+        key=lambda pair: -pair[0],
+    )[:CONFUSED]
+    if pairs:
+        rows = tuple((true, called, f"{count:,}") for count, true, called in pairs)
+        columns = ("true class", "called", "rows")
+        blocks.append(PageTable("Most often taken for another", columns, rows, frozenset({1})))
+    return blocks
+
+
+def _class_table(figures: ClassificationFigures) -> PageTable:
+    listed, caption = figures.classes, "Figures for each class"
+    if figures.multilabel:
+        caption = "Figures for each label"
+    if len(listed) > LISTED:
+        listed = tuple(sorted(listed, key=lambda one: one.f1)[:LISTED])
+        caption += f": the {LISTED} with the lowest F1 of {len(figures.classes)}"
+    return PageTable(
+        caption,
+        ("class", "precision", "recall", "F1", "support"),
+        tuple(_class_row(one) for one in (*listed, figures.macro, figures.weighted)),
+        last=2,
+    )
+
+
+def _class_row(one: ClassFigures) -> tuple[str, ...]:
+    shares = (f"{share:.3f}" for share in (one.precision, one.recall, one.f1))
+    return (one.name, *shares, f"{one.support:,}")
+
+
+def outputs(record: RunRecord) -> PageSection | None:
+    """Classes or errors of each output besides the one that the rest of the page is about."""
+    blocks: list[Block] = []
+    for name in record.output_names[1:]:
+        judged = scored_rows(record.of_output(name))
+        section = classes(judged) or quantities(judged)
+        if section is not None:
+            blocks += [Prose(f"Output ‘{name}’:"), *section.blocks]
+    return PageSection("outputs", "Other outputs", blocks) if blocks else None
+
+
+DRAWN_TARGETS = 6
+"""Targets that get charts of their own, at most."""
+
+
+def quantities(judged: ScoredRows | None) -> PageSection | None:
+    """Charts and figures of the residuals of each target."""
+    if judged is None or judged.task != "regression":
+        return None
+    figures = regression_figures(judged.true, judged.said, judged.names, worst=0)
+    blocks: list[Block] = [
+        Prose(f"Residuals are predicted − true, of {len(judged):,} validation rows.")
+    ]
+    for index, name in enumerate(judged.names[:DRAWN_TARGETS]):
+        true, said = judged.true[:, index], judged.said[:, index]
+        charts = [
+            predicted_against_true(true, said, name),
+            residuals_against_predicted(true, said, name),
+        ]
+        if len(judged.names) == 1:
+            charts.append(residual_histogram(true, said, name))
+        blocks.append(Figures(tuple(charts)))
+    if len(judged.names) > DRAWN_TARGETS:
+        blocks.append(
+            Prose(f"{len(judged.names) - DRAWN_TARGETS} more targets are not drawn.", "quiet")
+        )
+    blocks.append(_residual_table(figures.targets))
+    return PageSection("residuals", "Residuals", blocks)
+
+
+def _residual_table(targets: tuple[TargetFigures, ...]) -> PageTable:
+    columns = ("target", "mean error", "mean |error|", "median |error|", "RMSE", "R²")
+    rows = tuple(
+        (
+            target.name,
+            steady_figure(target.mean_error),
+            steady_figure(target.mean_absolute_error),
+            steady_figure(target.median_absolute_error),
+            steady_figure(target.root_mean_squared_error),
+            steady_figure(target.r2),
+        )
+        for target in targets
+    )
+    return PageTable("Residuals of each target, in its own unit", columns, rows)
+
+
+def series(record: RunRecord, judged: ScoredRows | None) -> PageSection | None:
+    """Predicted against true over time, of a run on a series."""
+    dataset = record.resolved.get("dataset")
+    if judged is None or judged.task != "regression" or not isinstance(dataset, dict):
+        return None
+    if dataset.get("source") != "timeseries":
+        return None
+    baseline = str((record.result.get("baseline") or {}).get("name") or "")
+    found = over_time(judged.rows, judged.true, judged.said, judged.names, dataset, baseline)
+    shown = found if len(found) <= 2 else (found[0], found[-1])
+    blocks: list[Block] = []
+    for facts in shown:
+        blocks += [Prose(_over_time_sentence(facts)), Figures(series_figures(facts))]
+    if len(shown) < len(found):
+        between = len(found) - len(shown)
+        text = f"The first and the last number are drawn, not the {between} between them."
+        blocks.append(Prose(text, "quiet"))
+    return PageSection("over-time", "Over time", blocks)
+
+
+def _over_time_sentence(facts: OverTime) -> str:
+    first, last = int(facts.places[0]), int(facts.places[-1])
+    early, late = facts.half_errors
+    return (
+        f"{facts.name} in {len(facts):,} validation rows, from row {first:,} to {last:,} of "
+        f"the file: the mean absolute error is {steady_figure(early)} in the first half and "
+        f"{steady_figure(late)} in the second."
+    )
