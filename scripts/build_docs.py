@@ -26,7 +26,9 @@ from pydantic.fields import FieldInfo
 
 from dlrun.checks.check import STAGES, Check, checks
 from dlrun.config.extends import Extension
+from dlrun.config.grammar import DEFAULT_PROTOCOL
 from dlrun.config.load import EXAMPLES, KEYS, load_config
+from dlrun.config.messages import describe
 from dlrun.config.schema import (
     Architecture,
     Block,
@@ -36,8 +38,6 @@ from dlrun.config.schema import (
     Phase,
     Training,
 )
-from dlrun.config.structure import DEFAULT_PROTOCOL
-from dlrun.config.words import describe
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.source import Source
 from dlrun.data.step import Step, TargetStep

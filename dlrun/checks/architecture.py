@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dlrun.config.graph import Graph, Node, linked
+from dlrun.config.graph import LayerCall, LayerGraph, layer_graph
 from dlrun.config.schema import Config
 from dlrun.config.walk import PlainLayer, every_graph, plain
 from dlrun.errors import KeyPath
@@ -80,13 +80,13 @@ class OutputLayer:
 def output_of(config: Config, name: str | None = None) -> OutputLayer | None:
     """Return the layer that gives the answer, of several outputs that of one of them by its name;
     None where it is not plain which one does."""
-    graph = linked(config.architecture, config.blocks)
+    graph = layer_graph(config.architecture, config.blocks)
     if name is None and len(graph.outputs) > 1:
         return None
     return output_named(graph, name or graph.outputs[0])
 
 
-def output_named(graph: Graph, name: str) -> OutputLayer | None:
+def output_named(graph: LayerGraph, name: str) -> OutputLayer | None:
     """Return the layer that gives one of several answers, or None where that is not plain."""
     chain = leading_to(graph, name)
     apart: PlainLayer | None = None
@@ -103,7 +103,7 @@ def output_named(graph: Graph, name: str) -> OutputLayer | None:
     return None
 
 
-def leading_to(graph: Graph, name: str) -> tuple[PlainLayer, ...]:
+def leading_to(graph: LayerGraph, name: str) -> tuple[PlainLayer, ...]:
     """Return the layers that lead to a node, one after the other, as far as each gets nothing
     else than what the one before gives."""
     chain: list[PlainLayer] = []
@@ -136,7 +136,7 @@ def followed(config: Config, skipping: frozenset[str]) -> Iterator[tuple[PlainLa
                 follower = _only_user(graph, follower)
 
 
-def _only_user(graph: Graph, node: Node) -> Node | None:
+def _only_user(graph: LayerGraph, node: LayerCall) -> LayerCall | None:
     """The node that alone gets a node's output, and gets nothing else."""
     users = graph.users(node.name)
     if len(users) != 1 or users[0].sources != (node.name,) or node.name in graph.outputs:

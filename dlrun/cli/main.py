@@ -13,7 +13,7 @@ import click
 from dlrun import __version__
 from dlrun.cli import commands
 from dlrun.cli.boundary import report_error
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 
 class CommandsByFile(click.Group):

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlrun.config.blocks import names_in
-from dlrun.config.graph import INPUT, linked
+from dlrun.config.graph import INPUT, layer_graph
 from dlrun.config.layers import Scope, read_layers
-from dlrun.config.report import Report
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.config.schema import Architecture, Block
 from dlrun.config.unknown_keys import UnknownKeys
-from dlrun.config.words import found
 
 KEYS = [key for key in Architecture.model_fields if key != "path"]
 
 
 def read_architecture(
-    value: Any, blocks: Mapping[str, Block], report: Report
+    value: Any, blocks: Mapping[str, Block], report: Reporter
 ) -> Architecture | None:
     """Read `architecture`.
 
@@ -55,13 +55,13 @@ def read_architecture(
     if len(report) > before:
         return None
     architecture = Architecture(inputs=inputs, layers=layers, outputs=outputs or [])
-    names = linked(architecture, blocks, report).inputs
+    names = layer_graph(architecture, blocks, report).inputs
     if not inputs and names != (INPUT,):
         inputs = {name: [name] for name in names}
     return architecture.model_copy(update={"inputs": inputs}) if len(report) == before else None
 
 
-def _read_inputs(value: Any, report: Report) -> dict[str, list[str]]:
+def _read_inputs(value: Any, report: Reporter) -> dict[str, list[str]]:
     if value is None:
         return {}
     path = ("architecture", "inputs")

@@ -6,16 +6,16 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from dlrun.config.report import Report
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.config.schema import Block
-from dlrun.config.words import found
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.text import listed
 
 
-def read_blocks(value: Any, report: Report) -> dict[str, Block]:
+def read_blocks(value: Any, report: Reporter) -> dict[str, Block]:
     """Read `blocks`; their layers stay as they are written until a block is used."""
     if value is None:
         return {}
@@ -27,7 +27,7 @@ def read_blocks(value: Any, report: Report) -> dict[str, Block]:
     return {name: block for name, block in blocks.items() if block is not None}
 
 
-def names_in(value: Any, path: KeyPath, report: Report) -> list[str] | None:
+def names_in(value: Any, path: KeyPath, report: Reporter) -> list[str] | None:
     """Read one name or a list of names; None where a problem was reported."""
     names = value if isinstance(value, list) else [value]
     if names and all(isinstance(name, str) and name for name in names):
@@ -37,7 +37,7 @@ def names_in(value: Any, path: KeyPath, report: Report) -> list[str] | None:
     return None
 
 
-def _read_block(name: Any, given: Any, report: Report) -> Block | None:
+def _read_block(name: Any, given: Any, report: Reporter) -> Block | None:
     path: KeyPath = ("blocks", name)
     before = len(report)
     if not isinstance(name, str) or not name or "/" in name or "." in name:
@@ -81,7 +81,7 @@ def _read_block(name: Any, given: Any, report: Report) -> Block | None:
     return Block(parameters=parameters, layers=layers, path=path, **read)
 
 
-def _parameters(value: Any, path: KeyPath, report: Report) -> dict[str, Any] | None:
+def _parameters(value: Any, path: KeyPath, report: Reporter) -> dict[str, Any] | None:
     """Parameters with their defaults, of a mapping or a list of names."""
     if value is None:
         return {}
@@ -95,7 +95,7 @@ def _parameters(value: Any, path: KeyPath, report: Report) -> dict[str, Any] | N
 
 
 def substituted(
-    value: Any, parameters: Mapping[str, Any], path: KeyPath, report: Report
+    value: Any, parameters: Mapping[str, Any], path: KeyPath, report: Reporter
 ) -> tuple[Any, dict[KeyPath, str]]:
     """Return what is written in a block with values for its parameters.
 

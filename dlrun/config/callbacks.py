@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
 
@@ -24,7 +24,7 @@ def written_files(callback: KerasComponent) -> dict[str, str]:
     return {name: str(files[name]) for name in files.keys() & _FILE_ARGUMENTS}
 
 
-def check_files(callback: KerasComponent, report: Report) -> None:
+def check_files(callback: KerasComponent, report: Reporter) -> None:
     """Report a callback that would write outside the run directory."""
     for argument, given in written_files(callback).items():
         absolute = PurePosixPath(given).is_absolute() or PureWindowsPath(given).drive
@@ -37,7 +37,7 @@ def check_files(callback: KerasComponent, report: Report) -> None:
 
 
 def check_optimizer(
-    callbacks: Sequence[KerasComponent], optimizer: KerasComponent, report: Report
+    callbacks: Sequence[KerasComponent], optimizer: KerasComponent, report: Reporter
 ) -> None:
     """Report callbacks that cannot do their work with the optimizer of the config."""
     rate = optimizer.arguments.get("learning_rate")

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlrun.config.document import Node, Place
-from dlrun.config.report import Report
-from dlrun.config.structure import DEFAULT_PROTOCOL, ROOT, Role, protocol_options, role_of
-from dlrun.config.words import found
+from dlrun.config.grammar import DEFAULT_PROTOCOL, ROOT, Role, protocol_options, role_of
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.errors import KeyPath
 from dlrun.registry.component import Section
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 _END_OF_FILE = 1_000_000_000
 
@@ -31,7 +31,7 @@ class Extension(Section):
     says comes first; `name` is not taken over."""
 
 
-def read_files(file: Path, report: Report) -> tuple[Node | None, bytes]:
+def read_files(file: Path, report: Reporter) -> tuple[Node | None, bytes]:
     """Read a config file and those it extends, merged.
 
     Returns:
@@ -130,7 +130,7 @@ def _without_name(node: Node) -> Node:
     return node.only(key for key in node.mapping or () if key != "name")
 
 
-def _extended(node: Node, report: Report) -> tuple[str, Place] | None:
+def _extended(node: Node, report: Reporter) -> tuple[str, Place] | None:
     """The file that a config extends and where it says so."""
     value = (node.mapping or {}).get("extends")
     if value is None or value.value is None:
@@ -153,7 +153,7 @@ def _circle(chain: list[tuple[Path, Node]], file: Path) -> str:
 
 
 def _read_file(
-    file: Path, named: str | None, number: int, place: Place, report: Report
+    file: Path, named: str | None, number: int, place: Place, report: Reporter
 ) -> tuple[Node, bytes] | None:
     """Read one file; `place` is where it is named, `named` how, if that is in a file."""
     what = f"'{named}'" if named is not None else "this file"
@@ -187,7 +187,7 @@ def _read_file(
     return None if node is None else (node, content)
 
 
-def _read_text(text: str, file: Path, number: int, report: Report) -> Node | None:
+def _read_text(text: str, file: Path, number: int, report: Reporter) -> Node | None:
     lines = text.splitlines()
 
     def place_at(line: int, column: int) -> Place:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from dlrun.config.calling import wrong_count
 from dlrun.config.schema import Architecture, Block, LayerEntry
 from dlrun.errors import KeyPath
-from dlrun.registry.spelling import snake_case
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.keras_component import KerasComponent
+from dlrun.registry.names import did_you_mean, snake_case
 from dlrun.text import listed, quoted
 
 INPUT = "input"
@@ -20,8 +19,8 @@ INPUT_LAYER = "input_layer"
 """What Keras calls that input's layer."""
 
 
-class Report(Protocol):
-    """Takes problems; see `dlrun.config.report.Report`."""
+class ReportProblem(Protocol):
+    """Takes problems; see `dlrun.config.report.Reporter`."""
 
     def __call__(
         self,
@@ -35,7 +34,7 @@ class Report(Protocol):
 
 
 @dataclass(frozen=True)
-class Node:
+class LayerCall:
     """One call of a layer.
 
     Args:
@@ -54,7 +53,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Graph:
+class LayerGraph:
     """An architecture whose names are resolved.
 
     Args:
@@ -65,7 +64,7 @@ class Graph:
     """
 
     inputs: tuple[str, ...]
-    nodes: tuple[Node, ...]
+    nodes: tuple[LayerCall, ...]
     outputs: tuple[str, ...]
 
     @property
@@ -79,14 +78,14 @@ class Graph:
             for node, name in zip(self.nodes, above, strict=True)
         )
 
-    def node(self, name: str) -> Node | None:
+    def node(self, name: str) -> LayerCall | None:
         """The node that a name means, also as one of its outputs; None for an input."""
         by_name = {node.name: node for node in self.nodes}
         if name in by_name or name in self.inputs:
             return by_name.get(name)
         return by_name.get(name.rpartition(".")[0])
 
-    def users(self, name: str) -> list[Node]:
+    def users(self, name: str) -> list[LayerCall]:
         """The nodes that take a node's or an input's output."""
         return [
             node
@@ -95,9 +94,9 @@ class Graph:
         ]
 
 
-def linked(
-    architecture: Architecture, blocks: Mapping[str, Block], report: Report | None = None
-) -> Graph:
+def layer_graph(
+    architecture: Architecture, blocks: Mapping[str, Block], report: ReportProblem | None = None
+) -> LayerGraph:
     """Resolve the names of an architecture.
 
     Args:
@@ -129,17 +128,17 @@ class _Linking:
     """Resolves the names of one architecture."""
 
     def __init__(
-        self, architecture: Architecture, blocks: Mapping[str, Block], report: Report
+        self, architecture: Architecture, blocks: Mapping[str, Block], report: ReportProblem
     ) -> None:
         self._architecture = architecture
         self._blocks = blocks
         self._report = report
         self._stated = tuple(architecture.inputs)
         self._inferred: list[str] = []
-        self._nodes: dict[str, Node] = {}
+        self._nodes: dict[str, LayerCall] = {}
         self._names = self._all_names()
 
-    def graph(self) -> Graph:
+    def graph(self) -> LayerGraph:
         above: str | None = None
         unsourced: list[LayerEntry] = []
         for entry, names in zip(self._architecture.layers, self._names, strict=True):
@@ -154,7 +153,7 @@ class _Linking:
                 sources = () if above is None else (above,)
             calls = self._called(entry)
             for number, name in enumerate(names):
-                node = Node(name, entry, sources, calls or name, number)
+                node = LayerCall(name, entry, sources, calls or name, number)
                 self._nodes[name] = node
                 sources = (name,)
             above = names[-1]
@@ -166,7 +165,7 @@ class _Linking:
         for node in nodes:
             self._check_sources(node)
         self._check_inputs(nodes)
-        return Graph(inputs, tuple(nodes), self._outputs(above))
+        return LayerGraph(inputs, tuple(nodes), self._outputs(above))
 
     def _all_names(self) -> list[list[str]]:
         """The names of each entry's repetitions; the last one bears the name that is given."""
@@ -265,7 +264,7 @@ class _Linking:
                 )
         return inputs
 
-    def _check_inputs(self, nodes: Sequence[Node]) -> None:
+    def _check_inputs(self, nodes: Sequence[LayerCall]) -> None:
         """Report inputs that no layer takes."""
         taken = {source for node in nodes for source in node.sources}
         for name in self._stated:
@@ -274,7 +273,7 @@ class _Linking:
                 hint = "name it in a `from`, or leave it out"
                 self._report(place, f"no layer takes the input '{name}'", hint=hint, on_key=True)
 
-    def _check_sources(self, node: Node) -> None:
+    def _check_sources(self, node: LayerCall) -> None:
         """Report a node that takes a block as a whole that gives several outputs."""
         place = (*node.entry.path, "from") if node.entry.inputs else node.entry.path
         origin = self._nodes.get(node.calls, node).entry
@@ -290,7 +289,7 @@ class _Linking:
                     place, f"'{source}' gives {len(outputs)} outputs", expected=listed(names, "or")
                 )
 
-    def outputs_of(self, node: Node) -> tuple[str, ...]:
+    def outputs_of(self, node: LayerCall) -> tuple[str, ...]:
         """The names of a node's outputs, where it gives several."""
         origin = self._nodes.get(node.calls, node).entry
         block = self._blocks.get(origin.block.name) if origin.block else None
@@ -328,3 +327,54 @@ def _free_name(base: str, taken: set[str]) -> str:
     while (name := f"{base}_{number}" if number else base) in taken:
         number += 1
     return name
+
+
+Calling = Literal["one", "list", "arguments", "state"]
+
+MERGING = frozenset(
+    {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
+)
+"""Layers that make one of several inputs: they take a list of two or more."""
+
+_LISTS = {
+    **dict.fromkeys(MERGING - {"Dot", "Subtract"}, (2, None)),
+    **dict.fromkeys(("Dot", "Subtract", "HashedCrossing"), (2, 2)),
+    **dict.fromkeys(("Attention", "AdditiveAttention"), (2, 3)),
+}
+_ARGUMENTS = {"MultiHeadAttention": (2, 3), "GroupQueryAttention": (2, 3)}
+_STATES = {"SimpleRNN": (1, 2), "GRU": (1, 2), "LSTM": (1, 3)}
+
+_MEANING = {
+    **dict.fromkeys(MERGING, "the inputs to merge"),
+    "HashedCrossing": "the two features",
+    **dict.fromkeys(("Attention", "AdditiveAttention", *_ARGUMENTS), "query, value and key"),
+    **dict.fromkeys(_STATES, "the sequence, then its initial state"),
+}
+
+
+def calling(layer: KerasComponent) -> Calling:
+    """Return how a layer of Keras is called with several inputs: with a list of them, with each
+    as an argument, with the first and a list of states, or not at all."""
+    if layer.name in _LISTS:
+        return "list"
+    if layer.name in _ARGUMENTS:
+        return "arguments"
+    return "state" if layer.name in _STATES else "one"
+
+
+def wrong_count(layer: KerasComponent, given: int) -> str | None:
+    """Return what is wrong with so many inputs for a layer; None where nothing is, or where
+    only the layer itself knows."""
+    if layer.implementation is not None:
+        return None
+    counts = {**_LISTS, **_ARGUMENTS, **_STATES}
+    least, most = counts.get(layer.name, (1, 1))
+    if least <= given and (most is None or given <= most):
+        return None
+    if most == 1:
+        return f"{layer.alias} takes one input, and `from` names {given}"
+    wanted = f"{least} or more" if most is None else f"{least}"
+    if most is not None and most > least:
+        wanted = f"{least} to {most}"
+    named = f"`from` names {given}" if given > 1 else "it gets one"
+    return f"{layer.alias} takes {wanted} inputs ({_MEANING[layer.name]}), and {named}"

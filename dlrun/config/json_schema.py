@@ -12,6 +12,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from dlrun.config.extends import Extension
+from dlrun.config.grammar import DEFAULT_PROTOCOL
 from dlrun.config.json_schema_keras import (
     arguments_reference,
     component_definitions,
@@ -28,7 +29,6 @@ from dlrun.config.schema import (
     Phase,
     Training,
 )
-from dlrun.config.structure import DEFAULT_PROTOCOL
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family, finding_codes

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun.registry import catalogue
-from dlrun.registry.catalogue import Argument, Entry
+from dlrun.registry.catalogue import Argument, CatalogueEntry
 from dlrun.registry.keras_component import KerasKind
 
 Schema = dict[str, Any]
@@ -72,7 +72,7 @@ def _spellings(kind: KerasKind, words: list[str]) -> Schema:
     }
 
 
-def _arguments(entry: Entry) -> Schema:
+def _arguments(entry: CatalogueEntry) -> Schema:
     if entry.resolved_by_compile:
         return {"type": ["null", "object"], "maxProperties": 0}
     required = [argument.name for argument in entry.arguments if argument.required]
@@ -136,13 +136,13 @@ def _one_of(choices: tuple[str, ...]) -> Schema:
     return {"anyOf": [{"enum": list(choices)}, {"pattern": f"^({'|'.join(patterns)})$"}]}
 
 
-def _entry(kind: KerasKind, word: str) -> Entry:
+def _entry(kind: KerasKind, word: str) -> CatalogueEntry:
     entry = catalogue.entry(kind, word)
     assert entry is not None
     return entry
 
 
-def _needs_arguments(entry: Entry) -> bool:
+def _needs_arguments(entry: CatalogueEntry) -> bool:
     return any(argument.required for argument in entry.arguments)
 
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dlrun.config.blocks import names_in, substituted
-from dlrun.config.graph import linked
-from dlrun.config.named import read_named
-from dlrun.config.report import Report
+from dlrun.config.graph import layer_graph
+from dlrun.config.keras_components import read_named
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.config.schema import Architecture, Block, BlockCall, LayerEntry, TrainedRun, Vectors
 from dlrun.config.validation import validate
-from dlrun.config.words import found
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
-from dlrun.registry.suggest import closest, did_you_mean
+from dlrun.registry.names import closest, did_you_mean
 from dlrun.text import counted, listed
 
 BESIDE = ("name", "from", "repeat", "vectors")
@@ -35,12 +35,12 @@ class Scope:
         within: The blocks that the list stands in, the outermost first.
     """
 
-    report: Report
+    report: Reporter
     blocks: Mapping[str, Block]
     within: tuple[str, ...] = ()
 
 
-class _Moved(Report):
+class _Moved(Reporter):
     """Reports what is wrong with a parameter's value where the value is given.
 
     Args:
@@ -48,7 +48,7 @@ class _Moved(Report):
         places: From a path inside the block to the path of the value that is put there.
     """
 
-    def __init__(self, report: Report, places: Mapping[KeyPath, KeyPath]) -> None:
+    def __init__(self, report: Reporter, places: Mapping[KeyPath, KeyPath]) -> None:
         super().__init__()
         self.root = report.root
         self._inner = report
@@ -91,12 +91,12 @@ def block_body(call: BlockCall, blocks: Mapping[str, Block]) -> Architecture:
         call: The block's name and parameters, as a config that was read has them.
         blocks: The blocks of that config.
     """
-    body = _body(blocks[call.name], call.parameters, Scope(Report(), blocks), call.places)
+    body = _body(blocks[call.name], call.parameters, Scope(Reporter(), blocks), call.places)
     assert body is not None
     return body
 
 
-def check_blocks(blocks: Mapping[str, Block], report: Report) -> None:
+def check_blocks(blocks: Mapping[str, Block], report: Reporter) -> None:
     """Report what is wrong in blocks whose parameters all have defaults, used or not."""
     for name, block in blocks.items():
         if name in (*BESIDE, *MODELS):
@@ -124,7 +124,7 @@ def _body(
         return None
     inputs: dict[str, list[str]] = {name: [] for name in block.inputs}
     body = Architecture(inputs=inputs, layers=entries, outputs=block.outputs, path=block.path)
-    linked(body, scope.blocks, moved)
+    layer_graph(body, scope.blocks, moved)
     return body
 
 
@@ -163,7 +163,7 @@ def _read_layer(given: Any, path: KeyPath, scope: Scope) -> LayerEntry | None:
     return entry if len(report) == before else None
 
 
-def _read_beside(beside: Mapping[Any, Any], path: KeyPath, report: Report) -> dict[str, Any]:
+def _read_beside(beside: Mapping[Any, Any], path: KeyPath, report: Reporter) -> dict[str, Any]:
     read: dict[str, Any] = {}
     if (name := beside.get("name")) is not None:
         if not (isinstance(name, str) and name and "/" not in name):
@@ -182,7 +182,7 @@ def _read_beside(beside: Mapping[Any, Any], path: KeyPath, report: Report) -> di
     return read
 
 
-def _read_vectors(value: Any, path: KeyPath, report: Report) -> Vectors | None:
+def _read_vectors(value: Any, path: KeyPath, report: Reporter) -> Vectors | None:
     if isinstance(value, dict):
         return validate(Vectors, value, path, report)
     if not isinstance(value, str) or not value:
@@ -229,7 +229,7 @@ def _check_vectors(entry: LayerEntry, scope: Scope) -> None:
         scope.report(place, f"{title} that is written once, not {where}", hint=hint, on_key=True)
 
 
-def _read_model(key: str, value: Any, path: KeyPath, report: Report) -> Any:
+def _read_model(key: str, value: Any, path: KeyPath, report: Reporter) -> Any:
     """Read what stands under `use`, `application` or `run`."""
     if key == "use":
         if not isinstance(value, str) or not value:

@@ -10,11 +10,11 @@ from typing import Any, get_args
 from dlrun.config.architecture import read_architecture
 from dlrun.config.blocks import read_blocks
 from dlrun.config.callbacks import check_optimizer
+from dlrun.config.components import read_dataset, read_steps, with_own_validation
 from dlrun.config.document import Document, Node, Place
 from dlrun.config.extends import read_files
+from dlrun.config.keras_components import read_named
 from dlrun.config.layers import check_blocks
-from dlrun.config.members import read_dataset, read_steps
-from dlrun.config.named import read_named
 from dlrun.config.outputs import (
     declared_targets,
     output_names,
@@ -25,17 +25,16 @@ from dlrun.config.outputs import (
     refuse_loss_weights,
 )
 from dlrun.config.overrides import apply_overrides
-from dlrun.config.own_validation import with_own_validation
 from dlrun.config.paths import with_absolute_paths
 from dlrun.config.phases import read_augment
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.config.schema import Backend, Block, Config
 from dlrun.config.sections import read_evaluation, read_ignore, read_training
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
 from dlrun.registry import additions
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.text import listed
 
 _OTHERS = [key for key in Config.model_fields if key not in ("name", "target_steps")]
@@ -72,13 +71,13 @@ def load_config(
         ConfigError: Everything that is wrong, at once: in the order of the files, then of the
             overrides.
     """
-    file, report = Path(path), Report()
+    file, report = Path(path), Reporter()
     root, content = read_files(file, report)
     if root is None:
         report.raise_if_any()
     assert root is not None
     additions.use(None)
-    plugins = _plugins(apply_overrides(root, overrides, seed, Report()), run_plugins, report)
+    plugins = _plugins(apply_overrides(root, overrides, seed, Reporter()), run_plugins, report)
     additions.use(plugins.additions)
     root = with_absolute_paths(apply_overrides(root, overrides, seed, report))
     report.root = root
@@ -90,14 +89,14 @@ def load_config(
     return config
 
 
-def _plugins(root: Node, run: RunPlugins | None, report: Report) -> Plugins:
+def _plugins(root: Node, run: RunPlugins | None, report: Reporter) -> Plugins:
     """The plugins, run: what they define is in the names that everything else is checked by."""
     backend = (root.mapping or {}).get("backend")
     known = backend is not None and backend.value in get_args(Backend)
     return read_plugins(root, str(backend.value) if backend and known else None, run, report)
 
 
-def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Report) -> Config | None:
+def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) -> Config | None:
     values: dict[str, Any] = {"name": stem, "plugins": [str(f.path) for f in plugins.files]}
     values |= {key: given[key] for key in ("name", "seed", "backend") if key in given}
     told = _report_unknown(given, report)
@@ -155,7 +154,7 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Report) ->
     return config
 
 
-def _read_blocks(value: Any, report: Report) -> dict[str, Block] | None:
+def _read_blocks(value: Any, report: Reporter) -> dict[str, Block] | None:
     """The blocks; None where it is not known which there are."""
     before = len(report)
     blocks = read_blocks(value, report)
@@ -165,7 +164,7 @@ def _read_blocks(value: Any, report: Report) -> dict[str, Block] | None:
     return blocks
 
 
-def _report_unknown(given: dict[Any, Any], report: Report) -> set[str | int]:
+def _report_unknown(given: dict[Any, Any], report: Reporter) -> set[str | int]:
     """Report the unknown top-level keys; return what they were meant for."""
     unknown, told = UnknownKeys(report, None, KEYS), set[str | int]()
     for key in given:
@@ -177,7 +176,7 @@ def _report_unknown(given: dict[Any, Any], report: Report) -> set[str | int]:
     return told
 
 
-def _check_environment(report: Report) -> None:
+def _check_environment(report: Reporter) -> None:
     backend = os.environ.get("KERAS_BACKEND")
     known = get_args(Backend)
     if backend and backend not in known:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from dlrun.config.components import metric_names
-from dlrun.config.report import Report
-from dlrun.config.words import found
+from dlrun.config.keras_components import metric_names
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.registry.suggest import closest
+from dlrun.registry.names import closest
 from dlrun.text import listed
 
 
 def check_score(
-    score: Any, metrics: list[KerasComponent], report: Report, output: str | None = None
+    score: Any, metrics: list[KerasComponent], report: Reporter, output: str | None = None
 ) -> str | None:
     """Return the measure of success as the config's metrics call it.
 
@@ -64,7 +64,9 @@ def check_score(
     return None
 
 
-def check_monitor(callback: KerasComponent, metrics: list[KerasComponent], report: Report) -> None:
+def check_monitor(
+    callback: KerasComponent, metrics: list[KerasComponent], report: Reporter
+) -> None:
     """Report a callback that monitors something that no epoch measures."""
     monitor = callback.arguments.get("monitor")
     if not isinstance(monitor, str):

@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlrun.config.components import metric_names
-from dlrun.config.named import read_named
-from dlrun.config.report import Report
+from dlrun.config.keras_components import metric_names, read_named
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.config.schema import OutputEntry
-from dlrun.config.words import found
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component
 from dlrun.registry.keras_component import KerasComponent, KerasKind
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.text import listed, quoted
 
 
@@ -83,7 +82,7 @@ def output_names(architecture: Any) -> list[str]:
 
 
 def read_outputs(
-    given: Mapping[Any, Any], names: Sequence[str], dataset: Component | None, report: Report
+    given: Mapping[Any, Any], names: Sequence[str], dataset: Component | None, report: Reporter
 ) -> Outputs:
     """Read `loss`, `loss_weights` and `metrics` of several outputs.
 
@@ -100,7 +99,7 @@ def read_outputs(
 
 
 def read_loss(
-    value: Any, names: Sequence[str], targets: Sequence[str], report: Report
+    value: Any, names: Sequence[str], targets: Sequence[str], report: Reporter
 ) -> KerasComponent | None:
     """Read the loss of one output; it may stand under the output's name."""
     path: KeyPath = ("loss",)
@@ -112,7 +111,7 @@ def read_loss(
 
 
 def read_metrics(
-    value: Any, names: Sequence[str], targets: Sequence[str], report: Report
+    value: Any, names: Sequence[str], targets: Sequence[str], report: Reporter
 ) -> list[KerasComponent]:
     """Read `metrics` of one output: one metric or a list, perhaps under the output's name."""
     path: KeyPath = ("metrics",)
@@ -138,7 +137,7 @@ def _targets_option(dataset: Component | None) -> str | None:
 
 
 def _report_no_outputs(
-    kind: KerasKind, value: Any, names: Sequence[str], targets: Sequence[str], report: Report
+    kind: KerasKind, value: Any, names: Sequence[str], targets: Sequence[str], report: Reporter
 ) -> bool:
     """Report settings by target where the model has one output for all targets."""
     if len(targets) < 2 or not isinstance(value, dict) or not value:
@@ -158,7 +157,7 @@ def _report_no_outputs(
     return True
 
 
-def refuse_loss_weights(value: Any, report: Report) -> dict[str, float]:
+def refuse_loss_weights(value: Any, report: Reporter) -> dict[str, float]:
     """Report weights of losses where there is one loss."""
     if value:
         hint = "name several layers under `architecture: {outputs: [...]}`, or leave it out"
@@ -167,7 +166,7 @@ def refuse_loss_weights(value: Any, report: Report) -> dict[str, float]:
     return {}
 
 
-def refuse_class_weight(training: Any, names: Sequence[str], report: Report) -> None:
+def refuse_class_weight(training: Any, names: Sequence[str], report: Reporter) -> None:
     """Report weights of classes where there are several outputs: Keras knows none."""
     if getattr(training, "class_weight", None) is not None:
         report(
@@ -216,7 +215,7 @@ def _is_by_output(value: Any, names: Sequence[str], kind: KerasKind) -> bool:
 
 
 def _read_losses(
-    value: Any, names: Sequence[str], report: Report
+    value: Any, names: Sequence[str], report: Reporter
 ) -> dict[str, KerasComponent] | None:
     before = len(report)
     if not _is_by_output(value, names, "loss"):
@@ -241,7 +240,7 @@ def _read_losses(
     return {name: loss for name, loss in losses.items() if loss is not None}
 
 
-def _read_weights(value: Any, names: Sequence[str], report: Report) -> dict[str, float]:
+def _read_weights(value: Any, names: Sequence[str], report: Reporter) -> dict[str, float]:
     weights = dict.fromkeys(names, 1.0)
     if value is None:
         return weights
@@ -278,7 +277,7 @@ def _read_weights(value: Any, names: Sequence[str], report: Report) -> dict[str,
 
 
 def _read_metrics(
-    value: Any, names: Sequence[str], report: Report
+    value: Any, names: Sequence[str], report: Reporter
 ) -> dict[str, list[KerasComponent]] | None:
     before = len(report)
     if not _is_by_output(value, names, "metric"):
@@ -291,7 +290,9 @@ def _read_metrics(
     return read if len(report) == before else None
 
 
-def _read_some(kind: KerasKind, value: Any, path: KeyPath, report: Report) -> list[KerasComponent]:
+def _read_some(
+    kind: KerasKind, value: Any, path: KeyPath, report: Reporter
+) -> list[KerasComponent]:
     """Read one component or a list of them."""
     if value is None:
         return []
@@ -303,7 +304,7 @@ def _read_some(kind: KerasKind, value: Any, path: KeyPath, report: Report) -> li
 
 
 def _check_names(
-    value: Mapping[Any, Any], names: Sequence[str], path: KeyPath, report: Report
+    value: Mapping[Any, Any], names: Sequence[str], path: KeyPath, report: Reporter
 ) -> None:
     for key in value:
         if key not in names:
@@ -316,7 +317,7 @@ def _check_names(
             )
 
 
-def _check_targets(names: Sequence[str], dataset: Component | None, report: Report) -> None:
+def _check_targets(names: Sequence[str], dataset: Component | None, report: Reporter) -> None:
     """Report outputs without a target, where the source's options name the targets."""
     if not (targets := declared_targets(dataset)):
         return

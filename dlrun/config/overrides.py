@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from dlrun.config.document import Key, Node, Place
 from dlrun.config.extends import merge
-from dlrun.config.report import Report
-from dlrun.config.structure import Role, role_of
-from dlrun.config.words import found
+from dlrun.config.grammar import Role, role_of
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.text import quoted
 
@@ -29,7 +29,9 @@ class _RefusedError(Exception):
         self.hint = hint
 
 
-def apply_overrides(root: Node, overrides: Sequence[str], seed: int | None, report: Report) -> Node:
+def apply_overrides(
+    root: Node, overrides: Sequence[str], seed: int | None, report: Reporter
+) -> Node:
     """Return the config with the overrides in it, in their order; `seed` comes last.
 
     Problems are reported at the override; one that cannot be applied is left out.
@@ -42,7 +44,7 @@ def apply_overrides(root: Node, overrides: Sequence[str], seed: int | None, repo
     return root
 
 
-def _apply(root: Node, text: str, number: int, report: Report) -> Node:
+def _apply(root: Node, text: str, number: int, report: Reporter) -> Node:
     order = (_AFTER_ALL_FILES, number, 0)
     key, equals, value = text.partition("=")
     key_place = Place(f"--set {key}", order)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dlrun.config.document import Node
-from dlrun.config.structure import first_parameters
+from dlrun.config.grammar import first_parameters
 from dlrun.errors import KeyPath
 
 ANY = "*"

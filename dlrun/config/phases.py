@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from dlrun.config.callbacks import check_files
+from dlrun.config.keras_components import read_named
 from dlrun.config.measures import check_monitor
-from dlrun.config.named import read_named
-from dlrun.config.report import Report
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.config.schema import Phase
 from dlrun.config.validation import validate
-from dlrun.config.words import found
 from dlrun.errors import KeyPath
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.registry.suggest import closest
+from dlrun.registry.names import closest
 from dlrun.text import listed
 
 AUGMENTING = (
@@ -60,7 +60,7 @@ _EVERYWHERE = "it changes validation rows too; put it under `architecture: {laye
 def read_phases(
     options: Mapping[Any, Any],
     metrics: list[KerasComponent] | None,
-    report: Report,
+    report: Reporter,
 ) -> list[Phase]:
     """Read `training.phases`; empty where there is none, or where problems were reported.
 
@@ -103,7 +103,7 @@ def _read_phase(
     value: dict[Any, Any],
     path: KeyPath,
     metrics: list[KerasComponent] | None,
-    report: Report,
+    report: Reporter,
 ) -> Phase | None:
     before, values = len(report), {**value, "path": path}
     for key in ("freeze", "unfreeze"):
@@ -149,7 +149,7 @@ def _read_phase(
 
 
 def read_augment(
-    value: Any, report: Report
+    value: Any, report: Reporter
 ) -> list[KerasComponent] | dict[str, list[KerasComponent]] | None:
     """Read `augment`: a list of layers, or a mapping from inputs to such lists."""
     if value is None:
@@ -170,7 +170,7 @@ def read_augment(
     }
 
 
-def _read_layers(values: list[Any], path: KeyPath, report: Report) -> list[KerasComponent]:
+def _read_layers(values: list[Any], path: KeyPath, report: Reporter) -> list[KerasComponent]:
     read = [
         read_named("layer", each, (*path, number), report) for number, each in enumerate(values)
     ]

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlrun.config.document import Node
-from dlrun.config.report import Report
-from dlrun.config.words import found
+from dlrun.config.messages import found
+from dlrun.config.report import Reporter
 from dlrun.errors import DlrunError
 from dlrun.registry.additions import Additions
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Plugins:
 
 
 def read_plugins(
-    root: Node, backend: str | None, run: RunPlugins | None, report: Report
+    root: Node, backend: str | None, run: RunPlugins | None, report: Reporter
 ) -> Plugins:
     """Read the files that `plugins` names, and run them where that is allowed.
 
@@ -109,7 +109,7 @@ def read_plugins(
         return Plugins(tuple(files))
 
 
-def _report_untrusted(node: Node, file: PluginFile, report: Report) -> None:
+def _report_untrusted(node: Node, file: PluginFile, report: Reporter) -> None:
     report.at(
         node.place,
         f"the plugin {file.path.name} is Python code and was not run, so the names that it defines "
@@ -125,7 +125,7 @@ def _named(node: Node) -> Path:
     return Path(os.path.normpath(folder / Path(str(node.value)).expanduser()))
 
 
-def _places(root: Node, report: Report) -> list[Node]:
+def _places(root: Node, report: Reporter) -> list[Node]:
     """The entries of `plugins`."""
     node = (root.mapping or {}).get("plugins")
     if node is None or node.value is None:
@@ -143,7 +143,7 @@ def _places(root: Node, report: Report) -> list[Node]:
     return []
 
 
-def _read(node: Node, report: Report) -> PluginFile | None:
+def _read(node: Node, report: Reporter) -> PluginFile | None:
     if not isinstance(node.value, str) or not node.value.endswith(".py"):
         expected = "the name of a Python file, such as my_layers.py"
         message = "wrong value in 'plugins'"

@@ -8,7 +8,7 @@ from dlrun.errors import ConfigError, KeyPath, Problem
 _NOWHERE = Place("", (0, 0, 0))
 
 
-class Report:
+class Reporter:
     """The problems found so far."""
 
     def __init__(self) -> None:

@@ -387,12 +387,12 @@ class Config(Section):
         place = self.document.root.locate(path, on_key=on_key)
         return place.problem(message, expected=expected, found=found, hint=hint)
 
-    def as_given(self) -> dict[str, Any]:
+    def dump(self) -> dict[str, Any]:
         """The whole config as plain data, every default filled in: what `resolved.yaml` holds.
 
         Paths are absolute, so that it can be run from anywhere; `null` options that are null
         by default are left out.
         """
-        from dlrun.config.as_given import config_as_given
+        from dlrun.config.dump import dump_config
 
-        return config_as_given(self)
+        return dump_config(self)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 from dlrun.config.callbacks import check_files
+from dlrun.config.components import read_protocol
+from dlrun.config.keras_components import read_named
 from dlrun.config.measures import check_monitor, check_score
-from dlrun.config.members import read_protocol
-from dlrun.config.named import read_named
+from dlrun.config.messages import found
 from dlrun.config.phases import read_phases
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.config.schema import Evaluation, Training
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import advice, validate
-from dlrun.config.words import found
 from dlrun.errors import KeyPath
 from dlrun.registry.families import PROTOCOLS, finding_codes
 from dlrun.registry.keras_component import KerasComponent, KerasKind
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 
 def read_training(
-    value: Any, metrics: list[KerasComponent] | None, report: Report
+    value: Any, metrics: list[KerasComponent] | None, report: Reporter
 ) -> Training | None:
     """Read `training`; `metrics` are those of the config, None where they cannot be known
     because of problems of their own."""
@@ -54,7 +54,7 @@ def read_training(
 
 
 def read_evaluation(
-    value: Any, metrics: list[KerasComponent] | None, output: str | None, report: Report
+    value: Any, metrics: list[KerasComponent] | None, output: str | None, report: Reporter
 ) -> Evaluation | None:
     """Read `evaluation`; `metrics` are those of the config, None where they cannot be known
     because of problems of their own, and `output` is the name of its only output, if it has one."""
@@ -68,7 +68,7 @@ def read_evaluation(
     return None if protocol is None else Evaluation(protocol=protocol, score=score)
 
 
-def read_ignore(value: Any, report: Report) -> list[str]:
+def read_ignore(value: Any, report: Reporter) -> list[str]:
     """Read `ignore`: one code of a finding, or a list of them."""
     known, codes = finding_codes(), list[str]()
     for index, code in enumerate(value if isinstance(value, list) else [value]):
@@ -87,7 +87,7 @@ def read_ignore(value: Any, report: Report) -> list[str]:
     return codes
 
 
-def _options(section: str, value: Any, report: Report) -> dict[Any, Any] | None:
+def _options(section: str, value: Any, report: Reporter) -> dict[Any, Any] | None:
     """The entries of a section that may be left out; None where it is no mapping."""
     if value is None:
         return {}
@@ -107,7 +107,7 @@ def _options(section: str, value: Any, report: Report) -> dict[Any, Any] | None:
 
 
 def _read_list(
-    kind: KerasKind, values: list[Any], path: KeyPath, report: Report
+    kind: KerasKind, values: list[Any], path: KeyPath, report: Reporter
 ) -> list[KerasComponent]:
     read = [read_named(kind, value, (*path, i), report) for i, value in enumerate(values)]
     return [component for component in read if component is not None]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.config.schema import Architecture, Config, Evaluation, Training
 from dlrun.errors import KeyPath
 from dlrun.registry.families import PROTOCOLS, SOURCES, Family
-from dlrun.registry.suggest import closest
+from dlrun.registry.names import closest
 from dlrun.text import listed, quoted
 
 _MODEL = "the model is described under 'architecture', as a list of 'layers'"
@@ -47,7 +47,7 @@ class UnknownKeys:
         member: The member's name.
     """
 
-    report: Report
+    report: Reporter
     section: str | None
     known: Iterable[str]
     family: Family | None = None

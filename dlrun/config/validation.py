@@ -11,12 +11,12 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from dlrun.config.report import Report
-from dlrun.config.words import choices, describe, found, unpacked
+from dlrun.config.messages import choices, describe, found, unpacked
+from dlrun.config.report import Reporter
 from dlrun.config.yaml_errors import MISSING_SPACE
 from dlrun.errors import KeyPath
 from dlrun.registry.component import Section
-from dlrun.registry.suggest import closest, did_you_mean
+from dlrun.registry.names import closest, did_you_mean
 from dlrun.text import listed
 
 S = TypeVar("S", bound=Section)
@@ -42,7 +42,7 @@ def validate(
     section: type[S],
     values: Mapping[Any, Any],
     path: KeyPath,
-    report: Report,
+    report: Reporter,
     *,
     name: str | None = None,
     unknown: Unknown | None = None,
@@ -87,7 +87,7 @@ class _Translation:
         section: type[Section],
         given: Mapping[str, Any],
         path: KeyPath,
-        report: Report,
+        report: Reporter,
         name: str | None,
         unknown: Unknown | None,
         examples: Mapping[str, str],

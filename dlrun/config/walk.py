@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from dlrun.config.graph import Graph, Node, linked
+from dlrun.config.graph import LayerCall, LayerGraph, layer_graph
 from dlrun.config.layers import block_body
 from dlrun.config.schema import Architecture, Block
 from dlrun.errors import KeyPath
@@ -38,12 +38,12 @@ def every_layer(architecture: Architecture, blocks: Blocks) -> list[PlainLayer]:
     ]
 
 
-def every_graph(architecture: Architecture, blocks: Blocks) -> Iterator[Graph]:
+def every_graph(architecture: Architecture, blocks: Blocks) -> Iterator[LayerGraph]:
     """Yield the architecture, and then what each block in it is made of."""
     waiting, seen = [architecture], list[tuple[str, dict[str, object]]]()
     while waiting:
         current = waiting.pop(0)
-        yield linked(current, blocks)
+        yield layer_graph(current, blocks)
         for entry in current.layers:
             if entry.block is None or (entry.block.name, entry.block.parameters) in seen:
                 continue
@@ -51,7 +51,7 @@ def every_graph(architecture: Architecture, blocks: Blocks) -> Iterator[Graph]:
             waiting.append(block_body(entry.block, blocks))
 
 
-def plain(node: Node) -> PlainLayer | None:
+def plain(node: LayerCall) -> PlainLayer | None:
     """Return the layer of Keras that a node is; None where it is something else."""
     layer = node.entry.layer
     return None if layer is None else PlainLayer(layer, node.entry.path)

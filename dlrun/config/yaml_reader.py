@@ -6,14 +6,15 @@ the same on every platform.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import yaml
 
-from dlrun.config.document import Key, Node, Place
-from dlrun.config.report import Report
-from dlrun.config.scalars import scalar
+from dlrun.config.document import Key, Node, Place, Scalar
+from dlrun.config.report import Reporter
 from dlrun.config.yaml_errors import in_plain_words
 
 PlaceAt = Callable[[int, int], Place]
@@ -34,7 +35,7 @@ class _Loader(yaml.SafeLoader):
         return _PLAIN if implicit[0] else _QUOTED
 
 
-def read_yaml(text: str, place_at: PlaceAt, report: Report) -> Node | None:
+def read_yaml(text: str, place_at: PlaceAt, report: Reporter) -> Node | None:
     """Read one YAML document.
 
     Problems (syntax, a key given twice, tags, too many aliases) are reported.
@@ -76,7 +77,7 @@ class _TooLargeError(Exception):
 class _Builder:
     """Turns PyYAML's nodes into ours, one for each anchor, however often it is used."""
 
-    def __init__(self, place_at: PlaceAt, report: Report) -> None:
+    def __init__(self, place_at: PlaceAt, report: Reporter) -> None:
         self._place_at = place_at
         self._report = report
         self._built: dict[int, Node] = {}
@@ -194,3 +195,36 @@ class _Builder:
 
     def _place(self, node: yaml.Node) -> Place:
         return self._place_at(node.start_mark.line, node.start_mark.column)
+
+
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+# More digits than any option needs; Python itself refuses to read thousands of them.
+_INTEGER = re.compile(r"[-+]?[0-9]{1,400}\Z", re.ASCII)
+_HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]{1,400}\Z")
+_OCTAL = re.compile(r"0o[0-7]{1,400}\Z")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z", re.ASCII)
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
+
+
+def scalar(text: str) -> Scalar:
+    """Return the value of unquoted YAML text (YAML 1.2.2, section 10.3.2).
+
+    A number too large to be held stays text.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.match(text):
+        return int(text)
+    if _HEXADECIMAL.match(text):
+        return int(text, 16)
+    if _OCTAL.match(text):
+        return int(text, 8)
+    if _FLOAT.match(text) and math.isfinite(number := float(text)):
+        return number
+    if _NOT_FINITE.match(text):
+        return float(text.lower().replace(".", ""))
+    return text

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from dlrun.config.scalars import scalar
+from dlrun.config.yaml_reader import scalar
 
 LONGEST_INLINE = 72
 """Lists of plain values up to so many characters stand on one line."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from dlrun.data.samples import Array, Columns, Task
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 Classes = Mapping[str, tuple[str, ...]]
 

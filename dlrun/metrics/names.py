@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from dlrun.registry.spelling import snake_case
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean, snake_case
 
 Direction = Literal["min", "max"]
 Kind = Literal["metric", "loss"]

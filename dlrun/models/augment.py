@@ -11,7 +11,7 @@ from dlrun.errors import ComponentError, KeyPath
 from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.registry.spelling import snake_case
+from dlrun.registry.names import snake_case
 
 Layers = Sequence[KerasComponent]
 

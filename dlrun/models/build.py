@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dlrun.config.components import metric_names
+from dlrun.config.keras_components import metric_names
 from dlrun.config.schema import Architecture, Block, OutputEntry
 from dlrun.errors import ComponentError
 from dlrun.models.augment import NO_AUGMENTATION, Augmentation
@@ -54,7 +54,7 @@ def compile_model(
 ) -> None:
     """Give a model its loss, a new optimizer and new metrics.
 
-    The history's names are those of `dlrun.config.components.metric_names`.
+    The history's names are those of `dlrun.config.keras_components.metric_names`.
 
     Args:
         model: A Keras model.

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from dlrun.errors import ComponentError, KeyPath
-from dlrun.registry.suggest import closest
+from dlrun.registry.names import closest
 
 Flags = Mapping[str, bool]
 """Whether each layer is trained, by its address; nested models themselves are not in it."""

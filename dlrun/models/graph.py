@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlrun.config.calling import calling
-from dlrun.config.graph import INPUT, INPUT_LAYER, Graph, Node, linked
+from dlrun.config.graph import INPUT, INPUT_LAYER, LayerCall, LayerGraph, calling, layer_graph
 from dlrun.config.layers import block_body
 from dlrun.config.schema import Architecture, Block, LayerEntry
 from dlrun.errors import ComponentError, KeyPath
@@ -52,7 +51,7 @@ def build_graph(
     """
     import keras
 
-    graph = linked(architecture, blocks, _refuse)
+    graph = layer_graph(architecture, blocks, _refuse)
     entrances = _entrances(graph, inputs)
     if graph.is_chain:
         [entrance] = entrances.values()
@@ -77,7 +76,7 @@ def _refuse(path: KeyPath, message: str, **_: Any) -> None:
     raise ComponentError(message, path)
 
 
-def _entrances(graph: Graph, inputs: Mapping[str, InputSpec]) -> dict[str, Any]:
+def _entrances(graph: LayerGraph, inputs: Mapping[str, InputSpec]) -> dict[str, Any]:
     """The symbolic input of each name."""
     import keras
 
@@ -107,7 +106,7 @@ def _augmented(
     return layers, tensors
 
 
-def _sequential(graph: Graph, blocks: Blocks, entrance: Any, before: Sequence[Any]) -> Any:
+def _sequential(graph: LayerGraph, blocks: Blocks, entrance: Any, before: Sequence[Any]) -> Any:
     """The model of a chain, with layers before it."""
     import keras
 
@@ -137,7 +136,7 @@ def _shape_after(layer: Any, shape: Shape) -> Shape:
 
 
 def _failed_chain(
-    graph: Graph, built: Sequence[Any], entrance: Any, error: Exception
+    graph: LayerGraph, built: Sequence[Any], entrance: Any, error: Exception
 ) -> ComponentError:
     """The error that says which layer failed, found by passing shapes through one by one."""
     tensors = {graph.inputs[0]: entrance}
@@ -153,7 +152,7 @@ def _failed_chain(
 
 
 def _called(
-    graph: Graph, blocks: Blocks, entrances: Mapping[str, Any], exact: Sequence[str]
+    graph: LayerGraph, blocks: Blocks, entrances: Mapping[str, Any], exact: Sequence[str]
 ) -> dict[str, Any]:
     """Every output of every node by its name, from the symbolic inputs."""
     tensors, made = dict(entrances), dict[str, Any]()
@@ -178,13 +177,13 @@ def _called(
     return tensors
 
 
-def _origin(graph: Graph, name: str) -> str | None:
+def _origin(graph: LayerGraph, name: str) -> str | None:
     """The node that makes the layer which gives an output."""
     node = graph.node(name)
     return node.calls if node else None
 
 
-def _call(layer: Any, origin: Node, given: Sequence[Any]) -> Any:
+def _call(layer: Any, origin: LayerCall, given: Sequence[Any]) -> Any:
     """The output of a layer for these inputs."""
     if origin.entry.layer is None:
         return layer(given[0] if len(given) == 1 else list(given))
@@ -197,7 +196,7 @@ def _call(layer: Any, origin: Node, given: Sequence[Any]) -> Any:
     return layer(*given)
 
 
-def _made(node: Node, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
+def _made(node: LayerCall, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
     """The new layer or model of a node."""
     entry = node.entry
     if entry.layer is not None:
@@ -214,11 +213,11 @@ def _made(node: Node, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
     return build_trained(entry.run, node.name, entry.path)
 
 
-def _block(node: Node, body: Architecture, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
+def _block(node: LayerCall, body: Architecture, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
     """The nested model of a block."""
     import keras
 
-    graph = linked(body, blocks)
+    graph = layer_graph(body, blocks)
     entrances = _entrances(graph, dict(zip(graph.inputs, inputs, strict=True)))
     tensors = _called(graph, blocks, entrances, exact=())
     outputs = {name: tensors[name] for name in graph.outputs}
@@ -231,7 +230,11 @@ def _block(node: Node, body: Architecture, blocks: Blocks, inputs: Sequence[Inpu
 
 
 def shape_error(
-    graph: Graph, node: Node, tensors: Mapping[str, Any], built: Sequence[Any], error: Exception
+    graph: LayerGraph,
+    node: LayerCall,
+    tensors: Mapping[str, Any],
+    built: Sequence[Any],
+    error: Exception,
 ) -> ComponentError:
     """Return the error that says which layer failed, which shapes it gets, and who gives them.
 
@@ -256,7 +259,7 @@ def shape_error(
     return ComponentError(message, node.entry.path)
 
 
-def several_outputs(node: Node, count: int) -> ComponentError:
+def several_outputs(node: LayerCall, count: int) -> ComponentError:
     """Return the error of a layer that gives several outputs, where its name can mean only one.
 
     Args:
@@ -270,19 +273,19 @@ def several_outputs(node: Node, count: int) -> ComponentError:
     return ComponentError(message, path)
 
 
-def _each(graph: Graph, node: Node, tensors: Mapping[str, Any]) -> str:
+def _each(graph: LayerGraph, node: LayerCall, tensors: Mapping[str, Any]) -> str:
     gives = [f"{_as_text(tensors[name].shape)} from {_giver(graph, name)}" for name in node.sources]
     return f"the shapes {listed(gives)}"
 
 
-def _giver(graph: Graph, name: str) -> str:
+def _giver(graph: LayerGraph, name: str) -> str:
     node = graph.node(name)
     if node is not None:
         return _title(node)
     return "the data" if name == INPUT or len(graph.inputs) == 1 else f"the input '{name}'"
 
 
-def _title(node: Node) -> str:
+def _title(node: LayerCall) -> str:
     """A layer by its number and kind, and the block that it stands in."""
     path = node.entry.path
     index, place = path[-1] if path else 0, ""

@@ -7,7 +7,7 @@ import inspect
 import re
 from typing import Any
 
-from dlrun.config.components import metric_names
+from dlrun.config.keras_components import metric_names
 from dlrun.errors import ComponentError, without_colours
 from dlrun.registry.catalogue import NAMESPACES, entry
 from dlrun.registry.keras_component import KerasComponent

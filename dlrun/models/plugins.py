@@ -12,17 +12,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from dlrun.config.components import TITLES
+from dlrun.config.keras_components import TITLES
 from dlrun.config.plugins import PluginError, PluginFile
 from dlrun.metrics.names import METRIC_DIRECTIONS
 from dlrun.registry import additions, catalogue
 from dlrun.registry.additions import Additions
-from dlrun.registry.catalogue import Argument, Entry, signature_arguments
+from dlrun.registry.catalogue import Argument, CatalogueEntry, signature_arguments
 from dlrun.registry.component import Component
-from dlrun.registry.entry import accepted_by
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family
-from dlrun.registry.keras_component import KerasKind
-from dlrun.registry.spelling import snake_case
+from dlrun.registry.keras_component import KerasKind, accepted_by
+from dlrun.registry.names import snake_case
 from dlrun.text import display_path
 
 MODULE = "dlrun_plugins"
@@ -53,7 +52,7 @@ def run_plugins(files: Sequence[PluginFile]) -> Additions:
             where.
     """
     additions.use(None)
-    entries: dict[tuple[KerasKind, str], Entry] = {}
+    entries: dict[tuple[KerasKind, str], CatalogueEntry] = {}
     members: dict[tuple[str, str], type[Component]] = {}
     for file in files:
         before = len(entries) + len(members)
@@ -116,7 +115,7 @@ def _add_member(
 
 
 def _add_entries(
-    file: PluginFile, name: str, value: Any, entries: dict[tuple[KerasKind, str], Entry]
+    file: PluginFile, name: str, value: Any, entries: dict[tuple[KerasKind, str], CatalogueEntry]
 ) -> None:
     for kind in _kinds(value):
         if catalogue.entry(kind, name) is not None:
@@ -177,10 +176,10 @@ def own_direction(metric: Any) -> Literal["min", "max"] | None:
     return told if told in ("min", "max") else None
 
 
-def _entry(kind: KerasKind, name: str, value: Any) -> Entry:
+def _entry(kind: KerasKind, name: str, value: Any) -> CatalogueEntry:
     summary = catalogue.summary_of(value)
     if inspect.isfunction(value):
-        return Entry(kind, name, summary=summary, implementation=value)
+        return CatalogueEntry(kind, name, summary=summary, implementation=value)
     types_by_name = _types(value)
     arguments = [
         argument
@@ -191,7 +190,9 @@ def _entry(kind: KerasKind, name: str, value: Any) -> Entry:
     own = {argument.name for argument in arguments}
     if catalogue.takes_keywords(value):
         arguments += [a for a in _common(kind) if a.name not in own]
-    return Entry(kind, name, arguments=tuple(arguments), summary=summary, implementation=value)
+    return CatalogueEntry(
+        kind, name, arguments=tuple(arguments), summary=summary, implementation=value
+    )
 
 
 def _common(kind: KerasKind) -> tuple[Argument, ...]:

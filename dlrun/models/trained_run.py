@@ -9,7 +9,7 @@ from dlrun.config.schema import TrainedRun
 from dlrun.errors import ComponentError, KeyPath, RunError
 from dlrun.models.cutting import first_outputs, layer_of, node_of, sources_of
 from dlrun.models.files import load_model
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import listed
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.config.components import metric_names
+from dlrun.config.keras_components import metric_names
 from dlrun.config.schema import OutputEntry
 from dlrun.metrics.names import Direction, direction
 from dlrun.metrics.scores import Score, find_score

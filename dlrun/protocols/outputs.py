@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.config.graph import linked
+from dlrun.config.graph import layer_graph
 from dlrun.config.schema import Config
 from dlrun.config.walk import every_layer
 from dlrun.data.pipeline import Pipeline
@@ -38,7 +38,7 @@ def targets_of(arrays: FitRows, name: str | None) -> Array:
 
 def places_of_outputs(config: Config) -> list[KeyPath]:
     """Where the layers stand that give the outputs, in the order of the outputs."""
-    graph = linked(config.architecture, config.blocks)
+    graph = layer_graph(config.architecture, config.blocks)
     nodes = (graph.node(name) for name in graph.outputs)
     return [config.architecture.path if node is None else node.entry.path for node in nodes]
 

@@ -15,7 +15,7 @@ from dlrun.data.samples import Dataset, Samples
 from dlrun.errors import ComponentError, KeyPath
 from dlrun.protocols.scoring import Truths, truths_of
 from dlrun.protocols.weights import sample_weights
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.stages import stage
 from dlrun.training.rows import FitRows, Targets, narrow_integers
 

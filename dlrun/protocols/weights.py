@@ -9,7 +9,7 @@ import numpy as np
 
 from dlrun.data.samples import Samples, Task
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 Array = np.ndarray
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.config.graph import Node, linked
+from dlrun.config.graph import LayerCall, layer_graph
 from dlrun.config.schema import Config, Vectors
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.reading.word_vectors import read_word_vectors
@@ -17,7 +17,7 @@ from dlrun.data.samples import Samples
 from dlrun.data.source import Source
 from dlrun.data.vocabulary import Vocabulary, vocabulary_of_sequences
 from dlrun.errors import ComponentError, DataError, KeyPath
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.text import display_path
 
 
@@ -65,7 +65,7 @@ def set_word_vectors(
     """
     if all(entry.vectors is None for entry in config.architecture.layers):
         return ()
-    graph = linked(config.architecture, config.blocks)
+    graph = layer_graph(config.architecture, config.blocks)
     known = _vocabularies(config, pipeline, train)
     found = []
     for node in graph.nodes:
@@ -128,7 +128,9 @@ def _vocabularies(
     return learnt
 
 
-def _column(vectors: Vectors, node: Node, config: Config, known: Mapping[str, Vocabulary]) -> str:
+def _column(
+    vectors: Vectors, node: LayerCall, config: Config, known: Mapping[str, Vocabulary]
+) -> str:
     """The column whose words an Embedding is for."""
     place = (*node.entry.path, "vectors")
     if not known:
@@ -154,7 +156,7 @@ def _column(vectors: Vectors, node: Node, config: Config, known: Mapping[str, Vo
     raise _unclear(known, place)
 
 
-def _columns_of(node: Node, config: Config) -> Sequence[str]:
+def _columns_of(node: LayerCall, config: Config) -> Sequence[str]:
     """The columns that a layer is called with, where it is called with an input."""
     inputs = config.architecture.inputs
     return [column for name in node.sources for column in inputs.get(name, [name])]

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dlrun.registry.entry import Entry
-from dlrun.registry.keras_component import KerasKind
+from dlrun.registry.keras_component import CatalogueEntry, KerasKind
 
 if TYPE_CHECKING:
     from dlrun.registry.component import Component
@@ -26,7 +25,7 @@ class Additions:
         members: Components of dlrun's families, by the family's package and name.
     """
 
-    entries: Mapping[tuple[KerasKind, str], Entry] = field(default_factory=dict)
+    entries: Mapping[tuple[KerasKind, str], CatalogueEntry] = field(default_factory=dict)
     members: Mapping[tuple[str, str], type[Component]] = field(default_factory=dict)
 
 
@@ -39,7 +38,7 @@ def use(additions: Additions | None = None) -> None:
     _in_use[0] = additions or _NOTHING
 
 
-def entry(kind: KerasKind, name: str) -> Entry | None:
+def entry(kind: KerasKind, name: str) -> CatalogueEntry | None:
     """Return the class that was added under a name, or None."""
     return _in_use[0].entries.get((kind, name))
 

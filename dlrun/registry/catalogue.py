@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from dlrun.registry import additions
-from dlrun.registry.entry import KINDS as KINDS
-from dlrun.registry.entry import Argument as Argument
-from dlrun.registry.entry import Entry as Entry
+from dlrun.registry.keras_component import KINDS as KINDS
+from dlrun.registry.keras_component import Argument as Argument
+from dlrun.registry.keras_component import CatalogueEntry as CatalogueEntry
 from dlrun.registry.keras_component import KerasKind
 from dlrun.registry.own_callbacks import own_callback_entry, own_callback_names
 
@@ -39,7 +39,7 @@ NAMESPACES: dict[KerasKind, str] = {
 """The module in which Keras exports the classes of a kind."""
 
 
-def entry(kind: KerasKind, name: str) -> Entry | None:
+def entry(kind: KerasKind, name: str) -> CatalogueEntry | None:
     """Return what is known of a class.
 
     Args:
@@ -84,7 +84,7 @@ def keras_version() -> str:
     return str(_catalogue()["keras"])
 
 
-def live_entry(kind: KerasKind, name: str) -> Entry | None:
+def live_entry(kind: KerasKind, name: str) -> CatalogueEntry | None:
     """Return a class as the installed Keras has it, from its signature.
 
     Returns:
@@ -102,7 +102,7 @@ def live_entry(kind: KerasKind, name: str) -> Entry | None:
     own = {argument.name for argument in arguments}
     if takes_keywords(found):
         arguments += [a for a in common_arguments(kind) if a.name not in own]
-    live = Entry(kind, name, arguments=tuple(arguments), summary=summary_of(found))
+    live = CatalogueEntry(kind, name, arguments=tuple(arguments), summary=summary_of(found))
     canonical = _spellings(kind).get(name)
     return live if canonical is None else _updated(_entry(kind, canonical), live)
 
@@ -198,7 +198,7 @@ def _added_names(kind: KerasKind) -> list[str]:
     return [*(own_callback_names() if kind == "callback" else ()), *additions.names(kind)]
 
 
-def _updated(known: Entry, live: Entry) -> Entry:
+def _updated(known: CatalogueEntry, live: CatalogueEntry) -> CatalogueEntry:
     """The known entry with the arguments and defaults that the installed Keras has."""
     arguments = []
     for argument in live.arguments:
@@ -240,13 +240,13 @@ def _spellings(kind: KerasKind) -> dict[str, str]:
 
 
 @cache
-def _entry(kind: KerasKind, name: str) -> Entry:
+def _entry(kind: KerasKind, name: str) -> CatalogueEntry:
     facts = _catalogue()["entries"][kind][name]
     arguments = tuple(_argument(*item) for item in facts.get("arguments", {}).items())
     if facts.get("common"):
         known = {argument.name for argument in arguments}
         arguments += tuple(a for a in common_arguments(kind) if a.name not in known)
-    return Entry(
+    return CatalogueEntry(
         kind=kind,
         name=name,
         aliases=tuple(facts.get("aliases", ())),

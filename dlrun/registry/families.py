@@ -16,7 +16,7 @@ from pathlib import Path
 
 from dlrun.registry import additions
 from dlrun.registry.component import Component
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 
 class UnknownMemberError(LookupError):

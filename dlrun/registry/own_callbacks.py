@@ -7,7 +7,7 @@ import pkgutil
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
-from dlrun.registry.entry import Argument, Entry, accepted_by
+from dlrun.registry.keras_component import Argument, CatalogueEntry, accepted_by
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -33,14 +33,14 @@ def own_callback(name: str) -> type[Component] | None:
 
 
 @cache
-def own_callback_entry(name: str) -> Entry | None:
+def own_callback_entry(name: str) -> CatalogueEntry | None:
     """Return what is known of a callback of dlrun's own, or None where it is none."""
     member = own_callback(name)
     if member is None:
         return None
     arguments = tuple(_argument(*field) for field in member.model_fields.items())
     summary = (member.__doc__ or "").strip().partition("\n")[0].rstrip(".")
-    return Entry("callback", name, arguments=arguments, summary=summary)
+    return CatalogueEntry("callback", name, arguments=arguments, summary=summary)
 
 
 @cache

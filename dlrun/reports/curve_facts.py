@@ -15,7 +15,7 @@ import numpy as np
 
 from dlrun.metrics.folds import best_epoch, mean_history, moving_average
 from dlrun.metrics.names import Direction, direction
-from dlrun.registry.spelling import snake_case
+from dlrun.registry.names import snake_case
 
 Curve = tuple[float, ...]
 History = Mapping[str, Sequence[float]]

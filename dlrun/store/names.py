@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.registry.suggest import closest
+from dlrun.registry.names import closest
 from dlrun.text import display_path
 
 NAME_LENGTH = 48

@@ -36,7 +36,7 @@ class OwnCallback(Component):
     called `ActivationLogger` in a config.
 
     A field whose type does not say what it takes has `json_schema_extra={"accepts": ...}`, in the
-    words of `dlrun.registry.entry.Argument`.
+    words of `dlrun.registry.keras_component.Argument`.
     """
 
     @abstractmethod

@@ -124,7 +124,7 @@ def execute(
         except BaseException as error:
             if isinstance(error, DivergedError):
                 # In the first epoch: there is no result, and only here the config is known.
-                error.result = {"suggestions": suggestions_against_divergence(config.as_given())}
+                error.result = {"suggestions": suggestions_against_divergence(config.dump())}
             if recorder.directory is not None:
                 _end_early(recorder.directory, config, error)
                 if isinstance(error, TrainingError):
@@ -218,13 +218,13 @@ def _begin(
             **device_facts(),
             **environment_facts(),
             **plugin_facts(config),
-            "config": config.as_given(),
+            "config": config.dump(),
             **facts,
         }
     )
     directory.write_config(config.given)
     keep_plugins(directory, config)
-    directory.write_resolved(dump_yaml(config.as_given()))
+    directory.write_resolved(dump_yaml(config.dump()))
     directory.write_splits(splits)
     directory.write_data(data_facts(dataset, splits, findings))
 
@@ -301,7 +301,7 @@ def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: Run
         result["kept_weights"] = result["folds"][0].get("kept_weights")
     if (told := loss_unit(config, outcome)) is not None:
         result["findings"].append(told)
-    result |= diagnosis_facts(result, histories, config.as_given())
+    result |= diagnosis_facts(result, histories, config.dump())
     result["next"] = next_command(config, directory, dataset.has_test, result) if kept else None
     directory.write_result(result)
     predictions = out_of_fold(outcome.complete_folds)

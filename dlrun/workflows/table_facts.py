@@ -20,7 +20,7 @@ from dlrun.data.sentences import are_sentences, has_several_words
 from dlrun.data.task import refuse_constant
 from dlrun.data.timestamps import as_times
 from dlrun.errors import DataError, UsageError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.workflows.told_layout import told_layout
 
 Task = Literal["binary", "multiclass", "regression"]

@@ -214,7 +214,7 @@ def test_sources_and_steps_stand_beside_dlruns_own(tmp_path: Path) -> None:
     steps = CONFIG.replace("[standardize,", "[standardize, doubled: 3,")
     file = write(tmp_path, PLUGIN + SOURCE, steps)
     config = load_config(file, run_plugins=runner(True))
-    assert config.as_given()["preprocess"][1] == {"doubled": {"times": 3.0}}
+    assert config.dump()["preprocess"][1] == {"doubled": {"times": 3.0}}
     assert "ten_rows" in SOURCES.names()
     load_config(write(tmp_path, PLUGIN), run_plugins=runner(True))
     assert "ten_rows" not in SOURCES.names()

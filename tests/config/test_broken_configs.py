@@ -27,7 +27,7 @@ from pages import Section, sections
 from dlrun.config.extends import read_files
 from dlrun.config.json_schema import json_schema
 from dlrun.config.load import load_config
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.errors import ConfigError
 from dlrun.registry.families import SOURCES
 from dlrun.text import listed
@@ -135,6 +135,6 @@ def schema() -> Draft202012Validator:
 def test_an_editor_sees_it_too(case: Case, schema: Draft202012Validator, tmp_path: Path) -> None:
     file = tmp_path / "experiment.yaml"
     file.write_text(case.files["experiment.yaml"], encoding="utf-8")
-    root, _ = read_files(file, Report())
+    root, _ = read_files(file, Reporter())
     assert root is not None
     assert schema.is_valid(root.plain()) == (case.title in BEYOND_A_SCHEMA)

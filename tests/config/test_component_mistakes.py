@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dlrun.config.components import read_component
+from dlrun.config.keras_components import read_component
 from dlrun.errors import KeyPath
 from dlrun.registry.keras_component import KerasKind
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlrun.config.components import component_as_given, metric_names, read_component
+from dlrun.config.keras_components import dump_component, metric_names, read_component
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.catalogue import Argument
@@ -73,12 +73,12 @@ def test_words_that_compile_resolves_stay_words() -> None:
     for kind, word in (("metric", "accuracy"), ("metric", "acc"), ("loss", "crossentropy")):
         component = read(kind, word)
         assert component.alias == word
-        assert component_as_given(component) == word
+        assert dump_component(component) == word
 
 
 def test_defaults_are_filled_in_and_aliases_kept() -> None:
-    assert component_as_given(read("optimizer", "rmsprop"))["rmsprop"]["learning_rate"] == 0.001
-    dense = component_as_given(read("layer", {"Dense": {"units": 3, "kernel_regularizer": "l2"}}))
+    assert dump_component(read("optimizer", "rmsprop"))["rmsprop"]["learning_rate"] == 0.001
+    dense = dump_component(read("layer", {"Dense": {"units": 3, "kernel_regularizer": "l2"}}))
     assert dense == {
         "Dense": {
             "units": 3,
@@ -88,17 +88,17 @@ def test_defaults_are_filled_in_and_aliases_kept() -> None:
             "bias_initializer": "zeros",
         }
     }
-    assert component_as_given(read("metric", "mae")) == "mae"
-    assert component_as_given(read("loss", "mse")) == "mse"
-    assert component_as_given(read("loss", {"mse": {"reduction": "sum"}})) == {
+    assert dump_component(read("metric", "mae")) == "mae"
+    assert dump_component(read("loss", "mse")) == "mse"
+    assert dump_component(read("loss", {"mse": {"reduction": "sum"}})) == {
         "mse": {"reduction": "sum"}
     }
 
 
 def test_defaults_filled_in_are_copies() -> None:
-    first = component_as_given(read("layer", {"Conv2D": {"filters": 3, "kernel_size": 3}}))
+    first = dump_component(read("layer", {"Conv2D": {"filters": 3, "kernel_size": 3}}))
     first["Conv2D"]["strides"].append(7)
-    second = component_as_given(read("layer", {"Conv2D": {"filters": 3, "kernel_size": 3}}))
+    second = dump_component(read("layer", {"Conv2D": {"filters": 3, "kernel_size": 3}}))
     assert second["Conv2D"]["strides"] == [1, 1]
 
 
@@ -184,10 +184,10 @@ KIND_AND_VALUE = st.sampled_from(catalogue.KINDS).flatmap(
 def test_what_is_accepted_comes_back_the_same(example: tuple[KerasKind, Any]) -> None:
     kind, value = example
     first = read(kind, value)
-    again = read(kind, component_as_given(first))
+    again = read(kind, dump_component(first))
     assert (again.kind, again.name, again.alias) == (first.kind, first.name, first.alias)
     assert_same_arguments(first, again)
-    assert component_as_given(again) == component_as_given(first)
+    assert dump_component(again) == dump_component(first)
 
 
 def assert_same_arguments(first: KerasComponent, again: KerasComponent) -> None:

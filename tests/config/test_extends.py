@@ -11,7 +11,7 @@ import yaml
 
 from dlrun.config.extends import read_files
 from dlrun.config.load import load_config
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.data.reading.files import find_files
 from dlrun.errors import DataError
 
@@ -34,7 +34,7 @@ def merged(folder: Path, child: str, base: str = BASE) -> dict[str, Any]:
     """The merged config as plain data."""
     (folder / "base.yaml").write_text(base, encoding="utf-8")
     (folder / "child.yaml").write_text(f"extends: base.yaml\n{child}", encoding="utf-8")
-    report = Report()
+    report = Reporter()
     root, _ = read_files(folder / "child.yaml", report)
     report.raise_if_any()
     assert root is not None
@@ -171,7 +171,7 @@ def test_a_chain_across_folders(tmp_path: Path) -> None:
         "extends: data.yaml\nseed: 2\nloss: mse\n", encoding="utf-8"
     )
     (tmp_path / "run.yaml").write_text("extends: shared/model.yaml\nloss: mae\n", encoding="utf-8")
-    report = Report()
+    report = Reporter()
     root, content = read_files(tmp_path / "run.yaml", report)
     assert root is not None
     assert root.plain() == {"seed": 2, "metrics": ["mae"], "loss": "mae"}
@@ -204,9 +204,9 @@ def test_every_path_starts_at_the_file_that_holds_it(
     monkeypatch.chdir(tmp_path / "here")
 
     def paths(*overrides: str) -> list[Any]:
-        given = load_config(Path("../own/child.yaml"), overrides).as_given()
+        given = load_config(Path("../own/child.yaml"), overrides).dump()
         (tmp_path / "own" / "resolved.yaml").write_text(json.dumps(given))
-        assert load_config(tmp_path / "own" / "resolved.yaml").as_given() == given
+        assert load_config(tmp_path / "own" / "resolved.yaml").dump() == given
         dataset, held_out = given["dataset"], given["evaluation"]["validation"]
         named = [*dataset["path"], dataset["test"]["path"], held_out["path"]]
         return [str(Path(path).resolve().relative_to(tmp_path)) for path in named]
@@ -257,7 +257,7 @@ def test_a_folder_whose_name_looks_like_a_glob_is_none(tmp_path: Path) -> None:
 
     def found(path: str) -> list[str]:
         file.write_text(f"dataset: {{source: csv, path: '{path}', target: y}}\n{REST}")
-        given = load_config(file).as_given()["dataset"]["path"]
+        given = load_config(file).dump()["dataset"]["path"]
         return [str(found.relative_to(folder)) for found in find_files(given, Path("/nowhere"))]
 
     assert found("*.csv") == ["a.csv", "b.csv", "c[2].csv"]

@@ -88,7 +88,7 @@ def test_what_is_not_said(load: Any) -> None:
 
 def test_keys_with_nothing_under_them_say_nothing(load: Any) -> None:
     empty = "preprocess:\nmetrics:\ntraining:\nevaluation:\nbackend:\nextends:\n"
-    assert load(SMALL + empty).as_given() == load(SMALL).as_given()
+    assert load(SMALL + empty).dump() == load(SMALL).dump()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_keys_with_nothing_under_them_say_nothing(load: Any) -> None:
     ],
 )
 def test_spellings_that_mean_the_same(load: Any, spellings: list[str]) -> None:
-    first, *others = [load(f"{SMALL}{spelling}\n").as_given() for spelling in spellings]
+    first, *others = [load(f"{SMALL}{spelling}\n").dump() for spelling in spellings]
     assert all(other == first for other in others)
 
 
@@ -217,7 +217,7 @@ def test_written_out_a_config_can_be_run_from_anywhere(load: Any, tmp_path: Path
             "{source: csv, path: [a.csv, b.csv], target: y, test: {path: t.csv}}",
         )
     )
-    dataset = config.as_given()["dataset"]
+    dataset = config.dump()["dataset"]
     assert dataset["path"] == [str(tmp_path / "a.csv"), str(tmp_path / "b.csv")]
     assert dataset["test"] == {"path": str(tmp_path / "t.csv")}
 
@@ -226,7 +226,7 @@ def test_written_out_a_config_says_everything_that_holds(
     load: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    plain = load(SMALL + "metrics: [mae]\n").as_given()
+    plain = load(SMALL + "metrics: [mae]\n").dump()
     assert list(plain) == [
         "name", "seed", "backend", "dataset", "preprocess", "architecture", "loss", "optimizer",
         "metrics", "training", "evaluation",
@@ -243,7 +243,7 @@ def test_written_out_a_config_says_everything_that_holds(
 
 def test_written_out_a_section_says_only_what_means_something_there(load: Any) -> None:
     def dataset(text: str) -> Any:
-        return load(SMALL.replace("{source: sklearn, name: iris}", text)).as_given()["dataset"]
+        return load(SMALL.replace("{source: sklearn, name: iris}", text)).dump()["dataset"]
 
     assert dataset("{source: keras, name: mnist}") == {"source": "keras", "name": "mnist"}
     assert dataset("{source: keras, name: boston_housing}") == {
@@ -256,7 +256,7 @@ def test_written_out_a_section_says_only_what_means_something_there(load: Any) -
 
 def test_a_null_that_is_not_the_default_is_kept(load: Any) -> None:
     config = load(SMALL + "evaluation: {validation: null}\n")
-    assert config.as_given()["evaluation"]["validation"] is None
+    assert config.dump()["evaluation"]["validation"] is None
 
 
 def test_an_environment_that_names_no_backend(load: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from dlrun.config.document import Place
 from dlrun.config.load import load_config
 from dlrun.config.overrides import apply_overrides
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
 
 CONFIG = """
@@ -37,7 +37,7 @@ evaluation: {protocol: kfold, folds: 4, groups: g}
 
 def overridden(*overrides: str, seed: int | None = None, config: str = CONFIG) -> Any:
     """The config as plain data after the overrides."""
-    report = Report()
+    report = Reporter()
     root = read_yaml(config, lambda line, column: Place("f", (0, 0, 0), folder=Path()), report)
     assert root is not None
     root = apply_overrides(root, overrides, seed, report)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dlrun.config.document import Node, Place
 from dlrun.config.load import load_config
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.config.yaml_writer import dump_yaml, in_line
 from dlrun.errors import ConfigError
@@ -25,7 +25,7 @@ def place_at(line: int, column: int) -> Place:
 
 
 def read(text: str) -> Node:
-    report = Report()
+    report = Reporter()
     node = read_yaml(text, place_at, report)
     report.raise_if_any()
     assert node is not None

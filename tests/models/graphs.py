@@ -9,14 +9,14 @@ import yaml
 from dlrun.config.architecture import read_architecture
 from dlrun.config.blocks import read_blocks
 from dlrun.config.layers import check_blocks
-from dlrun.config.report import Report
+from dlrun.config.report import Reporter
 from dlrun.config.schema import Architecture, Block
 from dlrun.models.build import InputSpec, build_model
 
 
 def read(text: str) -> tuple[Architecture, dict[str, Block]]:
     """`architecture` and `blocks` as the config's loader reads them."""
-    given, report = yaml.safe_load(text), Report()
+    given, report = yaml.safe_load(text), Reporter()
     blocks = read_blocks(given.get("blocks"), report)
     check_blocks(blocks, report)
     architecture = read_architecture(given["architecture"], blocks, report)

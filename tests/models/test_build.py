@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
-from dlrun.config.components import component_as_given, read_component
+from dlrun.config.keras_components import dump_component, read_component
 from dlrun.config.load import load_config
 from dlrun.config.schema import Architecture, LayerEntry
 from dlrun.errors import ComponentError
@@ -141,7 +141,7 @@ def test_a_resolved_config_gives_the_same_weights(
     text: str, by_hand: Callable[[], list[Any]], shape: tuple[int | None, ...], dtype: str
 ) -> None:
     first = entries(text)
-    resolved = yaml.safe_dump([component_as_given(entry.layer) for entry in first])
+    resolved = yaml.safe_dump([dump_component(entry.layer) for entry in first])
     weights = []
     for layers in (first, entries(resolved)):
         keras.utils.set_random_seed(3)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from dlrun.config.components import component_as_given, metric_names, read_component
+from dlrun.config.keras_components import dump_component, metric_names, read_component
 from dlrun.errors import ComponentError
 from dlrun.models.build import compile_model
 from dlrun.models.objects import build_object
@@ -179,7 +179,7 @@ def test_what_keras_takes_is_not_refused(kind: KerasKind, value: Any) -> None:
     built = build_object(component)
     if not isinstance(built, str):
         assert type(built).__name__ == component.name
-    build_object(read(kind, component_as_given(component)))
+    build_object(read(kind, dump_component(component)))
 
 
 def test_arguments_reach_the_object() -> None:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.config.components import read_component
+from dlrun.config.keras_components import read_component
 from dlrun.models.objects import build_object
 from dlrun.registry import catalogue
-from dlrun.registry.catalogue import Entry
+from dlrun.registry.catalogue import CatalogueEntry
 from dlrun.registry.keras_component import KerasKind
 from dlrun.registry.own_callbacks import own_callback_names
 
@@ -62,7 +62,7 @@ EDGE_REFUSED = {("CategoricalGeneralizedCrossEntropy", "q"), ("VarianceScaling",
 """Keras does not take the very edge of the range, which the catalogue leaves to Keras."""
 
 
-def usable(kind: KerasKind) -> Iterator[Entry]:
+def usable(kind: KerasKind) -> Iterator[CatalogueEntry]:
     for name in catalogue.names(kind):
         entry = catalogue.entry(kind, name)
         assert entry is not None
@@ -70,7 +70,7 @@ def usable(kind: KerasKind) -> Iterator[Entry]:
             yield entry
 
 
-def make(entry: Entry, arguments: dict[str, Any]) -> Any:
+def make(entry: CatalogueEntry, arguments: dict[str, Any]) -> Any:
     """Make a class through the config's own way, with what it requires and `arguments`."""
     needed = {a.name: REQUIRED[a.name] for a in entry.arguments if a.required}
     # Without arguments a metric stays a word; here the object itself is wanted.

@@ -14,8 +14,8 @@ import pytest
 from fused_cases import CASES, Case
 from test_fused_histories import keras_fit, request_of
 
-from dlrun.config.components import read_component
-from dlrun.config.report import Report
+from dlrun.config.keras_components import read_component
+from dlrun.config.report import Reporter
 from dlrun.errors import ComponentError, ConfigError
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.callbacks import build_callbacks
@@ -70,7 +70,7 @@ WRITTEN = {
 
 def component(name: str, given: Any = None) -> KerasComponent:
     """A callback as the config reads it."""
-    report = Report()
+    report = Reporter()
     read = read_component("callback", name if given is None else {name: given}, (), report)
     report.raise_if_any()
     assert read is not None

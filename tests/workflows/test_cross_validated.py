@@ -24,7 +24,7 @@ def evaluation_of(tmp_path: Path, given: str, folds: int | None, iterations: int
     file = tmp_path / "c.yaml"
     file.write_text(CONFIG.format(evaluation=given))
     changed = cross_validated(load_config(file), folds, iterations)
-    return changed.as_given()["evaluation"]
+    return changed.dump()["evaluation"]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.names())

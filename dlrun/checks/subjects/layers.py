@@ -17,7 +17,7 @@ from dlrun.checks.architecture import (
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Finding, as_written, put, with_arguments
 from dlrun.checks.views import ConfigView, ModelView
-from dlrun.config.graph import Graph
+from dlrun.config.graph import LayerGraph
 from dlrun.config.walk import every_graph
 
 
@@ -172,7 +172,7 @@ def unused_layer(view: ConfigView) -> Iterator[Finding]:
             yield Finding(message, ("blocks", name), advice=_NO_BLOCK, on_key=True)
 
 
-def _reached(graph: Graph) -> set[str]:
+def _reached(graph: LayerGraph) -> set[str]:
     """The nodes that an output depends on."""
     waiting = [node for name in graph.outputs if (node := graph.node(name)) is not None]
     reached: set[str] = set()

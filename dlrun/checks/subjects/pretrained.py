@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Finding, put
 from dlrun.checks.views import ConfigView
-from dlrun.config.graph import Node, linked
+from dlrun.config.graph import LayerCall, layer_graph
 from dlrun.config.schema import Config, Phase
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
@@ -20,11 +20,11 @@ def phases_of(config: Config) -> Sequence[Phase]:
     return config.training.phases or [Phase(epochs=config.training.epochs)]
 
 
-def pretrained(config: Config) -> list[Node]:
+def pretrained(config: Config) -> list[LayerCall]:
     """Return the models with trained weights that are layers of the config's model."""
     return [
         node
-        for node in linked(config.architecture, config.blocks).nodes
+        for node in layer_graph(config.architecture, config.blocks).nodes
         if node.calls == node.name and _has_weights(node)
     ]
 
@@ -72,7 +72,7 @@ def rated_phases(config: Config) -> Iterator[RatedPhase]:
         )
 
 
-def _has_weights(node: Node) -> bool:
+def _has_weights(node: LayerCall) -> bool:
     model = node.entry.application
     if model is not None:
         return model.arguments.get("weights", "imagenet") is not None
@@ -93,7 +93,7 @@ _SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "BatchNormalization"}
 )
 def prepared_twice(view: ConfigView) -> Iterator[Finding]:
     """Pixels are rescaled before a model of `keras.applications` that prepares them itself."""
-    graph = linked(view.config.architecture, view.config.blocks)
+    graph = layer_graph(view.config.architecture, view.config.blocks)
     scaled = next(
         (s.member_name() for s in view.config.preprocess if s.member_name() in _SCALING_STEPS),
         None,
@@ -121,7 +121,7 @@ def prepared_twice(view: ConfigView) -> Iterator[Finding]:
 def random_head(view: ConfigView) -> Iterator[Finding]:
     """A trained base that is trained together with a head of random weights."""
     config = view.config
-    graph = linked(config.architecture, config.blocks)
+    graph = layer_graph(config.architecture, config.blocks)
     first = phases_of(config)[0]
     if not any(_is_random(node.entry.layer) for node in graph.nodes):
         return
@@ -205,7 +205,7 @@ def unfrozen_already(view: ConfigView) -> Iterator[Finding]:
 
 def _frozen_by_arguments(view: ConfigView) -> bool:
     """Whether a layer may be frozen before the first phase."""
-    graph = linked(view.config.architecture, view.config.blocks)
+    graph = layer_graph(view.config.architecture, view.config.blocks)
     for node in graph.nodes:
         model = node.entry.layer or node.entry.application
         if node.entry.run is not None or node.entry.block is not None:
@@ -260,7 +260,7 @@ def frozen_at_random(view: ConfigView) -> Iterator[Finding]:
     """A base without trained weights that is frozen."""
     config = view.config
     first = phases_of(config)[0]
-    for node in linked(config.architecture, config.blocks).nodes:
+    for node in layer_graph(config.architecture, config.blocks).nodes:
         model = node.entry.application
         if model is None or model.arguments.get("weights", "imagenet") is not None:
             continue

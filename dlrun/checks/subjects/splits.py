@@ -23,7 +23,7 @@ from dlrun.checks.columns import (
 from dlrun.checks.finding import Change, Finding, Severity, as_written, put, with_arguments
 from dlrun.checks.subjects.losses_and_metrics import ACCURACIES, QUANTITY_LOSSES
 from dlrun.checks.views import DataView
-from dlrun.config.components import metric_names
+from dlrun.config.keras_components import metric_names
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.samples import Array, kind_of
 from dlrun.data.sentences import has_several_words

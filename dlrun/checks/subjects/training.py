@@ -9,7 +9,7 @@ from contextlib import suppress
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Finding, argument_of, put
 from dlrun.checks.views import ConfigView
-from dlrun.config.components import metric_names
+from dlrun.config.keras_components import metric_names
 from dlrun.config.schema import Config
 from dlrun.metrics.names import direction
 from dlrun.registry import catalogue

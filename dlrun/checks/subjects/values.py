@@ -11,7 +11,7 @@ from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import DATASET, numeric_columns, preprocess_place, with_step
 from dlrun.checks.finding import Change, Finding, put
 from dlrun.checks.views import DataView
-from dlrun.config.graph import Graph, linked
+from dlrun.config.graph import LayerGraph, layer_graph
 from dlrun.config.walk import plain
 from dlrun.data.preprocessing.impute import Impute
 from dlrun.metrics.formatting import figure
@@ -57,7 +57,7 @@ class Scales:
 def input_scales(view: DataView) -> Scales | None:
     """Return the scales of what the model gets; None where there is nothing to tell, or where
     the first layer sees to it."""
-    x, graph = view.inputs, linked(view.config.architecture, view.config.blocks)
+    x, graph = view.inputs, layer_graph(view.config.architecture, view.config.blocks)
     if x is None or not x.size or not _takes_as_it_is(graph):
         return None
     if x.ndim != 2 or x.shape[1] != len(view.input_names):
@@ -97,7 +97,7 @@ def word_numbers(view: DataView, scales: Scales) -> Finding:
     )
 
 
-def _takes_as_it_is(graph: Graph) -> bool:
+def _takes_as_it_is(graph: LayerGraph) -> bool:
     """Whether layers that do nothing about the scale get the input itself."""
     first = [plain(node) for name in graph.inputs for node in graph.users(name)]
     return all(layer and layer.layer.name not in _SCALING_LAYERS for layer in first)

@@ -27,7 +27,7 @@ from dlrun.data.streamed import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.timestamps import as_times
 from dlrun.data.windows import Windows, windows_of
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 Shape = tuple[int, ...]
 _ONLY = ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dlrun.data.fitting.step_columns import listed
 from dlrun.data.samples import Columns
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 Plan = Mapping[str, Sequence[str]]
 """Input name to the columns that feed it; empty for one input of all columns."""

@@ -11,7 +11,7 @@ from dlrun.data.samples import Array, Columns, Kind, kind_of
 from dlrun.data.step import RowError, Step
 from dlrun.data.stored import blocks
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 HOLDS: dict[Kind, str] = {
     "numeric": "numbers",

@@ -18,7 +18,7 @@ from dlrun.data.step import RowError, State, TargetStep
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.data.windows import windows_of
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 _LARGEST_LABEL = 2**31 - 1
 

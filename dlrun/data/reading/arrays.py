@@ -13,7 +13,7 @@ from dlrun.data.reading.memory import too_large_to_hold
 from dlrun.data.samples import Array
 from dlrun.data.stored import NumberFile, as_column
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 
 class ArrayFiles:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.text import display_path
 
 Array = np.ndarray

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dlrun.data.samples import Columns
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 
 def split_extras(features: Columns, extra: Sequence[str], source: str) -> tuple[Columns, Columns]:

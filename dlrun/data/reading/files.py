@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.text import display_path
 
 Paths = str | list[str]

@@ -13,7 +13,7 @@ import numpy as np
 from dlrun.data.reading.delimited import COMPRESSED, Layout, read_delimited, record_at
 from dlrun.data.reading.json_lines import line_of_record, read_json_lines
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd

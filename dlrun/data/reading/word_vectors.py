@@ -12,7 +12,7 @@ import numpy as np
 
 from dlrun.data.samples import Array
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 WHERE_FROM = "GloVe's are at https://nlp.stanford.edu/projects/glove (glove.6B.zip)"
 

@@ -27,7 +27,7 @@ from dlrun.data.samples import Array, Columns, Wanted
 from dlrun.data.source import Loaded, NewRows, Part, Source, Test
 from dlrun.data.stored import taken
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 IMAGE = "image"
 """Name of the feature."""

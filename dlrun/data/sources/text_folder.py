@@ -23,7 +23,7 @@ from dlrun.data.reading.texts import ENDINGS, read_texts, refuse_broken
 from dlrun.data.samples import Wanted
 from dlrun.data.source import Loaded, NewRows, Part, Source, Test
 from dlrun.errors import DataError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 
 TEXT = "text"
 """Name of the feature."""

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import Field
 
 from dlrun.errors import ComponentError
-from dlrun.registry.suggest import did_you_mean
+from dlrun.registry.names import did_you_mean
 from dlrun.store.atomic import make_folder, write_npz
 from dlrun.training.own_callback import FitFacts, OwnCallback
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from dlrun.config.document import Key, Node
 from dlrun.config.outputs import output_names
 from dlrun.registry import catalogue
-from dlrun.registry.catalogue import Argument, Entry
+from dlrun.registry.catalogue import Argument, CatalogueEntry
 from dlrun.registry.component import Component
 from dlrun.registry.families import PROTOCOLS, STEPS, TARGET_STEPS, Family
 from dlrun.registry.keras_component import KerasKind
 
-Member = Entry | type[Component]
+Member = CatalogueEntry | type[Component]
 
 DEFAULT_PROTOCOL = "holdout"
 
@@ -82,7 +82,7 @@ class Role:
             return self.each
         if self.is_component:
             return Role(owner=self.member(str(key)), first=self.blocks.get(str(key)))
-        if isinstance(self.owner, Entry):
+        if isinstance(self.owner, CatalogueEntry):
             if (argument := self.owner.argument(str(key))) is not None:
                 return _component_in(argument)
             if self.owner.first is not None:
@@ -130,7 +130,11 @@ class Role:
 
     def _holds_first_component(self, mapping: Mapping[Key, Node]) -> bool:
         """Whether a mapping is the first argument itself, as in `Bidirectional: {LSTM: 32}`."""
-        if not isinstance(self.owner, Entry) or self.owner.first is None or len(mapping) != 1:
+        if (
+            not isinstance(self.owner, CatalogueEntry)
+            or self.owner.first is None
+            or len(mapping) != 1
+        ):
             return False
         [name] = mapping
         return (
@@ -146,7 +150,7 @@ def _component_in(argument: Argument) -> Role:
 
 def first_argument(member: Member) -> str | None:
     """The argument that a bare value sets."""
-    if isinstance(member, Entry):
+    if isinstance(member, CatalogueEntry):
         return member.first.name if member.first else None
     return member.first_option()
 

@@ -1,8 +1,9 @@
-"""Near misses: what a user who wrote an unknown name probably meant."""
+"""Names: near misses, and how Keras spells the names of its classes elsewhere."""
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -35,3 +36,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _fold(name: str) -> str:
     return name.replace("_", "").replace("-", "").lower()
+
+
+def snake_case(name: str) -> str:
+    """Return a class name in snake case, as Keras makes it (`keras/src/utils/naming.py`)."""
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

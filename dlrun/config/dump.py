@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from dlrun.config.components import component_as_given
+from dlrun.config.keras_components import dump_component
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dlrun.config.schema import Architecture, Config, LayerEntry
 
 
-def config_as_given(config: Config) -> dict[str, Any]:
-    """Return what `Config.as_given` promises, keys in the order of the config language."""
+def dump_config(config: Config) -> dict[str, Any]:
+    """Return what `Config.dump` promises, keys in the order of the config language."""
     dataset, protocol = config.dataset, config.evaluation.protocol
     return {
         "name": config.name,
@@ -28,11 +28,11 @@ def config_as_given(config: Config) -> dict[str, Any]:
         **({"augment": _plain(config.augment)} if config.augment else {}),
         **({"blocks": _blocks(config)} if config.blocks else {}),
         "architecture": _architecture(config.architecture),
-        "loss": _by_output(config, [component_as_given(o.loss) for o in config.outputs]),
+        "loss": _by_output(config, [dump_component(o.loss) for o in config.outputs]),
         **({"loss_weights": dict(config.loss_weights)} if config.loss_weights else {}),
-        "optimizer": component_as_given(config.optimizer),
+        "optimizer": dump_component(config.optimizer),
         "metrics": _by_output(
-            config, [[component_as_given(m) for m in o.metrics] for o in config.outputs]
+            config, [[dump_component(m) for m in o.metrics] for o in config.outputs]
         ),
         "training": _options(config.training),
         "evaluation": {
@@ -105,12 +105,12 @@ def _layer(entry: LayerEntry) -> Any:
 def _called(entry: LayerEntry) -> Any:
     """What an entry names, without what stands beside it."""
     if entry.layer is not None:
-        return component_as_given(entry.layer)
+        return dump_component(entry.layer)
     if entry.block is not None:
         parameters = copy.deepcopy(entry.block.parameters)
         return {entry.block.name: parameters} if parameters else entry.block.name
     if entry.application is not None:
-        return {"application": component_as_given(entry.application)}
+        return {"application": dump_component(entry.application)}
     if entry.run is not None:
         return {"run": _options(entry.run) if entry.run.until else entry.run.path}
     return {"use": entry.use}
@@ -130,7 +130,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Section):
         return _options(value)
     if isinstance(value, KerasComponent):
-        return component_as_given(value)
+        return dump_component(value)
     if isinstance(value, list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):
