@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+INTERRUPTED = 130
+"""Exit status of a command that the user interrupted."""
+
 KeyPath = tuple[str | int, ...]
 """Where a value stands in a config: keys and list indices from the top."""
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from dlrun.checks.finding import PlacedFinding
-from dlrun.cli.render import print_line
+from dlrun.cli.console import print_line
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 INDENT = 4

@@ -13,9 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from dlrun.cli.findings import headline_text
-from dlrun.cli.progress import QuietProgress
-from dlrun.cli.render import (
+from dlrun.cli.console import (
     MARGIN,
     FoldRow,
     OnLine,
@@ -23,6 +21,8 @@ from dlrun.cli.render import (
     fold_line,
     print_line,
 )
+from dlrun.cli.findings import headline_text
+from dlrun.cli.progress import PlainProgress, QuietProgress
 from dlrun.metrics.formatting import duration, steady_figure
 
 FRAMES_PER_SECOND = 10
@@ -237,3 +237,20 @@ def _bar(share: float, width: int, *, ascii_only: bool) -> Text:
     # A thinner line, so that the bar can be read without colours too.
     rest = "─" * (width - full - half)
     return Text.assemble((done, "cyan"), (rest, "bright_black"))
+
+
+def progress_display(
+    console: Console, *, quiet: bool = False, on_line: OnLine | None = None
+) -> QuietProgress:
+    """Return the display that suits the console: live on a terminal, else plain lines.
+
+    Args:
+        console: Where to show it.
+        quiet: Show nothing.
+        on_line: See `QuietProgress`.
+    """
+    if quiet:
+        return QuietProgress(console, on_line)
+    if not console.is_terminal or console.is_dumb_terminal:
+        return PlainProgress(console, on_line)
+    return LiveProgress(console, on_line)

@@ -8,6 +8,8 @@ from typing import Any, TypedDict, TypeVar
 
 import click
 
+from dlrun.store.json_text import to_json
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 config_argument = click.argument("config", type=click.Path(path_type=Path), metavar="CONFIG")
@@ -83,3 +85,8 @@ def training_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def print_json(facts: dict[str, Any]) -> None:
+    """Print one JSON object."""
+    click.echo(to_json(facts), nl=False)

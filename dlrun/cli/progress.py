@@ -1,7 +1,6 @@
 """What the terminal says while a run trains.
 
-Every display implements `dlrun.protocols.observer.Observer`: folds are counted from 0, epochs
-from 1.
+Every display is a `dlrun.protocols.observer.Observer`: folds are counted from 0, epochs from 1.
 """
 
 from __future__ import annotations
@@ -13,11 +12,12 @@ from typing import Self
 
 from rich.console import Console
 
-from dlrun.cli.render import FoldRow, OnLine
+from dlrun.cli.console import FoldRow, OnLine
 from dlrun.metrics.formatting import duration, figure
+from dlrun.protocols.observer import Observer
 
 
-class QuietProgress:
+class QuietProgress(Observer):
     """Shows nothing, and keeps count of what happens.
 
     Args:
@@ -78,9 +78,6 @@ class QuietProgress:
         """A phase of the fold's training begins."""
         self.phase, self.epochs = name, epochs
         self.say(f"{self._place()}{name}: from epoch {done + 1} on")
-
-    def step_ended(self, fold: int, epoch: int, step: int, steps: int) -> None:
-        """A gradient step is done."""
 
     def epoch_ended(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """An epoch is done; `logs` holds its metrics."""

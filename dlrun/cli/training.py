@@ -9,14 +9,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dlrun.cli.boundary import INTERRUPTED
-from dlrun.cli.display import progress_display
-from dlrun.cli.output import print_json
+from dlrun.cli.console import print_line, print_summary
+from dlrun.cli.live_progress import progress_display
+from dlrun.cli.options import print_json
 from dlrun.cli.progress import QuietProgress
-from dlrun.cli.render import print_line, print_summary
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
-from dlrun.errors import DlrunError, TrainingError
+from dlrun.errors import INTERRUPTED, DlrunError, TrainingError
 from dlrun.reports.summary import advice, computed_lines, run_summary
 from dlrun.stages import current_stages
 from dlrun.store.run_directory import RunDirectory
@@ -134,7 +133,7 @@ def _print_computed(console: Console, run: Run, transcript: Transcript) -> None:
 
 
 def _print_summary(console: Console, run: Run, transcript: Transcript) -> None:
-    from dlrun.workflows.open_findings import open_findings
+    from dlrun.workflows.next_step import open_findings
 
     found = open_findings(RunDirectory.open(run.path))
     summary = run_summary(

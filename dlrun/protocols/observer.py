@@ -2,60 +2,56 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
+if TYPE_CHECKING:
+    from pathlib import Path
 
-from dlrun.data.pipeline import Pipeline
-from dlrun.protocols.result import FoldResult
-from dlrun.store.features import FeatureStore
-from dlrun.training.choice import Choice
+    import numpy as np
+
+    from dlrun.data.pipeline import Pipeline
+    from dlrun.protocols.result import FoldResult
+    from dlrun.store.features import FeatureStore
+    from dlrun.training.choice import Choice
 
 
-class Observer(Protocol):
-    """What a display of progress implements. Folds are counted from 0, epochs from 1."""
+class Observer:
+    """Shows nothing; a display of progress overrides what it shows.
+
+    Folds are counted from 0, epochs from 1.
+    """
 
     def experiment_started(
         self, name: str, folds: int, epochs: int, score: str, direction: str
     ) -> None:
         """All folds are about to be trained; `score` is the measure of success as the history
         names it, `direction` is `min` where lower is better, else `max`."""
-        ...
 
     def fold_started(self, fold: int, together: int = 1) -> None:
         """A fold is about to be trained, in the same calls as those that come next where
         `together` is more than 1; they are told when it has ended."""
-        ...
 
     def phase_started(self, fold: int, name: str, done: int, epochs: int) -> None:
         """A phase of a fold's training begins after so many epochs; `epochs` is how many there
         will be in all, at most."""
-        ...
 
     def step_ended(self, fold: int, epoch: int, step: int, steps: int) -> None:
         """A gradient step is done."""
-        ...
 
     def epoch_ended(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """An epoch is done; `logs` holds its metrics."""
-        ...
 
     def fold_ended(self, fold: int, score: float | None, seconds: float) -> None:
         """A fold is trained and scored."""
-        ...
 
     def note(self, text: str) -> None:
         """Something the user should know, one sentence."""
-        ...
 
     def found(self, headline: str, severity: str) -> None:
         """A finding of the checks, one line with its place; `error`, `warning` or `note`."""
-        ...
 
     def experiment_ended(self) -> None:
         """All folds are done, or the run was stopped."""
-        ...
 
 
 class Recorder(Protocol):

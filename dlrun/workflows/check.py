@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +11,19 @@ from dlrun.checks.finding import Findings
 from dlrun.checks.run import config_findings, data_findings, model_findings
 from dlrun.checks.views import ModelView
 from dlrun.config.load import load_config
-from dlrun.config.schema import Config
+from dlrun.config.paths import NO_PATHS
+from dlrun.config.schema import Config, LayerEntry
+from dlrun.config.walk import every_graph
 from dlrun.data.source import Source
-from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath
+from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem
 from dlrun.protocols.protocol import Protocol
-from dlrun.workflows.named_columns import with_place
+from dlrun.store.run_directory import RunDirectory
+from dlrun.workflows.loading import with_place
 from dlrun.workflows.plugins import runner
 
 if TYPE_CHECKING:
     from dlrun.data.samples import Dataset
+
 
 Shape = tuple[int | None, ...]
 Shapes = Shape | dict[str, Shape]
@@ -171,7 +175,6 @@ def _check_files(config: Config) -> None:
         refuse_leaking_test,
         validation_files,
     )
-    from dlrun.workflows.model_files import check_model_files
 
     refuse_leaking_test(config)
     refuse_folds_of_a_series(config)
@@ -262,3 +265,39 @@ def _as_text(shapes: Shapes) -> str:
     if isinstance(shapes, tuple):
         return str(shapes)
     return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+
+
+def check_model_files(config: Config) -> None:
+    """Look for files that the architecture names and that are not there.
+
+    Raises:
+        ConfigError: All of them.
+    """
+    graphs = list(every_graph(config.architecture, config.blocks))
+    entries = {
+        (node.entry.path, node.entry.file_at): node.entry
+        for graph in graphs
+        for node in graph.nodes
+    }
+    problems = [problem for entry in entries.values() for problem in _problems(config, entry)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _problems(config: Config, entry: LayerEntry) -> Iterator[Problem]:
+    if entry.application is not None:
+        weights = entry.application.arguments.get("weights")
+        if weights is not None and weights not in NO_PATHS and not Path(weights).is_file():
+            yield config.problem_at(
+                entry.file_at,
+                f"there is no file {weights}",
+                expected="imagenet, null for random weights, or the path of a file with weights",
+            )
+    if entry.run is not None:
+        folder, place = RunDirectory(Path(entry.run.path)), entry.file_at
+        if not folder.path.is_dir():
+            yield config.problem_at(place, f"there is no run directory {folder.path}")
+        elif not folder.model.is_file():
+            message = f"the run {folder.path} has no trained model of its own"
+            hint = "`dlrun finalize` trains one on all rows" if folder.folds() else None
+            yield config.problem_at(place, message, hint=hint)

@@ -21,8 +21,12 @@ from dlrun.reports.differences import reported_differences, sources_differ
 from dlrun.reports.overlay_facts import Overlay, overlay_facts
 from dlrun.store.atomic import write_bytes, write_once
 from dlrun.store.run_directory import RunDirectory
-from dlrun.workflows.comparability import refusal, same_but_for_features
-from dlrun.workflows.scored_run import ScoredRun, read_scored_run
+from dlrun.workflows.comparable_runs import (
+    ScoredRun,
+    read_scored_run,
+    same_but_for_features,
+    why_not_comparable,
+)
 
 MOST_RUNS = 10
 """Runs that one picture, and one table of pairs, can hold."""
@@ -122,7 +126,7 @@ def check_picture(file: Path) -> None:
 def _judged(first: ScoredRun, second: ScoredRun) -> Pair:
     """Compare two runs, the better one first."""
     measure = str(first.score.get("name"))
-    if (why := refusal(first, second)) is not None:
+    if (why := why_not_comparable(first, second)) is not None:
         return Pair(first.label, second.label, measure, why=why)
     sign = 1 if first.score["direction"] == "max" else -1
     if sign * first.score["value"] < sign * second.score["value"]:

@@ -19,7 +19,7 @@ from dlrun.workflows.plugins import keep_plugins, plugin_facts, with_kept_plugin
 from dlrun.workflows.run import Run
 
 
-def keep_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
+def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
     """Make a run of the folds' models, each with its own preprocessing.
 
     Copies are made, so that the parent may be removed. The new run has no score of its own until

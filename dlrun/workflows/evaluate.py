@@ -11,13 +11,18 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.checks.duplicates import exact_hashes
 from dlrun.config.schema import Config, OutputEntry
 from dlrun.config.walk import every_layer
 from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
-from dlrun.data.samples import Dataset, Samples
+from dlrun.data.samples import Array, Dataset, Samples
+from dlrun.data.stored import is_stored
+from dlrun.data.timestamps import shown
+from dlrun.data.windows import windows_of
 from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
+from dlrun.metrics.formatting import percent
 from dlrun.metrics.probability import as_probabilities
 from dlrun.protocols.contest import Judged
 from dlrun.protocols.measures import measures_of, select_measure
@@ -36,21 +41,19 @@ from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, rec
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import count_validated_runs, evaluation_hashes
 from dlrun.workflows.loading import load_test_rows, start_and_load
-from dlrun.workflows.open_findings import open_findings
+from dlrun.workflows.next_step import open_findings
 from dlrun.workflows.plugins import load_run_config
-from dlrun.workflows.repeated_rows import repeated_sentence
 from dlrun.workflows.statistics import (
+    evaluation_statistics,
     interval_facts,
-    look_statistics,
     simple_model_facts,
     verdict_facts,
 )
-from dlrun.workflows.target_rows import name_target_rows
-from dlrun.workflows.trained import Trained, by_output
+from dlrun.workflows.trained_run import TrainedRun, by_output
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class TestEvaluation:
     """One look at the test data.
 
     Args:
@@ -76,7 +79,7 @@ def evaluate(
     runs_dir: str | Path = "runs",
     overrides: Sequence[str] = (),
     trust_plugins: bool = False,
-) -> Evaluation:
+) -> TestEvaluation:
     """Score a run's model on the test data, and write the look into the ledger.
 
     Args:
@@ -91,7 +94,7 @@ def evaluate(
             what the model was trained on.
     """
     directory = RunDirectory.open(run, Path(runs_dir))
-    trained = Trained.of(directory)
+    trained = TrainedRun.of(directory)
     config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
     _, dataset = start_and_load(config)
     if not dataset.has_test:
@@ -110,7 +113,7 @@ def evaluate(
         "runs_before": look.runs_before,
         "ledger": look.hash,
     }
-    return Evaluation(directory.add_evaluation(facts, arrays), facts, notices)
+    return TestEvaluation(directory.add_evaluation(facts, arrays), facts, notices)
 
 
 def refuse_changed_data(directory: RunDirectory, dataset: Dataset, why: str) -> None:
@@ -159,7 +162,7 @@ def _record(
 
 
 def _judge(
-    config: Config, dataset: Dataset, test: Samples, directory: RunDirectory, trained: Trained
+    config: Config, dataset: Dataset, test: Samples, directory: RunDirectory, trained: TrainedRun
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     pipeline = trained.pipeline
     truths = truths_of(pipeline, test)
@@ -193,7 +196,9 @@ def _judge(
     protocol = config.evaluation.protocol
     assert isinstance(protocol, Protocol)
     repeated = repeated_sentence(training_rows, test)
-    statistics = look_statistics(protocol, test, judged, judged.measures[chosen.name], config.seed)
+    statistics = evaluation_statistics(
+        protocol, test, judged, judged.measures[chosen.name], config.seed
+    )
     facts = {
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
         "rows": len(test),
@@ -263,9 +268,85 @@ def _figures(
     names = dataset.samples.output_names
     if dataset.task == "regression":
         figures = regression_figures(truth.own, said, names, rows=samples.rows).as_dict()
-        name_target_rows(figures, samples)
+        _name_target_rows(figures, samples)
         return figures
     several = dataset.task == "multilabel"
     classes = names if several else pipeline.class_names
     shares = as_probabilities(said, loss.name, bool(loss.arguments.get("from_logits")))
     return classification_figures(truth.own, shares, classes, multilabel=several).as_dict()
+
+
+MOST_VALUES = 200_000_000
+"""Rows with more values than this in all are not compared: it would take longer than to score."""
+
+BLOCK_VALUES = 4_000_000
+
+
+def repeated_sentence(training: Samples, test: Samples) -> str | None:
+    """Say how many test rows are the same, in all features and targets, as a training row; None
+    where none is, or that they were not compared."""
+    if windows_of(training.features) is not None:
+        # Each window lies wholly in its own stretch of the series.
+        return None
+    stored = any(is_stored(c) for rows in (training, test) for c in rows.features.values())
+    if stored or _width(training) * (len(training) + len(test)) > MOST_VALUES:
+        return "test rows were not compared with the training rows: there is too much to read"
+    count = repeated_rows(training, test)
+    if not count:
+        return None
+    rows, are = ("row", "is") if count == 1 else ("rows", "are")
+    return (
+        f"{count:,} test {rows} of {len(test):,} ({percent(count / len(test))}) {are} the same as "
+        "a training row, in features and target: their score says nothing of new rows"
+    )
+
+
+def repeated_rows(training: Samples, test: Samples) -> int:
+    """Return how many test rows equal a training row in all features and targets."""
+    return int(np.isin(_hashes(test), _hashes(training)).sum())
+
+
+def _hashes(samples: Samples) -> Array:
+    """(n,) uint64, a block of rows at a time: the hashes of a row's values take many times its
+    memory."""
+    step = max(1, BLOCK_VALUES // _width(samples))
+    starts = range(0, len(samples), step)
+    blocks = [samples.take(np.arange(s, min(s + step, len(samples)))) for s in starts]
+    return np.concatenate([exact_hashes(_columns(block)) for block in blocks])
+
+
+def _columns(samples: Samples) -> dict[str, Array]:
+    """Numbers of the training and of the test file may be of different types."""
+    parts = {"feature": samples.features, "target": samples.targets}
+    return {
+        f"{part} {name}": _comparable(column)
+        for part, columns in parts.items()
+        for name, column in columns.items()
+    }
+
+
+def _comparable(column: Array) -> Array:
+    return column.astype(np.float64) if column.dtype.kind in "biuf" else column
+
+
+def _width(samples: Samples) -> int:
+    return max(1, sum(int(np.prod(c.shape[1:])) for c in samples.features.values()))
+
+
+def _name_target_rows(figures: dict[str, Any], samples: Samples) -> None:
+    """Let the worst rows of `figures` name the rows of the targets, where samples are windows.
+
+    `row` becomes the target's row in the source, `window` the last row that the window looks at;
+    `time` is when the target was measured, where that is known.
+    """
+    windows = windows_of(samples.features)
+    if windows is None or windows.target_numbers is None:
+        return
+    place = {int(row): i for i, row in enumerate(samples.rows)}
+    steps, times = windows.target_numbers.shape[1], windows.target_times
+    for output, target in enumerate(figures["targets"]):
+        for worst in target["worst"]:
+            at = place[worst["row"]], output % steps
+            worst |= {"row": int(windows.target_numbers[at]), "window": worst["row"]}
+            if times is not None:
+                worst["time"] = shown(times[at])

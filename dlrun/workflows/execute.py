@@ -14,10 +14,12 @@ from dlrun.checks.finding import Findings
 from dlrun.checks.run import data_findings
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
+from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
 from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, DlrunError, RunError, TrainingError
 from dlrun.metrics.names import Direction
+from dlrun.models.files import save_model
 from dlrun.models.precision import dtype_policy
 from dlrun.protocols.experiment import run_experiment
 from dlrun.protocols.observer import Observer
@@ -33,16 +35,13 @@ from dlrun.store.environment import environment_facts
 from dlrun.store.features import FeatureStore
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.store.run_list import brief
+from dlrun.store.training_folder import TrainingFolder
 from dlrun.text import display_path
 from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
 from dlrun.training.engine import Divergence
 from dlrun.training.reporting import DivergedError, divergence
-from dlrun.workflows.data_facts import data_facts
-from dlrun.workflows.examples import worst_examples
-from dlrun.workflows.kept_weights import kept_weights
-from dlrun.workflows.loading import start_and_load
-from dlrun.workflows.named_columns import with_place
+from dlrun.workflows.loading import start_and_load, with_place
 from dlrun.workflows.next_step import next_command
 from dlrun.workflows.plugins import (
     keep_plugins,
@@ -50,12 +49,20 @@ from dlrun.workflows.plugins import (
     plugin_facts,
     with_kept_plugins,
 )
-from dlrun.workflows.recorder import RunRecorder, Splits
-from dlrun.workflows.results import loss_unit, out_of_fold, phase_facts, result_facts
+from dlrun.workflows.results import (
+    arrays_of_outputs,
+    data_facts,
+    fold_facts,
+    kept_weights,
+    loss_unit,
+    out_of_fold,
+    phase_facts,
+    result_facts,
+)
 from dlrun.workflows.run import Run
-from dlrun.workflows.silence import Silence
 from dlrun.workflows.statistics import rows_of, units_of
 from dlrun.workflows.transcript import Transcript
+from dlrun.workflows.worst_examples import worst_examples
 
 LOWER: Direction = "min"
 
@@ -90,7 +97,7 @@ def execute(
     """
     begin_timing()
     additions.use(config.own_code.additions)
-    observer = observer or Silence()
+    observer = observer or Observer()
     protocol = config.evaluation.protocol
     assert isinstance(protocol, Protocol)
     with components_located(config):
@@ -318,3 +325,97 @@ def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: Run
     facts["stages"] = current_stages().seconds()
     directory.finish(status, **facts)
     return Run(directory.path, result, status)
+
+
+Splits = Mapping[str, np.ndarray]
+"""Row numbers, (k,) int64, by the name of the split."""
+
+
+class RunRecorder:
+    """Writes splits, epochs and folds into a run directory.
+
+    The directory is made when the first model is ready to train, so that a config, data or
+    model that cannot be used leaves none behind.
+
+    Args:
+        create: Makes the run directory.
+        begin: Writes what is known before training into it, the row numbers of every split and
+            the chosen engine included.
+        one_model: Whether the run has one model (kept at its top) or one for each fold.
+        units: Gives for row numbers, (m,), the number of the unit that each belongs to, (m,), or
+            None where each row is independent of the others.
+        features: Where the features of frozen bases are kept; None keeps none.
+    """
+
+    def __init__(
+        self,
+        create: Callable[[], RunDirectory],
+        begin: Callable[[RunDirectory, Splits, Choice], None],
+        one_model: bool,
+        units: Callable[[np.ndarray], np.ndarray | None] = lambda rows: None,
+        features: FeatureStore | None = None,
+    ) -> None:
+        self._create = create
+        self._features = features
+        self._units = units
+        self._begin = begin
+        self._one_model = one_model
+        self._splits: Splits = {}
+        self.directory: RunDirectory | None = None
+
+    def splits(self, splits: Splits) -> None:
+        """Keep the row numbers of every split until there is a place for them."""
+        self._splits = splits
+
+    def training_begins(self, fold: int, choice: Choice) -> None:
+        """Make the run directory, if this is the first fold."""
+        if self.directory is None:
+            self.directory = self._create()
+            self._begin(self.directory, self._splits, choice)
+
+    def callback_folder(self, fold: int) -> Path:
+        """Return the folder for the files of a fold's callbacks."""
+        return self._place(fold).make_callbacks_folder()
+
+    def feature_store(self) -> FeatureStore | None:
+        """Return where the features of frozen bases are kept."""
+        return self._features
+
+    @stage("writing")
+    def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
+        """Add a row to the run's metrics, and to the fold's own."""
+        self._run().append_metrics(fold, epoch, seconds, logs)
+        if not self._one_model:
+            self._place(fold).append_metrics(fold, epoch, seconds, logs)
+
+    @stage("writing")
+    def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:
+        """Keep a fold's model and preprocessing."""
+        place = self._place(fold)
+        place.save_model(lambda path: save_model(model, path))
+        place.write_preprocess(*pipeline.to_state())
+        place.write_vocabularies({n: v.lines() for n, v in pipeline.vocabularies.items()})
+
+    @stage("writing")
+    def fold(self, result: FoldResult) -> None:
+        """Keep a fold's predictions and result."""
+        place = self._place(result.index)
+        if not self._one_model:
+            place.write_result(fold_facts(result))
+        if result.rows.size:
+            arrays = {
+                "rows": result.rows,
+                "predictions": result.predictions,
+                "targets": result.targets,
+                **arrays_of_outputs(result.outputs),
+            }
+            if (units := self._units(result.rows)) is not None:
+                arrays["units"] = units
+            place.write_predictions(arrays)
+
+    def _run(self) -> RunDirectory:
+        assert self.directory is not None
+        return self.directory
+
+    def _place(self, fold: int) -> TrainingFolder:
+        return self._run() if self._one_model else self._run().fold(fold)

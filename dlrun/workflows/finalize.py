@@ -22,14 +22,13 @@ from dlrun.registry.keras_component import KerasComponent
 from dlrun.reports.summary import part_of_folds
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.callbacks import monitors_validation
-from dlrun.workflows.ensemble import keep_ensemble
+from dlrun.workflows.ensemble import make_ensemble
 from dlrun.workflows.evaluate import refuse_changed_data
 from dlrun.workflows.execute import execute
 from dlrun.workflows.loading import validation_files
 from dlrun.workflows.next_step import is_final
 from dlrun.workflows.plugins import load_run_config
 from dlrun.workflows.run import Run
-from dlrun.workflows.silence import Silence
 from dlrun.workflows.transcript import Transcript
 
 LONGEST_NAME = 100
@@ -51,7 +50,7 @@ class PhasePlan:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FinalPlan:
     """How the final model is trained.
 
     Args:
@@ -155,9 +154,9 @@ def finalize(
     config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
     _refuse(directory, config, ensemble)
     if ensemble:
-        return keep_ensemble(directory, _renamed(config, "ensemble"), Path(runs_dir))
+        return make_ensemble(directory, _renamed(config, "ensemble"), Path(runs_dir))
     plan = make_plan(directory, config, epochs)
-    observer = observer or Silence()
+    observer = observer or Observer()
 
     def inspect(dataset: Dataset) -> None:
         refuse_changed_data(directory, dataset, "so what validation chose does not hold for it")
@@ -174,7 +173,7 @@ def finalize(
     return execute(final, Path(runs_dir), observer, transcript, facts=facts, inspect=inspect)
 
 
-def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> Plan:
+def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> FinalPlan:
     """Read from a run how its final model is to be trained."""
     result, splits = directory.read_result(), directory.read_splits()
     trained = [len(rows) for name, rows in splits.items() if name.endswith("_train")]
@@ -185,8 +184,8 @@ def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> Pl
     if config.training.phases:
         phases = _phase_plans(result, config, epochs, rows / before)
         total = sum(phase.epochs for phase in phases)
-        return Plan(total, None, (), rows, before, left_out, tuple(phases))
-    return Plan(
+        return FinalPlan(total, None, (), rows, before, left_out, tuple(phases))
+    return FinalPlan(
         epochs=epochs or max(1, round((chosen or 1) * rows / before)),
         chosen=chosen,
         folds=folds,
@@ -196,7 +195,7 @@ def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> Pl
     )
 
 
-def final_config(config: Config, plan: Plan) -> Config:
+def final_config(config: Config, plan: FinalPlan) -> Config:
     """The same experiment on all non-test rows: nothing held out, the epochs of the plan, and no
     callback that watches validation data."""
     given = config.evaluation.protocol

@@ -1,15 +1,17 @@
-"""Which command comes after a run."""
+"""What a run leaves to do: the command that comes next, and the findings that are still open."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dlrun.config.schema import Config
-from dlrun.protocols.schemes.holdout import Holdout
+from dlrun.errors import RunError
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import display_path
+
+if TYPE_CHECKING:
+    from dlrun.config.schema import Config
 
 
 def next_command(
@@ -57,9 +59,55 @@ def finalize_command(directory: RunDirectory) -> str:
 
 def is_final(config: Config) -> bool:
     """Whether nothing is held out: the model is trained on all non-test rows."""
+    # Imported here: `dlrun runs` must stay quick.
+    from dlrun.protocols.schemes.holdout import Holdout
+
     protocol = config.evaluation.protocol
     return isinstance(protocol, Holdout) and protocol.holds_nothing_out
 
 
 def _place(directory: RunDirectory) -> str:
     return shlex.quote(display_path(directory.path))
+
+
+GRAVE = ("error", "warning")
+
+
+def open_findings(directory: RunDirectory) -> dict[str, Any] | None:
+    """Return `codes` of the warnings and errors, and the command to `check`; None where there are
+    none, or where they are not known.
+
+    A final model holds nothing out, so that what concerns held-out rows was found in the run that
+    it is made from, if that is still there.
+    """
+    codes, source = set(_codes(directory)), directory
+    parent = _parent(directory)
+    if parent is not None and (before := set(_codes(parent))):
+        codes, source = codes | before, parent
+    if not codes:
+        return None
+    config = shlex.quote(display_path(source.resolved))
+    trust = " --trust-plugins" if source.read_run().get("plugins") else ""
+    return {"codes": sorted(codes), "check": f"dlrun check {config} --data{trust}"}
+
+
+def _codes(directory: RunDirectory) -> list[str]:
+    try:
+        findings = directory.read_data().get("findings")
+    except RunError:
+        return []
+    listed = findings if isinstance(findings, list) else []
+    return [
+        str(one["code"])
+        for one in listed
+        if isinstance(one, dict) and one.get("severity") in GRAVE and "code" in one
+    ]
+
+
+def _parent(directory: RunDirectory) -> RunDirectory | None:
+    try:
+        name = directory.read_run().get("parent")
+        folder = directory.path.parent
+        return RunDirectory.open(folder / str(name), folder) if name else None
+    except RunError:
+        return None

@@ -13,7 +13,7 @@ from dlrun.config.schema import OutputEntry
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.data.source import Source
-from dlrun.data.windows import windows_of
+from dlrun.data.windows import Windows, windows_of
 from dlrun.errors import RunError, UsageError
 from dlrun.metrics.probability import as_probabilities
 from dlrun.registry.keras_component import KerasComponent
@@ -21,8 +21,7 @@ from dlrun.store.atomic import atomic_path
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import start_backend
 from dlrun.workflows.plugins import load_run_config
-from dlrun.workflows.target_rows import name_rows
-from dlrun.workflows.trained import Trained, by_output
+from dlrun.workflows.trained_run import TrainedRun, by_output
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +69,7 @@ def predict(
         DataError: The file lacks a column, or holds what the preprocessing cannot take.
     """
     directory = RunDirectory.open(run, Path(runs_dir))
-    trained = Trained.of(directory)
+    trained = TrainedRun.of(directory)
     config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
     source = config.dataset
     assert isinstance(source, Source)
@@ -92,7 +91,7 @@ def predict(
     ]
     table = _side_by_side(tables)
     if (windows := windows_of(features)) is not None:
-        name_rows(table, windows)
+        _name_rows(table, windows)
     if new.names is not None:
         table.insert(0, "file", new.names)
     return Predictions(table, (*new.findings, *pipeline.findings(samples)))
@@ -175,3 +174,21 @@ def save_predictions(predictions: Predictions, output: Path) -> None:
             predictions.table.to_parquet(temporary, index=False)
         else:
             predictions.table.to_csv(temporary, index=False)
+
+
+def _name_rows(table: pd.DataFrame, windows: Windows) -> None:
+    """Say in front of each prediction up to which row of the file, and which time, it looks, and
+    for which time it is: of several steps, one column for each.
+
+    Args:
+        table: A column for each target and step, the steps of a target together.
+        windows: What was predicted from.
+    """
+    names: dict[str, np.ndarray] = {"row": windows.series.numbers[windows.last]}
+    if (times := windows.last_times()) is not None:
+        names["until"] = times
+    if (due := windows.target_times) is not None:
+        several = due.shape[1] > 1
+        names |= {f"time_{i}" if several else "time": due[:, i] for i in range(due.shape[1])}
+    for name, values in reversed(names.items()):
+        table.insert(0, name, values)

@@ -16,7 +16,7 @@ from dlrun.workflows.compare import MOST_RUNS, compare
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenReport:
     """A page.
 
     Args:
@@ -65,7 +65,7 @@ def write_report(
     *,
     runs_dir: str | Path,
     trust_plugins: bool,
-) -> Written:
+) -> WrittenReport:
     """As `report`, and tell whether the file was written now."""
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     if not given:
@@ -79,11 +79,11 @@ def write_report(
     page = report_page(records, _compared(names, trust_plugins))
     if output is not None:
         write_text(Path(output), page)
-        return Written(Path(output), now=True)
+        return WrittenReport(Path(output), now=True)
     if len(directories) == 1:
-        return Written(*directories[0].add_report(page))
+        return WrittenReport(*directories[0].add_report(page))
     folder = directories[0].path.parent
-    return Written(*write_once(folder, "report", ".html", as_bytes(page)))
+    return WrittenReport(*write_once(folder, "report", ".html", as_bytes(page)))
 
 
 def _compared(runs: Sequence[Path], trust_plugins: bool) -> Comparison | None:

@@ -7,14 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.checks.finding import Findings
 from dlrun.config.schema import Config
+from dlrun.data.fingerprint import describe, fingerprint
 from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch, mean_history, spread_facts
 from dlrun.metrics.formatting import figure
+from dlrun.metrics.names import Direction
 from dlrun.protocols.contest import SimpleScore
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
 from dlrun.protocols.scoring import OutputRows
+from dlrun.registry.keras_component import KerasComponent
 from dlrun.workflows.statistics import (
     interval_facts,
     run_statistics,
@@ -207,3 +211,114 @@ def _findings(dataset: Dataset, outcome: Outcome) -> list[str]:
             "callbacks steered training by the rows that give the score; the score flatters"
         )
     return findings
+
+
+LEAVE_WEIGHTS = frozenset(
+    {
+        "CSVLogger",
+        "EarlyStopping",
+        "LearningRateScheduler",
+        "ModelCheckpoint",
+        "ReduceLROnPlateau",
+        "TensorBoard",
+        "TerminateOnNaN",
+    }
+)
+"""Callbacks that leave a model as its last epoch left it, unless told to restore."""
+
+
+def kept_weights(
+    callbacks: Sequence[KerasComponent],
+    history: Mapping[str, Sequence[float]],
+    directions: Mapping[str, Direction],
+) -> dict[str, Any] | None:
+    """Return `epoch` (from 1) and `monitor` where EarlyStopping has put the best weights back, the
+    last epoch and None where nothing changed them; None where the history alone does not tell.
+
+    Args:
+        callbacks: Of the config.
+        history: Every metric of every epoch of a training that was not interrupted.
+        directions: Of the metrics, without `val_`.
+    """
+    if all(_keeps_the_last(one) for one in callbacks):
+        epochs = max(map(len, history.values()), default=0)
+        return {"epoch": epochs, "monitor": None} if epochs else None
+    stopping = [one for one in callbacks if one.name == "EarlyStopping"]
+    if len(stopping) != 1:
+        return None
+    arguments = stopping[0].arguments
+    monitor = str(arguments.get("monitor", "val_loss"))
+    mode = arguments.get("mode", "auto")
+    direction = mode if mode in ("min", "max") else directions.get(monitor.removeprefix("val_"))
+    unclear = arguments.get("min_delta") or arguments.get("start_from_epoch")
+    values = np.asarray(history.get(monitor, ()), np.float64)
+    if not arguments.get("restore_best_weights") or unclear or direction is None:
+        return None
+    if not len(values) or not np.isfinite(values).all():
+        return None
+    best = np.argmin(values) if direction == "min" else np.argmax(values)
+    return {"epoch": int(best) + 1, "monitor": monitor}
+
+
+def _keeps_the_last(callback: KerasComponent) -> bool:
+    restores = callback.arguments.get("restore_best_weights")
+    return callback.name in LEAVE_WEIGHTS and not restores
+
+
+def data_facts(
+    dataset: Dataset, splits: Mapping[str, np.ndarray], findings: Findings
+) -> dict[str, Any]:
+    """Return fingerprint, shapes, dtypes, class counts and findings, as plain data.
+
+    The test rows are sealed: nothing of them is read, their fingerprint comes with the first
+    evaluation.
+
+    Args:
+        dataset: All rows that may be used before the test.
+        splits: Row numbers of every split by its name, as in `splits.npz`.
+        findings: What the checks found before training.
+    """
+    parts = {name: rows for name, rows in splits.items() if name != "test"}
+    return {
+        "description": dataset.description,
+        "task": dataset.task,
+        "outputs": list(_of_first(dataset).samples.output_names),
+        **({"questions": _questions(dataset)} if dataset.tasks else {}),
+        "classes": {name: list(names) for name, names in dataset.classes.items()},
+        "fingerprint": fingerprint(dataset.samples),
+        **describe(dataset.samples, dataset.classes),
+        "splits": {name: _split_facts(dataset, rows) for name, rows in parts.items()},
+        "test": {
+            "exists": dataset.has_test,
+            "rows": None if dataset.test_rows is None else len(dataset.test_rows),
+        },
+        "findings": findings.as_dicts(),
+        "silenced": dict(findings.silenced),
+    }
+
+
+def _of_first(dataset: Dataset) -> Dataset:
+    """What the output predicts that gives the score, where there are several."""
+    return dataset.of_output(next(iter(dataset.tasks), None))
+
+
+def _questions(dataset: Dataset) -> dict[str, Any]:
+    """The task of each of several outputs, and a name for each number that it predicts."""
+    return {
+        name: {"task": task, "outputs": list(dataset.of_output(name).samples.output_names)}
+        for name, task in dataset.tasks.items()
+    }
+
+
+def _split_facts(dataset: Dataset, rows: np.ndarray) -> dict[str, Any]:
+    """Facts of one split; row numbers ascend in a data set, so that they can be looked up."""
+    part = dataset.samples.take(np.searchsorted(dataset.samples.rows, rows))
+    described = describe(part, dataset.classes)
+    return {
+        "rows": len(part),
+        "fingerprint": fingerprint(part),
+        "targets": {
+            name: {key: facts[key] for key in ("counts", "range", "sums") if key in facts}
+            for name, facts in described["targets"].items()
+        },
+    }

@@ -1,185 +1,242 @@
-"""What one run was, and what two runs differ in."""
+"""What a config would build, or what a run has built, without training."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dlrun.config.load import load_config
+from dlrun.config.schema import Config
 from dlrun.errors import RunError
-from dlrun.reports.differences import ConfigDifference, differences
-from dlrun.reports.run_facts import FactGroup, Facts, fact_groups, result_lines
-from dlrun.reports.summary import Summary, SummaryLine, run_summary
+from dlrun.models.summary import LayerFacts, ModelSummary, Shape, summary_of
+from dlrun.protocols.protocol import Protocol
+from dlrun.reports.graph_layout import LayerBox, ModelGraph, leads_in_a_circle
+from dlrun.store.atomic import write_bytes
 from dlrun.store.run_directory import RunDirectory
-from dlrun.store.run_list import RunEntry, read_entry
-from dlrun.text import display_path
-from dlrun.workflows.open_findings import open_findings
+from dlrun.training.backend import start_backend
+from dlrun.workflows.compare import check_picture
+from dlrun.workflows.loading import start_and_load
+from dlrun.workflows.plugins import load_run_config, runner
+
+ROWS = 2
+"""Rows that are prepared to see which shapes the model gets."""
 
 
 @dataclass(frozen=True)
-class ShownRun:
-    """One run.
+class ShownModel:
+    """A model that is to be looked at.
 
     Args:
-        entry: What `run.json` says.
-        summary: As at the end of training.
-        sections: What else is known.
-        result: What `result.json` holds; empty where there is none.
-        data: What `data.json` holds; empty where there is none.
-        looks: What the run keeps of its looks at the test data, oldest first.
+        title: The config's name, or the run's.
+        summary: What it consists of.
+        note: What else is to be said of it, or nothing.
     """
 
-    entry: RunEntry
-    summary: Summary
-    sections: tuple[FactGroup, ...]
-    result: Facts
-    data: Facts
-    looks: tuple[Facts, ...]
+    title: str
+    summary: ModelSummary
+    note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain data."""
-        return {
-            "run": self.entry.path.name,
-            "path": self.entry.path,
-            **self.entry.facts,
-            "status": self.entry.status,
-            "problem": self.entry.problem,
-            "result": self.result or None,
-            "data": self.data or None,
-            "evaluations": self.looks,
-        }
+        return {"model": self.title, **self.summary.as_dict(), "note": self.note or None}
+
+    def rows(self, *, expand: bool = False) -> list[list[object]]:
+        """Return a row a layer: name, class, where its inputs come from, the shape it gives,
+        its weights, and whether training changes them.
+
+        Args:
+            expand: Also show the layers of models within the model, indented.
+        """
+        return list(_rows(self.summary.layers, 0, expand))
+
+    def lines(self) -> list[str]:
+        """Totals and memory, for a person to read."""
+        told, memory = self.summary, self.summary.memory
+        frozen = told.parameters - told.trainable
+        least = "at least " if memory.at_least else ""
+        parts = [f"weights {_size(memory.weights)}"]
+        if memory.optimizer is not None:
+            parts.append(f"optimizer {_size(memory.optimizer)}")
+        parts.append(
+            f"activations {least}{_size(memory.activations)} for a batch of {memory.batch_size}"
+        )
+        lines = [
+            f"parameters: {told.parameters:,} ({told.trainable:,} trainable, {frozen:,} not)",
+            f"memory:     {', '.join(parts)}",
+        ]
+        return [*lines, self.note] if self.note else lines
 
 
-@dataclass(frozen=True)
-class RunDiff:
-    """Two runs beside each other.
+def show_model(
+    config_or_run: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    runs_dir: str | Path = "runs",
+    trust_plugins: bool = False,
+) -> ShownModel:
+    """Build a config's model, or read that of a run, and say what it consists of.
+
+    Nothing is trained or written, and no test rows are read. Of the data of a config everything
+    is read that shapes depend on: a step such as `one_hot` learns its width from all rows.
 
     Args:
-        names: Of their directories.
-        config: Where their configs differ.
-        lines: Their results, and what of data, machine and versions differs: a label and a
-            text for each run.
-        next_command: What tells whether the one is better by more than chance.
-    """
-
-    names: tuple[str, str]
-    config: tuple[ConfigDifference, ...]
-    lines: tuple[tuple[str, str, str], ...]
-    next_command: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """The facts as plain data."""
-        return {
-            "runs": self.names,
-            "config": {one.name: one.plain() for one in self.config},
-            "results": {label: texts for label, *texts in self.lines},
-        }
-
-
-def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
-    """Read what is known of a run. A damaged file leaves out what it would have told.
-
-    Args:
-        run: The run directory, or the unique beginning of its name.
+        config_or_run: A YAML file, a run directory, or the unique beginning of a run's name.
+        overrides: `KEY=VALUE` changes to the config.
+        seed: Used instead of the config's.
         runs_dir: Where to look for a run that is given by name.
+        trust_plugins: Whether the Python files that `plugins` names may run.
 
     Raises:
-        RunError: There is no such run.
+        ConfigError: The config is wrong, or Keras refused a part of it.
+        DataError: The data cannot be used.
+        RunError: There is no such run, or it has no model.
     """
-    directory = RunDirectory.open(run, Path(runs_dir))
-    entry = read_entry(directory.path)
-    assert entry is not None
-    notices = [entry.problem] if entry.problem else []
-    result, data = _read(directory, "result", notices), _read(directory, "data", notices)
-    looks = _looks(directory, notices)
-    where = display_path(directory.path)
-    summary = (
-        run_summary(result, where, result.get("next"), open_findings=open_findings(directory))
-        if result
-        else _unscored(entry, where)
-    )
-    try:
-        config = directory.read_resolved() if directory.resolved.exists() else ""
-    except RunError as error:
-        config = ""
-        notices.append(str(error))
-    sections = fact_groups(entry, data, result, looks, config, notices)
-    return ShownRun(entry, summary, tuple(sections), result, data, tuple(looks))
+    given = Path(config_or_run)
+    if given.is_file() or given.suffix in (".yaml", ".yml"):
+        config = load_config(given, overrides, seed, run_plugins=runner(trust_plugins))
+        return ShownModel(config.name, summary_of(_built(config), config.training.batch_size))
+    directory = RunDirectory.open(given, Path(runs_dir))
+    folder, note = _with_model(directory)
+    config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
+    start_backend(config.backend)
+    from dlrun.models.files import load_model
+
+    summary = summary_of(load_model(folder), config.training.batch_size)
+    return ShownModel(directory.name, summary, note)
 
 
-def diff_runs(first: str | Path, second: str | Path, *, runs_dir: str | Path = "runs") -> RunDiff:
-    """Set two runs beside each other.
-
-    Args:
-        first: A run directory, or the unique beginning of its name.
-        second: The other.
-        runs_dir: Where to look for a run that is given by name.
+def draw_model(shown: ShownModel, file: Path) -> None:
+    """Draw a model as PNG or SVG, models within it as one box.
 
     Raises:
-        RunError: There is no such run, or one of them is damaged.
+        UsageError: The file is neither PNG nor SVG.
+        RunError: The file exists, or the disk refused.
     """
-    directories = [RunDirectory.open(run, Path(runs_dir)) for run in (first, second)]
-    runs = [_whole(directory) for directory in directories]
-    one, other = (
-        result_lines(entry, _read(directory, "result"), _read(directory, "data"))
-        for entry, directory in zip(runs, directories, strict=True)
-    )
-    lines = []
-    for label in dict.fromkeys([*one, *other]):
-        texts = one.get(label, ""), other.get(label, "")
-        # Facts of machine and data are worth a line only where they differ.
-        if label in _ALWAYS or texts[0] != texts[1]:
-            lines.append((label, *texts))
-    return RunDiff(
-        (runs[0].path.name, runs[1].path.name),
-        tuple(differences([entry.config for entry in runs])),
-        tuple(lines),
-        shlex.join(["dlrun", "compare", *(display_path(each.path) for each in directories)]),
-    )
+    from dlrun.reports.graph_drawing import draw_graph
+
+    check_picture(file)
+    kind = file.suffix.lower().removeprefix(".")
+    write_bytes(file, draw_graph(graph_of(shown.summary), shown.title, kind))
 
 
-_ALWAYS = ("status", "score", "baseline", "best epoch", "parameters", "time")
+def graph_of(summary: ModelSummary) -> ModelGraph:
+    """Return the layers of a model as boxes with their shapes, and what goes where.
+
+    A layer that is used several times is one box, unless what it gives leads back to it: then
+    every use has a box of its own.
+    """
+    graph = _graph(summary, apart=False)
+    return _graph(summary, apart=True) if leads_in_a_circle(graph) else graph
 
 
-def _whole(directory: RunDirectory) -> RunEntry:
-    entry = read_entry(directory.path)
-    assert entry is not None
-    if entry.problem:
-        raise RunError(f"{directory.name} is damaged: {entry.problem}")
-    if not entry.config:
-        raise RunError(f"{display_path(directory.run)} does not hold the run's config")
-    return entry
+def _graph(summary: ModelSummary, *, apart: bool) -> ModelGraph:
+    by_name = {layer.name: layer for layer in summary.layers}
+    boxes, edges = list[LayerBox](), list[tuple[str, str]]()
+    for layer in summary.layers:
+        boxes.append(_box(layer, by_name, summary.outputs))
+        for number, (call, uses) in enumerate(zip(layer.calls, layer.uses, strict=True)):
+            name = _use(layer.name, number if apart else 0)
+            edges += [
+                (_use(source, use if apart else 0), name)
+                for source, use in zip(call, uses, strict=True)
+            ]
+            if name != layer.name:
+                again = LayerBox(name, (layer.name, f"used again ({number + 1})"), boxes[-1].kind)
+                boxes.append(again)
+    return ModelGraph(tuple(boxes), tuple(dict.fromkeys(edges)))
 
 
-def _unscored(entry: RunEntry, where: str) -> Summary:
-    """What there is to say of a run without a result."""
-    lines = [SummaryLine("status", entry.status), SummaryLine("run", where)]
-    if error := entry.facts.get("error"):
-        lines.insert(1, SummaryLine("error", str(error)))
-    return Summary(tuple(lines), None)
+def _use(name: str, number: int) -> str:
+    """What a use of a layer is called in a graph; no layer's name holds a `/`."""
+    return f"{name}/{number}" if number else name
 
 
-def _read(directory: RunDirectory, which: str, notices: list[str] | None = None) -> Facts:
-    """What `result.json` or `data.json` holds; empty where it is missing or damaged."""
-    path = directory.result if which == "result" else directory.data
-    if not path.exists():
-        return {}
-    try:
-        return directory.read_result() if which == "result" else directory.read_data()
-    except RunError as error:
-        if notices is not None:
-            notices.append(str(error))
-        return {}
+def _built(config: Config) -> Any:
+    """The config's model, compiled."""
+    from dlrun.protocols.experiment import folds_of
+    from dlrun.protocols.fold import fresh_model
+    from dlrun.protocols.preparation import pipeline_of, prepare
+    from dlrun.workflows.execute import components_located
+
+    assert isinstance(config.evaluation.protocol, Protocol)
+    with components_located(config):
+        _, dataset = start_and_load(config)
+        train = dataset.samples.take(folds_of(config, dataset)[0].train)
+        pipeline = pipeline_of(config, dataset, train)
+        few = prepare(config, pipeline, train.take(slice(0, ROWS)))
+        return fresh_model(config, few.arrays, [], config.seed)
 
 
-def _looks(directory: RunDirectory, notices: list[str]) -> list[Mapping[str, Any]]:
-    looks: list[Mapping[str, Any]] = []
-    for number in directory.evaluation_numbers():
-        try:
-            facts, _ = directory.read_evaluation(number)
-            looks.append({"number": number, **facts})
-        except RunError as error:
-            notices.append(str(error))
-    return looks
+def _with_model(directory: RunDirectory) -> tuple[Path, str]:
+    """The model to show of a run, and what is to be said of it."""
+    if directory.model.exists():
+        return directory.model, ""
+    folds = [fold for fold in directory.folds() if fold.model.exists()]
+    if not folds:
+        raise RunError(f"{directory.name} has no model: its status is '{directory.status}'")
+    note = f"the model of the first of {len(folds)} folds; the others are built alike"
+    return folds[0].model, note
+
+
+def _rows(layers: Sequence[LayerFacts], depth: int, expand: bool) -> Iterator[list[object]]:
+    for layer in layers:
+        yield [
+            "  " * depth + layer.name,
+            layer.kind,
+            "; ".join(", ".join(call) for call in layer.calls) or None,
+            ", ".join(map(shape_text, layer.outputs)) or None,
+            layer.parameters,
+            _trainable(layer),
+        ]
+        if expand:
+            yield from _rows(layer.layers, depth + 1, expand)
+
+
+def _trainable(layer: LayerFacts) -> str | None:
+    if not layer.parameters:
+        return None
+    if layer.trainable in (0, layer.parameters):
+        return "yes" if layer.trainable else "no"
+    return f"{layer.trainable:,}"
+
+
+def _box(layer: LayerFacts, by_name: Mapping[str, LayerFacts], outputs: Sequence[str]) -> LayerBox:
+    given = ", ".join(map(shape_text, layer.outputs))
+    if not layer.calls:
+        return LayerBox(layer.name, (layer.name, f"input {given}"), "input")
+    taken = [
+        _shapes_text([by_name[name].outputs[0] for name in call if name in by_name])
+        for call in layer.calls
+    ]
+    kind = layer.kind if len(layer.calls) == 1 else f"{layer.kind}, used {len(layer.calls)} times"
+    inside = f"{len(layer.layers)} layers, " if layer.layers else ""
+    lines = [layer.name, kind, f"{' | '.join(dict.fromkeys(taken))} → {given}"]
+    if layer.parameters:
+        frozen = "" if layer.trainable else ", frozen"
+        lines.append(f"{inside}{layer.parameters:,} parameters{frozen}")
+    if layer.name in outputs:
+        lines.append("output")
+    return LayerBox(layer.name, tuple(lines), "model" if layer.layers else "layer")
+
+
+def _shapes_text(shapes: Sequence[Shape]) -> str:
+    """Several shapes, a repeated one only once."""
+    counts = Counter(map(shape_text, shapes))
+    return ", ".join(f"{count} × {text}" if count > 1 else text for text, count in counts.items())
+
+
+def shape_text(shape: Shape) -> str:
+    """Return a shape without the batch, as a person writes it; `any` for a length that varies."""
+    return f"({', '.join('any' if length is None else str(length) for length in shape)})"
+
+
+def _size(count: int) -> str:
+    """Bytes in a unit that suits them."""
+    size, units = float(count), ["B", "KB", "MB", "GB", "TB"]
+    while size >= 1000 and len(units) > 1:
+        size, units = size / 1000, units[1:]
+    return f"{size:.0f} {units[0]}" if size >= 100 or units[0] == "B" else f"{size:.1f} {units[0]}"

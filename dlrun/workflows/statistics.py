@@ -92,7 +92,7 @@ def run_statistics(protocol: Protocol, dataset: Dataset, outcome: Outcome, seed:
     return _over_folds(contests)
 
 
-def look_statistics(
+def evaluation_statistics(
     protocol: Protocol, samples: Samples, scored: Scored, value: float, seed: int
 ) -> Statistics:
     """Return what some rows say of the score of one model.

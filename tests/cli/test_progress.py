@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dlrun.cli.display import progress_display
-from dlrun.cli.live_progress import LiveProgress
+from dlrun.cli.live_progress import LiveProgress, progress_display
 from dlrun.cli.progress import PlainProgress, QuietProgress
 
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from dlrun.cli.render import (
+from dlrun.cli.console import (
     FoldRow,
     fold_header,
     fold_line,

@@ -12,7 +12,7 @@ from conftest import Call, Experiments
 from PIL import Image
 
 from dlrun.models.summary import summary_of
-from dlrun.workflows.summarise import graph_of
+from dlrun.workflows.show import graph_of
 
 TABLE = "a,b,c,y\n" + "".join(f"{i},{i % 3},{i % 5},{i % 2}\n" for i in range(40))
 

@@ -22,7 +22,7 @@ training: {epochs: 2}
 
 WATCHED = """
 import json, sys
-from dlrun.workflows.recorder import RunRecorder
+from dlrun.workflows.execute import RunRecorder
 begins = RunRecorder.training_begins
 def watched(self, *arguments):
     with open("seen.json", "w") as file:

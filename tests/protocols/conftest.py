@@ -18,12 +18,12 @@ from dlrun.data.samples import Dataset
 from dlrun.protocols.experiment import run_experiment
 from dlrun.protocols.fold import complete_fold, prepare_fold, with_callbacks
 from dlrun.protocols.measures import measures_of, select_measure
+from dlrun.protocols.observer import Observer
 from dlrun.protocols.protocol import Fold
 from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.training.choice import Choice
 from dlrun.training.trainer import Trainer
 from dlrun.workflows.loading import start_and_load
-from dlrun.workflows.silence import Silence
 
 
 @dataclass
@@ -96,7 +96,7 @@ def run(config: Callable[..., Config], tmp_path: Path) -> Callable[..., Ran]:
         loaded = config(text, **overrides)
         dataset = dataset or start_and_load(loaded)[1]
         memory = Memory(tmp_path / "callbacks")
-        outcome = run_experiment(loaded, dataset, Silence(), memory)
+        outcome = run_experiment(loaded, dataset, Observer(), memory)
         return Ran(loaded, dataset, outcome, memory)
 
     return run_text
@@ -111,7 +111,7 @@ def learn(tmp_path: Path) -> Callable[[Config, Dataset, Fold], FoldResult]:
         chosen = select_measure(measures, config.evaluation.score)
         memory = Memory(tmp_path / "callbacks")
         trainer = Trainer(config.training.engine, config.training.xla)
-        ready = prepare_fold(config, dataset, fold, measures, Silence(), memory)
+        ready = prepare_fold(config, dataset, fold, measures, Observer(), memory)
         trainer.choose(ready.request, config.training.callbacks)
         fitted = trainer.fit(with_callbacks(config, ready, memory))
         return complete_fold(config, dataset, ready, fitted, measures, chosen, memory)

@@ -155,9 +155,9 @@ FOLDS = """
 import json, sys
 from pathlib import Path
 import dlrun
-from dlrun.workflows.silence import Silence
+from dlrun.protocols.observer import Observer
 
-class Watch(Silence):
+class Watch(Observer):
     held = []
     def fold_ended(self, *arguments, **options):
         self.held.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)

@@ -201,9 +201,9 @@ def test_a_loss_that_becomes_nan_in_a_later_phase_keeps_the_phase_before(config:
 def test_ctrl_c_in_a_later_phase_keeps_what_was_reached(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dlrun.workflows.silence import Silence
+    from dlrun.protocols.observer import Observer
 
-    class Impatient(Silence):
+    class Impatient(Observer):
         def epoch_ended(self, fold: int, epoch: int, logs: dict[str, float], s: float) -> None:
             if epoch == 4:
                 signal.raise_signal(signal.SIGINT)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from dlrun.data.samples import Samples
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.reports.summary import run_summary
-from dlrun.workflows.kept_weights import kept_weights
-from dlrun.workflows.repeated_rows import repeated_rows, repeated_sentence
+from dlrun.workflows.evaluate import repeated_rows, repeated_sentence
+from dlrun.workflows.results import kept_weights
 
 Row = tuple[int, int, int]
 rows = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=30)

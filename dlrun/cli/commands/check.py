@@ -55,7 +55,7 @@ def command(
       dlrun check configs/digits.yaml
       dlrun check configs/digits.yaml --data --strict
     """
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
     from dlrun.workflows.check import check
 
     checked = check(

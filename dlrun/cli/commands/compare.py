@@ -45,7 +45,7 @@ def command(
       dlrun compare 20261121-101530 20261121-101612
       dlrun compare runs/20261121-1015* -o regularization.svg
     """
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
     from dlrun.workflows.compare import check_picture, compare, draw_comparison
 
     if output is not None:
@@ -56,7 +56,7 @@ def command(
         picture = None if output is None else draw_comparison(comparison, output)
         print_json({**comparison.as_dict(), "picture": picture})
         return
-    from dlrun.cli.comparison import print_comparison
+    from dlrun.cli.tables import print_comparison
 
     print_comparison(comparison)
     if (picture := draw_comparison(comparison, output)) is not None:

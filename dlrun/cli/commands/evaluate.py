@@ -39,8 +39,8 @@ def command(
       dlrun evaluate runs/20261121-101530-digits-3f2a
       dlrun evaluate 20261121-101530
     """
-    from dlrun.cli.evaluation import print_evaluation
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
+    from dlrun.cli.tables import print_evaluation
     from dlrun.workflows.evaluate import evaluate
 
     evaluation = evaluate(

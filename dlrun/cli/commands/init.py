@@ -51,12 +51,12 @@ def command(
       dlrun init --data houses.csv --target price
       dlrun init --task regression
     """
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
     from dlrun.data.reading.series import every
     from dlrun.errors import UsageError
     from dlrun.workflows.init import init
-    from dlrun.workflows.series_config import is_series
-    from dlrun.workflows.table_facts import reasons
+    from dlrun.workflows.init.series import is_series
+    from dlrun.workflows.init.table import reasons
 
     if given is not None and data is not None:
         raise UsageError("DATA is given twice, once by --data")

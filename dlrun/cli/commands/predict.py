@@ -57,7 +57,7 @@ def command(
       dlrun predict runs/20261121-101530-houses-3f2a --input new.csv --output prices.csv
       dlrun predict runs/20261121-101530-photos-3f2a holiday/ cat.jpg
     """
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
     from dlrun.errors import UsageError
     from dlrun.workflows.predict import check_output_file, predict, save_predictions
 

@@ -44,7 +44,7 @@ def command(
       dlrun report runs/20261121-101530-digits-3f2a
       dlrun report 20261121-101530 20261121-104210 -o both.html
     """
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
     from dlrun.text import display_path
     from dlrun.workflows.report import write_report
 

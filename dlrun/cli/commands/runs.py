@@ -77,7 +77,7 @@ def command(
         # `dlrun runs --runs-dir DIR show RUN` looks there too.
         context.default_map = {name: {"runs_dir": runs_dir} for name in ("show", "diff", "rm")}
         return
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
     from dlrun.workflows.runs import list_runs
 
     listing = list_runs(
@@ -86,7 +86,7 @@ def command(
     if as_json:
         print_json(listing.as_dict())
         return
-    from dlrun.cli.runs import print_listing
+    from dlrun.cli.tables import print_listing
 
     print_listing(listing, filtered=any((name, status, data)))
 
@@ -104,14 +104,14 @@ def show(run_dir: Path, runs_dir: Path, as_json: bool) -> None:
     Example:
       dlrun runs show 20261121-101530
     """
-    from dlrun.cli.output import print_json
-    from dlrun.workflows.show import show_run
+    from dlrun.cli.options import print_json
+    from dlrun.workflows.runs import show_run
 
     shown = show_run(run_dir, runs_dir=runs_dir)
     if as_json:
         print_json(shown.as_dict())
         return
-    from dlrun.cli.runs import print_run
+    from dlrun.cli.tables import print_run
 
     print_run(shown)
 
@@ -130,14 +130,14 @@ def diff(first: Path, second: Path, runs_dir: Path, as_json: bool) -> None:
     Example:
       dlrun runs diff 20261121-101530 20261121-101612
     """
-    from dlrun.cli.output import print_json
-    from dlrun.workflows.show import diff_runs
+    from dlrun.cli.options import print_json
+    from dlrun.workflows.runs import diff_runs
 
     found = diff_runs(first, second, runs_dir=runs_dir)
     if as_json:
         print_json(found.as_dict())
         return
-    from dlrun.cli.runs import print_diff
+    from dlrun.cli.tables import print_diff
 
     print_diff(found)
 
@@ -157,8 +157,8 @@ def remove(run_dirs: tuple[Path, ...], yes: bool, runs_dir: Path, as_json: bool)
     Example:
       dlrun runs rm 20261121-101530 20261121-101612
     """
-    from dlrun.cli.output import print_json
-    from dlrun.cli.runs import confirm_removal
+    from dlrun.cli.options import print_json
+    from dlrun.cli.tables import confirm_removal
     from dlrun.workflows.runs import removable_runs, remove_runs
 
     entries = removable_runs(run_dirs, runs_dir=runs_dir)

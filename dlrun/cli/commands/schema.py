@@ -26,7 +26,7 @@ def command(output: Path | None) -> None:
     and, as the first line of a config:
       # yaml-language-server: $schema=dlrun.schema.json
     """
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
     from dlrun.config.json_schema import json_schema
     from dlrun.store.atomic import write_json
 

@@ -53,13 +53,13 @@ def command(
       dlrun show configs/digits.yaml --plot digits.png
       dlrun show 20261121-101530
     """
-    from dlrun.cli.output import print_json
+    from dlrun.cli.options import print_json
     from dlrun.workflows.compare import check_picture
-    from dlrun.workflows.summarise import draw_model, summarise
+    from dlrun.workflows.show import draw_model, show_model
 
     if plot is not None:
         check_picture(plot)
-    shown = summarise(
+    shown = show_model(
         what, overrides=overrides, seed=seed, runs_dir=runs_dir, trust_plugins=trust_plugins
     )
     if plot is not None:
@@ -69,7 +69,7 @@ def command(
         return
     from rich.console import Console
 
-    from dlrun.cli.render import print_table
+    from dlrun.cli.console import print_table
 
     print_table(Console(), shown.rows(expand=expand), COLUMNS, title=shown.title)
     click.echo("\n".join(shown.lines()))

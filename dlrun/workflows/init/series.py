@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.reading.series import every
-from dlrun.workflows.table_facts import TableFacts, reasons
+from dlrun.workflows.init.table import TableFacts, reasons
 
 FEWEST_ROWS = 120
 """Tables of fewer rows are taken for plain ones."""

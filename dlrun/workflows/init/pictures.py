@@ -12,7 +12,7 @@ from dlrun.data.reading.class_folders import files_in, has_part, part_folder
 from dlrun.data.reading.image_column import read_sizes
 from dlrun.data.reading.image_listing import from_folders
 from dlrun.data.reading.images import ENDINGS, are_grey
-from dlrun.workflows.table_facts import Task
+from dlrun.workflows.init.table import InitTask
 
 _MOST_SIDE = 180
 _LOOKED_AT = 100
@@ -42,7 +42,7 @@ class PictureFacts:
     test: bool
 
     @property
-    def task(self) -> Task:
+    def task(self) -> InitTask:
         """What is predicted."""
         return "binary" if len(self.classes) == 2 else "multiclass"
 

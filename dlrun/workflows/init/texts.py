@@ -10,7 +10,7 @@ from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.reading.class_folders import files_in, has_part, part_folder, read_class_folders
 from dlrun.data.reading.texts import ENDINGS
 from dlrun.data.sources.text_folder import UNLABELLED
-from dlrun.workflows.table_facts import Task
+from dlrun.workflows.init.table import InitTask
 
 MANY_TEXTS = 5_000
 MOST_WORDS, FEW_WORDS = 10_000, 2_000
@@ -34,7 +34,7 @@ class TextFacts:
     test: bool
 
     @property
-    def task(self) -> Task:
+    def task(self) -> InitTask:
         """What is predicted."""
         return "binary" if len(self.classes) == 2 else "multiclass"
 

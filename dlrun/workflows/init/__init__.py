@@ -11,15 +11,15 @@ from dlrun.config.yaml_writer import dump_yaml
 from dlrun.errors import DataError, DlrunError, RunError, UsageError
 from dlrun.store.atomic import write_text
 from dlrun.workflows.check import check
-from dlrun.workflows.picture_config import (
+from dlrun.workflows.init.pictures import (
     PictureFacts,
     holds_pictures,
     picture_config,
     picture_facts,
 )
-from dlrun.workflows.series_config import SeriesFacts, is_series, series_config, series_facts
-from dlrun.workflows.table_facts import TableFacts, Task, reasons, table_facts
-from dlrun.workflows.text_config import (
+from dlrun.workflows.init.series import SeriesFacts, is_series, series_config, series_facts
+from dlrun.workflows.init.table import InitTask, TableFacts, reasons, table_facts
+from dlrun.workflows.init.texts import (
     TextFacts,
     holds_texts,
     text_config,
@@ -34,7 +34,7 @@ _AHEAD = """\
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenConfig:
     """The config that was written.
 
     Args:
@@ -47,7 +47,7 @@ class Written:
     """
 
     path: Path
-    task: Task
+    task: InitTask
     facts: TableFacts | None
     pictures: PictureFacts | None = None
     texts: TextFacts | None = None
@@ -57,10 +57,10 @@ class Written:
 def init(
     data: str | Path | None = None,
     *,
-    task: Task | None = None,
+    task: InitTask | None = None,
     target: str | None = None,
     output: str | Path | None = None,
-) -> Written:
+) -> WrittenConfig:
     """Write a config that runs.
 
     Args:
@@ -80,11 +80,11 @@ def init(
     if data is None:
         if target is not None:
             raise UsageError("--target names a column of a file; give the file with --data")
-        chosen: Task = task or "multiclass"
+        chosen: InitTask = task or "multiclass"
         path = Path(output or f"{chosen}.yaml")
         _write(path, _bundled_config(path, chosen))
         _try_out(path)
-        return Written(path, chosen, None)
+        return WrittenConfig(path, chosen, None)
     file = Path(data)
     if holds_pictures(file):
         return _of_pictures(file, task, target, output)
@@ -99,12 +99,12 @@ def init(
         relative = Path(os.path.relpath(file.absolute(), path.absolute().parent)).as_posix()
         _write(path, series_config(file, relative, path, facts, series))
     _try_out(path)
-    return Written(path, facts.task, facts, series=series)
+    return WrittenConfig(path, facts.task, facts, series=series)
 
 
 def _of_pictures(
-    folder: Path, task: Task | None, target: str | None, output: str | Path | None
-) -> Written:
+    folder: Path, task: InitTask | None, target: str | None, output: str | Path | None
+) -> WrittenConfig:
     if target is not None:
         raise UsageError("--target names a column of a table; folders name the classes of pictures")
     if task == "regression":
@@ -117,12 +117,12 @@ def _of_pictures(
     relative = Path(os.path.relpath(folder.absolute(), path.absolute().parent)).as_posix()
     _write(path, picture_config(folder.absolute(), relative, path, facts))
     _try_out(path)
-    return Written(path, facts.task, None, facts)
+    return WrittenConfig(path, facts.task, None, facts)
 
 
 def _of_texts(
-    folder: Path, task: Task | None, target: str | None, output: str | Path | None
-) -> Written:
+    folder: Path, task: InitTask | None, target: str | None, output: str | Path | None
+) -> WrittenConfig:
     if target is not None:
         raise UsageError("--target names a column of a table; folders name the classes of texts")
     if task == "regression":
@@ -133,7 +133,7 @@ def _of_texts(
     model = _model(facts.task, len(facts.classes))
     _write(path, text_config(folder.absolute(), relative, path, facts, model))
     _try_out(path)
-    return Written(path, facts.task, None, texts=facts)
+    return WrittenConfig(path, facts.task, None, texts=facts)
 
 
 def _write(path: Path, text: str) -> None:
@@ -232,7 +232,7 @@ def _inline(text: str) -> str:
     return dump_yaml({"": [text]}).strip().partition("[")[2].removesuffix("]")
 
 
-def _bundled_config(path: Path, task: Task) -> str:
+def _bundled_config(path: Path, task: InitTask) -> str:
     name, classes = {"binary": ("breast_cancer", 2), "multiclass": ("wine", 3)}.get(
         task, ("diabetes", 0)
     )
@@ -267,7 +267,7 @@ seed: 0
 """
 
 
-def _model(task: Task, classes: int, in_time: bool = False) -> str:
+def _model(task: InitTask, classes: int, in_time: bool = False) -> str:
     folded = "time_series" if in_time else "kfold"
     last, loss, metric = {
         "binary": ("{units: 1, activation: sigmoid}", "binary_crossentropy", "accuracy"),

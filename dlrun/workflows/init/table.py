@@ -23,8 +23,8 @@ from dlrun.errors import DataError, UsageError
 from dlrun.registry.names import did_you_mean
 from dlrun.workflows.told_layout import told_layout
 
-Task = Literal["binary", "multiclass", "regression"]
-TASKS: tuple[str, ...] = get_args(Task)
+InitTask = Literal["binary", "multiclass", "regression"]
+TASKS: tuple[str, ...] = get_args(InitTask)
 
 LIKELY_TARGETS = ("target", "label", "class", "outcome", "y", "price", "diagnosis", "survived")
 """Names under which a target is looked for before the last column is taken."""
@@ -82,7 +82,7 @@ class TableFacts:
     """
 
     target: str
-    task: Task
+    task: InitTask
     classes: int
     numbered: bool
     layout: Layout
@@ -99,7 +99,7 @@ class TableFacts:
     usual: float | None
 
 
-def table_facts(file: Path, task: Task | None = None, target: str | None = None) -> TableFacts:
+def table_facts(file: Path, task: InitTask | None = None, target: str | None = None) -> TableFacts:
     """Read a table and tell its target, task and columns.
 
     Raises:
@@ -182,7 +182,7 @@ def _likely_target(names: list[str]) -> str:
     return next((lowered[name] for name in LIKELY_TARGETS if name in lowered), names[-1])
 
 
-def _task_of(kind: ColumnType, numbers: np.ndarray, different: int) -> Task:
+def _task_of(kind: ColumnType, numbers: np.ndarray, different: int) -> InitTask:
     if kind == "numeric":
         is_whole = bool((numbers % 1 == 0).all())
         is_year = bool(((numbers >= YEARS[0]) & (numbers <= YEARS[1])).all())
@@ -191,7 +191,9 @@ def _task_of(kind: ColumnType, numbers: np.ndarray, different: int) -> Task:
     return "binary" if different == 2 else "multiclass"
 
 
-def _refuse_misfit(task: Task, target: str, kind: ColumnType, different: int, whole: bool) -> None:
+def _refuse_misfit(
+    task: InitTask, target: str, kind: ColumnType, different: int, whole: bool
+) -> None:
     """Raise an error where a target cannot be what the user says it is."""
     if task == "binary" and different != 2:
         raise UsageError(f"--task binary needs a target of 2 values; '{target}' has {different}")

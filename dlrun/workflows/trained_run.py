@@ -28,7 +28,7 @@ LEAST_SHARE = 1e-7
 
 
 @dataclass(frozen=True)
-class Output:
+class ModelOutput:
     """What a run's model, or the mean of its models, says about rows.
 
     Args:
@@ -42,7 +42,7 @@ class Output:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRun:
     """The model of a run, or the models of an ensemble. Each is loaded when it is needed, and
     only one at a time.
 
@@ -53,7 +53,7 @@ class Trained:
     members: tuple[TrainingFolder, ...]
 
     @classmethod
-    def of(cls, directory: RunDirectory) -> Trained:
+    def of(cls, directory: RunDirectory) -> TrainedRun:
         """Find what a run trained.
 
         Raises:
@@ -83,7 +83,7 @@ class Trained:
         samples: Samples,
         outputs: Sequence[OutputEntry],
         inputs: Inputs | None = None,
-    ) -> Output:
+    ) -> ModelOutput:
         """Return what the model says about rows; for an ensemble the mean.
 
         Probabilities are averaged as probabilities, also where the model gives logits, and
@@ -99,7 +99,7 @@ class Trained:
         if len(self.members) == 1:
             model = load_model(self.members[0].model)
             values = predict(model, first)
-            return Output(values, penalties(model))
+            return ModelOutput(values, penalties(model))
         totals: dict[str | None, Array | float] = {output.name: 0.0 for output in outputs}
         added = 0.0
         for member, pipeline in self._pipelines():
@@ -121,7 +121,7 @@ class Trained:
             for output in outputs
         }
         whole = means if len(outputs) > 1 else means[None]
-        return Output(whole, added / len(self.members))
+        return ModelOutput(whole, added / len(self.members))
 
     def _pipelines(self) -> Iterator[tuple[TrainingFolder, Pipeline]]:
         yield self.members[0], self.pipeline

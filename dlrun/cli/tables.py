@@ -1,0 +1,254 @@
+"""How runs are listed, shown, set beside each other and asked about."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from dlrun.cli.console import (
+    MARGIN,
+    line_width,
+    named,
+    print_by_run,
+    print_columns,
+    print_fitted,
+    print_line,
+    print_summary,
+    print_table,
+)
+from dlrun.errors import UsageError
+from dlrun.metrics.formatting import duration, figure, figure_with_spread
+from dlrun.reports.columns import Column, fitted
+from dlrun.reports.differences import short_names
+from dlrun.reports.run_table import ends_text, run_table
+from dlrun.reports.summary import evaluation_summary
+from dlrun.store.run_list import RunEntry
+from dlrun.text import display_path
+from dlrun.workflows.runs import RunDiff, RunListing, ShownRun
+
+if TYPE_CHECKING:
+    from dlrun.reports.comparison import Comparison, Pair
+
+_STATUS_STYLES = {
+    "running": "cyan",
+    "failed": "red",
+    "died": "red",
+    "damaged": "bold red",
+    "interrupted": "yellow",
+}
+
+
+def print_listing(listing: RunListing, *, filtered: bool) -> None:
+    """Print a table of runs, above it what all have in common, below it what was left out."""
+    console = Console()
+    folder = display_path(listing.runs_dir)
+    if not listing.entries:
+        what = "no such run" if filtered else "no run"
+        print_line(console, f"{what} in {folder}; `dlrun train CONFIG` makes one")
+        return
+    table = run_table(listing.entries).fitted(line_width(console))
+    count = len(listing.entries)
+    heading = f"{count} run{'s' if count > 1 else ''} in {folder}"
+    print_line(console, ", ".join((heading, *table.common)))
+    print_columns(console, table.columns, lambda cell: _STATUS_STYLES.get(cell.split(",")[0], ""))
+    print_line(console, "")
+    if table.left_out:
+        print_line(
+            console,
+            f"no room for {named(table.left_out)}; a wider terminal shows more, --json all",
+        )
+    for name, problem in table.damaged:
+        print_line(console, f"damaged: {name}: {problem}")
+    if listing.more:
+        print_line(console, "there are more; --limit 0 shows all")
+
+
+def print_run(shown: ShownRun) -> None:
+    """Print the summary of a run, then what is known of it, a heading each."""
+    console = Console()
+    print_summary(console, shown.summary)
+    for section in shown.sections:
+        print_line(console, "")
+        print_line(console, Text(section.title, style="bold"))
+        width = max((len(line.label) for line in section.lines), default=0) + 2
+        for line in section.lines:
+            label = (f"{line.label:<{width}}", "dim") if line.label else ""
+            print_line(console, Text.assemble(MARGIN, label, line.text))
+
+
+def print_diff(found: RunDiff) -> None:
+    """Print what differs, first of the configs, then of the results."""
+    console = Console()
+    if found.config:
+        rows = [(one.name, one.texts()) for one in found.config]
+        print_by_run(console, "config", found.names, rows)
+    else:
+        print_line(console, "the configs are the same")
+    lines = [(line[0], line[1:]) for line in found.lines]
+    print_by_run(console, "result", found.names, lines)
+    print_line(console, f"\nnext  {found.next_command}")
+
+
+def confirm_removal(entries: Sequence[RunEntry]) -> bool:
+    """Ask whether runs are to be removed.
+
+    Raises:
+        UsageError: Nobody answers.
+    """
+    for entry in entries:
+        click.echo(f"{display_path(entry.path)}  {entry.status}", err=True)
+    these = "this run" if len(entries) == 1 else f"these {len(entries)} runs"
+    try:
+        return click.confirm(f"Remove {these} with everything in it?", err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        raise UsageError("nothing was removed, for nobody answered; say --yes") from None
+
+
+MOST_COLUMNS = 3
+"""Runs that get a column each; more get a row each."""
+
+
+def print_comparison(comparison: Comparison) -> None:
+    """Print the answer, the scores, what differs, and every pair."""
+    console = Console()
+    for sentence in comparison.answer():
+        text = sentence
+        if console.is_terminal:
+            text = textwrap.fill(sentence, max(console.width, 40), subsequent_indent="  ")
+        print_line(console, Text(text, style="bold"))
+    if comparison.rows:
+        print_line(console, f"scored on {comparison.rows}")
+    _print_scores(console, comparison)
+    _print_differences(console, comparison)
+    _print_pairs(console, comparison)
+    print_line(console, "")
+    for note in dict.fromkeys(pair.note for pair in comparison.pairs if pair.note):
+        print_line(console, f"note: {note}")
+
+
+def _print_scores(console: Console, comparison: Comparison) -> None:
+    names = {str(run.score.get("name")) for run in comparison.runs}
+    score = names.pop() if len(names) == 1 else "score"
+    rows = []
+    for run in comparison.runs:
+        value = run.score.get("value")
+        text = figure_with_spread(value, run.score.get("std")) if value is not None else "–"
+        rows.append(
+            (
+                run.label,
+                text if score != "score" else f"{run.score.get('name')} {text}",
+                ends_text(run.score.get("interval")) or "–",
+                figure((run.baseline or {}).get("value")),
+                "–" if run.best_epoch is None else f"{run.best_epoch} of {run.epochs}",
+                figure(run.parameters),
+                "–" if run.seconds is None else duration(run.seconds),
+            )
+        )
+    titles = ("run", score, "interval", "baseline", "best epoch", "parameters", "time")
+    # What there is no room for is what was trained, not what it came to.
+    print_fitted(console, _columns(titles, rows, ranks=(0, 1, 2, 3, 4, 6, 5)))
+
+
+def _print_differences(console: Console, comparison: Comparison) -> None:
+    if not comparison.differs:
+        print_line(console, "the configs are the same")
+        return
+    labels = [run.label for run in comparison.runs]
+    if len(labels) > MOST_COLUMNS:
+        titles = short_names([one.key for one in comparison.differs])
+        columns = [
+            Column("what differs", tuple(labels), 0),
+            *(
+                Column(title, tuple(one.texts()), place)
+                for place, (title, one) in enumerate(zip(titles, comparison.differs, strict=True))
+            ),
+        ]
+        if not fitted(columns, line_width(console))[1]:
+            print_columns(console, columns)
+            return
+    rows = [(one.name, one.texts()) for one in comparison.differs]
+    print_by_run(console, "what differs", labels, rows)
+
+
+def _print_pairs(console: Console, comparison: Comparison) -> None:
+    """The table says in figures what the answer of two runs has said already."""
+    if len(comparison.pairs) == 1:
+        return
+    rows = [_pair_row(pair) for pair in comparison.pairs if pair.comparable]
+    if rows:
+        titles = ("better", "than", "by", "interval", "p", "p\ncorrected", "more than\nchance")
+        print_fitted(console, _columns(titles, rows, ranks=(0, 1, 2, 4, 6, 5, 3)))
+
+
+def _columns(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], ranks: Sequence[int]
+) -> list[Column]:
+    by_column = zip(*rows, strict=True)
+    return [Column(*facts) for facts in zip(titles, by_column, ranks, strict=True)]
+
+
+def _pair_row(pair: Pair) -> tuple[str, ...]:
+    answer = {True: "yes", False: "not shown", None: "–"}[pair.different]
+    return (
+        pair.better,
+        pair.worse,
+        figure(pair.difference),
+        ends_text(pair.interval) or "–",
+        "–" if pair.p_value is None else f"{pair.p_value:.2g}",
+        "–" if pair.corrected_p is None else f"{pair.corrected_p:.2g}",
+        answer,
+    )
+
+
+RESIDUALS = {
+    "mean_error": "mean error (predicted - true)",
+    "mean_absolute_error": "mean absolute error",
+    "median_absolute_error": "median absolute error",
+    "root_mean_squared_error": "root mean squared error",
+    "r2": "share of variance explained (R2)",
+}
+
+
+def print_evaluation(facts: Mapping[str, Any], path: Path, notices: Sequence[str] = ()) -> None:
+    """Print the figures of classes or residuals, the score and what stands beside it, which look
+    at the test data it was, and what is wrong with the ledger of looks."""
+    console = Console()
+    for name, figures in (facts.get("figures_of_outputs") or {"": facts["figures"]}).items():
+        if name:
+            print_line(console, Text(f"output {name}", style="bold"))
+        _print_figures(console, figures)
+    print_summary(console, evaluation_summary(facts, display_path(path)))
+    for notice in notices:
+        print_line(console, Text(f"warning: {notice}", style="bold red"))
+
+
+def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
+    if "classes" in figures:
+        lines = [*figures["classes"], figures["macro"], figures["weighted"]]
+        columns = ["class", "precision", "recall", "f1", "rows"]
+        keys = ["name", "precision", "recall", "f1", "support"]
+        print_table(console, [[line[key] for key in keys] for line in lines], columns)
+        return
+    for target in figures["targets"]:
+        print_table(
+            console,
+            [[label, target[key]] for key, label in RESIDUALS.items()],
+            [f"residuals of {target['name']}", ""],
+        )
+        titles = {"row": "worst rows", "true": "true", "predicted": "predicted"}
+        if any("window" in row for row in target["worst"]):
+            # Of a series: where the target stands, the header line not counted.
+            titles["row"] = "worst rows (from 0)"
+        if any("time" in row for row in target["worst"]):
+            titles = {"time": "worst times"} | titles | {"row": "row (from 0)"}
+        worst = [[row[key] for key in titles] for row in target["worst"]]
+        print_table(console, worst[:5], list(titles.values()))
