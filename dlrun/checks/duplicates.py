@@ -10,10 +10,10 @@ import hashlib
 
 import numpy as np
 
-from dlrun.data.fitting.tokens import PUNCTUATION
+from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array, Columns, Samples, kind_of
-from dlrun.data.sentences import are_sentences
 from dlrun.data.stored import is_stored
+from dlrun.data.vocabulary import PUNCTUATION
 
 MOST_VALUES = 20_000_000
 """Rows are hashed as long as they hold no more values than this; of more, evenly spaced ones."""

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from dlrun.data.naive_forecasts import previous_targets
 from dlrun.data.reading.files import Paths, refuse_shared
-from dlrun.data.references import previous_targets
 from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
 from dlrun.data.source import Limit, Loaded, Part, Source
-from dlrun.data.splits import Deal, deal_holdout
+from dlrun.data.splits import RowInfo, holdout_split
 from dlrun.data.stored import concatenated
 from dlrun.data.task import (
     class_labels,
-    read_question,
-    read_questions,
+    infer_task,
+    infer_tasks,
     refuse_constant,
     text_classes,
     unnamed_labels,
@@ -29,7 +29,7 @@ from dlrun.errors import DataError
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _ReadOptions:
     """How the rows are to be read: the arguments of `load_dataset` that `load_test` shares."""
 
     extra: tuple[str, ...]
@@ -89,7 +89,7 @@ def load_dataset(
     Raises:
         DataError: The data is missing, broken or cannot be dealt so.
     """
-    wish = _Wish(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
+    wish = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
     rows = _read(source, "train", base, wish)
     samples, test_rows, findings = rows.samples, None, list(rows.loaded.findings)
     dealt = _deal_test(source, rows, wish, seed)
@@ -164,7 +164,7 @@ def load_test(
     Raises:
         DataError: There are no test rows, or they are broken.
     """
-    wish = _Wish(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
+    wish = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
     if source.brings_test:
         return _read(source, "test", base, wish).samples
     rows = _read(source, "train", base, wish)
@@ -177,7 +177,7 @@ def load_test(
     return rows.samples.take(dealt[1])
 
 
-def _read(source: Source, part: Part, base: Path, wish: _Wish) -> _Rows:
+def _read(source: Source, part: Part, base: Path, wish: _ReadOptions) -> _Rows:
     wanted = [*wish.extra, *(name for name in (wish.groups, wish.time) if name is not None)]
     loaded = source.load(part, base, list(dict.fromkeys(wanted)))
     n = len(next(iter(loaded.features.values())))
@@ -191,37 +191,39 @@ def _read(source: Source, part: Part, base: Path, wish: _Wish) -> _Rows:
         rows=np.arange(n, dtype=np.int64) if loaded.rows is None else loaded.rows,
     )
     if not wish.outputs:
-        question = read_question(loaded.targets, loaded.classes, regression)
-        samples = replace(samples, targets=question.targets)
-        if question.task == "regression":
-            references = _references(loaded, samples, wish, samples.targets)
-            samples = replace(samples, references=references)
-        return _Rows(loaded, samples, question.task, dict(question.classes))
-    asked = read_questions(loaded.targets, loaded.classes, wish.outputs)
-    targets = {name: question.targets[name] for name, question in asked.items()}
-    classes = {name: c for question in asked.values() for name, c in question.classes.items()}
-    tasks = {name: question.task for name, question in asked.items()}
+        inferred = infer_task(loaded.targets, loaded.classes, regression)
+        samples = replace(samples, targets=inferred.targets)
+        if inferred.task == "regression":
+            naive_forecasts = _naive_forecasts(loaded, samples, wish, samples.targets)
+            samples = replace(samples, naive_forecasts=naive_forecasts)
+        return _Rows(loaded, samples, inferred.task, dict(inferred.classes))
+    asked = infer_tasks(loaded.targets, loaded.classes, wish.outputs)
+    targets = {name: inferred.targets[name] for name, inferred in asked.items()}
+    classes = {name: c for inferred in asked.values() for name, c in inferred.classes.items()}
+    tasks = {name: inferred.task for name, inferred in asked.items()}
     samples = replace(samples, targets=targets)
     quantities = {n: column for n, column in targets.items() if tasks[n] == "regression"}
     if quantities:
-        references = _references(loaded, samples, wish, quantities)
-        samples = replace(samples, references=references)
+        naive_forecasts = _naive_forecasts(loaded, samples, wish, quantities)
+        samples = replace(samples, naive_forecasts=naive_forecasts)
     return _Rows(loaded, samples, next(iter(tasks.values())), classes, tasks)
 
 
-def _references(loaded: Loaded, samples: Samples, wish: _Wish, quantities: Columns) -> Columns:
+def _naive_forecasts(
+    loaded: Loaded, samples: Samples, wish: _ReadOptions, quantities: Columns
+) -> Columns:
     """What common sense says of rows in the order of time; nothing of others, nor of classes."""
-    of, said = loaded.targets, loaded.references
+    of, said = loaded.targets, loaded.naive_forecasts
     if not said and windows_of(samples.features) is None:
         times = None if wish.time is None else samples.extras.get(wish.time)
         in_order = wish.in_time_order or times is not None
         of, said = quantities, previous_targets(quantities, times) if in_order else {}
-    references: Columns = {}
+    naive_forecasts: Columns = {}
     for rule, columns in said.items():
         known = replace(samples, targets=of).by_target(columns)
         parts = [known.get(name, _nothing(c)) for name, c in samples.targets.items()]
-        references[rule] = np.concatenate(parts, axis=1)
-    return references
+        naive_forecasts[rule] = np.concatenate(parts, axis=1)
+    return naive_forecasts
 
 
 def _nothing(target: Array) -> Array:
@@ -251,7 +253,7 @@ def _refuse_sealed(source: Source, validation: Paths, base: Path) -> None:
         )
 
 
-def _checked_extras(extras: Columns, wish: _Wish) -> Columns:
+def _checked_extras(extras: Columns, wish: _ReadOptions) -> Columns:
     checked = dict(extras)
     if wish.groups in checked:
         refuse_missing_extra(wish.groups, checked[wish.groups])
@@ -260,21 +262,23 @@ def _checked_extras(extras: Columns, wish: _Wish) -> Columns:
     return checked
 
 
-def _deal_test(source: Source, rows: _Rows, wish: _Wish, seed: int) -> tuple[Array, Array] | None:
+def _deal_test(
+    source: Source, rows: _Rows, wish: _ReadOptions, seed: int
+) -> tuple[Array, Array] | None:
     """Return positions to keep and positions of the test rows, where they are dealt."""
     if source.test is None or source.test.fraction is None:
         return None
     extras, windows = rows.samples.extras, windows_of(rows.samples.features)
-    deal = Deal(
+    row_info = RowInfo(
         n=len(rows.samples),
         labels=class_labels(rows.task, rows.samples.targets),
         groups=None if wish.groups is None else extras[wish.groups],
         time=None if wish.time is None else extras[wish.time],
         seed=seed,
         places=None if windows is None else windows.places,
-        reach=0 if windows is None else windows.reach,
+        overlap=0 if windows is None else windows.overlap,
     )
-    return deal_holdout(deal, fraction=source.test.fraction, shuffle=source.test.shuffle)
+    return holdout_split(row_info, fraction=source.test.fraction, shuffle=source.test.shuffle)
 
 
 def _limited(limit: int | Limit | None, samples: Samples, marks: Array | None, seed: int) -> Array:
@@ -300,10 +304,10 @@ def _joined(first: Samples, second: Samples, offset: int) -> Samples:
         features=join(first.features, second.features),
         targets=join(first.targets, second.targets),
         extras=join(first.extras, second.extras),
-        references={
-            name: np.concatenate([first.references[name], second.references[name]])
-            for name in first.references
-            if name in second.references
+        naive_forecasts={
+            name: np.concatenate([first.naive_forecasts[name], second.naive_forecasts[name]])
+            for name in first.naive_forecasts
+            if name in second.naive_forecasts
         },
         rows=np.concatenate([first.rows, offset + second.rows]),
     )

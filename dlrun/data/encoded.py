@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.levels import Levels
 from dlrun.data.windows import Windows
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Numbers:
+class DenseBlock:
     """Features that are kept as they are.
 
     Args:
@@ -41,7 +40,7 @@ class Numbers:
     @property
     def kind(self) -> tuple[object, ...]:
         """What a program that expands it depends on, besides the lengths of `arrays`."""
-        return "Numbers", self.width
+        return "DenseBlock", self.width
 
     @property
     def arrays(self) -> tuple[Array, ...]:
@@ -56,9 +55,9 @@ class Numbers:
     def __len__(self) -> int:
         return len(self.array)
 
-    def take(self, rows: slice | Array) -> Numbers:
+    def take(self, rows: slice | Array) -> DenseBlock:
         """Return the rows as they are kept."""
-        return Numbers(self.array[rows])
+        return DenseBlock(self.array[rows])
 
     def dense(self) -> Array:
         """Return (n, w) float32."""
@@ -72,7 +71,7 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Ones:
+class SparseBlock:
     """Features that are nearly all 0: the places of the others, which are 1 or have values.
 
     Args:
@@ -99,7 +98,7 @@ class Ones:
     @property
     def kind(self) -> tuple[object, ...]:
         """What a program that expands it depends on, besides the lengths of `arrays`."""
-        return "Ones", self.width, self.values is not None
+        return "SparseBlock", self.width, self.values is not None
 
     @property
     def longest(self) -> int:
@@ -123,7 +122,7 @@ class Ones:
         """Number of `arrays`."""
         return 3 if self.values is None else 4
 
-    def take(self, rows: slice | Array) -> Ones:
+    def take(self, rows: slice | Array) -> SparseBlock:
         """Return the rows as they are kept."""
         if isinstance(rows, slice):
             start, stop, step = rows.indices(len(self))
@@ -148,12 +147,63 @@ class Ones:
         """Return (b, w) on the backend's device; see `Encoded.expand`."""
         return _expanded(self.width, rows, *arrays)
 
-    def _part(self, kept: slice | Array, splits: Array) -> Ones:
+    def _part(self, kept: slice | Array, splits: Array) -> SparseBlock:
         values = None if self.values is None else self.values[kept]
-        return Ones(self.places[kept], splits, self.width, values)
+        return SparseBlock(self.places[kept], splits, self.width, values)
 
 
-Block = Numbers | Ones | Windows | Levels
+@dataclass(frozen=True, eq=False)
+class ByteBlock:
+    """A block of `Encoded`: pictures, a quarter as large as the numbers that the model gets.
+
+    Args:
+        array: (n, ...) uint8.
+        table: (256,) float32, what each byte becomes.
+    """
+
+    array: Array
+    table: Array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def entry(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return self.array.shape[1:]
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """What a program that expands it depends on, besides the lengths of `arrays`."""
+        return "ByteBlock", *self.entry
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """What is kept: the (n, ...) uint8 bytes and the (256,) float32 table."""
+        return self.array, self.table
+
+    @property
+    def array_count(self) -> int:
+        """Number of `arrays`."""
+        return 2
+
+    def take(self, rows: slice | Array) -> ByteBlock:
+        """Return the rows as they are kept."""
+        return ByteBlock(self.array[rows], self.table)
+
+    def dense(self) -> Array:
+        """Return (n, ...) float32."""
+        return self.table[self.array]
+
+    def expand(self, arrays: Sequence[Any], rows: Any) -> Any:
+        """Return (b, ...) float32 on the backend's device; see `Encoded.expand`."""
+        from keras import ops
+
+        array, table = arrays
+        return ops.take(table, ops.cast(ops.take(array, rows, axis=0), "int32"), axis=0)
+
+
+Block = DenseBlock | SparseBlock | Windows | ByteBlock
 
 
 @dataclass(frozen=True)
@@ -223,29 +273,31 @@ class Encoded:
         return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
 
-def ones(zeros_and_ones: Array) -> Ones:
+def sparse_ones(zeros_and_ones: Array) -> SparseBlock:
     """Return (n, w) uint8 zeros and ones by the places of the ones."""
     width = int(zeros_and_ones.shape[1])
     flat = np.ascontiguousarray(zeros_and_ones).view(bool).ravel()
     places = (np.flatnonzero(flat) % width).astype(_place_type(width))
-    return Ones(places, _splits(np.count_nonzero(zeros_and_ones, axis=1)), width)
+    return SparseBlock(places, _splits(np.count_nonzero(zeros_and_ones, axis=1)), width)
 
 
-def nonzeros(numbers: Array) -> Ones:
+def sparse_values(numbers: Array) -> SparseBlock:
     """Return (n, w) float32 that is nearly all 0 by the places and values of the rest."""
     width = int(numbers.shape[1])
     flat = np.ascontiguousarray(numbers, np.float32).reshape(-1)
     kept = np.flatnonzero(flat)
     places = (kept % width).astype(_place_type(width))
-    return Ones(places, _splits(np.count_nonzero(numbers, axis=1)), width, flat[kept])
+    return SparseBlock(places, _splits(np.count_nonzero(numbers, axis=1)), width, flat[kept])
 
 
-def joined(parts: Sequence[Ones]) -> Ones:
+def concatenated_blocks(parts: Sequence[SparseBlock]) -> SparseBlock:
     """Return the rows of all parts, one after another."""
     counts = np.concatenate([np.diff(part.splits) for part in parts])
     places = np.concatenate([part.places for part in parts])
     values = [part.values for part in parts if part.values is not None]
-    return Ones(places, _splits(counts), parts[0].width, np.concatenate(values) if values else None)
+    return SparseBlock(
+        places, _splits(counts), parts[0].width, np.concatenate(values) if values else None
+    )
 
 
 def _place_type(width: int) -> Any:

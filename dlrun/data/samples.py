@@ -25,7 +25,7 @@ categorical  (n,) of dtype object holding str; a missing value is None
 sequences    (n,) of dtype object holding 1-D integer arrays of any length
 """
 
-Wanted = Mapping[str, tuple[str, tuple[int, ...]]]
+ExpectedColumns = Mapping[str, tuple[str, tuple[int, ...]]]
 """Columns that `predict` needs: name to kind and the shape of one entry."""
 
 Kind = Literal["numeric", "categorical", "sequences"]
@@ -58,15 +58,15 @@ class Samples:
         extras: Columns that are neither: groups, time, sample weights.
         rows: (n,) int64, each row's number in its source, counted from 0; of windows over a series
             that of the last row of each.
-        references: What common sense says of rows in the order of time, (n, k) by the name of the
-            rule, a column for each number of the targets; NaN where it says nothing.
+        naive_forecasts: Of rows in the order of time, (n, k) forecasts by the name of their rule, a
+            column for each number of the targets; NaN where the rule says nothing.
     """
 
     features: Columns
     targets: Columns
     rows: Array
     extras: Columns = field(default_factory=dict)
-    references: Columns = field(default_factory=dict)
+    naive_forecasts: Columns = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -88,7 +88,9 @@ class Samples:
             targets={name: column[positions] for name, column in self.targets.items()},
             extras={name: column[positions] for name, column in self.extras.items()},
             rows=self.rows[positions],
-            references={name: column[positions] for name, column in self.references.items()},
+            naive_forecasts={
+                name: column[positions] for name, column in self.naive_forecasts.items()
+            },
         )
 
     def read(self) -> Samples:
@@ -100,8 +102,10 @@ class Samples:
         """Return the same rows with one of the targets alone; None for all of them."""
         if name is None or list(self.targets) == [name]:
             return self
-        references = {rule: self.by_target(said)[name] for rule, said in self.references.items()}
-        return replace(self, targets={name: self.targets[name]}, references=references)
+        naive_forecasts = {
+            rule: self.by_target(said)[name] for rule, said in self.naive_forecasts.items()
+        }
+        return replace(self, targets={name: self.targets[name]}, naive_forecasts=naive_forecasts)
 
     def by_target(self, columns: Array) -> Columns:
         """Return (n, k) columns, one for each number of the targets, apart by target."""

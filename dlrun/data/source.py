@@ -10,9 +10,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from dlrun.data.samples import Array, Columns, Wanted
+from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
+from dlrun.registry.names import did_you_mean
 
 Part = Literal["train", "test"]
 
@@ -72,7 +73,7 @@ class Loaded:
         description: One line on what this is.
         findings: What the user should know, one sentence each.
         rows: (n,) int64 numbers of the rows, ascending; None: 0, 1, 2, ...
-        references: As in `Samples`, where the source knows them.
+        naive_forecasts: As in `Samples`, where the source knows them.
     """
 
     features: Columns
@@ -83,7 +84,7 @@ class Loaded:
     description: str = ""
     findings: tuple[str, ...] = ()
     rows: Array | None = None
-    references: Columns = field(default_factory=dict)
+    naive_forecasts: Columns = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ class Source(Component):
         """
         return None
 
-    def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
+    def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         """Read feature columns from a file of new rows, for `predict`.
 
         Args:
@@ -191,7 +192,7 @@ class Source(Component):
 
         return find_files(path, base)
 
-    def read_new(self, files: Sequence[Path], columns: Wanted) -> NewRows:
+    def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
         """Read feature columns from new files, for `predict`.
 
         Args:
@@ -221,3 +222,22 @@ class Source(Component):
         raise DataError(
             f"the source '{self.member_name()}' reads no files, so it cannot read {path}"
         )
+
+
+def split_extras(features: Columns, extra: Sequence[str], source: str) -> tuple[Columns, Columns]:
+    """Return the features without the `extra` columns, and these columns.
+
+    Raises:
+        DataError: There is no such column, or no feature is left; `source` names the data.
+    """
+    for name in extra:
+        if name not in features:
+            suggestion = did_you_mean(name, features)
+            listing = f"{suggestion} The" if suggestion else "; the"
+            raise DataError(
+                f"{source}: no column '{name}'{listing} columns are: {', '.join(features)}"
+            )
+    kept = {name: column for name, column in features.items() if name not in extra}
+    if not kept:
+        raise DataError(f"{source}: no feature is left")
+    return kept, {name: features[name] for name in extra}

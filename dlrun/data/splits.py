@@ -1,7 +1,7 @@
 """Dealing rows to training and validation: pure functions over scikit-learn's splitters.
 
 All functions return positions (int64, sorted, counted from 0 among the rows dealt), a pair of
-training and validation positions for a split. They depend on the `Deal` and their options
+training and validation positions for a split. They depend on the `RowInfo` and their options
 alone. https://scikit-learn.org/stable/modules/cross_validation.html
 """
 
@@ -23,7 +23,7 @@ Split = tuple[Array, Array]
 
 
 @dataclass(frozen=True)
-class Deal:
+class RowInfo:
     """What a split may know of the rows: never their features.
 
     Args:
@@ -35,7 +35,7 @@ class Deal:
         validation: (n,) bool, rows that come from a validation file of their own.
         places: (n,) place of each window in its series; None for rows that are no windows. Windows
             are dealt in their order.
-        reach: Windows of which the places are no further apart than this share rows.
+        overlap: Windows of which the places are no further apart than this share rows.
     """
 
     n: int
@@ -45,9 +45,9 @@ class Deal:
     seed: int = 0
     validation: Array | None = None
     places: Array | None = None
-    reach: int = 0
+    overlap: int = 0
 
-    def part(self, positions: Array) -> Deal:
+    def part(self, positions: Array) -> RowInfo:
         """Some of the rows."""
 
         def some(column: Array | None) -> Array | None:
@@ -68,8 +68,8 @@ class Deal:
         return self.places if self.time is None else self.time
 
 
-def deal_holdout(
-    deal: Deal,
+def holdout_split(
+    rows: RowInfo,
     *,
     fraction: float | None = None,
     samples: int | None = None,
@@ -80,7 +80,7 @@ def deal_holdout(
     """Hold rows out once. Exactly one of `fraction`, `samples` and `first` is given.
 
     Args:
-        deal: The rows. With `time`, the last stretch is held out, and rows of one time stay
+        rows: The rows. With `time`, the last stretch is held out, and rows of one time stay
             together: the cut moves to before the rows that it would tear apart, or after them
             where nothing would be left to train on. Windows over a series are held out as rows
             with a time are, and training windows that share rows with them are left out. With
@@ -95,26 +95,26 @@ def deal_holdout(
     Raises:
         DataError: The rows cannot be dealt so; says why, with figures.
     """
-    if stratify and (first is not None or deal.order is not None or not shuffle):
+    if stratify and (first is not None or rows.order is not None or not shuffle):
         raise DataError(
             "which rows are held out is fixed by `first`, by time or by `shuffle: false`; leave "
             "out `stratify`"
         )
     if first is not None:
-        return _first_rows(deal, first)
-    held_out = samples if samples is not None else math.ceil((fraction or 0) * deal.n - 1e-9)
-    _refuse_too_many(deal, held_out)
-    if deal.order is not None:
-        return _apart(deal, *_last_stretch(deal, held_out))
-    if deal.groups is not None:
-        return _group_holdout(deal, held_out, shuffle, stratify)
+        return _first_rows(rows, first)
+    held_out = samples if samples is not None else math.ceil((fraction or 0) * rows.n - 1e-9)
+    _refuse_too_many(rows, held_out)
+    if rows.order is not None:
+        return _apart(rows, *_last_stretch(rows, held_out))
+    if rows.groups is not None:
+        return _group_holdout(rows, held_out, shuffle, stratify)
     if not shuffle:
-        return _split(deal, np.arange(deal.n - held_out, deal.n))
-    return _random_holdout(deal, held_out, stratify)
+        return _split(rows, np.arange(rows.n - held_out, rows.n))
+    return _random_holdout(rows, held_out, stratify)
 
 
-def deal_kfold(
-    deal: Deal, folds: int, *, shuffle: bool = True, stratify: bool | None = None
+def kfold_splits(
+    rows: RowInfo, folds: int, *, shuffle: bool = True, stratify: bool | None = None
 ) -> list[Split]:
     """Cut the rows into `folds` parts; each is the validation rows of one split.
 
@@ -124,7 +124,7 @@ def deal_kfold(
     never validate on the last rows.
 
     Args:
-        deal: The rows; with `groups`, no group stands on both sides of a split.
+        rows: The rows; with `groups`, no group stands on both sides of a split.
         folds: Number of parts, at least 2.
         shuffle: Whether rows are put in a random order first.
         stratify: Whether every part keeps the class shares; None: where rows are shuffled and
@@ -135,38 +135,38 @@ def deal_kfold(
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-    if deal.places is not None:
+    if rows.places is not None:
         raise DataError(
             f"{folds} folds of a series would train on the future of what they score; use "
             "`dlrun train` with the protocol `time_series`, or `holdout`"
         )
-    if deal.time is not None:
+    if rows.time is not None:
         raise DataError(
             f"{folds} folds would train on the future of rows that have a time; "
             f"use the protocol `time_series`, or leave out `time`"
         )
-    if deal.n < folds:
-        raise DataError(f"{folds} folds need at least {folds} rows; there are {deal.n}")
-    seed = deal.seed if shuffle else None
-    stratified = _stratified(deal, folds, stratify, f"{folds} stratified folds", shuffle)
-    if deal.groups is None:
+    if rows.n < folds:
+        raise DataError(f"{folds} folds need at least {folds} rows; there are {rows.n}")
+    seed = rows.seed if shuffle else None
+    stratified = _stratified(rows, folds, stratify, f"{folds} stratified folds", shuffle)
+    if rows.groups is None:
         plain = StratifiedKFold if stratified else KFold
-        return _splits(plain(folds, shuffle=shuffle, random_state=seed).split, deal)
-    _refuse_few_groups(deal, folds, f"{folds} folds need at least {folds} groups")
+        return _splits(plain(folds, shuffle=shuffle, random_state=seed).split, rows)
+    _refuse_few_groups(rows, folds, f"{folds} folds need at least {folds} groups")
     grouped = StratifiedGroupKFold if stratified else GroupKFold
-    return _splits(grouped(folds, shuffle=shuffle, random_state=seed).split, deal)
+    return _splits(grouped(folds, shuffle=shuffle, random_state=seed).split, rows)
 
 
-def deal_time_series(
-    deal: Deal, folds: int, *, gap: int = 0, max_train: int | None = None
+def time_series_splits(
+    rows: RowInfo, folds: int, *, gap: int = 0, max_train: int | None = None
 ) -> list[Split]:
     """Forward chaining: validate on a stretch, train on what came before it.
 
-    The rows are taken in the order of `deal.time`, or in their own. Rows of the time at which
+    The rows are taken in the order of `rows.time`, or in their own. Rows of the time at which
     a stretch begins are not trained on for it, so that validation comes strictly later.
 
     Args:
-        deal: The rows.
+        rows: The rows.
         folds: Number of stretches, each n // (folds + 1) rows long.
         gap: Rows left out between training and validation.
         max_train: Train on at most so many of the latest rows; None: on all of the past.
@@ -176,29 +176,29 @@ def deal_time_series(
     """
     from sklearn.model_selection import TimeSeriesSplit
 
-    if deal.groups is not None:
+    if rows.groups is not None:
         raise DataError("a split in time order cannot keep groups together; leave out `groups`")
-    size = deal.n // (folds + 1)
-    if size == 0 or deal.n - gap - size * folds <= 0:
+    size = rows.n // (folds + 1)
+    if size == 0 or rows.n - gap - size * folds <= 0:
         needed = (folds + 1) * max(1, gap + 1)
         raise DataError(
             f"{folds} folds in time order with a gap of {gap} rows leave nothing to train on; "
-            f"there are {deal.n} rows, and {needed} would be enough"
+            f"there are {rows.n} rows, and {needed} would be enough"
         )
-    if deal.order is None:
+    if rows.order is None:
         splitter = TimeSeriesSplit(folds, gap=gap, max_train_size=max_train)
-        return _splits(splitter.split, deal)
-    times = deal.order
+        return _splits(splitter.split, rows)
+    times = rows.order
     order = np.argsort(times, kind="stable")
     splits: list[Split] = []
     for train, validation in TimeSeriesSplit(folds, gap=gap).split(order):
         begin = times[order[validation[0]]]
         train, validation = order[train], order[validation]
         train = train[times[train] < begin]
-        if deal.places is not None:
+        if rows.places is not None:
             where = f"fold {len(splits) + 1} of {folds}: "
-            train, validation = _apart(deal, train, validation, where)
-        train = train[-(max_train or deal.n) :]
+            train, validation = _apart(rows, train, validation, where)
+        train = train[-(max_train or rows.n) :]
         if len(train) == 0:
             raise DataError(
                 f"fold {len(splits) + 1} of {folds} has nothing to train on: no row comes before "
@@ -208,79 +208,79 @@ def deal_time_series(
     return splits
 
 
-def _random_holdout(deal: Deal, held_out: int, stratify: bool | None) -> Split:
+def _random_holdout(rows: RowInfo, held_out: int, stratify: bool | None) -> Split:
     from sklearn.model_selection import ShuffleSplit, StratifiedShuffleSplit
 
     what = f"a stratified hold-out of {held_out} rows"
-    stratified = _stratified(deal, 2, stratify, what, True)
+    stratified = _stratified(rows, 2, stratify, what, True)
     if stratified:
-        classes = len(np.unique(_labels(deal)))
-        if min(held_out, deal.n - held_out) < classes:
+        classes = len(np.unique(_labels(rows)))
+        if min(held_out, rows.n - held_out) < classes:
             if stratify:
                 raise DataError(
-                    f"{what} from {deal.n} needs a row of each of the {classes} classes on both "
+                    f"{what} from {rows.n} needs a row of each of the {classes} classes on both "
                     f"sides; hold out more rows, or say `stratify: false`"
                 )
             stratified = False
     splitter = StratifiedShuffleSplit if stratified else ShuffleSplit
-    return _splits(splitter(1, test_size=held_out, random_state=deal.seed).split, deal)[0]
+    return _splits(splitter(1, test_size=held_out, random_state=rows.seed).split, rows)[0]
 
 
-def _group_holdout(deal: Deal, held_out: int, shuffle: bool, stratify: bool | None) -> Split:
+def _group_holdout(rows: RowInfo, held_out: int, shuffle: bool, stratify: bool | None) -> Split:
     if not shuffle:
         raise DataError("whole groups are drawn at random; leave out `shuffle: false`")
-    _refuse_few_groups(deal, 2, "a hold-out of whole groups needs at least 2 groups")
-    if _stratified(deal, 2, stratify, f"a stratified hold-out of {held_out} rows", True):
-        return _stratified_group_holdout(deal, held_out)
-    _, group_of, sizes = np.unique(np.asarray(deal.groups), return_inverse=True, return_counts=True)
+    _refuse_few_groups(rows, 2, "a hold-out of whole groups needs at least 2 groups")
+    if _stratified(rows, 2, stratify, f"a stratified hold-out of {held_out} rows", True):
+        return _stratified_group_holdout(rows, held_out)
+    _, group_of, sizes = np.unique(np.asarray(rows.groups), return_inverse=True, return_counts=True)
     taken: list[int] = []
-    rows = 0
-    for group in np.random.default_rng(deal.seed).permutation(len(sizes)):
-        nearer = abs(rows + sizes[group] - held_out) < abs(rows - held_out)
+    count = 0
+    for group in np.random.default_rng(rows.seed).permutation(len(sizes)):
+        nearer = abs(count + sizes[group] - held_out) < abs(count - held_out)
         if nearer and len(taken) < len(sizes) - 1:
             taken.append(int(group))
-            rows += sizes[group]
+            count += sizes[group]
     # Where every group is far too large, the smallest comes nearest.
-    return _split(deal, np.flatnonzero(np.isin(group_of, taken or [int(np.argmin(sizes))])))
+    return _split(rows, np.flatnonzero(np.isin(group_of, taken or [int(np.argmin(sizes))])))
 
 
-def _stratified_group_holdout(deal: Deal, held_out: int) -> Split:
+def _stratified_group_holdout(rows: RowInfo, held_out: int) -> Split:
     """Unite p of q stratified folds of whole groups, where p / q is nearest to the share."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    most = min(len(np.unique(np.asarray(deal.groups))), _rarest(deal)[1], 100)
-    share = Fraction(held_out, deal.n).limit_denominator(most)
+    most = min(len(np.unique(np.asarray(rows.groups))), _rarest(rows)[1], 100)
+    share = Fraction(held_out, rows.n).limit_denominator(most)
     share = min(max(share, Fraction(1, most)), Fraction(most - 1, most))
-    splitter = StratifiedGroupKFold(share.denominator, shuffle=True, random_state=deal.seed)
-    parts = [validation for _, validation in _splits(splitter.split, deal)]
-    return _split(deal, np.concatenate(parts[: share.numerator]))
+    splitter = StratifiedGroupKFold(share.denominator, shuffle=True, random_state=rows.seed)
+    parts = [validation for _, validation in _splits(splitter.split, rows)]
+    return _split(rows, np.concatenate(parts[: share.numerator]))
 
 
-def _last_stretch(deal: Deal, held_out: int) -> Split:
-    if deal.groups is not None:
+def _last_stretch(rows: RowInfo, held_out: int) -> Split:
+    if rows.groups is not None:
         raise DataError("a split in time order cannot keep groups together; leave out `groups`")
-    times = deal.order
+    times = rows.order
     assert times is not None
-    begin = np.sort(times)[deal.n - held_out]
+    begin = np.sort(times)[rows.n - held_out]
     validation = times >= begin
     if validation.all():
         validation = times > begin
     if not validation.any():
         raise DataError(
-            f"all {deal.n} rows have the same time, {begin}; no row comes after another"
+            f"all {rows.n} rows have the same time, {begin}; no row comes after another"
         )
-    return _split(deal, np.flatnonzero(validation))
+    return _split(rows, np.flatnonzero(validation))
 
 
-def _apart(deal: Deal, train: Array, held_out: Array, where: str = "") -> Split:
+def _apart(rows: RowInfo, train: Array, held_out: Array, where: str = "") -> Split:
     """Leave the training windows out that share rows of the series with those held out."""
-    if deal.places is None:
+    if rows.places is None:
         return train, held_out
-    begin = deal.places[held_out].min()
-    kept = train[deal.places[train] + deal.reach < begin]
+    begin = rows.places[held_out].min()
+    kept = train[rows.places[train] + rows.overlap < begin]
     if not len(kept):
         raise DataError(
-            f"{where}no window is left to train on: each takes {deal.reach + 1} rows with its "
+            f"{where}no window is left to train on: each takes {rows.overlap + 1} rows with its "
             f"targets, and {len(train)} begin before those held out; take a shorter `lookback` "
             "or `delay`, or hold less out",
             path=("dataset", "lookback"),
@@ -288,27 +288,27 @@ def _apart(deal: Deal, train: Array, held_out: Array, where: str = "") -> Split:
     return kept, held_out
 
 
-def _first_rows(deal: Deal, first: int) -> Split:
-    _refuse_too_many(deal, first)
-    if deal.order is not None:
+def _first_rows(rows: RowInfo, first: int) -> Split:
+    _refuse_too_many(rows, first)
+    if rows.order is not None:
         raise DataError("the first rows cannot come after the others in time; leave out `first`")
-    if deal.groups is not None:
-        torn = np.intersect1d(deal.groups[:first], deal.groups[first:])
+    if rows.groups is not None:
+        torn = np.intersect1d(rows.groups[:first], rows.groups[first:])
         if len(torn):
             raise DataError(
                 f"a hold-out of the first {first} rows tears the group '{torn[0]}' apart; "
                 f"use `fraction`, or leave out `groups`"
             )
-    return _split(deal, np.arange(first))
+    return _split(rows, np.arange(first))
 
 
-def _stratified(deal: Deal, parts: int, stratify: bool | None, what: str, shuffle: bool) -> bool:
+def _stratified(rows: RowInfo, parts: int, stratify: bool | None, what: str, shuffle: bool) -> bool:
     """Decide whether to stratify, and refuse what is asked for but impossible."""
-    if deal.labels is None:
+    if rows.labels is None:
         if stratify:
             raise DataError(f"{what} need classes; there are none, so leave out `stratify`")
         return False
-    label, count = _rarest(deal)
+    label, count = _rarest(rows)
     if stratify and count < parts:
         raise DataError(
             f"{what}: at least {parts} rows of each class are needed; class '{label}' has "
@@ -317,43 +317,43 @@ def _stratified(deal: Deal, parts: int, stratify: bool | None, what: str, shuffl
     return count >= parts and (shuffle if stratify is None else stratify)
 
 
-def _rarest(deal: Deal) -> tuple[object, int]:
-    labels, counts = np.unique(_labels(deal), return_counts=True)
+def _rarest(rows: RowInfo) -> tuple[object, int]:
+    labels, counts = np.unique(_labels(rows), return_counts=True)
     rarest = int(np.argmin(counts))
     return labels[rarest], int(counts[rarest])
 
 
-def _labels(deal: Deal) -> Array:
-    assert deal.labels is not None
-    return deal.labels
+def _labels(rows: RowInfo) -> Array:
+    assert rows.labels is not None
+    return rows.labels
 
 
-def _refuse_too_many(deal: Deal, held_out: int) -> None:
-    if not 0 < held_out < deal.n:
+def _refuse_too_many(rows: RowInfo, held_out: int) -> None:
+    if not 0 < held_out < rows.n:
         raise DataError(
-            f"{held_out} of {deal.n} rows cannot be held out; at least one row must be held out, "
+            f"{held_out} of {rows.n} rows cannot be held out; at least one row must be held out, "
             f"and one left to train on"
         )
 
 
-def _refuse_few_groups(deal: Deal, needed: int, what: str) -> None:
-    groups = len(np.unique(np.asarray(deal.groups)))
+def _refuse_few_groups(rows: RowInfo, needed: int, what: str) -> None:
+    groups = len(np.unique(np.asarray(rows.groups)))
     if groups < needed:
         raise DataError(f"{what}; there {'is' if groups == 1 else 'are'} {groups}")
 
 
-def _split(deal: Deal, validation: Array) -> Split:
-    mask = np.zeros(deal.n, dtype=bool)
+def _split(rows: RowInfo, validation: Array) -> Split:
+    mask = np.zeros(rows.n, dtype=bool)
     mask[validation] = True
     return np.flatnonzero(~mask), np.flatnonzero(mask)
 
 
-def _splits(split: Callable[..., Iterable[Split]], deal: Deal) -> list[Split]:
+def _splits(split: Callable[..., Iterable[Split]], rows: RowInfo) -> list[Split]:
     """Call a splitter of scikit-learn's on the rows."""
     with warnings.catch_warnings():
         # Stratified groups may hold fewer rows of a class than there are folds.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        pairs = list(split(np.zeros(deal.n), deal.labels, deal.groups))
+        pairs = list(split(np.zeros(rows.n), rows.labels, rows.groups))
     return [
         (np.sort(train).astype(np.int64), np.sort(held).astype(np.int64)) for train, held in pairs
     ]

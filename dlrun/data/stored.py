@@ -6,6 +6,8 @@ Legend: n rows, b rows that are read.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import ctypes
 import math
 import os
 import shutil
@@ -32,7 +34,7 @@ _MAPPED_ROW_BYTES = 512
 mapped file, though each of them maps some pages around it."""
 
 
-class Reader(Protocol):
+class RowReader(Protocol):
     """What reads rows by their numbers."""
 
     @property
@@ -64,7 +66,7 @@ class NumberFile:
     offset: int = 0
 
     def read(self, rows: Array) -> Array:
-        """See `Reader`."""
+        """See `RowReader`."""
         if not len(rows):
             return np.empty((0, *self.shape[1:]), self.dtype)
         try:
@@ -119,12 +121,12 @@ class TextFile:
         return self.words.dtype
 
     def read(self, rows: Array) -> Array:
-        """See `Reader`."""
+        """See `RowReader`."""
         return np.asarray(self.words[self.codes.read(rows)])
 
 
 @dataclass(frozen=True)
-class Joined:
+class ConcatenatedRows:
     """The rows of two columns, one after the other."""
 
     first: Array
@@ -141,7 +143,7 @@ class Joined:
         return np.result_type(self.first.dtype, self.second.dtype)
 
     def read(self, rows: Array) -> Array:
-        """See `Reader`."""
+        """See `RowReader`."""
         result = np.empty((len(rows), *self.shape[1:]), self.dtype)
         of_first = rows < len(self.first)
         result[of_first] = self.first[rows[of_first]]
@@ -160,7 +162,7 @@ class StoredColumn:
         rows: (n,) int64, which rows of it; None: all.
     """
 
-    def __init__(self, reader: Reader, rows: Array | None = None) -> None:
+    def __init__(self, reader: RowReader, rows: Array | None = None) -> None:
         self._reader = reader
         self._rows = rows
 
@@ -222,7 +224,7 @@ def is_stored(column: object) -> TypeGuard[StoredColumn]:
     return isinstance(column, StoredColumn)
 
 
-def as_column(reader: Reader) -> Array:
+def as_column(reader: RowReader) -> Array:
     """Return a column that stands where an array does."""
     return cast("Array", StoredColumn(reader))
 
@@ -250,7 +252,7 @@ def taken(column: Array, rows: slice | Array) -> Array:
 def concatenated(first: Array, second: Array) -> Array:
     """Return the rows of both columns, unread where one is stored."""
     if is_stored(first) or is_stored(second):
-        return as_column(Joined(first, second))
+        return as_column(ConcatenatedRows(first, second))
     if is_windows(first) and is_windows(second):
         return cast("Array", first.followed_by(second))
     return np.concatenate([first, second])
@@ -325,3 +327,34 @@ def _folder() -> Path:
 
 def _removed(path: Path) -> None:
     path.unlink(missing_ok=True)
+
+
+def return_freed_memory() -> None:
+    """Hand back what is free between objects still in use.
+
+    The GNU C library keeps it for objects to come: 270 MB after Keras' lists of the IMDB reviews,
+    which training has no use for. Elsewhere nothing happens.
+    """
+    with contextlib.suppress(OSError, TypeError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def memory_of_machine() -> int | None:
+    """Return the bytes of memory that this process may use at most; None where nobody says.
+
+    It is a fact of the machine, not of the moment: what is chosen by it is chosen again.
+    """
+    limits = []
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            limits.append(int(Path("/sys/fs/cgroup", file).read_text()))
+    return min(limits, default=None)
+
+
+def too_large_to_hold(size: int) -> bool:
+    """Whether inputs of so many bytes stay on disk unless told otherwise: more than a quarter of
+    the memory, of which training holds up to three copies."""
+    memory = memory_of_machine()
+    return memory is not None and size > memory / 4

@@ -15,7 +15,7 @@ Classes = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
-class Question:
+class InferredTask:
     """What is predicted.
 
     Args:
@@ -30,7 +30,7 @@ class Question:
     classes: Classes
 
 
-def read_question(targets: Columns, named: Classes, regression: bool) -> Question:
+def infer_task(targets: Columns, named: Classes, regression: bool) -> InferredTask:
     """Tell what is predicted from all rows of the targets.
 
     Text, true/false, and what the source has class names for are classes. Other numbers are
@@ -57,12 +57,12 @@ def read_question(targets: Columns, named: Classes, regression: bool) -> Questio
     task = next(iter(tasks.values())) if len(tasks) == 1 else _common_task(settled, tasks)
     if task != "regression":
         settled = {name: _as_labels(values) for name, values in settled.items()}
-    return Question(task, settled, {} if task == "multilabel" else classes)
+    return InferredTask(task, settled, {} if task == "multilabel" else classes)
 
 
-def read_questions(
+def infer_tasks(
     targets: Columns, named: Classes, outputs: Mapping[str, bool]
-) -> dict[str, Question]:
+) -> dict[str, InferredTask]:
     """Tell what each output of a model predicts: the target of its name.
 
     Args:
@@ -71,7 +71,7 @@ def read_questions(
         outputs: Whether numbers are quantities rather than labels, by output.
 
     Raises:
-        DataError: An output has no target, or a target no output; or as `read_question`.
+        DataError: An output has no target, or a target no output; or as `infer_task`.
     """
     for name in outputs:
         if name not in targets:
@@ -85,7 +85,7 @@ def read_questions(
             f"{did_you_mean(unused[0], outputs) or '.'} The outputs are: {', '.join(outputs)}"
         )
     return {
-        name: read_question({name: targets[name]}, _of(named, name), regression)
+        name: infer_task({name: targets[name]}, _of(named, name), regression)
         for name, regression in outputs.items()
     }
 

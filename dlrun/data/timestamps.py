@@ -121,7 +121,7 @@ def refuse_missing_extra(name: str, values: Array) -> None:
         )
 
 
-def shown(time: object) -> str:
+def time_text(time: object) -> str:
     """Return a time as messages write it."""
     if isinstance(time, np.datetime64):
         return str(time.astype("datetime64[s]")).replace("T", " ")

@@ -5,12 +5,16 @@ Legend: k numbers, from 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Literal
 
 import numpy as np
 
-Array = np.ndarray
+from dlrun.data.samples import Array
 
 PADDING_WORD = "[PAD]"
 UNKNOWN_WORD = "[UNK]"
@@ -77,3 +81,114 @@ def vocabulary_of_sequences(
     # Padding and the mark of a beginning are no words of a text.
     total = len(found) - int(sum(times[n] for n, name in special.items() if name != UNKNOWN_WORD))
     return Vocabulary(tuple(names), times, total, max(special) + 1)
+
+
+UNKNOWN = 1
+FIRST_WORD = 2
+"""Numbers in a sequence: 0 is padding, 1 an unknown word, from 2 on come the words."""
+
+
+@dataclass(frozen=True)
+class WordCounts:
+    """Words and how often they occur.
+
+    Args:
+        words: The w most frequent ones, the most frequent first, equally frequent ones sorted.
+        times: (w,) int64, how often each occurs.
+        total: Number of all tokens, those that are not kept included.
+        longest: Tokens of the longest text, at least 1.
+    """
+
+    words: list[str]
+    times: Array
+    total: int
+    longest: int
+
+
+def learn_words(texts: Iterable[Sequence[str]], most: int) -> WordCounts:
+    """Count the tokens of all texts, and keep the most frequent ones.
+
+    Args:
+        texts: Tokens of each text.
+        most: How many are kept at most.
+    """
+    longest = 1
+
+    def measured() -> Iterable[Sequence[str]]:
+        nonlocal longest
+        for tokens in texts:
+            longest = max(longest, len(tokens))
+            yield tokens
+
+    times = Counter(chain.from_iterable(measured()))
+    kept = sorted(times, key=lambda word: (-times[word], word))[:most]
+    counts = np.fromiter((times[word] for word in kept), np.int64, len(kept))
+    return WordCounts(kept, counts, times.total(), longest)
+
+
+def inverse_frequencies(texts: Iterable[Sequence[str]], words: Sequence[str], count: int) -> Array:
+    """Return (w,) float64, the weight of each word: `ln((1 + n) / (1 + d)) + 1` for n texts of
+    which d hold the word (scikit-learn's user guide, section 7.2.3.4, with `smooth_idf`).
+
+    Args:
+        texts: Tokens of each text.
+        words: The words.
+        count: n.
+    """
+    holding = Counter(chain.from_iterable(map(set, texts)))
+    d = np.fromiter((holding[word] for word in words), np.float64, len(words))
+    weights: Array = np.log((1 + count) / (1 + d)) + 1
+    return weights
+
+
+Unit = Literal["words", "characters"]
+
+PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'
+"""What parts words: all ASCII punctuation but the apostrophe, as in Keras' `Tokenizer`."""
+
+_AS_BLANKS = bytes.maketrans(PUNCTUATION.encode(), b" " * len(PUNCTUATION))
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """How a text is cut into tokens.
+
+    Args:
+        unit: Words, which blanks part, or single characters.
+        ngrams: Runs of up to so many tokens are tokens too.
+        lower: Whether letters become small.
+        punctuation_is_blank: Whether punctuation becomes blanks.
+    """
+
+    unit: Unit
+    ngrams: int
+    lower: bool
+    punctuation_is_blank: bool
+
+    def of(self, text: str | None) -> list[str]:
+        """Return the tokens of a text in their order; after them the runs of two, and so on. A
+        missing text has none."""
+        if text is None:
+            return []
+        if self.lower:
+            text = text.lower()
+        if self.punctuation_is_blank:
+            # Bytes are translated five times faster; half a pair of surrogates passes through.
+            raw = text.encode("utf-8", "surrogatepass").translate(_AS_BLANKS)
+            text = raw.decode("utf-8", "surrogatepass")
+        tokens = text.split() if self.unit == "words" else list(text)
+        if self.ngrams == 1:
+            return tokens
+        runs = list(tokens)
+        for size in range(2, self.ngrams + 1):
+            shifted = [tokens[start:] for start in range(size)]
+            runs += map(self._between.join, zip(*shifted, strict=False))
+        return runs
+
+    def of_all(self, texts: Array) -> Iterator[list[str]]:
+        """Yield the tokens of each text of a column."""
+        return map(self.of, texts)
+
+    @cached_property
+    def _between(self) -> str:
+        return " " if self.unit == "words" else ""

@@ -59,7 +59,7 @@ class Windows:
         length: Rows of a window, t.
         step: From one row of a window to the next.
         delay: Rows from a window's last row to its first target.
-        ahead: Rows from a window's last row to its last target; 0 where there is none.
+        horizon: Rows from a window's last row to its last target; 0 where there is none.
         target_numbers: (n, s) int64 numbers of the s targets' rows in the source, where known.
         target_times: (n, s) when each of s targets of a window is due, where that is known.
     """
@@ -69,7 +69,7 @@ class Windows:
     length: int
     step: int = 1
     delay: int = 0
-    ahead: int = 0
+    horizon: int = 0
     target_numbers: Array | None = None
     target_times: Array | None = None
 
@@ -109,9 +109,9 @@ class Windows:
         return (self.length - 1) * self.step + 1
 
     @property
-    def reach(self) -> int:
+    def overlap(self) -> int:
         """Windows whose last rows are further apart than this share no row, nor targets."""
-        return self.span - 1 + self.ahead
+        return self.span - 1 + self.horizon
 
     @property
     def last(self) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlrun.config.schema import Config
 from dlrun.data.samples import Dataset
-from dlrun.data.splits import Deal
+from dlrun.data.splits import RowInfo
 from dlrun.data.task import class_labels
 from dlrun.data.windows import windows_of
 from dlrun.protocols.contest import with_strongest_baseline
@@ -179,7 +179,7 @@ def _groups_alike(folds: Sequence[Fold]) -> list[list[Fold]]:
 
 
 def folds_of(config: Config, dataset: Dataset) -> list[Fold]:
-    """Deal the rows as the config's protocol says.
+    """RowInfo the rows as the config's protocol says.
 
     Raises:
         DataError: The rows cannot be dealt so.
@@ -190,11 +190,11 @@ def folds_of(config: Config, dataset: Dataset) -> list[Fold]:
     return protocol.split(deal_of(dataset, protocol, config.seed), steered)
 
 
-def deal_of(dataset: Dataset, protocol: Protocol, seed: int) -> Deal:
+def deal_of(dataset: Dataset, protocol: Protocol, seed: int) -> RowInfo:
     """What a protocol may know of the rows: labels, groups and times, never features."""
     samples = dataset.samples
     windows = windows_of(samples.features)
-    return Deal(
+    return RowInfo(
         n=len(samples),
         labels=class_labels(dataset.task, samples.targets),
         groups=None if protocol.groups is None else samples.extras[protocol.groups],
@@ -202,7 +202,7 @@ def deal_of(dataset: Dataset, protocol: Protocol, seed: int) -> Deal:
         seed=seed,
         validation=dataset.validation,
         places=None if windows is None else windows.places,
-        reach=0 if windows is None else windows.reach,
+        overlap=0 if windows is None else windows.overlap,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.data.splits import Deal
+from dlrun.data.splits import RowInfo
 from dlrun.protocols.protocol import Fold, Protocol
 from dlrun.protocols.validation import Share, hold_out_within
 
@@ -23,18 +23,24 @@ class Folded(Protocol):
     (default 0.2 where a callback watches validation data), or `fold` for the very rows that
     give the score, which flatters it."""
 
-    def fold(self, deal: Deal, index: int, iteration: int, train: Array, scored: Array) -> Fold:
+    def fold(
+        self, row_info: RowInfo, index: int, iteration: int, train: Array, scored: Array
+    ) -> Fold:
         """Complete one fold with the rows that are watched while it trains."""
         if self.validation == "fold":
             return Fold(index, iteration, train, scored, watched=scored)
         share = INNER_FRACTION if self.validation is None else self.validation
         rest, watched = hold_out_within(
-            deal, train, share, shuffle=self.shuffle, stratify=self.stratify
+            row_info, train, share, shuffle=self.shuffle, stratify=self.stratify
         )
         return Fold(index, iteration, rest, scored, watched)
 
     def complete(
-        self, deal: Deal, splits: list[tuple[Array, Array]], steered: bool, iteration: int = 0
+        self,
+        row_info: RowInfo,
+        splits: list[tuple[Array, Array]],
+        steered: bool,
+        iteration: int = 0,
     ) -> list[Fold]:
         """Turn training and scored positions into folds of one iteration.
 
@@ -48,6 +54,6 @@ class Folded(Protocol):
                 for i, (train, scored) in enumerate(splits)
             ]
         return [
-            self.fold(deal, first + i, iteration, train, scored)
+            self.fold(row_info, first + i, iteration, train, scored)
             for i, (train, scored) in enumerate(splits)
         ]

@@ -9,9 +9,9 @@ import numpy as np
 
 from dlrun.config.graph import given_name
 from dlrun.config.schema import Config
-from dlrun.data.fitting.step_columns import listed
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples
+from dlrun.data.step import listed
 from dlrun.errors import ComponentError, KeyPath
 from dlrun.protocols.scoring import Truths, truths_of
 from dlrun.protocols.weights import sample_weights

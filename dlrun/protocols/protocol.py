@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dlrun.data.splits import Deal
+from dlrun.data.splits import RowInfo
 from dlrun.registry.component import Component
 
 Array = np.ndarray
@@ -65,11 +65,11 @@ class Protocol(Component):
     feature then."""
 
     @abstractmethod
-    def split(self, deal: Deal, steered: bool) -> list[Fold]:
-        """Deal the rows; a function of its arguments and the options alone.
+    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
+        """RowInfo the rows; a function of its arguments and the options alone.
 
         Args:
-            deal: What may be known of the rows: their number, labels, groups, times; the seed.
+            row_info: What may be known of the rows: their number, labels, groups, times; the seed.
             steered: Whether a callback steers training by validation data.
 
         Raises:
@@ -82,9 +82,9 @@ class Protocol(Component):
         return False
 
 
-def reseeded(deal: Deal, offset: int) -> Deal:
+def reseeded(row_info: RowInfo, offset: int) -> RowInfo:
     """The same rows with another seed."""
-    return replace(deal, seed=shifted(deal.seed, offset))
+    return replace(row_info, seed=shifted(row_info.seed, offset))
 
 
 def shifted(seed: int, offset: int) -> int:

@@ -98,7 +98,7 @@ def truth_of(task: Task, pipeline: Pipeline, samples: Samples) -> Truth:
     own = columns[0] if len(columns) == 1 else np.column_stack(columns)
     references = {
         name: (_for_loss(pipeline, samples, said), said)
-        for name, said in samples.references.items()
+        for name, said in samples.naive_forecasts.items()
     }
     return Truth(for_loss, own, references)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.walk import PlainLayer
-from dlrun.data.encoded import Encoded, Ones
+from dlrun.data.encoded import Encoded, SparseBlock
 from dlrun.data.samples import Task
 from dlrun.data.streamed import NamedInputs
 from dlrun.data.windows import Windows, is_windows
@@ -119,7 +119,9 @@ def _features(inputs: Any, task: Task, outputs: int) -> Any:
 
 
 def _is_sparse(inputs: Encoded | Array) -> bool:
-    return isinstance(inputs, Encoded) and all(isinstance(block, Ones) for block in inputs.blocks)
+    return isinstance(inputs, Encoded) and all(
+        isinstance(block, SparseBlock) for block in inputs.blocks
+    )
 
 
 def _matrix(inputs: Encoded | Array) -> Any:
@@ -138,7 +140,7 @@ def _matrix(inputs: Encoded | Array) -> Any:
                 shape=(len(block), block.width),
             )
             for block in inputs.blocks
-            if isinstance(block, Ones)
+            if isinstance(block, SparseBlock)
         ]
         return blocks[0] if len(blocks) == 1 else hstack(blocks, format="csr")
     rows = inputs[:]

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
-from dlrun.data.splits import Deal, deal_holdout
+from dlrun.data.splits import RowInfo, holdout_split
 from dlrun.errors import DataError
 from dlrun.registry.component import Section
 
@@ -57,7 +57,7 @@ class Validation(Share):
 
 
 def hold_out(
-    deal: Deal, given: float | Share, *, shuffle: bool, stratify: bool | None
+    row_info: RowInfo, given: float | Share, *, shuffle: bool, stratify: bool | None
 ) -> tuple[Array, Array]:
     """Return training and validation positions, int64. A bare number is a fraction.
 
@@ -66,9 +66,9 @@ def hold_out(
     """
     share = given if isinstance(given, Share) else Share(fraction=given)
     if isinstance(share, Validation) and share.path is not None:
-        return _rows_of_their_own(deal)
-    return deal_holdout(
-        deal,
+        return _rows_of_their_own(row_info)
+    return holdout_split(
+        row_info,
         fraction=share.fraction,
         samples=share.samples,
         first=share.first,
@@ -77,23 +77,23 @@ def hold_out(
     )
 
 
-def _rows_of_their_own(deal: Deal) -> tuple[Array, Array]:
+def _rows_of_their_own(row_info: RowInfo) -> tuple[Array, Array]:
     """The rows that come from files of their own; groups and times hold for them too.
 
     Raises:
         DataError: A group stands on both sides, or validation does not come after training.
     """
-    assert deal.validation is not None
-    train, held_out = np.flatnonzero(~deal.validation), np.flatnonzero(deal.validation)
-    if deal.groups is not None:
-        torn = np.intersect1d(deal.groups[train], deal.groups[held_out])
+    assert row_info.validation is not None
+    train, held_out = np.flatnonzero(~row_info.validation), np.flatnonzero(row_info.validation)
+    if row_info.groups is not None:
+        torn = np.intersect1d(row_info.groups[train], row_info.groups[held_out])
         if len(torn):
             raise DataError(
                 f"the group '{torn[0]}' stands among the training rows and the validation rows; "
                 "take it out of one of the files"
             )
-    if deal.time is not None:
-        last, first = deal.time[train].max(), deal.time[held_out].min()
+    if row_info.time is not None:
+        last, first = row_info.time[train].max(), row_info.time[held_out].min()
         if first <= last:
             raise DataError(
                 f"the validation rows begin at {first}, before the training rows end at {last}; "
@@ -103,8 +103,13 @@ def _rows_of_their_own(deal: Deal) -> tuple[Array, Array]:
 
 
 def hold_out_within(
-    deal: Deal, positions: Array, given: float | Share, *, shuffle: bool, stratify: bool | None
+    row_info: RowInfo,
+    positions: Array,
+    given: float | Share,
+    *,
+    shuffle: bool,
+    stratify: bool | None,
 ) -> tuple[Array, Array]:
     """Hold rows out of some of the rows; positions in and out count from the first row of all."""
-    train, held_out = hold_out(deal.part(positions), given, shuffle=shuffle, stratify=stratify)
+    train, held_out = hold_out(row_info.part(positions), given, shuffle=shuffle, stratify=stratify)
     return positions[train], positions[held_out]

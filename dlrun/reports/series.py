@@ -145,7 +145,7 @@ def over_time(
 
 def _rows_back(baseline: str, ahead: int, delay: int, season: Any) -> int | None:
     """Return how many rows earlier lies the window whose first target is what a baseline says; see
-    `dlrun.data.references.series_references`."""
+    `dlrun.data.naive_forecasts.naive_series_forecasts`."""
     if baseline == "persistence":
         return delay
     if baseline == "seasonal" and season:

@@ -18,7 +18,7 @@ from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Dataset, Samples
 from dlrun.data.stored import is_stored
-from dlrun.data.timestamps import shown
+from dlrun.data.timestamps import time_text
 from dlrun.data.windows import windows_of
 from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
@@ -349,4 +349,4 @@ def _name_target_rows(figures: dict[str, Any], samples: Samples) -> None:
             at = place[worst["row"]], output % steps
             worst |= {"row": int(windows.target_numbers[at]), "window": worst["row"]}
             if times is not None:
-                worst["time"] = shown(times[at])
+                worst["time"] = time_text(times[at])

@@ -121,7 +121,7 @@ def units_of(protocol: Protocol, samples: Samples) -> Units | None:
     times = None if protocol.time is None else samples.extras.get(protocol.time)
     if (windows := windows_of(samples.features)) is not None:
         # Windows whose targets lie within one another's reach err alike.
-        places = stretches(windows.places, len(samples), least=windows.ahead)
+        places = stretches(windows.places, len(samples), least=windows.horizon)
         return Units(places, "stretches of time")
     if protocol.in_time_order or times is not None:
         return Units(stretches(times, len(samples)), "stretches of time")

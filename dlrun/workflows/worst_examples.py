@@ -11,7 +11,7 @@ import numpy as np
 
 from dlrun.config.schema import Config
 from dlrun.data.samples import Dataset, Samples
-from dlrun.data.timestamps import shown
+from dlrun.data.timestamps import time_text
 from dlrun.data.windows import Windows, is_windows
 from dlrun.metrics.mistakes import class_indices, most_wrong
 from dlrun.metrics.probability import as_probabilities
@@ -71,7 +71,7 @@ def _last_rows(windows: Windows) -> dict[str, list[Any]]:
     """When each window ends, and the quantities there."""
     values = zip(windows.series.names, windows.last_values().T.tolist(), strict=True)
     times = windows.last_times()
-    until = {} if times is None else {"until": [shown(time) for time in times]}
+    until = {} if times is None else {"until": [time_text(time) for time in times]}
     return until | dict(values)
 
 

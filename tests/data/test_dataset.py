@@ -142,7 +142,7 @@ def test_a_quantity_beside_classes_has_its_last_value_as_baseline(tmp_path):
     source = table(tmp_path, "when,x,kind,value\n" + rows, target=["kind", "value"])
     outputs = {"kind": False, "value": True}
     dataset = load_dataset(source, tmp_path, 0, time="when", regression=False, outputs=outputs)
-    said = dataset.samples.of_target("value").references["persistence"]
+    said = dataset.samples.of_target("value").naive_forecasts["persistence"]
     days = np.arange(1, 28)
     np.testing.assert_array_equal(said[:, 0], [np.nan, *(days * days / 8)])
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from dlrun.data.encoded import Encoded, Numbers, joined, ones
-from dlrun.data.fitting import encoding
+from dlrun.data.encoded import DenseBlock, Encoded, concatenated_blocks, sparse_ones
+from dlrun.data.fitting import batches
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.preprocessing.multi_hot import MultiHot
 from dlrun.data.preprocessing.one_hot import OneHot
@@ -31,7 +31,9 @@ def test_any_rows_come_back_as_they_were(bits: np.ndarray, data: st.DataObject) 
     cut = data.draw(st.integers(0, len(bits)))
     parts = [part for part in (bits[:cut], bits[cut:]) if len(part)]
     numbers = np.arange(2.0 * len(bits), dtype=np.float32).reshape(-1, 2)
-    encoded = Encoded((Numbers(numbers), joined([ones(part) for part in parts])))
+    encoded = Encoded(
+        (DenseBlock(numbers), concatenated_blocks([sparse_ones(part) for part in parts]))
+    )
     dense = np.concatenate([numbers, bits], axis=1)
     positions = np.array(
         data.draw(st.lists(st.integers(-len(bits), len(bits) - 1))), dtype=np.int64
@@ -78,11 +80,11 @@ STEPS: list[Step] = [
 def test_large_inputs_are_encoded_with_the_same_values(
     chunk: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dlrun.data.fitting.chunks.CHUNK_BYTES", chunk)
+    monkeypatch.setattr("dlrun.data.fitting.batches.CHUNK_BYTES", chunk)
     samples = mixed()
     pipeline = fitted(STEPS, samples)
     plain = pipeline.inputs(samples)
-    monkeypatch.setattr(encoding, "SMALL_BYTES", 0)
+    monkeypatch.setattr(batches, "SMALL_BYTES", 0)
     encoded = pipeline.inputs(samples)
     assert isinstance(plain, np.ndarray)
     assert isinstance(encoded, Encoded)
@@ -97,7 +99,7 @@ def test_what_a_later_step_changes_is_no_longer_zeros_and_ones(
     samples = mixed()
     pipeline = fitted([*STEPS, Rescale(scale=2.0, columns=["words"])], samples)
     plain = pipeline.inputs(samples)
-    monkeypatch.setattr(encoding, "SMALL_BYTES", 0)
+    monkeypatch.setattr(batches, "SMALL_BYTES", 0)
     np.testing.assert_array_equal(pipeline.inputs(samples)[:], plain)
     all_rescaled = fitted([MultiHot(num_tokens=9), Rescale(scale=2.0)], words_only())
     assert isinstance(all_rescaled.inputs(words_only()), np.ndarray)
@@ -114,7 +116,7 @@ def test_gaps_are_told_as_of_plain_inputs(monkeypatch: pytest.MonkeyPatch) -> No
     broken.features["size"][[7, 9]] = np.nan
     told = []
     for small in (10**9, 0):
-        monkeypatch.setattr(encoding, "SMALL_BYTES", small)
+        monkeypatch.setattr(batches, "SMALL_BYTES", small)
         with pytest.raises(DataError) as error:
             pipeline.inputs(broken)
         told.append(str(error.value))
@@ -123,8 +125,8 @@ def test_gaps_are_told_as_of_plain_inputs(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_number_without_a_place_is_told_with_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding, "SMALL_BYTES", 0)
-    monkeypatch.setattr("dlrun.data.fitting.chunks.CHUNK_BYTES", 1)
+    monkeypatch.setattr(batches, "SMALL_BYTES", 0)
+    monkeypatch.setattr("dlrun.data.fitting.batches.CHUNK_BYTES", 1)
     pipeline = fitted([MultiHot(num_tokens=9)], words_only())
     new = words_only()
     new.features["words"][5] = np.array([3, 9])

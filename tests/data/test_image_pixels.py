@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dlrun.data.reading.image_column import PictureFiles
-from dlrun.data.reading.images import CHANNELS, Color, Form, PictureError, Resize, read_picture
+from dlrun.data.reading.image_files import ImageReader
+from dlrun.data.reading.images import CHANNELS, Color, ImageError, ImageFormat, Resize, read_image
 
 RNG = np.random.default_rng(7)
 
@@ -31,7 +31,7 @@ def smooth(height: int, width: int, channels: int = 3) -> np.ndarray:
     return np.stack([np.asarray(band) for band in bands], axis=-1)
 
 
-def loaded_by_keras(folder: Path, form: Form) -> np.ndarray:
+def loaded_by_keras(folder: Path, form: ImageFormat) -> np.ndarray:
     """(n, h, w, c) float32 of all files in the folder `pictures`, sorted."""
     kept = {"crop": {"crop_to_aspect_ratio": True}, "pad": {"pad_to_aspect_ratio": True}}
     rows = keras.utils.image_dataset_from_directory(
@@ -55,8 +55,8 @@ def test_resized_pixels_are_those_of_keras(
     shapes = [(60, 80), (80, 60), (97, 64), (30, 90), (33, 32)]
     for number, (height, width) in enumerate(shapes):
         Image.fromarray(smooth(height, width)).save(tmp_path / f"{number}.png")
-    form = Form(size, "rgb", resize)
-    found = [read_picture(file, form).pixels for file in sorted(tmp_path.iterdir())]
+    form = ImageFormat(size, "rgb", resize)
+    found = [read_image(file, form).pixels for file in sorted(tmp_path.iterdir())]
     # Rounding alone.
     np.testing.assert_allclose(np.stack(found), loaded_by_keras(tmp_path, form), atol=0.5)
 
@@ -86,8 +86,8 @@ def test_png_of_every_form_has_the_channels_of_keras(
     name: str, color: Color, tmp_path: Path
 ) -> None:
     FORMS[name].save(tmp_path / "one.png")
-    form = Form((20, 30), color, "stretch")
-    found = read_picture(tmp_path / "one.png", form).pixels
+    form = ImageFormat((20, 30), color, "stretch")
+    found = read_image(tmp_path / "one.png", form).pixels
     assert found.shape == (20, 30, CHANNELS[color])
     # Grey of colours is rounded otherwise.
     np.testing.assert_allclose(found, loaded_by_keras(tmp_path, form)[0], atol=1)
@@ -97,8 +97,8 @@ def test_png_whose_palette_has_transparent_entries(tmp_path: Path) -> None:
     picture = Image.fromarray(smooth(20, 30)).quantize(8)
     picture.save(tmp_path / "one.png", transparency=bytes([0, 100, 255, 255, 255, 255, 255, 255]))
     for color in ("rgb", "rgba"):
-        form = Form((20, 30), color, "stretch")
-        found = read_picture(tmp_path / "one.png", form).pixels
+        form = ImageFormat((20, 30), color, "stretch")
+        found = read_image(tmp_path / "one.png", form).pixels
         np.testing.assert_array_equal(found, loaded_by_keras(tmp_path, form)[0])
 
 
@@ -106,8 +106,8 @@ def test_png_whose_palette_has_transparent_entries(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
 def test_jpeg_is_close_to_keras(mode: str, color: Color, tmp_path: Path) -> None:
     Image.fromarray(smooth(64, 96)).convert(mode).save(tmp_path / "one.jpg", quality=95)
-    form = Form((64, 96), color, "stretch")
-    found = read_picture(tmp_path / "one.jpg", form).pixels.astype(int)
+    form = ImageFormat((64, 96), color, "stretch")
+    found = read_image(tmp_path / "one.jpg", form).pixels.astype(int)
     if mode == "CMYK" and color == "grayscale":
         assert found.shape == (64, 96, 1), "TensorFlow refuses it"
         return
@@ -121,7 +121,7 @@ def test_jpeg_is_what_tensorflow_decodes_exactly(tmp_path: Path) -> None:
 
     noise = RNG.integers(0, 256, (61, 83, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "one.jpg", quality=70)
-    found = read_picture(tmp_path / "one.jpg", Form((61, 83), "rgb", "stretch")).pixels
+    found = read_image(tmp_path / "one.jpg", ImageFormat((61, 83), "rgb", "stretch")).pixels
     data = (tmp_path / "one.jpg").read_bytes()
     exact = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE").numpy()
     np.testing.assert_array_equal(found, exact)
@@ -130,8 +130,8 @@ def test_jpeg_is_what_tensorflow_decodes_exactly(tmp_path: Path) -> None:
 def test_a_film_is_its_first_picture(tmp_path: Path) -> None:
     films = [Image.fromarray(smooth(12, 16)).quantize(30) for _ in range(3)]
     films[0].save(tmp_path / "one.gif", save_all=True, append_images=films[1:])
-    form = Form((12, 16), "rgb", "stretch")
-    found = read_picture(tmp_path / "one.gif", form).pixels
+    form = ImageFormat((12, 16), "rgb", "stretch")
+    found = read_image(tmp_path / "one.gif", form).pixels
     np.testing.assert_array_equal(found, np.asarray(films[0].convert("RGB")))
     np.testing.assert_array_equal(found, loaded_by_keras(tmp_path, form)[0])
 
@@ -140,8 +140,8 @@ def test_orientation_is_noticed_and_not_heeded(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(smooth(20, 30)).save(tmp_path / "one.jpg", exif=exif, quality=95)
-    form = Form((20, 30), "rgb", "stretch")
-    picture = read_picture(tmp_path / "one.jpg", form)
+    form = ImageFormat((20, 30), "rgb", "stretch")
+    picture = read_image(tmp_path / "one.jpg", form)
     assert picture.turned
     difference = picture.pixels - loaded_by_keras(tmp_path, form)[0]
     assert np.abs(difference).max() <= 10, "Keras does not turn it either"
@@ -157,7 +157,7 @@ def test_damaged_exif_is_read_in_silence_by_many_threads_at_once(tmp_path: Path)
     with pytest.warns(UserWarning, match="Truncated"), Image.open(files[0]) as image:
         image.getexif()
     before = list(warnings.filters)
-    reader = PictureFiles(files, Form((12, 16), "rgb", "stretch"))
+    reader = ImageReader(files, ImageFormat((12, 16), "rgb", "stretch"))
     with ThreadPoolExecutor(8) as pool:
         parts = list(pool.map(reader.read, np.arange(40).reshape(20, 2)))
     assert np.concatenate(parts).shape == (40, 12, 16, 3)
@@ -194,20 +194,20 @@ def jpeg_bytes() -> bytes:
 )
 def test_a_broken_file_is_refused_in_words(data: bytes, text: str, tmp_path: Path) -> None:
     (tmp_path / "one.jpg").write_bytes(data)
-    with pytest.raises(PictureError) as error:
-        read_picture(tmp_path / "one.jpg", Form((8, 8), "rgb", "stretch"))
+    with pytest.raises(ImageError) as error:
+        read_image(tmp_path / "one.jpg", ImageFormat((8, 8), "rgb", "stretch"))
     assert str(error.value).startswith(text)
 
 
 def test_bytes_behind_a_whole_picture_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "one.jpg").write_bytes(jpeg_bytes())
-    whole = read_picture(tmp_path / "one.jpg", Form((64, 64), "rgb", "stretch"))
+    whole = read_image(tmp_path / "one.jpg", ImageFormat((64, 64), "rgb", "stretch"))
     (tmp_path / "one.jpg").write_bytes((tmp_path / "one.jpg").read_bytes() + b"x" * 99)
-    again = read_picture(tmp_path / "one.jpg", Form((64, 64), "rgb", "stretch"))
+    again = read_image(tmp_path / "one.jpg", ImageFormat((64, 64), "rgb", "stretch"))
     np.testing.assert_array_equal(whole.pixels, again.pixels)
 
 
 def test_numbers_of_32_bits_are_refused(tmp_path: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "one.tiff")
-    with pytest.raises(PictureError, match=r"^holds numbers of 32 bits \(mode F\)"):
-        read_picture(tmp_path / "one.tiff", Form((4, 4), "rgb", "stretch"))
+    with pytest.raises(ImageError, match=r"^holds numbers of 32 bits \(mode F\)"):
+        read_image(tmp_path / "one.tiff", ImageFormat((4, 4), "rgb", "stretch"))

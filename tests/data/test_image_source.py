@@ -14,7 +14,7 @@ from PIL import Image
 
 from dlrun.data import sources
 from dlrun.data.dataset import load_dataset, load_test
-from dlrun.data.reading import image_column
+from dlrun.data.reading import image_files
 from dlrun.data.samples import Dataset
 from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.data.stored import is_stored
@@ -187,13 +187,13 @@ def test_broken_files_are_left_out_where_asked(stream, tmp_path):
 
 def test_broken_files_cost_no_second_look_at_the_others(tmp_path, monkeypatch):
     write(tmp_path, PHOTOS | BROKEN)
-    looked, read_picture = [], image_column.read_picture
+    looked, read_image = [], image_files.read_image
 
     def look(file: Path, form: Any) -> Any:
         looked.append(file.name)
-        return read_picture(file, form)
+        return read_image(file, form)
 
-    monkeypatch.setattr(image_column, "read_picture", look)
+    monkeypatch.setattr(image_files, "read_image", look)
     ImageFolder(path="photos", size=SIZE, on_error="skip", stream=True).load("train", tmp_path)
     assert sorted(looked) == ["a.png", "a.png", "b.png", "c.png", "empty.jpg", "page.jpg"]
 

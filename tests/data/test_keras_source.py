@@ -94,7 +94,7 @@ def test_boston_columns_are_the_right_ones(keras_home):
 def test_topics_are_keras_own():
     import keras
 
-    from dlrun.data.reading.class_names import REUTERS
+    from dlrun.data.sources.keras import REUTERS
 
     assert keras.datasets.reuters.get_label_names() == REUTERS
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlrun.data.encoded import Encoded, ones
-from dlrun.data.fitting import encoding
+from dlrun.data.encoded import Encoded, sparse_ones
+from dlrun.data.fitting import batches
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.preprocessing.impute import Impute
 from dlrun.data.preprocessing.rescale import Rescale
@@ -30,7 +30,7 @@ places = st.lists(st.integers(0, ROWS - 1), min_size=1, max_size=2 * ROWS)
 @given(first=places, data=st.data())
 def test_taking_rows_twice_is_taking_them_once(first: list[int], data: st.DataObject) -> None:
     second = data.draw(st.lists(st.integers(0, len(first) - 1), min_size=1))
-    named = NamedInputs({"numbers": NUMBERS, "flags": Encoded((ones(FLAGS),))})
+    named = NamedInputs({"numbers": NUMBERS, "flags": Encoded((sparse_ones(FLAGS),))})
     taken = named.take(np.array(first))
     assert len(taken) == len(first)
     batch = taken[np.array(second)]
@@ -53,7 +53,7 @@ def rows_of(picture: np.ndarray) -> Samples:
 def test_pictures_stay_bytes_beside_an_input_whose_values_are_learnt_from(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(encoding, "SMALL_BYTES", 0)
+    monkeypatch.setattr(batches, "SMALL_BYTES", 0)
     samples = rows_of(PICTURES)
     dataset = Dataset(samples, "regression", {}, has_test=False, test_rows=None, description="")
     steps = [Rescale(scale=0.5, columns=["picture"]), Standardize(columns=["left", "right"])]

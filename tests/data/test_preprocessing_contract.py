@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dlrun.data.fitting.plain_state import from_plain, to_plain
-from dlrun.data.pipeline import Pipeline, fit_pipeline
+from dlrun.data.pipeline import Pipeline, fit_pipeline, from_plain, to_plain
 from dlrun.data.samples import Array, Columns, Dataset, Samples, Task, kind_of
 from dlrun.data.step import State, Step, TargetStep
 from dlrun.registry.families import STEPS, TARGET_STEPS

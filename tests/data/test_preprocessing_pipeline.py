@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from dlrun.data.encoded import Encoded
-from dlrun.data.fitting import chunks
+from dlrun.data.fitting import batches
 from dlrun.data.fitting.target_pipeline import FittedTarget, FittedTargetStep, TargetPipeline
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
@@ -133,7 +133,7 @@ def test_the_size_of_a_batch_changes_nothing(size: int, monkeypatch: pytest.Monk
     targets = {"price": random.random(50)}
     whole = fit(STEPS_IN_A_ROW, features, targets)
     expected = whole.inputs(samples_of(features))
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", size)
+    monkeypatch.setattr(batches, "CHUNK_BYTES", size)
     parts = fit(STEPS_IN_A_ROW, features, targets)
     np.testing.assert_array_equal(parts.inputs(samples_of(features)), expected)
     assert repr(parts.to_state()) == repr(whole.to_state())
@@ -141,7 +141,7 @@ def test_the_size_of_a_batch_changes_nothing(size: int, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("size", [1, 10_000])
 def test_errors_name_the_row_of_the_source(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", size)
+    monkeypatch.setattr(batches, "CHUNK_BYTES", size)
     pipeline = fit([("log1p", {})], {"x": np.arange(9.0), "y": np.arange(9.0)})
     amounts = np.arange(9.0)
     amounts[7] = -2.5
@@ -156,9 +156,9 @@ def test_a_batch_that_is_first_to_change_a_column_keeps_the_rows_before_it(
         gaps = np.isnan(columns["x"])
         return {"x": np.where(gaps, -1.0, columns["x"])} if gaps.any() else columns
 
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", 16)
+    monkeypatch.setattr(batches, "CHUNK_BYTES", 16)
     column = np.array([0.0, 1, 2, 3, 4, np.nan, 6])
-    made = chunks.map_rows(filled, {"x": column}, 7)
+    made = batches.map_rows(filled, {"x": column}, 7)
     np.testing.assert_array_equal(made["x"], [0, 1, 2, 3, 4, -1, 6])
 
 
@@ -177,7 +177,7 @@ def test_a_batch_that_is_first_to_change_a_column_keeps_the_rows_before_it(
 def test_memory_holds_the_result_and_little_more(
     steps: Named, column: Array, result_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(chunks, "CHUNK_BYTES", 2**17)
+    monkeypatch.setattr(batches, "CHUNK_BYTES", 2**17)
     features = {"x": column}
     tracemalloc.start()
     try:

@@ -16,37 +16,37 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from dlrun.data.splits import Deal, deal_holdout, deal_kfold, deal_time_series
+from dlrun.data.splits import RowInfo, holdout_split, kfold_splits, time_series_splits
 from dlrun.errors import DataError
 
 seeds = st.integers(0, 2**32 - 1)
 
 
 @st.composite
-def labelled(draw: st.DrawFn) -> tuple[Deal, int]:
+def labelled(draw: st.DrawFn) -> tuple[RowInfo, int]:
     """Rows of 2 to 4 classes, and a number of folds that every class has rows for."""
     folds = draw(st.integers(2, 5))
     counts = draw(st.lists(st.integers(folds, 20), min_size=2, max_size=4))
     labels = np.repeat(np.arange(len(counts)), counts)
     labels = np.random.default_rng(draw(seeds)).permutation(labels)
-    return Deal(n=len(labels), labels=labels, seed=draw(seeds)), folds
+    return RowInfo(n=len(labels), labels=labels, seed=draw(seeds)), folds
 
 
 @st.composite
-def grouped(draw: st.DrawFn) -> Deal:
+def grouped(draw: st.DrawFn) -> RowInfo:
     groups = np.asarray(draw(st.lists(st.integers(0, 9), min_size=12, max_size=60)))
     assume(len(np.unique(groups)) >= 4)
-    return Deal(n=len(groups), groups=groups, seed=draw(seeds))
+    return RowInfo(n=len(groups), groups=groups, seed=draw(seeds))
 
 
 @st.composite
-def timed(draw: st.DrawFn) -> Deal:
+def timed(draw: st.DrawFn) -> RowInfo:
     time = np.asarray(draw(st.lists(st.integers(0, 30), min_size=12, max_size=60)))
     assume(len(np.unique(time)) >= 8)
-    return Deal(n=len(time), time=time, seed=draw(seeds))
+    return RowInfo(n=len(time), time=time, seed=draw(seeds))
 
 
-def assert_partition(deal: Deal, splits: list[tuple[np.ndarray, np.ndarray]]) -> None:
+def assert_partition(deal: RowInfo, splits: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Every row is validated once, and trained on in all other folds."""
     everything = np.arange(deal.n)
     np.testing.assert_array_equal(np.sort(np.concatenate([v for _, v in splits])), everything)
@@ -69,8 +69,8 @@ def assert_same(splits: list[tuple[np.ndarray, np.ndarray]], theirs: object) -> 
 @given(st.integers(2, 80), st.integers(2, 10), seeds, st.booleans())
 def test_plain_folds_are_those_of_scikit_learn(n: int, folds: int, seed: int, shuffle: bool):
     assume(folds <= n)
-    deal = Deal(n=n, seed=seed)
-    splits = deal_kfold(deal, folds, shuffle=shuffle)
+    deal = RowInfo(n=n, seed=seed)
+    splits = kfold_splits(deal, folds, shuffle=shuffle)
     assert_partition(deal, splits)
     theirs = KFold(folds, shuffle=shuffle, random_state=seed if shuffle else None)
     assert_same(splits, theirs.split(np.zeros(n)))
@@ -79,7 +79,7 @@ def test_plain_folds_are_those_of_scikit_learn(n: int, folds: int, seed: int, sh
 @given(st.integers(1, 12), st.integers(2, 8))
 def test_contiguous_folds_are_the_books_where_the_folds_divide_the_rows(size: int, folds: int):
     n = size * folds
-    splits = deal_kfold(Deal(n=n), folds, shuffle=False)
+    splits = kfold_splits(RowInfo(n=n), folds, shuffle=False)
     for i, (_, validation) in enumerate(splits):
         # Deep Learning with Python, listing 3.56.
         num_val_samples = n // folds
@@ -88,9 +88,9 @@ def test_contiguous_folds_are_the_books_where_the_folds_divide_the_rows(size: in
 
 
 @given(labelled())
-def test_stratified_folds_keep_the_class_shares(case: tuple[Deal, int]):
+def test_stratified_folds_keep_the_class_shares(case: tuple[RowInfo, int]):
     deal, folds = case
-    splits = deal_kfold(deal, folds)
+    splits = kfold_splits(deal, folds)
     assert_partition(deal, splits)
     theirs = StratifiedKFold(folds, shuffle=True, random_state=deal.seed)
     assert_same(splits, theirs.split(np.zeros(deal.n), deal.labels))
@@ -100,8 +100,8 @@ def test_stratified_folds_keep_the_class_shares(case: tuple[Deal, int]):
 
 
 @given(grouped(), st.integers(2, 4), st.booleans())
-def test_groups_never_cross_a_fold(deal: Deal, folds: int, shuffle: bool):
-    splits = deal_kfold(deal, folds, shuffle=shuffle)
+def test_groups_never_cross_a_fold(deal: RowInfo, folds: int, shuffle: bool):
+    splits = kfold_splits(deal, folds, shuffle=shuffle)
     assert_partition(deal, splits)
     for train, validation in splits:
         assert not set(deal.groups[train]) & set(deal.groups[validation])
@@ -110,11 +110,11 @@ def test_groups_never_cross_a_fold(deal: Deal, folds: int, shuffle: bool):
 
 
 @given(grouped(), st.integers(2, 4), seeds)
-def test_stratified_groups_never_cross_a_fold(deal: Deal, folds: int, seed: int):
+def test_stratified_groups_never_cross_a_fold(deal: RowInfo, folds: int, seed: int):
     labels = np.random.default_rng(seed).integers(0, 2, deal.n)
     assume(min(np.bincount(labels, minlength=2)) >= folds)
-    deal = Deal(n=deal.n, labels=labels, groups=deal.groups, seed=deal.seed)
-    splits = deal_kfold(deal, folds, stratify=True)
+    deal = RowInfo(n=deal.n, labels=labels, groups=deal.groups, seed=deal.seed)
+    splits = kfold_splits(deal, folds, stratify=True)
     assert_partition(deal, splits)
     for train, validation in splits:
         assert not set(deal.groups[train]) & set(deal.groups[validation])
@@ -126,22 +126,22 @@ def test_stratified_groups_never_cross_a_fold(deal: Deal, folds: int, seed: int)
 def test_a_hold_out_is_that_of_scikit_learn(n: int, fraction: float, seed: int):
     held_out = int(np.ceil(fraction * n - 1e-9))
     assume(held_out < n)
-    train, validation = deal_holdout(Deal(n=n, seed=seed), fraction=fraction)
-    assert_partition(Deal(n=n), [(train, validation), (validation, train)])
+    train, validation = holdout_split(RowInfo(n=n, seed=seed), fraction=fraction)
+    assert_partition(RowInfo(n=n), [(train, validation), (validation, train)])
     assert len(validation) == held_out
     theirs = ShuffleSplit(1, test_size=held_out, random_state=seed)
     assert_same([(train, validation)], theirs.split(np.zeros(n)))
-    again = deal_holdout(Deal(n=n, seed=seed), samples=held_out)
+    again = holdout_split(RowInfo(n=n, seed=seed), samples=held_out)
     assert_same([again], [(train, validation)])
 
 
 @given(labelled(), st.floats(0.2, 0.8))
-def test_a_stratified_hold_out_keeps_the_class_shares(case: tuple[Deal, int], fraction: float):
+def test_a_stratified_hold_out_keeps_the_class_shares(case: tuple[RowInfo, int], fraction: float):
     deal, _ = case
     classes, counts = np.unique(deal.labels, return_counts=True)
     held_out = int(np.ceil(fraction * deal.n - 1e-9))
     assume(len(classes) <= held_out <= deal.n - len(classes))
-    train, validation = deal_holdout(deal, fraction=fraction)
+    train, validation = holdout_split(deal, fraction=fraction)
     theirs = StratifiedShuffleSplit(1, test_size=held_out, random_state=deal.seed)
     assert_same([(train, validation)], theirs.split(np.zeros(deal.n), deal.labels))
     for label, count in zip(classes, counts, strict=True):
@@ -150,13 +150,13 @@ def test_a_stratified_hold_out_keeps_the_class_shares(case: tuple[Deal, int], fr
 
 
 @given(grouped(), st.floats(0.1, 0.9), st.booleans())
-def test_a_hold_out_keeps_groups_together(deal: Deal, fraction: float, stratify: bool):
+def test_a_hold_out_keeps_groups_together(deal: RowInfo, fraction: float, stratify: bool):
     labels = deal.groups % 2 if stratify else None
     assume(labels is None or (2 <= labels.sum() <= deal.n - 2))
-    deal = Deal(n=deal.n, labels=labels, groups=deal.groups, seed=deal.seed)
+    deal = RowInfo(n=deal.n, labels=labels, groups=deal.groups, seed=deal.seed)
     assume(0 < np.ceil(fraction * deal.n - 1e-9) < deal.n)
-    train, validation = deal_holdout(deal, fraction=fraction)
-    assert_partition(Deal(n=deal.n), [(train, validation), (validation, train)])
+    train, validation = holdout_split(deal, fraction=fraction)
+    assert_partition(RowInfo(n=deal.n), [(train, validation), (validation, train)])
     assert not set(deal.groups[train]) & set(deal.groups[validation])
 
 
@@ -164,25 +164,25 @@ def test_a_group_hold_out_comes_nearest_to_the_size_asked_for():
     # One large group and nine of a single row: a share of groups would miss by far.
     groups = np.asarray([0] * 91 + list(range(1, 10)))
     for seed in range(20):
-        _, validation = deal_holdout(Deal(n=100, groups=groups, seed=seed), samples=5)
+        _, validation = holdout_split(RowInfo(n=100, groups=groups, seed=seed), samples=5)
         assert len(validation) == 5
 
 
 def test_a_stratified_group_hold_out_keeps_the_class_shares():
     groups = np.repeat(np.arange(60), 5)
     labels = np.isin(groups, np.arange(0, 60, 3)).astype(int)
-    deal = Deal(n=300, labels=labels, groups=groups, seed=3)
+    deal = RowInfo(n=300, labels=labels, groups=groups, seed=3)
     for fraction in (0.1, 0.2, 0.3, 0.4, 0.5):
-        _, validation = deal_holdout(deal, fraction=fraction)
+        _, validation = holdout_split(deal, fraction=fraction)
         assert len(validation) / 300 == pytest.approx(fraction, abs=0.05)
         assert labels[validation].mean() == pytest.approx(1 / 3, abs=0.07)
 
 
 @given(timed(), st.floats(0.05, 0.8))
-def test_a_hold_out_in_time_is_the_last_stretch(deal: Deal, fraction: float):
+def test_a_hold_out_in_time_is_the_last_stretch(deal: RowInfo, fraction: float):
     held_out = int(np.ceil(fraction * deal.n - 1e-9))
-    train, validation = deal_holdout(deal, fraction=fraction)
-    assert_partition(Deal(n=deal.n), [(train, validation), (validation, train)])
+    train, validation = holdout_split(deal, fraction=fraction)
+    assert_partition(RowInfo(n=deal.n), [(train, validation), (validation, train)])
     assert deal.time[train].max() < deal.time[validation].min()
     # The cut moves no further than the rows that share one time.
     begin = np.sort(deal.time)[deal.n - held_out]
@@ -191,12 +191,12 @@ def test_a_hold_out_in_time_is_the_last_stretch(deal: Deal, fraction: float):
 
 @given(timed(), st.integers(2, 3), st.integers(0, 2), st.none() | st.integers(1, 20))
 def test_forward_chaining_never_trains_on_the_future(
-    deal: Deal, folds: int, gap: int, max_train: int | None
+    deal: RowInfo, folds: int, gap: int, max_train: int | None
 ):
     begin = deal.n - folds * (deal.n // (folds + 1))
     assume(begin > gap)
     assume(deal.time.min() < np.sort(deal.time)[begin])
-    splits = deal_time_series(deal, folds, gap=gap, max_train=max_train)
+    splits = time_series_splits(deal, folds, gap=gap, max_train=max_train)
     assert len(splits) == folds
     for train, validation in splits:
         assert deal.time[train].max() < deal.time[validation].min()
@@ -220,10 +220,10 @@ def test_forward_chaining_is_that_of_scikit_learn(
     n: int, folds: int, gap: int, max_train: int | None, seed: int
 ):
     theirs = TimeSeriesSplit(folds, gap=gap, max_train_size=max_train)
-    in_order = deal_time_series(Deal(n=n), folds, gap=gap, max_train=max_train)
+    in_order = time_series_splits(RowInfo(n=n), folds, gap=gap, max_train=max_train)
     assert_same(in_order, theirs.split(np.zeros(n)))
     time = np.random.default_rng(seed).permutation(n)
-    shuffled = deal_time_series(Deal(n=n, time=time), folds, gap=gap, max_train=max_train)
+    shuffled = time_series_splits(RowInfo(n=n, time=time), folds, gap=gap, max_train=max_train)
     for (train, validation), (their_train, their_validation) in zip(
         shuffled, theirs.split(np.zeros(n)), strict=True
     ):
@@ -232,106 +232,106 @@ def test_forward_chaining_is_that_of_scikit_learn(
 
 
 def test_the_first_rows_are_the_books_hold_out():
-    train, validation = deal_holdout(Deal(n=10), first=3)
+    train, validation = holdout_split(RowInfo(n=10), first=3)
     assert validation.tolist() == [0, 1, 2]
     assert train.tolist() == [3, 4, 5, 6, 7, 8, 9]
 
 
 def test_without_shuffling_the_last_rows_are_held_out():
-    train, validation = deal_holdout(Deal(n=10), fraction=0.25, shuffle=False)
+    train, validation = holdout_split(RowInfo(n=10), fraction=0.25, shuffle=False)
     assert train.tolist() == [0, 1, 2, 3, 4, 5, 6]
     assert validation.tolist() == [7, 8, 9]
 
 
 def test_a_class_that_is_too_rare_turns_stratifying_off_unless_it_is_asked_for():
-    deal = Deal(n=30, labels=np.asarray([0] * 15 + [1] * 14 + [2]), seed=4)
-    plain = Deal(n=30, seed=4)
-    assert_same(deal_kfold(deal, 3), deal_kfold(plain, 3))
-    assert_same([deal_holdout(deal, samples=5)], [deal_holdout(plain, samples=5)])
+    deal = RowInfo(n=30, labels=np.asarray([0] * 15 + [1] * 14 + [2]), seed=4)
+    plain = RowInfo(n=30, seed=4)
+    assert_same(kfold_splits(deal, 3), kfold_splits(plain, 3))
+    assert_same([holdout_split(deal, samples=5)], [holdout_split(plain, samples=5)])
 
 
 LABELS = np.asarray(["cat"] * 6 + ["dog"] * 3 + ["emu"])
 GROUPS = np.asarray(["a"] * 4 + ["b"] * 3 + ["c"] * 3)
 IMPOSSIBLE = [
     (
-        lambda: deal_kfold(Deal(n=3), 5),
+        lambda: kfold_splits(RowInfo(n=3), 5),
         "5 folds need at least 5 rows; there are 3",
     ),
     (
-        lambda: deal_kfold(Deal(n=10, groups=GROUPS), 5),
+        lambda: kfold_splits(RowInfo(n=10, groups=GROUPS), 5),
         "5 folds need at least 5 groups; there are 3",
     ),
     (
-        lambda: deal_kfold(Deal(n=10, labels=LABELS), 3, stratify=True),
+        lambda: kfold_splits(RowInfo(n=10, labels=LABELS), 3, stratify=True),
         "3 stratified folds: at least 3 rows of each class are needed; class 'emu' has 1; add "
         "rows, leave the class out, or say `stratify: false`",
     ),
     (
-        lambda: deal_kfold(Deal(n=10), 3, stratify=True),
+        lambda: kfold_splits(RowInfo(n=10), 3, stratify=True),
         "3 stratified folds need classes; there are none, so leave out `stratify`",
     ),
     (
-        lambda: deal_kfold(Deal(n=10, time=np.arange(10)), 3),
+        lambda: kfold_splits(RowInfo(n=10, time=np.arange(10)), 3),
         "3 folds would train on the future of rows that have a time; use the protocol "
         "`time_series`, or leave out `time`",
     ),
     (
-        lambda: deal_holdout(Deal(n=10), samples=10),
+        lambda: holdout_split(RowInfo(n=10), samples=10),
         "10 of 10 rows cannot be held out; at least one row must be held out, and one left to "
         "train on",
     ),
     (
-        lambda: deal_holdout(Deal(n=10), first=12),
+        lambda: holdout_split(RowInfo(n=10), first=12),
         "12 of 10 rows cannot be held out; at least one row must be held out, and one left to "
         "train on",
     ),
     (
-        lambda: deal_holdout(Deal(n=10, labels=LABELS), samples=3, stratify=True),
+        lambda: holdout_split(RowInfo(n=10, labels=LABELS), samples=3, stratify=True),
         "a stratified hold-out of 3 rows: at least 2 rows of each class are needed; class 'emu' "
         "has 1; add rows, leave the class out, or say `stratify: false`",
     ),
     (
-        lambda: deal_holdout(Deal(n=9, labels=LABELS[:9]), samples=1, stratify=True),
+        lambda: holdout_split(RowInfo(n=9, labels=LABELS[:9]), samples=1, stratify=True),
         "a stratified hold-out of 1 rows from 9 needs a row of each of the 2 classes on both "
         "sides; hold out more rows, or say `stratify: false`",
     ),
     (
-        lambda: deal_holdout(Deal(n=4, groups=GROUPS[:4]), samples=1),
+        lambda: holdout_split(RowInfo(n=4, groups=GROUPS[:4]), samples=1),
         "a hold-out of whole groups needs at least 2 groups; there is 1",
     ),
     (
-        lambda: deal_holdout(Deal(n=10, groups=GROUPS), samples=1, shuffle=False),
+        lambda: holdout_split(RowInfo(n=10, groups=GROUPS), samples=1, shuffle=False),
         "whole groups are drawn at random; leave out `shuffle: false`",
     ),
     (
-        lambda: deal_holdout(Deal(n=10, groups=GROUPS), first=5),
+        lambda: holdout_split(RowInfo(n=10, groups=GROUPS), first=5),
         "a hold-out of the first 5 rows tears the group 'b' apart; use `fraction`, or leave out "
         "`groups`",
     ),
     (
-        lambda: deal_holdout(Deal(n=10, time=np.arange(10)), first=5),
+        lambda: holdout_split(RowInfo(n=10, time=np.arange(10)), first=5),
         "the first rows cannot come after the others in time; leave out `first`",
     ),
     (
-        lambda: deal_holdout(Deal(n=10, time=np.zeros(10)), samples=5),
+        lambda: holdout_split(RowInfo(n=10, time=np.zeros(10)), samples=5),
         "all 10 rows have the same time, 0.0; no row comes after another",
     ),
     (
-        lambda: deal_holdout(Deal(n=10, time=np.arange(10), groups=GROUPS), samples=5),
+        lambda: holdout_split(RowInfo(n=10, time=np.arange(10), groups=GROUPS), samples=5),
         "a split in time order cannot keep groups together; leave out `groups`",
     ),
     (
-        lambda: deal_holdout(Deal(n=10, labels=LABELS), first=5, stratify=True),
+        lambda: holdout_split(RowInfo(n=10, labels=LABELS), first=5, stratify=True),
         "which rows are held out is fixed by `first`, by time or by `shuffle: false`; leave out "
         "`stratify`",
     ),
     (
-        lambda: deal_time_series(Deal(n=10), 5, gap=5),
+        lambda: time_series_splits(RowInfo(n=10), 5, gap=5),
         "5 folds in time order with a gap of 5 rows leave nothing to train on; there are 10 "
         "rows, and 36 would be enough",
     ),
     (
-        lambda: deal_time_series(Deal(n=9, time=np.asarray([1] * 8 + [2])), 2),
+        lambda: time_series_splits(RowInfo(n=9, time=np.asarray([1] * 8 + [2])), 2),
         "fold 1 of 2 has nothing to train on: no row comes before 1, where its validation "
         "begins; use fewer folds",
     ),

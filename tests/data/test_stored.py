@@ -22,7 +22,7 @@ from dlrun.data.samples import Columns, Dataset, Samples
 from dlrun.data.sources.csv import Csv
 from dlrun.data.sources.npz import Npz
 from dlrun.data.step import Step
-from dlrun.data.stored import Joined, NumberFile, as_column, is_stored, stored
+from dlrun.data.stored import ConcatenatedRows, NumberFile, as_column, is_stored, stored
 from dlrun.data.streamed import StreamedInputs
 from dlrun.errors import DataError
 
@@ -32,7 +32,7 @@ N = 700
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dlrun.data.stored.BLOCK_BYTES", 1000)
-    monkeypatch.setattr("dlrun.data.fitting.chunks.CHUNK_BYTES", 4000)
+    monkeypatch.setattr("dlrun.data.fitting.batches.CHUNK_BYTES", 4000)
 
 
 def table(random: np.random.Generator) -> Columns:
@@ -71,7 +71,7 @@ def test_rows_are_read_as_from_the_array(entry: tuple[int, ...], tmp_path: Path)
     np.save(tmp_path / "x.npy", array)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
     file = as_column(NumberFile(tmp_path / "x.npy", mapped.dtype, mapped.shape, mapped.offset))
-    joined = as_column(Joined(stored(array[:100]), array[100:]))
+    joined = as_column(ConcatenatedRows(stored(array[:100]), array[100:]))
     for column in (file, joined, stored(array)):
         assert is_stored(column)
         assert (column.shape, column.dtype, column.ndim) == (array.shape, array.dtype, array.ndim)
@@ -176,11 +176,11 @@ def test_inputs_too_large_for_the_machine_stay_on_disk(
     np.save(tmp_path / "y.npy", np.arange(100) % 2)
     source = Npz(path="*.npy")
     for memory, streams in ((8000 * 4, False), (8000 * 4 - 1, True), (None, False)):
-        monkeypatch.setattr("dlrun.data.reading.memory.memory_of_machine", lambda size=memory: size)
+        monkeypatch.setattr("dlrun.data.stored.memory_of_machine", lambda size=memory: size)
         assert is_stored(source.load("train", tmp_path).features["x"]) == streams
         assert source.pinned(tmp_path).stream == streams
     never = Npz(path="*.npy", stream=False)
-    monkeypatch.setattr("dlrun.data.reading.memory.memory_of_machine", lambda: 1)
+    monkeypatch.setattr("dlrun.data.stored.memory_of_machine", lambda: 1)
     assert not is_stored(never.load("train", tmp_path).features["x"])
 
 

@@ -71,8 +71,8 @@ def test_windows_targets_and_baselines_are_those_of_a_loop(tmp_path: Path) -> No
     )
     np.testing.assert_array_equal(samples.targets["heat"], expected["heat"])
     np.testing.assert_array_equal(samples.targets["wind"], expected["wind"])
-    np.testing.assert_array_equal(samples.references["persistence"], expected["last"])
-    np.testing.assert_array_equal(samples.references["seasonal"], expected["season"])
+    np.testing.assert_array_equal(samples.naive_forecasts["persistence"], expected["last"])
+    np.testing.assert_array_equal(samples.naive_forecasts["seasonal"], expected["season"])
     assert samples.output_names == ("heat_0", "heat_1", "wind_0", "wind_1")
     assert dataset.task == "regression"
 
@@ -84,18 +84,18 @@ def test_each_of_several_outputs_has_the_baselines_of_its_own_target(tmp_path: P
     outputs = {"wind": True, "heat": True}
     several = load_dataset(given, tmp_path, 0, regression=True, outputs=outputs)
     for name in outputs:
-        alone = load(tmp_path, frame, steps_ahead=2, target=name, season=24).samples.references
+        alone = load(tmp_path, frame, steps_ahead=2, target=name, season=24).samples.naive_forecasts
         for samples in (several.samples.of_target(name), several.of_output(name).samples):
-            assert set(samples.references) == {"persistence", "seasonal"}
-            for rule, said in samples.references.items():
+            assert set(samples.naive_forecasts) == {"persistence", "seasonal"}
+            for rule, said in samples.naive_forecasts.items():
                 np.testing.assert_array_equal(said, alone[rule])
 
 
 def test_a_season_is_a_day_and_is_left_out_where_it_says_what_persistence_says(
     tmp_path: Path,
 ) -> None:
-    assert set(load(tmp_path).samples.references) == {"persistence", "seasonal"}
-    assert set(load(tmp_path, delay=24).samples.references) == {"persistence"}
+    assert set(load(tmp_path).samples.naive_forecasts) == {"persistence", "seasonal"}
+    assert set(load(tmp_path, delay=24).samples.naive_forecasts) == {"persistence"}
     weekly = source(tmp_path, weather().assign(when=pd.date_range("2020-01-01", periods=ROWS)))
     assert weekly.pinned(tmp_path).season == 7
 
@@ -161,7 +161,7 @@ def test_no_row_is_touched_by_two_sides(
         windows, rows = windows_in(samples), set[int]()
         for now in samples.rows.tolist():
             rows |= set(range(now - windows.span + 1, now + 1))
-            rows |= set(range(now + delay, now + windows.ahead + 1))
+            rows |= set(range(now + delay, now + windows.horizon + 1))
         return rows
 
     try:
@@ -269,8 +269,8 @@ def test_sealed_rows_are_not_held_beside_the_others(tmp_path: Path) -> None:
     frame.loc[first:, ["heat", "wind"]] += 1000
     broken = load(tmp_path, frame, test={"fraction": 0.25})
     assert fingerprint(broken.samples) == fingerprint(held.samples)
-    for name, reference in held.samples.references.items():
-        np.testing.assert_array_equal(broken.samples.references[name], reference)
+    for name, reference in held.samples.naive_forecasts.items():
+        np.testing.assert_array_equal(broken.samples.naive_forecasts[name], reference)
 
 
 def test_new_rows_are_windows_up_to_the_last_row(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from dlrun.data.splits import Deal
+from dlrun.data.splits import RowInfo
 from dlrun.errors import DataError
 from dlrun.protocols.protocol import Fold, Protocol
 from dlrun.protocols.schemes.holdout import Holdout
@@ -86,11 +86,11 @@ def every_protocol_on_some_rows(test: Callable[..., None]) -> Callable[..., None
     return every_protocol(some_rows(given(data=st.data(), steered=st.booleans())(test)))
 
 
-def rows_of(kind: str, draw: st.DrawFn) -> Deal:
+def rows_of(kind: str, draw: st.DrawFn) -> RowInfo:
     """Rows of one kind: their number, and whatever of labels, groups and times they have."""
     n = draw(st.integers(24, 60))
     column = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).integers
-    return Deal(
+    return RowInfo(
         n=n,
         labels=column(0, draw(st.integers(2, 3)), n) if "labelled" in kind else None,
         groups=column(0, draw(st.integers(8, 20)), n) if "grouped" in kind else None,
@@ -106,7 +106,7 @@ def protocol_of(name: str, example: Example) -> Protocol:
     return protocol
 
 
-def dealt(protocol: Protocol, deal: Deal, steered: bool) -> list[Fold]:
+def dealt(protocol: Protocol, deal: RowInfo, steered: bool) -> list[Fold]:
     """The folds; rows drawn so unluckily that they cannot be dealt are drawn again."""
     try:
         return protocol.split(deal, steered)
@@ -217,7 +217,7 @@ def test_folds_depend_on_the_arguments_alone(
 def test_without_shuffling_folds_are_the_books_partitions(size: int, folds: int) -> None:
     """Deep Learning with Python, listing 3.56: `data[i * size:(i + 1) * size]`."""
     rows = np.arange(size * folds)
-    dealt = KFold(folds=folds, shuffle=False).split(Deal(n=len(rows)), steered=False)
+    dealt = KFold(folds=folds, shuffle=False).split(RowInfo(n=len(rows)), steered=False)
     for i, fold in enumerate(dealt):
         np.testing.assert_array_equal(fold.scored, rows[i * size : (i + 1) * size])
         rest = np.concatenate([rows[: i * size], rows[(i + 1) * size :]])
@@ -225,7 +225,7 @@ def test_without_shuffling_folds_are_the_books_partitions(size: int, folds: int)
 
 
 def test_iterations_shuffle_anew_and_the_first_one_is_plain_k_fold() -> None:
-    deal = Deal(n=50, seed=7)
+    deal = RowInfo(n=50, seed=7)
     folds = IteratedKFold(folds=5, iterations=3).split(deal, steered=False)
     plain = KFold(folds=5).split(deal, steered=False)
     assert [fold.iteration for fold in folds] == [0] * 5 + [1] * 5 + [2] * 5
@@ -235,7 +235,7 @@ def test_iterations_shuffle_anew_and_the_first_one_is_plain_k_fold() -> None:
 
 
 def test_repeats_have_the_rows_of_the_plain_hold_out_unless_dealt_anew() -> None:
-    deal = Deal(n=50, seed=7)
+    deal = RowInfo(n=50, seed=7)
     [plain] = Holdout(validation=0.3).split(deal, steered=False)
     same = RepeatedHoldout(validation=0.3, repeats=4).split(deal, steered=False)
     anew = RepeatedHoldout(validation=0.3, repeats=4, reshuffle=True).split(deal, steered=False)
@@ -247,12 +247,12 @@ def test_repeats_have_the_rows_of_the_plain_hold_out_unless_dealt_anew() -> None
 
 def test_without_validation_rows_everything_trains() -> None:
     protocol = Holdout(validation=None)
-    [fold] = protocol.split(Deal(n=9), steered=False)
+    [fold] = protocol.split(RowInfo(n=9), steered=False)
     assert fold.train.tolist() == list(range(9))
     assert fold.scored is None
     assert fold.watched is None
     with pytest.raises(DataError) as error:
-        protocol.split(Deal(n=9), steered=True)
+        protocol.split(RowInfo(n=9), steered=True)
     assert str(error.value) == (
         "a callback watches validation data, but `validation: null` holds no rows out; leave the "
         "callback out (--set training.callbacks=[]) or hold rows out"
@@ -278,7 +278,7 @@ def test_a_validation_file_must_not_break_groups_or_time(
     columns: dict[str, Any], message: str
 ) -> None:
     protocol = Holdout.model_validate({"validation": {"path": "later.csv"}})
-    deal = Deal(n=6, validation=np.arange(6) >= 4, **columns)
+    deal = RowInfo(n=6, validation=np.arange(6) >= 4, **columns)
     with pytest.raises(DataError) as error:
         protocol.split(deal, steered=False)
     assert str(error.value) == message

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from fused_cases import CASES
 
-from dlrun.data.encoded import Encoded, Numbers, ones
+from dlrun.data.encoded import DenseBlock, Encoded, sparse_ones
 from dlrun.training.engine import FitRequest
 from dlrun.training.fused.engine import FusedEngine
 from dlrun.training.keras_engine import KerasEngine
@@ -25,7 +25,7 @@ def both(count: int, seed: int, **options: Any) -> tuple[FitRows, FitRows]:
     left[2:3] = 0
     numbers = random.normal(size=(count, 7)).astype(np.float32)
     right = (random.random((count, 3)) < 0.5).astype(np.uint8)
-    encoded = Encoded((ones(left), Numbers(numbers), ones(right)))
+    encoded = Encoded((sparse_ones(left), DenseBlock(numbers), sparse_ones(right)))
     dense = np.concatenate([left, numbers, right], axis=1).astype(np.float32)
     targets = random.integers(0, 3, count).astype(np.int32)
     return FitRows(encoded, targets, **options), FitRows(dense, targets, **options)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dlrun.data.fitting import encoding
+from dlrun.data.fitting import batches
 from dlrun.errors import ConfigError
 from dlrun.workflows.check import check
 from dlrun.workflows.evaluate import evaluate
@@ -193,7 +193,7 @@ def test_an_input_of_few_ones_stays_small_beside_others(
 ) -> None:
     plain = run(tmp_path, TABLE, "training.engine=fused")
     # The numbers stand beside the one-hot column: with it, the input is kept by its ones.
-    monkeypatch.setattr(encoding, "SMALL_BYTES", 100)
+    monkeypatch.setattr(batches, "SMALL_BYTES", 100)
     encoded = run(tmp_path, TABLE, "training.engine=fused")
     columns = ["loss", "accuracy", "val_loss", "val_accuracy"]
     np.testing.assert_allclose(plain.history[columns], encoded.history[columns], rtol=1e-5)

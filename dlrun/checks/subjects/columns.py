@@ -22,8 +22,8 @@ from dlrun.checks.columns import (
 )
 from dlrun.checks.finding import Change, Finding
 from dlrun.checks.views import DataView
+from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array
-from dlrun.data.sentences import are_sentences
 from dlrun.text import first_few
 
 ALMOST_ALL = 0.995

@@ -25,8 +25,8 @@ from dlrun.checks.subjects.losses_and_metrics import ACCURACIES, QUANTITY_LOSSES
 from dlrun.checks.views import DataView
 from dlrun.config.keras_components import metric_names
 from dlrun.config.yaml_writer import in_line
+from dlrun.data.reading.table_columns import has_several_words
 from dlrun.data.samples import Array, kind_of
-from dlrun.data.sentences import has_several_words
 from dlrun.metrics.formatting import figure
 from dlrun.metrics.intervals import share_of_rows
 from dlrun.registry.component import Component

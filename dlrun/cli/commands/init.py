@@ -82,11 +82,11 @@ def command(
         if facts.dates:
             time = f"`time: {facts.dates[0]}` under evaluation splits the rows in its order"
             click.echo(f"dates    {', '.join(facts.dates)} ({time})")
-        if facts.layout.thousands is not None:
-            marks = f"'{facts.layout.thousands}' between thousands, '{facts.layout.decimal}'"
+        if facts.dialect.thousands is not None:
+            marks = f"'{facts.dialect.thousands}' between thousands, '{facts.dialect.decimal}'"
             click.echo(f"numbers  {marks} before decimals")
-        if facts.layout.encoding != "utf-8":
-            click.echo(f"encoding {facts.layout.encoding} (not UTF-8; see that letters are right)")
+        if facts.dialect.encoding != "utf-8":
+            click.echo(f"encoding {facts.dialect.encoding} (not UTF-8; see that letters are right)")
     if (pictures := written.pictures) is not None:
         classes = ", ".join(pictures.classes[:6]) + (" ..." if len(pictures.classes) > 6 else "")
         click.echo(f"pictures {pictures.count:,} of {len(pictures.classes)} classes: {classes}")

@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.fitting.step_columns import choose_columns, first_row, listed, shape_text
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import RowError, State, Step
+from dlrun.data.step import RowError, State, Step, choose_columns, first_row, listed, shape_text
 from dlrun.errors import DataError
 
 UNKNOWN = -1

@@ -13,15 +13,22 @@ from functools import cached_property, partial
 import numpy as np
 
 from dlrun.data.encoded import Encoded
-from dlrun.data.fitting.byte_levels import changes_numbers_alone, levels_of
-from dlrun.data.fitting.chunks import batches, map_rows, map_stored_rows
-from dlrun.data.fitting.encoding import Encoder, apart, is_large, side_by_side
+from dlrun.data.fitting.batches import (
+    Encoder,
+    apart,
+    batches,
+    changes_numbers_alone,
+    is_large,
+    levels_of,
+    map_rows,
+    map_stored_rows,
+    side_by_side,
+)
 from dlrun.data.fitting.plan import Plan, found_again, planned
 from dlrun.data.fitting.series_rows import covered_rows, over_prepared, refuse_other_quantities
-from dlrun.data.fitting.step_columns import HOLDS, first_row, listed, to_float
+from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
-from dlrun.data.sentences import are_sentences
-from dlrun.data.step import Kept, RowError, State, Step
+from dlrun.data.step import HOLDS, Kept, RowError, State, Step, first_row, listed, to_float
 from dlrun.data.stored import BLOCK_BYTES, is_stored
 from dlrun.data.streamed import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.timestamps import as_times

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dlrun.data.fitting.step_columns import listed
 from dlrun.data.samples import Columns
+from dlrun.data.step import listed
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlrun.data.fitting.step_columns import shape_text
 from dlrun.data.samples import Array
-from dlrun.data.step import Step
+from dlrun.data.step import Step, shape_text
 from dlrun.errors import DataError
 
 _BLOCK_BYTES = 16 * 2**20

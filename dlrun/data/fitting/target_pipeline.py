@@ -12,9 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlrun.data.fitting.step_columns import listed
 from dlrun.data.samples import Array, Dataset, Samples, Task
-from dlrun.data.step import RowError, State, TargetStep
+from dlrun.data.step import RowError, State, TargetStep, listed
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.data.windows import windows_of
 from dlrun.errors import DataError

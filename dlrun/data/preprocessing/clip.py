@@ -7,9 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import model_validator
 
-from dlrun.data.fitting.step_columns import choose_columns, float_type
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import Changes, State, Step
+from dlrun.data.step import Changes, State, Step, choose_columns, float_type
 
 
 class Clip(Step):

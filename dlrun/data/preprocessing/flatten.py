@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from dlrun.data.fitting.step_columns import choose_columns
 from dlrun.data.samples import Columns
-from dlrun.data.step import Changes, State, Step
+from dlrun.data.step import Changes, State, Step, choose_columns
 
 
 class Flatten(Step):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlrun.data.fitting.step_columns import choose_columns, first_row_where, float_type
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import RowError, State, Step
+from dlrun.data.step import RowError, State, Step, choose_columns, first_row_where, float_type
 
 
 class Log1p(Step):

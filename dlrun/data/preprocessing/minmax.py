@@ -13,9 +13,8 @@ from dlrun.data.fitting.statistics import (
     shared_axes,
     spread,
 )
-from dlrun.data.fitting.step_columns import choose_columns, refuse_infinite, to_float
 from dlrun.data.samples import Columns
-from dlrun.data.step import State, Step
+from dlrun.data.step import State, Step, choose_columns, refuse_infinite, to_float
 
 
 class MinMax(Step):

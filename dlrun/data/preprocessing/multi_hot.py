@@ -7,10 +7,8 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from dlrun.data.fitting.sequences import join_sequences
-from dlrun.data.fitting.step_columns import choose_columns
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import RowError, State, Step
+from dlrun.data.step import RowError, State, Step, choose_columns, join_sequences
 from dlrun.data.stored import blocks
 from dlrun.errors import DataError
 

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from pydantic import field_validator
 
-from dlrun.data.fitting.step_columns import choose_columns, float_type, to_float
 from dlrun.data.samples import Columns
-from dlrun.data.step import Changes, State, Step
+from dlrun.data.step import Changes, State, Step, choose_columns, float_type, to_float
 
 
 class Rescale(Step):

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from pydantic import field_validator
 
-from dlrun.data.fitting.step_columns import choose_columns
 from dlrun.data.samples import Columns
-from dlrun.data.step import Changes, State, Step
+from dlrun.data.step import Changes, State, Step, choose_columns
 from dlrun.errors import DataError
 
 

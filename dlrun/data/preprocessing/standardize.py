@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dlrun.data.fitting.statistics import counts, moments, plain, require_values, shared_axes
-from dlrun.data.fitting.step_columns import choose_columns, refuse_infinite, to_float
 from dlrun.data.samples import Columns
-from dlrun.data.step import State, Step
+from dlrun.data.step import State, Step, choose_columns, refuse_infinite, to_float
 
 
 class Standardize(Step):

@@ -10,13 +10,20 @@ from zlib import crc32
 import numpy as np
 from pydantic import Field, model_validator
 
-from dlrun.data.fitting.padding import Side, padded
-from dlrun.data.fitting.step_columns import choose_columns
-from dlrun.data.fitting.tokens import Tokens, Unit
-from dlrun.data.fitting.vocabulary import FIRST_WORD, UNKNOWN, inverse_frequencies, learn_words
+from dlrun.data.preprocessing.pad_sequences import Side, padded
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import Kept, State, Step
-from dlrun.data.vocabulary import PADDING_WORD, UNKNOWN_WORD, Vocabulary
+from dlrun.data.step import Kept, State, Step, choose_columns
+from dlrun.data.vocabulary import (
+    FIRST_WORD,
+    PADDING_WORD,
+    UNKNOWN,
+    UNKNOWN_WORD,
+    Tokens,
+    Unit,
+    Vocabulary,
+    inverse_frequencies,
+    learn_words,
+)
 from dlrun.errors import DataError
 
 Output = Literal["sequence", "multi_hot", "count", "tf_idf", "hashing"]

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.data.reading.memory import too_large_to_hold
 from dlrun.data.samples import Array
-from dlrun.data.stored import NumberFile, as_column
+from dlrun.data.stored import NumberFile, as_column, too_large_to_hold
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import itertools
 import lzma
+import re
 import warnings
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -18,6 +21,7 @@ from dlrun.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 _OPENERS: dict[str, Callable[..., IO[Any]]] = {
     ".gz": gzip.open,
@@ -34,7 +38,7 @@ _UNREADABLE = (UnicodeError, LookupError, OSError, EOFError, lzma.LZMAError, zli
 
 
 @dataclass(frozen=True)
-class Layout:
+class CsvDialect:
     """How a CSV or TSV file is written.
 
     Args:
@@ -67,12 +71,12 @@ class Layout:
         return "utf-8-sig" if plain in ("utf-8", "utf8") else self.encoding
 
 
-def read_delimited(file: Path, layout: Layout, as_text: Collection[str] = ()) -> pd.DataFrame:
+def read_delimited(file: Path, dialect: CsvDialect, as_text: Collection[str] = ()) -> pd.DataFrame:
     """Read a whole file, columns in the order of the file.
 
     Args:
         file: The file; unpacked where it ends in one of `COMPRESSED`.
-        layout: How it is written.
+        dialect: How it is written.
         as_text: Columns whose fields stay text, such as `007`.
 
     Raises:
@@ -81,47 +85,47 @@ def read_delimited(file: Path, layout: Layout, as_text: Collection[str] = ()) ->
     """
     import pandas as pd
 
-    names = column_names(file, layout)
+    names = column_names(file, dialect)
     try:
         with warnings.catch_warnings():
             # pandas only warns where the first rows are longer than the header.
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(
                 file,
-                sep=layout.separator_of(file),
-                header=0 if layout.header else None,
+                sep=dialect.separator_of(file),
+                header=0 if dialect.header else None,
                 names=names,
                 index_col=False,
                 dtype=dict.fromkeys((name for name in as_text if name in names), str),
-                na_values=list(layout.missing),
-                decimal=layout.decimal,
-                encoding=layout.python_encoding(),
+                na_values=list(dialect.missing),
+                decimal=dialect.decimal,
+                encoding=dialect.python_encoding(),
                 skipinitialspace=True,
                 low_memory=False,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        _refuse_open_quote(file, layout, error)
-        _refuse_uneven_rows(file, layout, len(names))
+        _refuse_open_quote(file, dialect, error)
+        _refuse_uneven_rows(file, dialect, len(names))
         raise DataError(f"{file}: cannot be read: {error}") from error
     except _UNREADABLE as error:
-        raise _unreadable(file, layout, error) from error
+        raise _unreadable(file, dialect, error) from error
     if frame.empty:
         raise DataError(f"{file}: has a header, but no rows")
     if frame[names[-1]].isna().any():
         # pandas fills short rows up with missing values.
-        _refuse_uneven_rows(file, layout, len(names))
+        _refuse_uneven_rows(file, dialect, len(names))
     return frame
 
 
-def column_names(file: Path, layout: Layout) -> list[str]:
+def column_names(file: Path, dialect: CsvDialect) -> list[str]:
     """Return the names of a file's columns, in its order.
 
     Raises:
         DataError: The file is empty or cannot be decoded, or its header names a column twice.
     """
-    line, fields = first_record(file, layout)
-    if not layout.header:
-        return _given_names(file, layout, len(fields))
+    line, fields = first_record(file, dialect)
+    if not dialect.header:
+        return _given_names(file, dialect, len(fields))
     # pandas names the unnamed column that `DataFrame.to_csv` writes first in the same way.
     names = [text.strip() or f"Unnamed: {i}" for i, text in enumerate(fields)]
     for i, name in enumerate(names):
@@ -133,16 +137,16 @@ def column_names(file: Path, layout: Layout) -> list[str]:
     return names
 
 
-def first_record(file: Path, layout: Layout) -> tuple[int, list[str]]:
+def first_record(file: Path, dialect: CsvDialect) -> tuple[int, list[str]]:
     """Return the first record that is not blank: its line, from 1, and its fields.
 
     Raises:
         DataError: The file is empty or cannot be decoded.
     """
     try:
-        first = next(records(file, layout), None)
+        first = next(records(file, dialect), None)
     except _UNREADABLE as error:
-        raise _unreadable(file, layout, error) from error
+        raise _unreadable(file, dialect, error) from error
     if first is None:
         raise DataError(f"{file}: the file is empty")
     return first
@@ -155,11 +159,11 @@ def other_separator(header: Sequence[str]) -> str | None:
     return next((mark for mark in OTHER_SEPARATORS if mark in header[0]), None)
 
 
-def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
+def records(file: Path, dialect: CsvDialect) -> Iterator[tuple[int, list[str]]]:
     """Yield every record that is not blank: the line where it starts, from 1, and its fields."""
     opener = _OPENERS.get(file.suffix, open)
-    with opener(file, "rt", encoding=layout.python_encoding(), newline="") as stream:
-        reader = csv.reader(stream, delimiter=layout.separator_of(file), skipinitialspace=True)
+    with opener(file, "rt", encoding=dialect.python_encoding(), newline="") as stream:
+        reader = csv.reader(stream, delimiter=dialect.separator_of(file), skipinitialspace=True)
         start = 1
         try:
             for fields in reader:
@@ -170,40 +174,40 @@ def records(file: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
             raise DataError(f"{file}:{start}: cannot be read: {error}") from error
 
 
-def record_at(file: Path, layout: Layout, row: int) -> tuple[int, list[str]]:
+def record_at(file: Path, dialect: CsvDialect, row: int) -> tuple[int, list[str]]:
     """Return the line, from 1, where a row of data starts, and its fields as they are written.
 
     Args:
         file: A file that `read_delimited` has read.
-        layout: How it is written.
+        dialect: How it is written.
         row: The row, counted from 0.
     """
-    wanted = row + 1 if layout.header else row
-    return next(itertools.islice(records(file, layout), wanted, None))
+    wanted = row + 1 if dialect.header else row
+    return next(itertools.islice(records(file, dialect), wanted, None))
 
 
-def _given_names(file: Path, layout: Layout, fields: int) -> list[str]:
-    if layout.columns is None:
+def _given_names(file: Path, dialect: CsvDialect, fields: int) -> list[str]:
+    if dialect.columns is None:
         return [f"c{i}" for i in range(fields)]
-    if len(layout.columns) != fields:
-        raise DataError(f"{file}: has {fields} columns, but `columns` names {len(layout.columns)}")
-    return list(layout.columns)
+    if len(dialect.columns) != fields:
+        raise DataError(f"{file}: has {fields} columns, but `columns` names {len(dialect.columns)}")
+    return list(dialect.columns)
 
 
-def _refuse_open_quote(file: Path, layout: Layout, error: Exception) -> None:
+def _refuse_open_quote(file: Path, dialect: CsvDialect, error: Exception) -> None:
     if "EOF inside string" not in str(error):
         return
     line = 1
-    for start, _ in records(file, layout):
+    for start, _ in records(file, dialect):
         line = start
     raise DataError(f"{file}:{line}: a quotation mark opens in this row and never closes")
 
 
-def _refuse_uneven_rows(file: Path, layout: Layout, expected: int) -> None:
-    for line, fields in records(file, layout):
+def _refuse_uneven_rows(file: Path, dialect: CsvDialect, expected: int) -> None:
+    for line, fields in records(file, dialect):
         # A separator at the end of every line adds an empty field, and no harm.
         if len(fields) != expected and not (len(fields) == expected + 1 and not fields[-1]):
-            _, header = first_record(file, layout)
+            _, header = first_record(file, dialect)
             if (mark := other_separator(header)) is not None:
                 raise DataError(
                     f"{file}: the header is one column, '{header[0]}', but line {line} has "
@@ -211,16 +215,16 @@ def _refuse_uneven_rows(file: Path, layout: Layout, expected: int) -> None:
                 )
             raise DataError(
                 f"{file}:{line}: expected {expected} fields, found {len(fields)}; a field that "
-                f"holds the separator {layout.separator_of(file)!r} must stand in quotes"
+                f"holds the separator {dialect.separator_of(file)!r} must stand in quotes"
             )
 
 
-def _unreadable(file: Path, layout: Layout, error: Exception) -> DataError:
+def _unreadable(file: Path, dialect: CsvDialect, error: Exception) -> DataError:
     if isinstance(error, LookupError):
-        return DataError(f"{file}: unknown encoding '{layout.encoding}'")
+        return DataError(f"{file}: unknown encoding '{dialect.encoding}'")
     if isinstance(error, UnicodeError):
         return DataError(
-            f"{file}{_undecodable_line(file, layout)}: not written in {layout.encoding}; "
+            f"{file}{_undecodable_line(file, dialect)}: not written in {dialect.encoding}; "
             f"say which `encoding` it has, such as latin-1"
         )
     return DataError(f"{file}: cannot be read: {error}")
@@ -231,11 +235,88 @@ def unpacked(file: Path) -> IO[Any]:
     return _OPENERS.get(file.suffix, open)(file, "rb")
 
 
-def _undecodable_line(file: Path, layout: Layout) -> str:
+def _undecodable_line(file: Path, dialect: CsvDialect) -> str:
     with unpacked(file) as stream:
         for number, line in enumerate(stream, start=1):
             try:
-                line.decode(layout.encoding)
+                line.decode(dialect.encoding)
             except UnicodeError:
                 return f":{number}"
     return ""
+
+
+_ROWS = 500
+_MISSING = ("", "na", "n/a", "nan", "null", "none")
+_MARKS: tuple[tuple[str, str | None], ...] = (
+    (".", None),
+    (",", None),
+    (",", "."),
+    (".", ","),
+    (".", "'"),
+    (".", " "),
+    (",", " "),
+)
+"""Decimal points, each with what may stand between thousands; of two that fit alike, the first."""
+
+
+def infer_dialect(file: Path) -> CsvDialect:
+    """Return how a text file is written, told from its first rows: spreadsheets of many countries
+    write `1.234,5;2,5`.
+
+    Raises:
+        DataError: The file is empty or cannot be decoded.
+    """
+    encoding = _encoding(file)
+    first_record(file, CsvDialect(encoding=encoding))
+    separator = max((None, *OTHER_SEPARATORS), key=lambda mark: _fit(file, mark, encoding))
+    dialect = CsvDialect(separator=separator, encoding=encoding)
+    rows = [fields for _, fields in islice(records(file, dialect), 1, _ROWS + 1)]
+    columns = [
+        [text for field in column if (text := field.strip()).lower() not in _MISSING]
+        for column in zip_longest(*rows, fillvalue="")
+    ]
+    # Between commas, `"1,234"` is a thousand.
+    comma = dialect.separator_of(file) == ","
+    marks = sorted(_MARKS, key=lambda mark: comma and mark[0] == ",")
+    decimal, thousands = max(marks, key=lambda mark: _numeric(columns, *mark))
+    return CsvDialect(separator=separator, decimal=decimal, thousands=thousands, encoding=encoding)
+
+
+def _encoding(file: Path) -> str:
+    """UTF-8 where the file is written in it, else what spreadsheets write."""
+    with unpacked(file) as stream:
+        start = stream.read(2)
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    for encoding in ("utf-8", "cp1252"):
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            with unpacked(file) as stream:
+                while chunk := stream.read(2**20):
+                    decoder.decode(chunk)
+                decoder.decode(b"", final=True)
+        except UnicodeError:
+            continue
+        return encoding
+    return "utf-8"
+
+
+def _fit(file: Path, separator: str | None, encoding: str) -> tuple[int, int]:
+    """How well a separator suits a file: columns, 0 where the first records disagree or are not
+    parted at all, and how many of their fields are numbers."""
+    dialect = CsvDialect(separator=separator, encoding=encoding)
+    first = [fields for _, fields in islice(records(file, dialect), 5)]
+    widths = {len(fields) for fields in first}
+    numbers = sum(_is_number(field) for fields in first for field in fields)
+    return (widths.pop(), numbers) if len(widths) == 1 and widths != {1} else (0, 0)
+
+
+def _is_number(field: str) -> bool:
+    return re.fullmatch(r"-?\d+([.,]\d+)?", field.strip()) is not None
+
+
+def _numeric(columns: list[list[str]], decimal: str, thousands: str | None) -> int:
+    """How many columns hold nothing but numbers that are written so."""
+    whole = r"\d+" if thousands is None else rf"(\d+|\d{{1,3}}({re.escape(thousands)}\d{{3}})+)"
+    number = re.compile(rf"[-+]?{whole}({re.escape(decimal)}\d+)?([eE][-+]?\d+)?")
+    return sum(bool(column) and all(map(number.fullmatch, column)) for column in columns)

@@ -35,19 +35,19 @@ _MODES: dict[Color, str] = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
 _ORIENTATION = 0x0112
 """EXIF tag; 1 is upright."""
 
-ENDINGS = (
+IMAGE_ENDINGS = (
     *(".avif", ".bmp", ".gif", ".ico", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"),
     *(".png", ".ppm", ".tga", ".tif", ".tiff", ".webp"),
 )
 """Endings of files that are taken for pictures, in lower case."""
 
 
-class PictureError(DlrunError):
+class ImageError(DlrunError):
     """A file is no picture, or is broken; the text says why, without the file."""
 
 
 @dataclass(frozen=True)
-class Form:
+class ImageFormat:
     """What pictures are brought into.
 
     Args:
@@ -67,7 +67,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Picture:
+class DecodedImage:
     """What was read.
 
     Args:
@@ -83,37 +83,37 @@ def size_of(file: Path) -> tuple[int, int]:
     """Return height and width, from the first bytes of a file.
 
     Raises:
-        PictureError: It is no picture.
+        ImageError: It is no picture.
     """
     with _opened(file) as image:
         return image.height, image.width
 
 
-def are_grey(files: Sequence[Path]) -> bool:
+def are_grayscale(files: Sequence[Path]) -> bool:
     """Whether none of the pictures that can be read has colours, as their first bytes say."""
     modes = set()
     for file in files:
-        with suppress(PictureError), _opened(file) as image:
+        with suppress(ImageError), _opened(file) as image:
             modes.add(image.mode)
     return bool(modes) and all(mode in ("1", "L", "LA") or mode[:2] == "I;" for mode in modes)
 
 
-def read_picture(file: Path, form: Form) -> Picture:
+def read_image(file: Path, form: ImageFormat) -> DecodedImage:
     """Return the pixels of a picture; of a film the first.
 
     What EXIF says of its orientation is not heeded, and of transparency only the colours beneath
     are kept where there is no channel for it: both as Keras' loader does.
 
     Raises:
-        PictureError: It is no picture, or is broken.
+        ImageError: It is no picture, or is broken.
     """
     with _opened(file) as image:
         turned = _is_turned(image)
         pixels = _pixels(image, form.color)
-    return Picture(resized(pixels, form), turned)
+    return DecodedImage(resized(pixels, form), turned)
 
 
-def resized(pixels: Array, form: Form) -> Array:
+def resized(pixels: Array, form: ImageFormat) -> Array:
     """Return (h, w, c) uint8 pixels in another size: bilinear, without smoothing, as
     `tf.image.resize` does.
 
@@ -170,7 +170,7 @@ _WARNINGS = _PillowWarnings()
 
 @contextmanager
 def _opened(file: Path) -> Iterator[Image.Image]:
-    """The picture in a file; whatever goes wrong inside is a `PictureError`."""
+    """The picture in a file; whatever goes wrong inside is a `ImageError`."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -178,16 +178,16 @@ def _opened(file: Path) -> Iterator[Image.Image]:
             yield image
     except UnidentifiedImageError as error:
         found = "is empty" if file.stat().st_size == 0 else "is no picture that Pillow can read"
-        raise PictureError(found) from error
+        raise ImageError(found) from error
     except FileNotFoundError as error:
-        raise PictureError("is not there") from error
+        raise ImageError("is not there") from error
     except Image.DecompressionBombError as error:
-        raise PictureError("has more pixels than Pillow agrees to read") from error
-    except PictureError:
+        raise ImageError("has more pixels than Pillow agrees to read") from error
+    except ImageError:
         raise
     except Exception as error:
         # Damaged files make Pillow's decoders fail in any way: struct, zlib, index errors, ...
-        raise PictureError(f"cannot be decoded: {error or type(error).__name__}") from error
+        raise ImageError(f"cannot be decoded: {error or type(error).__name__}") from error
 
 
 def _pixels(image: Image.Image, color: Color) -> Array:
@@ -197,7 +197,7 @@ def _pixels(image: Image.Image, color: Color) -> Array:
         grey = (np.asarray(image) >> 8).astype(np.uint8)
         return _with_channels(grey, color)
     if image.mode in ("I", "F"):
-        raise PictureError(f"holds numbers of 32 bits (mode {image.mode}) rather than 0 to 255")
+        raise ImageError(f"holds numbers of 32 bits (mode {image.mode}) rather than 0 to 255")
     if color == "grayscale" and image.format == "JPEG":
         # The brightness as the file holds it.
         image.draft("L", None)

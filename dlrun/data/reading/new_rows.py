@@ -10,28 +10,30 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.reading.arrays import ArrayFiles, read_or_leave
-from dlrun.data.reading.delimited import Layout, column_names
+from dlrun.data.reading.delimited import CsvDialect, column_names
 from dlrun.data.reading.files import refuse_missing
-from dlrun.data.reading.json_lines import line_of_record, read_json_lines
-from dlrun.data.reading.parquet import open_parquet, stays_on_disk
 from dlrun.data.reading.table_columns import BOOLEAN_WORDS, as_text, as_texts, to_array
 from dlrun.data.reading.tables import (
-    Table,
+    TableFiles,
     is_json_lines,
     is_parquet,
     is_table,
+    line_of_record,
+    open_parquet,
+    read_json_lines,
     read_table,
     refuse_unknown_column,
+    stays_on_disk,
 )
-from dlrun.data.samples import Array, Columns, Wanted, as_objects
+from dlrun.data.samples import Array, Columns, ExpectedColumns, as_objects
 from dlrun.data.stored import stored
 from dlrun.errors import DataError
 
 
 def read_new_rows(
     file: Path,
-    columns: Wanted,
-    layout: Layout | None = None,
+    columns: ExpectedColumns,
+    dialect: CsvDialect | None = None,
     booleans: Collection[str] = (),
     stream: bool | None = None,
 ) -> Columns:
@@ -44,7 +46,7 @@ def read_new_rows(
     Args:
         file: CSV, TSV, JSON lines, Parquet, npz or npy.
         columns: The columns wanted: name to kind (see `Columns`) and the shape of one entry.
-        layout: How a CSV file is written; a file without a header may leave out the target.
+        dialect: How a CSV file is written; a file without a header may leave out the target.
         booleans: Columns of a table that hold true and false in other words, such as t and f.
         stream: Whether columns of npy and Parquet files stay on disk; None: where the file is
             too large to be held.
@@ -64,13 +66,13 @@ def read_new_rows(
         nested = {name for name, (kind, shape) in columns.items() if kind == "sequences" or shape}
         if nested:
             return _from_lists(file, columns)
-    return _from_table(file, columns, layout or Layout(), booleans, stream)
+    return _from_table(file, columns, dialect or CsvDialect(), booleans, stream)
 
 
 def _from_table(
     file: Path,
-    columns: Wanted,
-    layout: Layout,
+    columns: ExpectedColumns,
+    dialect: CsvDialect,
     booleans: Collection[str],
     stream: bool | None,
 ) -> Columns:
@@ -81,39 +83,41 @@ def _from_table(
                 f"{file}: column '{name}' is made of {what}, which no table holds; give an npz or "
                 f"npy file, or JSON lines with lists"
             )
-    if not layout.header:
-        layout = replace(layout, columns=_headless_names(file, columns, layout))
+    if not dialect.header:
+        dialect = replace(dialect, columns=_headless_names(file, columns, dialect))
     if is_parquet(file) and stays_on_disk([file], stream):
         kinds = {name: kind for name, (kind, _) in columns.items()}
-        parts = open_parquet([file], layout)
+        parts = open_parquet([file], dialect)
         return {n: stored(_column(parts, n, k, n in booleans)) for n, k in kinds.items()}
     categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]
-    table = read_table([file], layout, categorical)
+    table = read_table([file], dialect, categorical)
     return {
         name: _column(table, name, kind, name in booleans) for name, (kind, _) in columns.items()
     }
 
 
-def _headless_names(file: Path, columns: Wanted, layout: Layout) -> tuple[str, ...] | None:
-    found = len(column_names(file, replace(layout, columns=None)))
-    return tuple(columns) if found == len(columns) else layout.columns
+def _headless_names(
+    file: Path, columns: ExpectedColumns, dialect: CsvDialect
+) -> tuple[str, ...] | None:
+    found = len(column_names(file, replace(dialect, columns=None)))
+    return tuple(columns) if found == len(columns) else dialect.columns
 
 
-def _column(table: Table, name: str, kind: str, boolean: bool) -> Array:
+def _column(table: TableFiles, name: str, kind: str, boolean: bool) -> Array:
     if kind == "categorical":
         return to_array(table, name, "categorical")
     boolean = boolean or _has_boolean_words(table, name)
     return to_array(table, name, "boolean" if boolean else "numeric")
 
 
-def _has_boolean_words(table: Table, name: str) -> bool:
+def _has_boolean_words(table: TableFiles, name: str) -> bool:
     series = table.series(name)
     if series.dtype.kind in "biuf":
         return series.dtype.kind == "b"
     return any(word.lower() in BOOLEAN_WORDS for word in as_texts(table, name, series).words)
 
 
-def _from_lists(file: Path, columns: Wanted) -> Columns:
+def _from_lists(file: Path, columns: ExpectedColumns) -> Columns:
     records = read_json_lines(file)
     result: Columns = {}
     for name, (kind, shape) in columns.items():
@@ -152,7 +156,9 @@ def _expected(kind: str, shape: tuple[int, ...]) -> str:
     return f"numbers of shape {shape}" if shape else "a number"
 
 
-def _from_arrays(arrays: ArrayFiles, file: Path, columns: Wanted, stream: bool | None) -> Columns:
+def _from_arrays(
+    arrays: ArrayFiles, file: Path, columns: ExpectedColumns, stream: bool | None
+) -> Columns:
     only = arrays.names[0] if len(arrays.names) == 1 else None
     if only is not None and only not in columns:
         array = arrays.read(only)

@@ -12,9 +12,9 @@ from typing import Literal
 import numpy as np
 
 from dlrun.data.reading.table_columns import to_array
-from dlrun.data.reading.tables import Table
+from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array
-from dlrun.data.timestamps import as_times, shown
+from dlrun.data.timestamps import as_times, time_text
 from dlrun.data.windows import Series
 from dlrun.errors import DataError
 
@@ -58,7 +58,7 @@ class Clock:
     widest: str
 
 
-def time_of(table: Table, given: str | None) -> str | None:
+def time_of(table: TableFiles, given: str | None) -> str | None:
     """Return the column of the times: the one that is given, else the first one of dates, or None.
 
     Raises:
@@ -70,7 +70,7 @@ def time_of(table: Table, given: str | None) -> str | None:
     return next((name for name in table.names if _holds_dates(table, name)), None)
 
 
-def read_times(table: Table, name: str) -> Array:
+def read_times(table: TableFiles, name: str) -> Array:
     """Return the times of the rows, (r,); see `as_times`.
 
     Raises:
@@ -90,7 +90,7 @@ def read_times(table: Table, name: str) -> Array:
         raise DataError(f"{table.files[0]}: {error}") from error
 
 
-def rows_in_order(table: Table, name: str, times: Array) -> Array:
+def rows_in_order(table: TableFiles, name: str, times: Array) -> Array:
     """Return the positions of the rows to keep: all but those whose time has passed already.
 
     Raises:
@@ -101,9 +101,10 @@ def rows_in_order(table: Table, name: str, times: Array) -> Array:
     repeated[1:] = times[1:] <= latest[:-1]
     if repeated.sum() > max(1, MOST_REPEATED * len(times)):
         row = int(np.flatnonzero(repeated)[0])
-        again = "again" if times[row] == latest[row - 1] else f"after {shown(latest[row - 1])}"
+        time, before = time_text(times[row]), time_text(latest[row - 1])
+        again = "again" if times[row] == latest[row - 1] else f"after {before}"
         raise DataError(
-            f"{table.place(row)}: the rows are not in the order of '{name}': {shown(times[row])} "
+            f"{table.place(row)}: the rows are not in the order of '{name}': {time} "
             f"comes {again}, and so in {int(repeated.sum()):,} of {len(times):,} rows; sort the "
             "file by time, with one row for each time"
         )
@@ -120,7 +121,7 @@ def clock_of(times: Array) -> Clock:
     gaps = np.flatnonzero(wide)
     first = widest = ""
     if len(gaps):
-        first = shown(times[gaps[0] - 1])
+        first = time_text(times[gaps[0] - 1])
         width = float(seconds.max())
         widest = duration_text(width) if dates else f"{width:g}"
     return Clock(times, usual, dates, np.cumsum(wide), len(gaps), first, widest)
@@ -161,7 +162,7 @@ def season_of(clock: Clock | None) -> int | None:
 
 
 def series_from(
-    table: Table, names: Sequence[str], kept: Array, times: Array | None
+    table: TableFiles, names: Sequence[str], kept: Array, times: Array | None
 ) -> tuple[Series, dict[str, Array]]:
     """Return the quantities as a series, and each by itself in float64.
 
@@ -191,7 +192,7 @@ def every(seconds: float) -> str:
     return f"every {duration_text(seconds).removeprefix('1 ')}"
 
 
-def _holds_dates(table: Table, name: str) -> bool:
+def _holds_dates(table: TableFiles, name: str) -> bool:
     series = table.series(name)
     if series.dtype.kind == "M":
         return True

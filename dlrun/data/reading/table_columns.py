@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
-from dlrun.data.reading.tables import Table
+from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array
-from dlrun.data.sentences import are_sentences
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 ColumnType = Literal["numeric", "categorical", "boolean"]
 """What a table's column is taken for; a boolean one becomes 0, 1 and NaN where it is missing."""
@@ -31,7 +32,7 @@ NUMERIC_SHARE = 0.9
 
 
 @dataclass(frozen=True)
-class Texts:
+class FactorizedText:
     """A column as text, each different text once.
 
     Args:
@@ -77,7 +78,7 @@ class Texts:
         return int(np.flatnonzero(np.append(words, False)[self.codes])[0])
 
 
-def column_type(table: Table, name: str, given: ColumnType | None = None) -> ColumnType:
+def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -> ColumnType:
     """Tell what a column is: as `given`, else from its values.
 
     Only-true-or-false and only-yes-or-no are boolean; numbers are numeric; other text is
@@ -105,7 +106,7 @@ def column_type(table: Table, name: str, given: ColumnType | None = None) -> Col
     return "categorical"
 
 
-def is_boolean(table: Table, name: str) -> bool:
+def is_boolean(table: TableFiles, name: str) -> bool:
     """Whether a column holds nothing but true and false, or yes and no.
 
     Raises:
@@ -118,7 +119,7 @@ def is_boolean(table: Table, name: str) -> bool:
     return bool(words) and all(word.lower() in BOOLEAN_WORDS for word in words)
 
 
-def boolean_words(table: Table, name: str) -> tuple[str, str]:
+def boolean_words(table: TableFiles, name: str) -> tuple[str, str]:
     """Return how a boolean column writes false and true: the first word that it has for each,
     `false` and `true` where it has none."""
     words = {False: "false", True: "true"}
@@ -127,7 +128,7 @@ def boolean_words(table: Table, name: str) -> tuple[str, str]:
     return words[False], words[True]
 
 
-def to_array(table: Table, name: str, kind: ColumnType) -> Array:
+def to_array(table: TableFiles, name: str, kind: ColumnType) -> Array:
     """Return a column as an array (see `dlrun.data.samples.Columns` for the kinds).
 
     Returns:
@@ -154,7 +155,7 @@ def to_array(table: Table, name: str, kind: ColumnType) -> Array:
     return _booleans(table, name, texts)
 
 
-def as_texts(table: Table, name: str, series: pd.Series) -> Texts:
+def as_texts(table: TableFiles, name: str, series: pd.Series) -> FactorizedText:
     """Return a column as text.
 
     Raises:
@@ -176,10 +177,10 @@ def as_texts(table: Table, name: str, series: pd.Series) -> Texts:
         )
     codes, uniques = pd.factorize(series)
     words = [as_text(value) for value in uniques]
-    return Texts(codes, words, table.layout.decimal, table.layout.thousands)
+    return FactorizedText(codes, words, table.dialect.decimal, table.dialect.thousands)
 
 
-def findings(table: Table, name: str, values: Array) -> list[str]:
+def findings(table: TableFiles, name: str, values: Array) -> list[str]:
     """What the user should know about a feature, one sentence each."""
     if name.startswith("Unnamed: "):
         return [f"column '{name}' has no name in the file; drop it if it numbers the rows"]
@@ -197,14 +198,14 @@ def findings(table: Table, name: str, values: Array) -> list[str]:
     return []
 
 
-def _has_faults(texts: Texts, is_text: Array) -> bool:
+def _has_faults(texts: FactorizedText, is_text: Array) -> bool:
     share = texts.counts[~is_text].sum() / texts.counts.sum()
     # One word among several numbers is a missing marker rather than a category.
     one_word = is_text.sum() == 1 and (~is_text).sum() >= 3
     return bool(share >= NUMERIC_SHARE or (one_word and share >= 0.5))
 
 
-def _refuse_text(table: Table, name: str, texts: Texts, is_text: Array) -> NoReturn:
+def _refuse_text(table: TableFiles, name: str, texts: FactorizedText, is_text: Array) -> NoReturn:
     row = texts.first_row(is_text)
     word = texts.words[texts.codes[row]]
     raise DataError(
@@ -214,7 +215,7 @@ def _refuse_text(table: Table, name: str, texts: Texts, is_text: Array) -> NoRet
     )
 
 
-def _booleans(table: Table, name: str, texts: Texts) -> Array:
+def _booleans(table: TableFiles, name: str, texts: FactorizedText) -> Array:
     known = np.asarray([word.lower() in _BOOLEAN_TEXTS for word in texts.words], dtype=bool)
     if not known.all():
         row = texts.first_row(~known)
@@ -240,3 +241,27 @@ def as_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+FEWEST_WORDS = 4.0
+"""Texts of so many words on average, and more, are sentences rather than names or codes."""
+
+_LOOKED_AT = 200
+
+
+def are_sentences(column: Array) -> bool:
+    """Whether a column of text holds sentences rather than categories: several words a row, and
+    most of them different. The first rows that have a value are looked at."""
+    texts = _first(column)
+    return has_several_words(column) and len(set(texts)) > len(texts) / 2
+
+
+def has_several_words(column: Array) -> bool:
+    """Whether the texts of a column have several words on average, however often each is
+    repeated. The first rows that have a value are looked at."""
+    texts = _first(column)
+    return bool(texts) and sum(len(text.split()) for text in texts) / len(texts) >= FEWEST_WORDS
+
+
+def _first(column: Array) -> list[str]:
+    return list(islice((text for text in column if text is not None), _LOOKED_AT))

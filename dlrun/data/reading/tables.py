@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import gzip
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from dlrun.data.reading.delimited import COMPRESSED, Layout, read_delimited, record_at
-from dlrun.data.reading.json_lines import line_of_record, read_json_lines
+from dlrun.data.reading.delimited import COMPRESSED, CsvDialect, read_delimited, record_at
+from dlrun.data.stored import return_freed_memory, too_large_to_hold
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 _JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
@@ -30,18 +33,18 @@ _NO_TABLES = {
 
 
 @dataclass(frozen=True)
-class Table:
+class TableFiles:
     """Rows of one or several files with the same columns, in order.
 
     Args:
         files: The files.
         frames: What each of them holds.
-        layout: How CSV and TSV files are written.
+        dialect: How CSV and TSV files are written.
     """
 
     files: tuple[Path, ...]
     frames: tuple[pd.DataFrame, ...]
-    layout: Layout
+    dialect: CsvDialect
 
     @property
     def names(self) -> list[str]:
@@ -84,29 +87,31 @@ class Table:
     def place(self, row: int) -> str:
         """Where a row (counted from 0) stands: `file.csv:17`, with the line counted from 1."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return place_in(self.files[part], self.layout, row - self.starts[part])
+        return place_in(self.files[part], self.dialect, row - self.starts[part])
 
 
-def read_table(files: Sequence[Path], layout: Layout, as_text: Collection[str] = ()) -> Table:
+def read_table(
+    files: Sequence[Path], dialect: CsvDialect, as_text: Collection[str] = ()
+) -> TableFiles:
     """Read files that have the same columns.
 
     Args:
         files: CSV, TSV, JSON lines or Parquet, told by the file ending; any other is CSV.
-        layout: How CSV and TSV files are written.
+        dialect: How CSV and TSV files are written.
         as_text: Columns whose fields stay text, such as `007`.
 
     Raises:
         DataError: A file is broken, or the files differ in their columns.
     """
-    frames = tuple(_read(file, layout, as_text) for file in files)
-    table = Table(tuple(files), frames, layout)
+    frames = tuple(_read(file, dialect, as_text) for file in files)
+    table = TableFiles(tuple(files), frames, dialect)
     for file, frame in zip(files[1:], frames[1:], strict=True):
         refuse_other_columns(file, list(frame.columns), files[0], table.names)
     if torn := [name for name in table.names if _is_torn(name, frames)]:
         # What are numbers in one file and text in another is text in all of them.
         again = {*as_text, *torn}
-        frames = tuple(_read(file, layout, again) for file in files)
-        table = Table(tuple(files), frames, layout)
+        frames = tuple(_read(file, dialect, again) for file in files)
+        table = TableFiles(tuple(files), frames, dialect)
     return table
 
 
@@ -130,13 +135,13 @@ def is_json_lines(file: Path) -> bool:
     return _ending(file) in _JSON_LINES
 
 
-def place_in(file: Path, layout: Layout, row: int) -> str:
+def place_in(file: Path, dialect: CsvDialect, row: int) -> str:
     """Where a row of one file (counted from 0) stands, with lines counted from 1."""
     if is_parquet(file):
         return f"{file}: row {row + 1}"
     if _ending(file) in _JSON_LINES:
         return f"{file}:{line_of_record(file, row)}"
-    return f"{file}:{record_at(file, layout, row)[0]}"
+    return f"{file}:{record_at(file, dialect, row)[0]}"
 
 
 def refuse_unknown_column(file: Path, name: str, names: Sequence[str]) -> NoReturn:
@@ -152,17 +157,17 @@ def refuse_unknown_column(file: Path, name: str, names: Sequence[str]) -> NoRetu
     raise DataError(f"{file}: no column '{name}'{listing} columns are: {shown}{hint}", column=name)
 
 
-def _read(file: Path, layout: Layout, as_text: Collection[str]) -> pd.DataFrame:
+def _read(file: Path, dialect: CsvDialect, as_text: Collection[str]) -> pd.DataFrame:
     import pandas as pd
 
     ending = _ending(file)
     if ending in _NO_TABLES:
         raise DataError(f"{file}: no table; {_NO_TABLES[ending]}")
     if ending in _JSON_LINES:
-        return _without(layout.missing, pd.DataFrame(read_json_lines(file)))
+        return _without(dialect.missing, pd.DataFrame(read_json_lines(file)))
     if ending in PARQUET:
-        return read_parquet(file, layout)
-    return read_delimited(file, layout, as_text)
+        return read_parquet(file, dialect)
+    return read_delimited(file, dialect, as_text)
 
 
 def _without(markers: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
@@ -172,7 +177,9 @@ def _without(markers: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
     return frame.mask(frame.isin([*markers, *numbers]))
 
 
-def read_parquet(file: Path, layout: Layout, columns: Sequence[str] | None = None) -> pd.DataFrame:
+def read_parquet(
+    file: Path, dialect: CsvDialect, columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Return some columns of a Parquet file; None: all.
 
     Raises:
@@ -190,7 +197,7 @@ def read_parquet(file: Path, layout: Layout, columns: Sequence[str] | None = Non
     if frame.empty:
         raise DataError(f"{file}: has no rows")
     frame.columns = frame.columns.map(str)
-    return _without(layout.missing, frame)
+    return _without(dialect.missing, frame)
 
 
 def _ending(file: Path) -> str:
@@ -230,3 +237,164 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def read_json_lines(file: Path) -> dict[str, list[Any]]:
+    """Read a whole file: column name to a value a row, in the order in which keys appear.
+
+    A key that a line does not have is a missing value (None), as `null` is. Half a character, as
+    in a text that was cut within an emoji, becomes �.
+
+    Raises:
+        DataError: The file is empty, or a line is no JSON object; says which.
+    """
+    columns: dict[str, list[Any]] = {}
+    count = 0
+    for _, record in _records(file):
+        for name, value in record.items():
+            if name not in columns:
+                columns[name] = [None] * count
+            columns[name].append(value)
+        count += 1
+        for values in columns.values():
+            if len(values) < count:
+                values.append(None)
+    if count == 0:
+        raise DataError(f"{file}: the file is empty")
+    return columns
+
+
+def line_of_record(file: Path, row: int) -> int:
+    """Return the line, from 1, that holds a row (counted from 0)."""
+    for i, (line, _) in enumerate(_records(file)):
+        if i == row:
+            return line
+    raise IndexError(f"{file} has no row {row}")
+
+
+def _records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    opener = gzip.open if file.suffix == ".gz" else open
+    line = 0
+    try:
+        with opener(file, "rt", encoding="utf-8-sig") as stream:
+            for line, text in enumerate(stream, start=1):
+                if text.strip():
+                    yield line, _record(file, line, text)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}:{line + 1}: not written in UTF-8") from error
+    except (OSError, EOFError) as error:
+        raise DataError(f"{file}: cannot be read: {error}") from error
+
+
+def _record(file: Path, line: int, text: str) -> dict[str, Any]:
+    try:
+        record = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{file}:{line}:{error.colno}: no valid JSON: {error.msg}") from error
+    if not isinstance(record, dict):
+        raise DataError(
+            f'{file}:{line}: expected a JSON object such as {{"age": 31}}, '
+            f"found {text.strip()[:40]}"
+        )
+    if "\\ud" not in text.lower():
+        return record
+    return {_whole(name): _whole(value) for name, value in record.items()}
+
+
+def _whole(value: Any) -> Any:
+    """A text with � for half a pair of surrogates, as a text that was cut within an emoji has:
+    UTF-8 has no form for it."""
+    if not isinstance(value, str):
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@dataclass(frozen=True)
+class ParquetFiles(TableFiles):
+    """A table of which one column at a time is held; see `open_parquet`."""
+
+    _kept: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns, in the order of the first file."""
+        return self._names
+
+    @cached_property
+    def starts(self) -> list[int]:
+        """The first row of each file, and one past the last."""
+        return [0, *np.cumsum([_metadata(file).num_rows for file in self.files]).tolist()]
+
+    def series(self, name: str) -> pd.Series:
+        """One column over all files; the one asked for last is kept.
+
+        Raises:
+            DataError: There is no such column.
+        """
+        self.require(name)
+        if name not in self._kept:
+            self._kept.clear()
+            return_freed_memory()
+            frames = tuple(read_parquet(file, self.dialect, [name]) for file in self.files)
+            self._kept[name] = TableFiles(self.files, frames, self.dialect).series(name)
+        series: pd.Series = self._kept[name]
+        return series
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return _names(self.files[0])
+
+
+def open_parquet(files: Sequence[Path], dialect: CsvDialect) -> ParquetFiles:
+    """Return a table that holds one column at a time.
+
+    Args:
+        files: Parquet files with the same columns.
+        dialect: Says which values mark a missing one.
+
+    Raises:
+        DataError: A file is broken, or the files differ in their columns.
+    """
+    table = ParquetFiles(tuple(files), (), dialect)
+    for file in files[1:]:
+        refuse_other_columns(file, _names(file), files[0], table.names)
+    return table
+
+
+def stays_on_disk(files: Sequence[Path], stream: bool | None) -> bool:
+    """Whether the columns of these files stay on disk.
+
+    Args:
+        files: Files of tables.
+        stream: What the config says; None: where they are all Parquet and too large to be held,
+            at eight bytes a value.
+
+    Raises:
+        DataError: It is asked for, and a file is no Parquet.
+    """
+    others = [file for file in files if not is_parquet(file)]
+    if stream and others:
+        raise DataError(
+            f"{others[0]}: only Parquet files can be read a batch at a time; save it as Parquet, "
+            "or leave out `stream`"
+        )
+    if stream is not None or others:
+        return bool(stream)
+    facts = [_metadata(file) for file in files]
+    return too_large_to_hold(sum(8 * fact.num_rows * fact.num_columns for fact in facts))
+
+
+def _names(file: Path) -> list[str]:
+    # As pandas names them: without an index that was stored.
+    schema = _metadata(file).schema.to_arrow_schema()
+    return [str(name) for name in schema.empty_table().to_pandas().columns]
+
+
+def _metadata(file: Path) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_metadata(file)
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataError(f"{file}: cannot be read as Parquet: {error}") from error

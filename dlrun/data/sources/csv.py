@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, model_validator
 
-from dlrun.data.reading.delimited import Layout
+from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import Paths, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
-from dlrun.data.reading.parquet import ParquetTable, open_parquet, stays_on_disk
 from dlrun.data.reading.table_columns import (
     ColumnType,
     boolean_words,
@@ -19,8 +18,15 @@ from dlrun.data.reading.table_columns import (
     findings,
     to_array,
 )
-from dlrun.data.reading.tables import Table, is_parquet, read_table
-from dlrun.data.samples import Array, Columns, Wanted
+from dlrun.data.reading.tables import (
+    ParquetFiles,
+    TableFiles,
+    is_parquet,
+    open_parquet,
+    read_table,
+    stays_on_disk,
+)
+from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.data.source import Loaded, Part, Source, Test
 from dlrun.data.stored import stored
 from dlrun.errors import DataError
@@ -111,9 +117,9 @@ class Csv(Source):
             types = self._column_types(table, [*features, *self._targets()])
         return self._loaded(table, features, types, extra)
 
-    def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
+    def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         booleans = [name for name, kind in self.types.items() if kind == "boolean"]
-        return read_new_rows(file, columns, self._layout(), booleans, self.stream)
+        return read_new_rows(file, columns, self._dialect(), booleans, self.stream)
 
     def check(self, base: Path, extra: Sequence[str] = ()) -> None:
         self.load("train", base, extra)
@@ -129,13 +135,13 @@ class Csv(Source):
             return self
         return self.model_copy(update={"stream": stays_on_disk(files, self.stream)})
 
-    def _table(self, files: Sequence[Path], types: Mapping[str, ColumnType]) -> Table:
+    def _table(self, files: Sequence[Path], types: Mapping[str, ColumnType]) -> TableFiles:
         if stays_on_disk(files, self.stream):
-            return open_parquet(files, self._layout())
-        return read_table(files, self._layout(), self._as_text(types))
+            return open_parquet(files, self._dialect())
+        return read_table(files, self._dialect(), self._as_text(types))
 
-    def _layout(self) -> Layout:
-        return Layout(
+    def _dialect(self) -> CsvDialect:
+        return CsvDialect(
             separator=self.separator,
             header=self.header,
             columns=None if self.columns is None else tuple(self.columns),
@@ -152,7 +158,7 @@ class Csv(Source):
     def _as_text(types: Mapping[str, ColumnType]) -> list[str]:
         return [name for name, kind in types.items() if kind == "categorical"]
 
-    def _feature_names(self, table: Table, extra: Sequence[str]) -> list[str]:
+    def _feature_names(self, table: TableFiles, extra: Sequence[str]) -> list[str]:
         for name in (*self._targets(), *(self.drop or []), *self.types, *extra):
             table.require(name)
         for name in self.features or []:
@@ -166,12 +172,12 @@ class Csv(Source):
             )
         return features
 
-    def _column_types(self, table: Table, names: Sequence[str]) -> dict[str, ColumnType]:
+    def _column_types(self, table: TableFiles, names: Sequence[str]) -> dict[str, ColumnType]:
         return {name: column_type(table, name, self.types.get(name)) for name in names}
 
     def _loaded(
         self,
-        table: Table,
+        table: TableFiles,
         features: Sequence[str],
         types: Mapping[str, ColumnType],
         extra: Sequence[str],
@@ -181,7 +187,7 @@ class Csv(Source):
         for name in features:
             values = to_array(table, name, types[name])
             notes += findings(table, name, values)
-            columns[name] = stored(values) if isinstance(table, ParquetTable) else values
+            columns[name] = stored(values) if isinstance(table, ParquetFiles) else values
         targets = {name: _complete(table, name, types[name]) for name in self._targets()}
         place = table.files[0].name if len(table.files) == 1 else f"{len(table.files)} files"
         return Loaded(
@@ -194,7 +200,7 @@ class Csv(Source):
         )
 
 
-def _complete(table: Table, name: str, kind: ColumnType) -> Array:
+def _complete(table: TableFiles, name: str, kind: ColumnType) -> Array:
     values = to_array(table, name, kind)
     missing = np.asarray([value is None for value in values]) if values.dtype == object else None
     if values.dtype.kind == "f":
@@ -210,7 +216,7 @@ def _complete(table: Table, name: str, kind: ColumnType) -> Array:
     return values
 
 
-def _extra(table: Table, name: str) -> Array:
+def _extra(table: TableFiles, name: str) -> Array:
     series = table.series(name)
     if series.dtype.kind == "M":
         return np.asarray(series.to_numpy(dtype="datetime64[ns]"))

@@ -9,23 +9,33 @@ from typing import Literal
 import numpy as np
 from pydantic import field_validator, model_validator
 
-from dlrun.data.reading.class_folders import has_part, part_folder, root_folder
-from dlrun.data.reading.files import Paths, find_files, refuse_shared
-from dlrun.data.reading.image_column import (
-    Broken,
+from dlrun.data.reading.files import (
+    Paths,
+    files_in,
+    find_files,
+    has_part,
+    neighbour,
+    part_folder,
+    refuse_shared,
+    root_folder,
+)
+from dlrun.data.reading.image_files import (
+    FILE,
+    BrokenFile,
+    ImageFiles,
     broken_text,
     common_size,
     held_bytes,
-    read_pictures,
+    images_in_folders,
+    images_in_table,
+    read_images,
     read_sizes,
 )
-from dlrun.data.reading.image_listing import FILE, Listing, from_folders, from_table
-from dlrun.data.reading.images import Color, Form, Resize
-from dlrun.data.reading.memory import too_large_to_hold
-from dlrun.data.reading.new_images import read_new_images
-from dlrun.data.samples import Array, Columns, Wanted
+from dlrun.data.reading.images import IMAGE_ENDINGS, Color, ImageFormat, Resize
+from dlrun.data.reading.new_rows import read_new_rows
+from dlrun.data.samples import Array, Columns, ExpectedColumns, as_objects
 from dlrun.data.source import Loaded, NewRows, Part, Source, Test
-from dlrun.data.stored import taken
+from dlrun.data.stored import taken, too_large_to_hold
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 
@@ -118,7 +128,7 @@ class ImageFolder(Source):
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         listing, form, findings = self._listed(part, base, extra)
         hold = not self._streams(len(listing.files), form)
-        pictures = read_pictures(listing.files, form, hold=hold)
+        pictures = read_images(listing.files, form, hold=hold)
         findings += _turned_findings(listing, pictures.turned)
         column = pictures.column
         if pictures.broken:
@@ -163,12 +173,12 @@ class ImageFolder(Source):
             return find_files(path, base)
         return list(self.with_test_files(path)._listing("test", base, ()).files)
 
-    def read_new(self, files: Sequence[Path], columns: Wanted) -> NewRows:
+    def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
         return read_new_images(
             files, columns, self.color, self.resize, skip=self.on_error == "skip"
         )
 
-    def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
+    def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         return self.read_new([file], columns).columns
 
     def _has_own(self, part: Literal["validation", "test"]) -> bool:
@@ -176,14 +186,14 @@ class ImageFolder(Source):
             return False
         return has_part(Path(self.path).expanduser(), part)
 
-    def _streams(self, count: int, form: Form) -> bool:
+    def _streams(self, count: int, form: ImageFormat) -> bool:
         return (
             self.stream if self.stream is not None else too_large_to_hold(held_bytes(count, form))
         )
 
     def _listed(
         self, part: Part, base: Path, extra: Sequence[str]
-    ) -> tuple[Listing, Form, list[str]]:
+    ) -> tuple[ImageFiles, ImageFormat, list[str]]:
         """The pictures of a part, what they are brought into, and what is to be said of them."""
         listing = self._listing(part, base, extra)
         if self.size is None and part == "train":
@@ -193,7 +203,7 @@ class ImageFolder(Source):
             size = common_size(sizes, listing.place)
         else:
             size = self._size(base)
-        return listing, Form(size, self.color, self.resize), list(listing.findings)
+        return listing, ImageFormat(size, self.color, self.resize), list(listing.findings)
 
     def _size(self, base: Path) -> tuple[int, int]:
         """The size that is said, or that of the training pictures."""
@@ -203,12 +213,12 @@ class ImageFolder(Source):
         sizes, _ = read_sizes(training.files)
         return common_size(sizes, training.place)
 
-    def _look(self, listing: Listing) -> None:
+    def _look(self, listing: ImageFiles) -> None:
         """Look at the first bytes of every file."""
         if (broken := read_sizes(listing.files)[1]) and self.on_error == "stop":
             self._refuse_broken(broken, len(listing.files))
 
-    def _refuse_broken(self, broken: Sequence[Broken], count: int) -> str:
+    def _refuse_broken(self, broken: Sequence[BrokenFile], count: int) -> str:
         """Return what is said of files that are left out.
 
         Raises:
@@ -226,7 +236,7 @@ class ImageFolder(Source):
         roots = [root_folder(path, base) for path in _as_list(self.path)]
         return next((root for root in roots if not root.exists()), None)
 
-    def _listing(self, part: Part, base: Path, extra: Sequence[str]) -> Listing:
+    def _listing(self, part: Part, base: Path, extra: Sequence[str]) -> ImageFiles:
         if self.origin is not None and (missing := self._missing(base)) is not None:
             raise DataError(f"{missing}: no such folder; the pictures can be had: {self.origin}")
         if self.labels is not None:
@@ -248,20 +258,20 @@ class ImageFolder(Source):
             assert self.test.path is not None
             folders = [_class_root(root_folder(p, base)) for p in _as_list(self.test.path)]
         classes = next(iter(train.classes.values()))
-        listing = from_folders(folders, classes)
+        listing = images_in_folders(folders, classes)
         refuse_shared(train.files, listing.files)
         return listing
 
-    def _from_folders(self, base: Path) -> Listing:
+    def _from_folders(self, base: Path) -> ImageFiles:
         roots = [root_folder(path, base) for path in _as_list(self.path)]
         if self.test is not None and self.test.fraction is not None and has_part(roots[0], "test"):
             raise DataError(
                 f"{roots[0]}: has test pictures of its own, in the folder 'test'; leave out "
                 "`test: {fraction: ...}`, or name the folder of the training pictures as `path`"
             )
-        return from_folders([part_folder(root, "train") for root in roots])
+        return images_in_folders([part_folder(root, "train") for root in roots])
 
-    def _from_table(self, part: Part, base: Path, extra: Sequence[str]) -> Listing:
+    def _from_table(self, part: Part, base: Path, extra: Sequence[str]) -> ImageFiles:
         assert self.labels is not None
         assert isinstance(self.path, str)
         folder, tables = root_folder(self.path, base), find_files(self.labels, base)
@@ -270,7 +280,7 @@ class ImageFolder(Source):
             raise DataError(f"{folder}: {kind}; the paths in {tables[0].name} start there")
         targets = None if self.target is None else _as_list(self.target)
         extra = [name for name in extra if name != FILE]
-        train = from_table(tables, folder, self.file, targets, extra)
+        train = images_in_table(tables, folder, self.file, targets, extra)
         if part == "train":
             return train
         assert self.test is not None
@@ -278,7 +288,7 @@ class ImageFolder(Source):
         test_tables = find_files(self.test.path, base)
         refuse_shared(tables, test_tables, "`labels`")
         # Groups, times and weights belong to training; test tables may do without them.
-        listing = from_table(
+        listing = images_in_table(
             test_tables, folder, self.file, list(train.targets), extra, needed=False
         )
         refuse_shared(train.files, listing.files, "`labels`")
@@ -299,13 +309,13 @@ def _as_list(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-def _without(listing: Listing, broken: Sequence[Broken]) -> tuple[Listing, Array]:
+def _without(listing: ImageFiles, broken: Sequence[BrokenFile]) -> tuple[ImageFiles, Array]:
     left_out = [one.position for one in broken]
     kept = np.setdiff1d(np.arange(len(listing.files)), left_out)
     return listing.take(kept), kept
 
 
-def _turned_findings(listing: Listing, turned: Sequence[int]) -> list[str]:
+def _turned_findings(listing: ImageFiles, turned: Sequence[int]) -> list[str]:
     if not turned:
         return []
     shown = ", ".join(str(listing.names[position]) for position in turned[:_SHOWN])
@@ -315,3 +325,59 @@ def _turned_findings(listing: Listing, turned: Sequence[int]) -> list[str]:
         f"{count} to be shown turned, says EXIF, which is not heeded, as by Keras' own loader: "
         f"{shown}{more}"
     ]
+
+
+_ARRAYS = (".npz", ".npy")
+
+
+def read_new_images(
+    files: Sequence[Path], columns: ExpectedColumns, color: Color, resize: Resize, *, skip: bool
+) -> NewRows:
+    """Read pictures, and those in folders, as the training pictures were read.
+
+    Args:
+        files: Pictures and folders of them; or one npz or npy file of pixels.
+        columns: The one column wanted; its shape says the size.
+        color: Channels.
+        resize: How pictures of another shape are brought to the size.
+        skip: Whether files that cannot be read are left out rather than refused.
+
+    Raises:
+        DataError: There is no picture, or one cannot be read.
+    """
+    if len(files) == 1 and files[0].suffix.lower() in _ARRAYS:
+        return NewRows(read_new_rows(files[0], columns))
+    ((name, (_, shape)),) = columns.items()
+    found, names = _found(files)
+    form = ImageFormat((shape[0], shape[1]), color, resize)
+    pictures = read_images(found, form, hold=True)
+    if not pictures.broken:
+        return NewRows({name: pictures.column}, as_objects(names))
+    text = broken_text(pictures.broken, len(found))
+    if not skip:
+        raise DataError(f"{text}. Mend or remove them")
+    kept = np.setdiff1d(np.arange(len(found)), [one.position for one in pictures.broken])
+    if not len(kept):
+        raise DataError(text)
+    return NewRows(
+        {name: pictures.column[kept]}, as_objects(names)[kept], (f"{text}. They are left out",)
+    )
+
+
+def _found(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The pictures, and their names: as given, or from the folder that was given."""
+    found: list[Path] = []
+    names: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            inside = files_in(path, IMAGE_ENDINGS)
+            if not inside:
+                raise DataError(f"{path}: no pictures in this folder")
+            found += inside
+            names += [file.relative_to(path).as_posix() for file in inside]
+        elif path.is_file():
+            found.append(path)
+            names.append(str(path))
+        else:
+            raise DataError(f"{path}: no such file or folder{neighbour(path)}")
+    return found, names

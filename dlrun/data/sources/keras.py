@@ -15,11 +15,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from dlrun.data.reading import class_names
-from dlrun.data.reading.extras import split_extras
-from dlrun.data.reading.memory import return_freed_memory
 from dlrun.data.samples import Array, Columns
-from dlrun.data.source import Loaded, Part, Source
+from dlrun.data.source import Loaded, Part, Source, split_extras
+from dlrun.data.stored import return_freed_memory
 from dlrun.data.vocabulary import PADDING_WORD, UNKNOWN_WORD
 from dlrun.errors import DataError
 
@@ -32,6 +30,74 @@ _WORD_OPTIONS = (
     "start_char",
     "oov_char",
     "index_from",
+)
+
+
+# Names of classes and columns, from the data sets' own pages:
+# github.com/zalandoresearch/fashion-mnist, www.cs.toronto.edu/~kriz/cifar.html,
+# lib.stat.cmu.edu/datasets/boston and www.dcc.fc.up.pt/~ltorgo/Regression/cal_housing.html.
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+DIGITS = tuple("0123456789")
+
+FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+CIFAR10 = _words("airplane automobile bird cat deer dog frog horse ship truck")
+
+CIFAR100_FINE = _words(
+    """apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus
+    butterfly camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch
+    crab crocodile cup dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo
+    keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle mountain mouse
+    mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy
+    porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper
+    snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television
+    tiger tractor train trout tulip turtle wardrobe whale willow_tree wolf woman worm"""
+)
+
+CIFAR100_COARSE = _words(
+    """aquatic_mammals fish flowers food_containers fruit_and_vegetables
+    household_electrical_devices household_furniture insects large_carnivores
+    large_man-made_outdoor_things large_natural_outdoor_scenes large_omnivores_and_herbivores
+    medium_mammals non-insect_invertebrates people reptiles small_mammals trees vehicles_1
+    vehicles_2"""
+)
+
+SENTIMENTS = ("negative", "positive")
+
+BOSTON_COLUMNS = _words("CRIM ZN INDUS CHAS NOX RM AGE DIS RAD TAX PTRATIO B LSTAT")
+
+CALIFORNIA_COLUMNS = (
+    "longitude",
+    "latitude",
+    "housing_median_age",
+    "total_rooms",
+    "total_bedrooms",
+    "population",
+    "households",
+    "median_income",
+)
+
+REUTERS = _words(
+    """cocoa grain veg-oil earn acq wheat copper housing money-supply coffee sugar trade reserves
+    ship cotton carcass crude nat-gas cpi money-fx interest gnp meal-feed alum oilseed gold tin
+    strategic-metal livestock retail ipi iron-steel rubber heat jobs lei bop zinc orange pet-chem
+    dlr gas silver wpi hog lead"""
 )
 
 
@@ -62,7 +128,7 @@ _DATA_SETS = {
     "mnist": _DataSet(
         files=("mnist.npz",),
         description="handwritten digits, 28 x 28 grey pixels",
-        classes=class_names.DIGITS,
+        classes=DIGITS,
     ),
     "fashion_mnist": _DataSet(
         files=(
@@ -72,45 +138,45 @@ _DATA_SETS = {
             "fashion-mnist/t10k-images-idx3-ubyte.gz",
         ),
         description="pictures of clothes, 28 x 28 grey pixels",
-        classes=class_names.FASHION,
+        classes=FASHION,
     ),
     "cifar10": _DataSet(
         files=("cifar-10-batches-py-target_archive",),
         description="photos of 10 kinds, 32 x 32 colour pixels",
-        classes=class_names.CIFAR10,
+        classes=CIFAR10,
     ),
     "cifar100": _DataSet(
         files=("cifar-100-python-target_archive",),
         description="photos of 100 kinds, 32 x 32 colour pixels",
         options=("label_mode",),
-        classes=class_names.CIFAR100_FINE,
+        classes=CIFAR100_FINE,
     ),
     "imdb": _DataSet(
         files=("imdb.npz",),
         description="film reviews as word numbers; negative or positive",
         options=_WORD_OPTIONS,
-        classes=class_names.SENTIMENTS,
+        classes=SENTIMENTS,
         sequences=True,
     ),
     "reuters": _DataSet(
         files=("reuters.npz",),
         description="newswires as word numbers; 46 topics",
         options=("test_split", *_WORD_OPTIONS),
-        classes=class_names.REUTERS,
+        classes=REUTERS,
         sequences=True,
     ),
     "boston_housing": _DataSet(
         files=("boston_housing.npz",),
         description="suburbs of Boston; median house price in thousand dollars",
         options=("test_split", "seed"),
-        columns=class_names.BOSTON_COLUMNS,
+        columns=BOSTON_COLUMNS,
         target="MEDV",
     ),
     "california_housing": _DataSet(
         files=("california_housing.npz",),
         description="districts of California; median house price in dollars",
         options=("version", "test_split", "seed"),
-        columns=class_names.CALIFORNIA_COLUMNS,
+        columns=CALIFORNIA_COLUMNS,
         target="median_house_value",
     ),
 }
@@ -194,7 +260,7 @@ class Keras(Source):
         features = _features(data, x)
         del x
         features, extras = split_extras(features, extra, self.name)
-        classes = data.classes if self.label_mode == "fine" else class_names.CIFAR100_COARSE
+        classes = data.classes if self.label_mode == "fine" else CIFAR100_COARSE
         return Loaded(
             features=features,
             targets={data.target: y.reshape(len(y))},

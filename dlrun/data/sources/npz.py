@@ -9,11 +9,10 @@ from pydantic import model_validator
 
 from dlrun.data.reading.arrays import ArrayFiles
 from dlrun.data.reading.files import Paths, find_files, refuse_shared
-from dlrun.data.reading.memory import too_large_to_hold
 from dlrun.data.reading.new_rows import read_new_rows
-from dlrun.data.samples import Array, Columns, Wanted
+from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.data.source import Loaded, Part, Source, Test
-from dlrun.data.stored import is_stored
+from dlrun.data.stored import is_stored, too_large_to_hold
 from dlrun.errors import DataError
 
 
@@ -76,7 +75,7 @@ class Npz(Source):
         inputs = self._inputs(arrays, {}).values()
         return self.model_copy(update={"stream": any(map(is_stored, inputs))})
 
-    def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
+    def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         return read_new_rows(file, columns, stream=self.stream)
 
     def with_test_files(self, path: Paths) -> Npz:

@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import model_validator
 
-from dlrun.data.reading.extras import split_extras
-from dlrun.data.source import Loaded, Part, Source
+from dlrun.data.source import Loaded, Part, Source, split_extras
 
 _DESCRIPTIONS = {
     "breast_cancer": "569 tumours, 30 measures of their cells; benign or malignant",

@@ -10,17 +10,17 @@ from typing import Literal
 import numpy as np
 from pydantic import field_validator
 
-from dlrun.data.reading.class_folders import (
+from dlrun.data.reading.files import (
     ClassFolders,
+    Paths,
     files_in,
     has_part,
     part_folder,
     read_class_folders,
+    refuse_shared,
     root_folder,
 )
-from dlrun.data.reading.files import Paths, refuse_shared
-from dlrun.data.reading.texts import ENDINGS, read_texts, refuse_broken
-from dlrun.data.samples import Wanted
+from dlrun.data.samples import Array, ExpectedColumns, as_objects
 from dlrun.data.source import Loaded, NewRows, Part, Source, Test
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
@@ -116,14 +116,14 @@ class TextFolder(Source):
     def files_at(self, path: Paths, base: Path) -> list[Path]:
         return list(self.with_test_files(path)._found("test", base).files)
 
-    def read_new(self, files: Sequence[Path], columns: Wanted) -> NewRows:
+    def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
         """Texts from files that end in `.txt`, and from all such files of folders, in the order of
         their names; else one table, as any source."""
-        if not all(file.is_dir() or file.suffix.lower() in ENDINGS for file in files):
+        if not all(file.is_dir() or file.suffix.lower() in TEXT_ENDINGS for file in files):
             return super().read_new(files, columns)
         found: list[Path] = []
         for file in files:
-            inside = files_in(file, ENDINGS) if file.is_dir() else [file]
+            inside = files_in(file, TEXT_ENDINGS) if file.is_dir() else [file]
             if not inside:
                 raise DataError(f"{file}: no text in this folder; expected files that end in .txt")
             found += inside
@@ -166,4 +166,76 @@ class TextFolder(Source):
 
 
 def _read(folder: Path, classes: Sequence[str] | None = None) -> ClassFolders:
-    return read_class_folders(folder, ENDINGS, what="text", classes=classes, ignored=UNLABELLED)
+    return read_class_folders(
+        folder, TEXT_ENDINGS, what="text", classes=classes, ignored=UNLABELLED
+    )
+
+
+TEXT_ENDINGS = frozenset({".txt"})
+"""What files of texts end in, in lower case."""
+
+_MOST_SHOWN_TEXTS = 3
+
+
+def read_texts(files: Sequence[Path], encoding: str) -> tuple[Array, list[tuple[int, str]]]:
+    """Read each file whole.
+
+    Args:
+        files: The files.
+        encoding: How they are written; a byte-order mark of UTF-8 is passed over.
+
+    Returns:
+        (n,) objects of str, None where a file cannot be read; and for each of those its
+        position and what is wrong with it.
+    """
+    texts: list[str | None] = []
+    broken: list[tuple[int, str]] = []
+    for position, file in enumerate(files):
+        text: str | None = None
+        try:
+            text = decoded(file.read_bytes(), encoding)
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            told = f"byte {error.start} (0x{byte:02x}) is not {encoding}"
+            broken.append((position, f"{file}: {told}"))
+        except OSError as error:
+            broken.append((position, f"{file}: cannot be read: {error.strerror}"))
+        texts.append(text)
+    return as_objects(texts), broken
+
+
+def decoded(content: bytes, encoding: str) -> str:
+    """Return what stands in a file, without a byte-order mark.
+
+    Raises:
+        UnicodeDecodeError: It is written otherwise.
+    """
+    return content.decode(encoding).removeprefix("\ufeff")
+
+
+def broken_text(broken: Sequence[tuple[int, str]], count: int) -> str:
+    """Name and count the files that cannot be read, in one sentence."""
+    shown = "; ".join(told for _, told in broken[:_MOST_SHOWN_TEXTS])
+    if len(broken) == 1:
+        return shown
+    more = (
+        f", and {len(broken) - _MOST_SHOWN_TEXTS:,} more" if len(broken) > _MOST_SHOWN_TEXTS else ""
+    )
+    return f"{len(broken):,} of {count:,} files cannot be read: {shown}{more}"
+
+
+def refuse_broken(broken: Sequence[tuple[int, str]], count: int, *, skip: bool) -> str:
+    """Return what is said of files that are left out.
+
+    Raises:
+        DataError: They are not to be left out, or none would be left.
+    """
+    text = broken_text(broken, count)
+    if not skip:
+        raise DataError(
+            f"{text}. Say how they are written, such as `encoding: latin-1`, mend them, or say "
+            "`on_error: skip`"
+        )
+    if len(broken) == count:
+        raise DataError(text)
+    return f"{text}; left out"

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
-from dlrun.data.reading.delimited import Layout
+from dlrun.data.naive_forecasts import naive_series_forecasts
+from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import Paths, find_files, refuse_missing, refuse_shared
-from dlrun.data.reading.memory import return_freed_memory
 from dlrun.data.reading.series import (
     Clock,
     Gaps,
@@ -25,10 +25,10 @@ from dlrun.data.reading.series import (
     series_from,
     time_of,
 )
-from dlrun.data.reading.tables import Table, read_table
-from dlrun.data.references import series_references
-from dlrun.data.samples import Array, Columns, Wanted
+from dlrun.data.reading.tables import TableFiles, read_table
+from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.data.source import Loaded, Part, Source, Test
+from dlrun.data.stored import return_freed_memory
 from dlrun.data.windows import Series, Windows
 from dlrun.errors import DataError
 from dlrun.text import counted
@@ -50,7 +50,7 @@ class _Read:
         findings: What the user should know.
     """
 
-    table: Table
+    table: TableFiles
     series: Series
     columns: dict[str, Array]
     clock: Clock | None
@@ -173,7 +173,7 @@ class Timeseries(Source):
         if self.test is not None and self.test.path is not None:
             find_files(self.test.path, base)
 
-    def read_new_rows(self, file: Path, columns: Wanted) -> Columns:
+    def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         """Windows of all rows that have enough rows before them; the targets lie in the future."""
         refuse_missing(file)
         names = None if self.features is None else tuple(self.features)
@@ -231,13 +231,13 @@ class Timeseries(Source):
         *,
         with_targets: bool = True,
     ) -> _Read:
-        layout = Layout(
+        dialect = CsvDialect(
             separator=self.separator,
             missing=tuple(str(marker) for marker in self.missing),
             decimal=self.decimal,
             encoding=self.encoding,
         )
-        table = read_table(files, layout)
+        table = read_table(files, dialect)
         targets = self._targets() if with_targets else []
         for name in (*targets, *(self.drop or []), *(self.features or [])):
             table.require(name)
@@ -261,7 +261,9 @@ class Timeseries(Source):
             series = Series(values, names, series.numbers, series.times)
         return _Read(table, series, columns, clock, kept, tuple(told))
 
-    def _feature_names(self, table: Table, time: str | None) -> tuple[tuple[str, ...], list[str]]:
+    def _feature_names(
+        self, table: TableFiles, time: str | None
+    ) -> tuple[tuple[str, ...], list[str]]:
         """The columns of numbers that are features, and the columns that are none."""
         if self.features is not None:
             return tuple(dict.fromkeys(self.features)), []
@@ -307,7 +309,7 @@ class Timeseries(Source):
         self._seen = {"features": list(read.series.names), "time": time, "season": season}
         # What is known at a time does not depend on gaps only where rows count as they come.
         stretch = None if read.clock is None or self.gaps == "ignore" else read.clock.stretch
-        references = series_references(
+        naive_forecasts = naive_series_forecasts(
             [read.columns[name] for name in targets], windows.last, after - after[0] + self.delay,
             season, stretch,
         )  # fmt: skip
@@ -318,7 +320,7 @@ class Timeseries(Source):
             description=self._description(read, windows),
             findings=tuple(findings),
             rows=read.series.numbers[windows.last],
-            references=references,
+            naive_forecasts=naive_forecasts,
         )
 
     def _unbroken(self, read: _Read, places: Array, span: int) -> Array:

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from pydantic import field_validator
 
-from dlrun.data.fitting.step_columns import listed, shape_text
 from dlrun.data.samples import Array
-from dlrun.data.step import RowError, State, TargetStep
+from dlrun.data.step import RowError, State, TargetStep, listed, shape_text
 from dlrun.errors import DataError
 
 Label = str | bool | int | float

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from dlrun.data.fitting.step_columns import first_row, shape_text
 from dlrun.data.samples import Array
-from dlrun.data.step import RowError, State, TargetStep
+from dlrun.data.step import RowError, State, TargetStep, first_row, shape_text
 from dlrun.errors import DataError
 
 

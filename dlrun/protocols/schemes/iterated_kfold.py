@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlrun.data.splits import Deal, deal_kfold
+from dlrun.data.splits import RowInfo, kfold_splits
 from dlrun.protocols.folded import Folded
 from dlrun.protocols.protocol import Fold, reseeded
 
@@ -24,14 +24,14 @@ class IteratedKFold(Folded):
     shuffle: Literal[True] = True
     """Rows are always shuffled: without it every iteration would be the same."""
 
-    def split(self, deal: Deal, steered: bool) -> list[Fold]:
+    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
         return [
             fold
             for iteration in range(self.iterations)
-            for fold in self._one_iteration(deal, steered, iteration)
+            for fold in self._one_iteration(row_info, steered, iteration)
         ]
 
-    def _one_iteration(self, deal: Deal, steered: bool, iteration: int) -> list[Fold]:
-        deal = reseeded(deal, iteration)
-        splits = deal_kfold(deal, self.folds, shuffle=True, stratify=self.stratify)
-        return self.complete(deal, splits, steered, iteration)
+    def _one_iteration(self, row_info: RowInfo, steered: bool, iteration: int) -> list[Fold]:
+        row_info = reseeded(row_info, iteration)
+        splits = kfold_splits(row_info, self.folds, shuffle=True, stratify=self.stratify)
+        return self.complete(row_info, splits, steered, iteration)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from dlrun.data.splits import Deal, deal_kfold
+from dlrun.data.splits import RowInfo, kfold_splits
 from dlrun.protocols.folded import Folded
 from dlrun.protocols.protocol import Fold
 
@@ -15,6 +15,6 @@ class KFold(Folded):
     folds: int = Field(default=5, ge=2)
     """Number of parts, K."""
 
-    def split(self, deal: Deal, steered: bool) -> list[Fold]:
-        splits = deal_kfold(deal, self.folds, shuffle=self.shuffle, stratify=self.stratify)
-        return self.complete(deal, splits, steered)
+    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
+        splits = kfold_splits(row_info, self.folds, shuffle=self.shuffle, stratify=self.stratify)
+        return self.complete(row_info, splits, steered)

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from dlrun.data.splits import Deal
+from dlrun.data.splits import RowInfo
 from dlrun.errors import DataError
 from dlrun.protocols.protocol import Fold, Protocol, reseeded
 from dlrun.protocols.validation import Validation, hold_out
@@ -46,19 +46,22 @@ class RepeatedHoldout(Protocol):
             raise ValueError("`hold_out: false` leaves nothing to score; use `holdout`")
         return self
 
-    def split(self, deal: Deal, steered: bool) -> list[Fold]:
-        if self.reshuffle and deal.places is not None:
+    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
+        if self.reshuffle and row_info.places is not None:
             raise DataError(
                 "the rows of a series are held out in the order of time, so that every split would "
                 "be the same; leave out `reshuffle`"
             )
-        first = self._repeat(deal, 0)
+        first = self._repeat(row_info, 0)
         if not self.reshuffle:
             return [replace(first, index=i, iteration=i) for i in range(self.repeats)]
-        return [first, *(self._repeat(deal, i) for i in range(1, self.repeats))]
+        return [first, *(self._repeat(row_info, i) for i in range(1, self.repeats))]
 
-    def _repeat(self, deal: Deal, number: int) -> Fold:
+    def _repeat(self, row_info: RowInfo, number: int) -> Fold:
         train, scored = hold_out(
-            reseeded(deal, number), self.validation, shuffle=self.shuffle, stratify=self.stratify
+            reseeded(row_info, number),
+            self.validation,
+            shuffle=self.shuffle,
+            stratify=self.stratify,
         )
         return Fold(index=number, iteration=number, train=train, scored=scored, watched=scored)

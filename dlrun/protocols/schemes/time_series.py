@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from dlrun.data.splits import Deal, deal_time_series
+from dlrun.data.splits import RowInfo, time_series_splits
 from dlrun.protocols.folded import Folded
 from dlrun.protocols.protocol import Fold
 
@@ -32,6 +32,6 @@ class TimeSeries(Folded):
     stratify: Literal[False] = False
     """Time decides the splits, not the classes."""
 
-    def split(self, deal: Deal, steered: bool) -> list[Fold]:
-        splits = deal_time_series(deal, self.folds, gap=self.gap, max_train=self.max_train)
-        return self.complete(deal, splits, steered)
+    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
+        splits = time_series_splits(row_info, self.folds, gap=self.gap, max_train=self.max_train)
+        return self.complete(row_info, splits, steered)

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
-from dlrun.data.encoded import Encoded, Ones
+from dlrun.data.encoded import Encoded, SparseBlock
 from dlrun.data.streamed import NamedInputs, parts_of
 from dlrun.models.objects import REFUSALS, reason
 from dlrun.training.fused.program import Array, CannotFuse, EpochMetrics, Stretch
@@ -229,7 +229,7 @@ def _padded(inputs: Encoded) -> tuple[Array, ...]:
     about as many ones are then alike to JAX, which compiles for exact shapes."""
     padded: list[Array] = []
     for block in inputs.blocks:
-        if isinstance(block, Ones):
+        if isinstance(block, SparseBlock):
             places, splits, counted, *values = block.arrays
             unit = 1 << max(0, len(places).bit_length() - 4)
             places, *values = (np.pad(a, (0, -len(a) % unit)) for a in (places, *values))

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from dlrun.data.encoded import Encoded, Ones
+from dlrun.data.encoded import Encoded, SparseBlock
 from dlrun.data.streamed import NamedInputs, parts_of
 from dlrun.training.fused.program import Array
 from dlrun.training.rows import FitRows
@@ -68,7 +68,7 @@ class DeviceRows:
         left, parts = list(inputs), []
         for block in encoded.blocks:
             kept, left = left[: block.array_count], left[block.array_count :]
-            if isinstance(block, Ones):
+            if isinstance(block, SparseBlock):
                 parts.append(_dense(numbers, block.width, *kept))
             else:
                 parts.append(block.expand(kept, numbers))

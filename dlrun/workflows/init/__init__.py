@@ -162,14 +162,14 @@ def _table_config(file: Path, path: Path, facts: TableFacts) -> str:
     relative = os.path.relpath(file.absolute(), path.absolute().parent)
     columns = len(facts.numeric) + len(facts.categorical) + len(facts.sentences)
     source = {"source": "csv", "path": Path(relative).as_posix(), "target": facts.target}
-    if facts.layout.separator is not None:
-        source["separator"] = facts.layout.separator
-    if facts.layout.decimal != ".":
-        source["decimal"] = facts.layout.decimal
-    if facts.layout.thousands is not None:
-        source["thousands"] = facts.layout.thousands
-    if facts.layout.encoding != "utf-8":
-        source["encoding"] = facts.layout.encoding
+    if facts.dialect.separator is not None:
+        source["separator"] = facts.dialect.separator
+    if facts.dialect.decimal != ".":
+        source["decimal"] = facts.dialect.decimal
+    if facts.dialect.thousands is not None:
+        source["thousands"] = facts.dialect.thousands
+    if facts.dialect.encoding != "utf-8":
+        source["encoding"] = facts.dialect.encoding
     dataset = dump_yaml(source)
     drop = ""
     if facts.dropped:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.config.yaml_writer import dump_yaml
-from dlrun.data.reading.class_folders import files_in, has_part, part_folder
-from dlrun.data.reading.image_column import read_sizes
-from dlrun.data.reading.image_listing import from_folders
-from dlrun.data.reading.images import ENDINGS, are_grey
+from dlrun.data.reading.files import files_in, has_part, part_folder
+from dlrun.data.reading.image_files import images_in_folders, read_sizes
+from dlrun.data.reading.images import IMAGE_ENDINGS, are_grayscale
 from dlrun.workflows.init.table import InitTask
 
 _MOST_SIDE = 180
@@ -49,7 +48,7 @@ class PictureFacts:
 
 def holds_pictures(path: Path) -> bool:
     """Whether a path is a folder with pictures in it or below."""
-    return path.is_dir() and bool(files_in(path, ENDINGS))
+    return path.is_dir() and bool(files_in(path, IMAGE_ENDINGS))
 
 
 def picture_facts(folder: Path) -> PictureFacts:
@@ -58,7 +57,7 @@ def picture_facts(folder: Path) -> PictureFacts:
     Raises:
         DataError: It is none.
     """
-    listing = from_folders([part_folder(folder, "train")])
+    listing = images_in_folders([part_folder(folder, "train")])
     (classes,) = listing.classes.values()
     sizes, _ = read_sizes(listing.files)
     sides = sorted(min(size) for size in sizes) or [_MOST_SIDE]
@@ -70,7 +69,7 @@ def picture_facts(folder: Path) -> PictureFacts:
         classes=classes,
         sizes=len(set(sizes)),
         size=sizes[0] if alike else (side, side),
-        grey=are_grey(listing.files[::every]),
+        grey=are_grayscale(listing.files[::every]),
         validation=has_part(folder, "validation"),
         test=has_part(folder, "test"),
     )

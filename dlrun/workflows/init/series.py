@@ -57,7 +57,7 @@ def is_series(facts: TableFacts) -> bool:
         and facts.rows >= FEWEST_ROWS
         and not facts.categorical
         and not facts.sentences
-        and facts.layout.thousands is None
+        and facts.dialect.thousands is None
     )
 
 
@@ -116,7 +116,7 @@ preprocess:                     # fitted on the training rows only
 
 def _dataset(relative: str, facts: TableFacts, series: SeriesFacts) -> str:
     source = {"source": "timeseries", "path": relative, "target": facts.target, "time": facts.time}
-    layout = facts.layout
+    layout = facts.dialect
     if layout.separator is not None:
         source["separator"] = layout.separator
     if layout.decimal != ".":

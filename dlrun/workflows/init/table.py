@@ -10,18 +10,22 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from dlrun.data.reading.delimited import Layout
+from dlrun.data.reading.delimited import CsvDialect, infer_dialect
 from dlrun.data.reading.files import find_files
 from dlrun.data.reading.series import clock_of, read_times, rows_in_order
-from dlrun.data.reading.table_columns import ColumnType, column_type, to_array
-from dlrun.data.reading.tables import Table, is_table, read_table
+from dlrun.data.reading.table_columns import (
+    ColumnType,
+    are_sentences,
+    column_type,
+    has_several_words,
+    to_array,
+)
+from dlrun.data.reading.tables import TableFiles, is_delimited, is_table, read_table
 from dlrun.data.samples import kind_of
-from dlrun.data.sentences import are_sentences, has_several_words
 from dlrun.data.task import refuse_constant
 from dlrun.data.timestamps import as_times
 from dlrun.errors import DataError, UsageError
 from dlrun.registry.names import did_you_mean
-from dlrun.workflows.told_layout import told_layout
 
 InitTask = Literal["binary", "multiclass", "regression"]
 TASKS: tuple[str, ...] = get_args(InitTask)
@@ -66,7 +70,7 @@ class TableFacts:
         task: What kind of answer it is.
         classes: Number of different targets.
         numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
-        layout: How the file is written.
+        dialect: How the file is written.
         rows: Number of rows.
         numeric: Numeric or true/false features.
         categorical: Text features that are categories.
@@ -85,7 +89,7 @@ class TableFacts:
     task: InitTask
     classes: int
     numbered: bool
-    layout: Layout
+    dialect: CsvDialect
     rows: int
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
@@ -112,8 +116,8 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
             "`dataset: {source: npz, path: ..., inputs: ..., targets: ...}` yourself"
         )
     files = find_files(str(file), Path())
-    layout = told_layout(files[0])
-    table = read_table(files, layout)
+    dialect = infer_dialect(files[0]) if is_delimited(files[0]) else CsvDialect()
+    table = read_table(files, dialect)
     if target is not None and target not in table.names:
         raise DataError(f"{file}: no column '{target}'{did_you_mean(target, table.names)}")
     unusable = [name for name in table.names if _is_unusable(table, name)]
@@ -157,7 +161,7 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
         task=task or _task_of(types[target], numbers, different),
         classes=different,
         numbered=set(numbers) == set(range(different)),
-        layout=layout,
+        dialect=dialect,
         rows=len(table),
         numeric=tuple(name for name in kept if name not in (*text, *sentences)),
         categorical=text,
@@ -172,7 +176,7 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
     )
 
 
-def _numbers(table: Table, name: str) -> np.ndarray:
+def _numbers(table: TableFiles, name: str) -> np.ndarray:
     values = to_array(table, name, "numeric")
     return values[~np.isnan(values)]
 
@@ -204,7 +208,7 @@ def _refuse_misfit(
         raise UsageError(f"--task regression needs a target of numbers; '{target}' holds {found}")
 
 
-def _is_unusable(table: Table, name: str) -> bool:
+def _is_unusable(table: TableFiles, name: str) -> bool:
     """Whether a column is neither feature nor target: dates, lists, or nothing at all."""
     present = table.series(name).dropna()
     if not len(present) or present.dtype.kind in "Mm":
@@ -214,7 +218,7 @@ def _is_unusable(table: Table, name: str) -> bool:
     return _is_date(table, name)
 
 
-def _is_date(table: Table, name: str) -> bool:
+def _is_date(table: TableFiles, name: str) -> bool:
     present = table.series(name).dropna()
     if present.dtype.kind in "biufm" or not len(present):
         return False
@@ -225,7 +229,7 @@ def _is_date(table: Table, name: str) -> bool:
     return all(DATE.fullmatch(str(value).strip()) for value in present.unique())
 
 
-def _orders_rows(table: Table, name: str) -> bool:
+def _orders_rows(table: TableFiles, name: str) -> bool:
     """Whether rows can be split in the order of a column of dates."""
     series = table.series(name)
     if series.nunique() < FEWEST_TIMES or _BIRTH.search(name):
@@ -239,7 +243,7 @@ def _orders_rows(table: Table, name: str) -> bool:
     return True
 
 
-def _usual_step(table: Table, name: str) -> float | None:
+def _usual_step(table: TableFiles, name: str) -> float | None:
     """Seconds from one row to the next, where nearly all steps are about as long; else None."""
     times = read_times(table, name)
     try:
@@ -262,7 +266,7 @@ def _are_texts(column: np.ndarray) -> bool:
     return different > MOST_CATEGORIES and has_several_words(column)
 
 
-def _why_left_out(table: Table, name: str, kind: ColumnType | None) -> str | None:
+def _why_left_out(table: TableFiles, name: str, kind: ColumnType | None) -> str | None:
     """Why a column is no feature of a first config, or None where it is one.
 
     Args:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.config.yaml_writer import dump_yaml
-from dlrun.data.reading.class_folders import files_in, has_part, part_folder, read_class_folders
-from dlrun.data.reading.texts import ENDINGS
-from dlrun.data.sources.text_folder import UNLABELLED
+from dlrun.data.reading.files import files_in, has_part, part_folder, read_class_folders
+from dlrun.data.sources.text_folder import TEXT_ENDINGS, UNLABELLED
 from dlrun.workflows.init.table import InitTask
 
 MANY_TEXTS = 5_000
@@ -46,7 +45,7 @@ def words_kept(texts: int) -> int:
 
 def holds_texts(path: Path) -> bool:
     """Whether a path is a folder with texts in it or below."""
-    return path.is_dir() and bool(files_in(path, ENDINGS))
+    return path.is_dir() and bool(files_in(path, TEXT_ENDINGS))
 
 
 def text_facts(folder: Path) -> TextFacts:
@@ -56,7 +55,7 @@ def text_facts(folder: Path) -> TextFacts:
         DataError: It is none.
     """
     train = part_folder(folder, "train")
-    found = read_class_folders(train, ENDINGS, what="text", ignored=UNLABELLED)
+    found = read_class_folders(train, TEXT_ENDINGS, what="text", ignored=UNLABELLED)
     validation, test = has_part(folder, "validation"), has_part(folder, "test")
     return TextFacts(len(found.files), found.classes, validation, test)
 

@@ -39,7 +39,7 @@ def as_matrix(targets: Columns) -> Array:
     return np.concatenate([c.reshape(len(c), -1) for c in columns], axis=1)
 
 
-def series_references(
+def naive_series_forecasts(
     targets: Sequence[Array],
     last: Array,
     ahead: Array,

@@ -1,0 +1,260 @@
+"""A row-wise function applied to many rows a batch at a time, to save memory.
+
+Legend: n rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
+
+import numpy as np
+
+from dlrun.data.encoded import (
+    ByteBlock,
+    DenseBlock,
+    Encoded,
+    SparseBlock,
+    concatenated_blocks,
+    sparse_ones,
+    sparse_values,
+)
+from dlrun.data.samples import Array, Columns
+from dlrun.data.step import Kept, RowError, State, Step, to_float
+from dlrun.data.stored import ColumnWriter, blocks, is_stored, taken
+
+CHUNK_BYTES = 4 * 2**20
+"""About how much memory the rows of one batch take, before or after the function."""
+
+
+def map_rows(function: Callable[[Columns], Columns], columns: Columns, count: int) -> Columns:
+    """Return `function(columns)`, holding no more in memory than its result and a batch.
+
+    A column that the function passes on as it is is not copied: it is the same array.
+
+    Args:
+        function: Keeps row count and order, and treats each row by itself (see `Step`).
+        columns: n rows each.
+        count: n.
+
+    Raises:
+        RowError: The function raised one; its position counts all rows.
+    """
+    collected: Columns = {}
+    names: list[str] = []
+    for rows, batch, result in batches(function, columns, count):
+        if rows == slice(0, count):
+            return result
+        names = list(result)
+        _collect(rows, batch, result, columns, count, collected)
+    return {name: collected[name] if name in collected else columns[name] for name in names}
+
+
+def map_stored_rows(
+    function: Callable[[Columns], Columns], columns: Columns, count: int
+) -> Columns:
+    """`map_rows`, of which the columns that the function makes stay on disk too.
+
+    Raises:
+        RowError: The function raised one; its position counts all rows.
+    """
+    writers: dict[str, ColumnWriter] = {}
+    names: list[str] = []
+    for rows, batch, result in batches(function, columns, count):
+        names = list(result)
+        for name, column in result.items():
+            if name not in writers and column is not batch.get(name):
+                writers[name] = ColumnWriter(column.dtype, column.shape[1:])
+                for block in blocks(taken(columns[name], slice(rows.start))) if rows.start else ():
+                    writers[name].write(block)
+            if name in writers:
+                writers[name].write(column)
+    return {n: writers[n].column() if n in writers else columns[n] for n in names}
+
+
+def batches(
+    function: Callable[[Columns], Columns], columns: Columns, count: int
+) -> Iterator[tuple[slice, Columns, Columns]]:
+    """Yield which rows a batch is, the batch, and what the function makes of it.
+
+    Where one batch holds all rows, it holds the very arrays that were given.
+
+    Raises:
+        RowError: The function raised one; its position counts all rows.
+    """
+    probe = _take(columns, 0, 1)
+    rows = max(1, CHUNK_BYTES // max(1, _row_bytes(probe, function(probe))))
+    if rows >= count:
+        whole = {n: c[:] if is_stored(c) else c for n, c in columns.items()}
+        yield slice(0, count), whole, function(whole)
+        return
+    for start in range(0, count, rows):
+        batch = _take(columns, start, start + rows)
+        try:
+            result = function(batch)
+        except RowError as error:
+            raise error.at(start + error.position) from None
+        yield slice(start, min(start + rows, count)), batch, result
+
+
+def _collect(
+    rows: slice,
+    batch: Columns,
+    result: Columns,
+    columns: Columns,
+    count: int,
+    collected: Columns,
+) -> None:
+    """Put what the function made of a batch into `collected`: a column from the first batch on in
+    which it is no longer the one given."""
+    for name, column in result.items():
+        if name not in collected and column is not batch.get(name):
+            collected[name] = np.empty((count, *column.shape[1:]), column.dtype)
+            if rows.start:
+                collected[name][: rows.start] = columns[name][: rows.start]
+        if name in collected:
+            collected[name][rows] = column
+
+
+def _take(columns: Columns, start: int, stop: int) -> Columns:
+    return {name: column[start:stop] for name, column in columns.items()}
+
+
+def _row_bytes(*rows: Columns) -> int:
+    """Bytes of one row, the largest of several forms of it."""
+    return max(sum(column.nbytes for column in columns.values()) for columns in rows)
+
+
+SMALL_BYTES = 16 * 2**20
+"""Inputs that take no more than this as float32 stay plain arrays."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Columns side by side that are kept alike."""
+
+    names: tuple[str, ...]
+    kept: Kept
+
+
+class Encoder:
+    """Collects the inputs of n rows batch by batch; the dense form never exists.
+
+    Args:
+        made: The columns that the steps make, in order: shape of one entry.
+        kept: How each of them is kept; those not named as `numbers`.
+        count: n.
+    """
+
+    def __init__(
+        self, made: Mapping[str, tuple[int, ...]], kept: Mapping[str, Kept], count: int
+    ) -> None:
+        self._made = made
+        grouped = groupby(made, key=lambda name: kept.get(name, "numbers"))
+        self._parts = [_Part(tuple(names), kind) for kind, names in grouped]
+        self._places: dict[_Part, list[SparseBlock]] = {
+            part: [] for part in self._parts if part.kept != "numbers"
+        }
+        self._numbers = {
+            part: np.empty((count, sum(math.prod(made[name]) for name in part.names)), np.float32)
+            for part in self._parts
+            if part.kept == "numbers"
+        }
+
+    def add(self, rows: slice, columns: Columns) -> None:
+        """Keep a batch of rows as the steps made them."""
+        for part in self._parts:
+            beside = side_by_side([columns[name] for name in part.names])
+            if part.kept == "ones":
+                self._places[part].append(sparse_ones(beside))
+            elif part.kept == "nonzeros":
+                self._places[part].append(sparse_values(beside))
+            else:
+                self._numbers[part][rows] = to_float(beside)
+
+    def numbers(self) -> Columns:
+        """The plain columns of all rows, (n, w) float32 each."""
+        return {
+            name: column
+            for part, array in self._numbers.items()
+            for name, column in apart(
+                array, {name: self._made[name] for name in part.names}
+            ).items()
+        }
+
+    def inputs(self) -> Encoded:
+        """All rows."""
+        blocks = [
+            DenseBlock(self._numbers[part])
+            if part.kept == "numbers"
+            else concatenated_blocks(self._places[part])
+            for part in self._parts
+        ]
+        return Encoded(tuple(blocks))
+
+
+def is_large(made: Mapping[str, tuple[int, ...]], count: int) -> bool:
+    """Whether so many rows would take more than `SMALL_BYTES` as float32."""
+    return 4 * count * sum(math.prod(shape) for shape in made.values()) > SMALL_BYTES
+
+
+def apart(beside: Array, made: Mapping[str, tuple[int, ...]]) -> Columns:
+    """Return the columns, (n, w) each, that stand side by side in an (n, f) array."""
+    widths = [math.prod(shape) for shape in made.values()]
+    return dict(zip(made, np.split(beside, np.cumsum(widths)[:-1], axis=1), strict=True))
+
+
+def side_by_side(columns: Sequence[Array]) -> Array:
+    """Return columns (n,) or (n, w) as one (n, f) array."""
+    parts = [column if column.ndim == 2 else column[:, np.newaxis] for column in columns]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+
+class Fitted(Protocol):
+    """A step and what it learnt."""
+
+    @property
+    def step(self) -> Step:
+        """The step."""
+
+    @property
+    def state(self) -> State:
+        """What it learnt."""
+
+
+def levels_of(
+    steps: Sequence[Fitted], columns: Columns, made: Mapping[str, tuple[int, ...]]
+) -> ByteBlock | None:
+    """Return an input of one column of bytes by what the steps make of each byte; None where it is
+    none, or a step that works on it does more than that and giving entries another shape.
+
+    Args:
+        steps: In order.
+        columns: All columns, before the steps.
+        made: The columns of the input, after the steps.
+    """
+    if len(made) != 1:
+        return None
+    (name,) = made
+    array, own = columns.get(name), [fitted for fitted in steps if name in fitted.state["columns"]]
+    if not changes_numbers_alone(own) or array is None or array.dtype != np.uint8 or array.ndim < 2:
+        return None
+    table = np.arange(256, dtype=np.uint8)
+    for fitted in own:
+        state = {**fitted.state, "columns": [name]}
+        if fitted.step.changes == "numbers":
+            table = fitted.step.apply({name: table}, state)[name]
+        else:
+            array = fitted.step.apply({name: array}, state)[name]
+    if table.dtype == np.uint8:
+        return None
+    table = to_float(table)
+    return ByteBlock(array, table) if np.isfinite(table).all() else None
+
+
+def changes_numbers_alone(steps: Sequence[Fitted]) -> bool:
+    """Whether each number becomes another one wherever it stands, and shapes may change."""
+    return all(fitted.step.changes != "rows" for fitted in steps)

@@ -1,0 +1,352 @@
+"""Which picture files there are, and what is known of each: by folders, or by a table.
+
+Legend: n pictures.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from dlrun.data.reading.delimited import CsvDialect
+from dlrun.data.reading.files import ClassFolders, read_class_folders
+from dlrun.data.reading.images import IMAGE_ENDINGS, ImageError, ImageFormat, read_image, size_of
+from dlrun.data.reading.table_columns import boolean_words, column_type, to_array
+from dlrun.data.reading.tables import TableFiles, read_table
+from dlrun.data.samples import Array, Columns, as_objects
+from dlrun.data.stored import as_column
+from dlrun.errors import DataError
+
+TARGET = "label"
+"""Name of the target where folders say it."""
+
+FILE = "file"
+"""Name of the column of file names: an extra, never a feature."""
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class ImageFiles:
+    """The pictures of one part.
+
+    Args:
+        place: What they were found in, for messages.
+        files: n files.
+        names: (n,) objects, the files' names as reports show them.
+        targets: n values each.
+        extras: n values each: the columns asked for, besides the names.
+        classes: Class names by target.
+        findings: What the user should know, one sentence each.
+    """
+
+    place: str
+    files: tuple[Path, ...]
+    names: Array
+    targets: Columns
+    extras: Columns = field(default_factory=dict)
+    classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    findings: tuple[str, ...] = ()
+
+    def take(self, positions: Array) -> ImageFiles:
+        """Return some of the pictures."""
+        return ImageFiles(
+            place=self.place,
+            files=tuple(self.files[i] for i in positions.tolist()),
+            names=self.names[positions],
+            targets={name: column[positions] for name, column in self.targets.items()},
+            extras={name: column[positions] for name, column in self.extras.items()},
+            classes=self.classes,
+            findings=self.findings,
+        )
+
+
+def images_in_folders(folders: Sequence[Path], classes: Sequence[str] | None = None) -> ImageFiles:
+    """Return the pictures in one folder a class, those of the first of several `folders` first.
+
+    Their names are `class/file`: data that is moved stays the same data.
+
+    Args:
+        folders: Each holds a folder a class.
+        classes: The classes that there may be; None: those of the first folder.
+
+    Raises:
+        DataError: There is no class, one without pictures, or an unknown one.
+    """
+    found: list[ClassFolders] = []
+    for folder in folders:
+        allowed = found[0].classes if found else classes
+        found.append(read_class_folders(folder, IMAGE_ENDINGS, what="picture", classes=allowed))
+    names = [file.relative_to(part.folder).as_posix() for part in found for file in part.files]
+    first = found[0]
+    findings = [text for part in found for text in part.findings]
+    if classes is None:
+        findings += _alike(first.classes)
+    return ImageFiles(
+        place=str(folders[0]),
+        files=tuple(file for part in found for file in part.files),
+        names=as_objects(names),
+        targets={TARGET: np.concatenate([part.labels for part in found])},
+        classes={TARGET: first.classes},
+        findings=tuple(findings),
+    )
+
+
+def images_in_table(
+    files: Sequence[Path],
+    folder: Path,
+    file_column: str | None,
+    targets: Sequence[str] | None,
+    extra: Sequence[str],
+    *,
+    needed: bool = True,
+) -> ImageFiles:
+    """Return the pictures that a table names.
+
+    Args:
+        files: CSV, TSV, JSON lines or Parquet with the same columns.
+        folder: Where the pictures' paths start.
+        file_column: Column of their paths; None: `file`, or else the first.
+        targets: Columns to predict; None: all others.
+        extra: Columns wanted in `extras`.
+        needed: Whether these must be there.
+
+    Raises:
+        DataError: A column or a picture is missing.
+    """
+    heads = read_table(files, CsvDialect())
+    column = file_column or (FILE if FILE in heads.names else heads.names[0])
+    heads.require(column)
+    table = read_table(files, CsvDialect(), [column])
+    if not needed:
+        extra = [name for name in extra if name in table.names]
+    wanted = targets or [n for n in table.names if n != column and n not in extra]
+    for name in (*wanted, *extra):
+        table.require(name)
+    if not wanted:
+        raise DataError(f"{table.files[0]}: no column is left to predict beside '{column}'")
+    names = to_array(table, column, "categorical")
+    kinds = {name: column_type(table, name) for name in (*wanted, *extra)}
+    return ImageFiles(
+        place=str(files[0]),
+        files=tuple(_files(table, names, column, folder)),
+        names=names,
+        targets={name: to_array(table, name, kinds[name]) for name in wanted},
+        extras={name: to_array(table, name, kinds[name]) for name in extra},
+        classes={n: boolean_words(table, n) for n in wanted if kinds[n] == "boolean"},
+    )
+
+
+def _files(table: TableFiles, names: Array, column: str, folder: Path) -> list[Path]:
+    found: list[Path] = []
+    missing: list[str] = []
+    for row, name in enumerate(names):
+        if name is None:
+            raise DataError(f"{table.place(row)}: the column '{column}' names no picture")
+        path = _existing(folder / name)
+        if path is None:
+            missing.append(f"{folder / name} ({table.place(row)})")
+        else:
+            found.append(path)
+    if missing:
+        more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
+        are = "is" if len(missing) == 1 else "are"
+        raise DataError(
+            f"{len(missing):,} of {len(names):,} pictures {are} not there: "
+            f"{', '.join(missing[:_SHOWN])}{more}; paths in the column '{column}' start at `path`"
+        )
+    return found
+
+
+def _existing(path: Path) -> Path | None:
+    """The file, also where the table leaves out its ending; None where there is none."""
+    if path.is_file():
+        return path
+    endings = (".jpg", ".jpeg", ".png", *IMAGE_ENDINGS)
+    with_ending = (path.with_name(path.name + ending) for ending in endings)
+    return next((other for other in with_ending if other.is_file()), None)
+
+
+def _alike(classes: Sequence[str]) -> list[str]:
+    """What is to be said of classes whose names differ in case alone."""
+    known: dict[str, str] = {}
+    told = []
+    for name in classes:
+        if (other := known.setdefault(name.casefold(), name)) != name:
+            told.append(f"the classes '{other}' and '{name}' differ in case alone: are they one?")
+    return told
+
+
+T = TypeVar("T")
+
+_AT_ONCE = 1024
+"""Files that wait for a thread: each takes some memory."""
+
+_MOST_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class BrokenFile:
+    """A file that cannot be read.
+
+    Args:
+        position: Which of the files.
+        text: The file and what is wrong with it.
+    """
+
+    position: int
+    text: str
+
+
+@dataclass(frozen=True)
+class DecodedImages:
+    """What was read.
+
+    Args:
+        column: (n, h, w, c) uint8; rows of broken files hold anything.
+        broken: The files that cannot be read.
+        turned: Positions of the files that EXIF says are to be shown turned.
+    """
+
+    column: Array
+    broken: tuple[BrokenFile, ...]
+    turned: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class ImageReader:
+    """Decodes pictures as they are asked for; a `RowReader`.
+
+    Args:
+        files: n files, which have been read once.
+        form: What they are brought into.
+    """
+
+    files: tuple[Path, ...]
+    form: ImageFormat
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(n, h, w, c)."""
+        return (len(self.files), *self.form.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Bytes."""
+        return np.dtype(np.uint8)
+
+    def read(self, rows: Array) -> Array:
+        """See `RowReader`."""
+        result = np.empty((len(rows), *self.form.shape), np.uint8)
+
+        def decode(place: int) -> None:
+            file = self.files[int(rows[place])]
+            try:
+                result[place] = read_image(file, self.form).pixels
+            except ImageError as error:
+                raise DataError(f"{file}: cannot be read any more: it {error}") from error
+
+        in_threads(decode, range(len(rows)))
+        return result
+
+
+def in_threads(function: Callable[[int], T], numbers: Sequence[int]) -> list[T]:
+    """Return what a function gives for each number, in order; Pillow and NumPy let several
+    threads decode at once."""
+    workers = min(len(numbers), processors())
+    if workers <= 1:
+        return [function(number) for number in numbers]
+    with ThreadPoolExecutor(workers) as pool:
+        results: list[T] = []
+        for start in range(0, len(numbers), _AT_ONCE):
+            results += pool.map(function, numbers[start : start + _AT_ONCE])
+        return results
+
+
+def processors() -> int:
+    """How many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def read_images(files: Sequence[Path], form: ImageFormat, *, hold: bool) -> DecodedImages:
+    """Decode every picture once.
+
+    Args:
+        files: n files.
+        form: What they are brought into.
+        hold: Whether the column holds them; else they are decoded again when they are needed,
+            and now only looked at.
+    """
+    held = np.empty((len(files) if hold else 0, *form.shape), np.uint8)
+
+    def decode(position: int) -> bool | BrokenFile:
+        try:
+            picture = read_image(files[position], form)
+        except ImageError as error:
+            return BrokenFile(position, f"{files[position]} {error}")
+        if hold:
+            held[position] = picture.pixels
+        return picture.turned
+
+    found = in_threads(decode, range(len(files)))
+    return DecodedImages(
+        column=held if hold else as_column(ImageReader(tuple(files), form)),
+        broken=tuple(one for one in found if isinstance(one, BrokenFile)),
+        turned=tuple(position for position, one in enumerate(found) if one is True),
+    )
+
+
+def read_sizes(files: Sequence[Path]) -> tuple[list[tuple[int, int]], tuple[BrokenFile, ...]]:
+    """Return height and width of every picture that has them, and the files that are none."""
+
+    def size(position: int) -> tuple[int, int] | BrokenFile:
+        try:
+            return size_of(files[position])
+        except ImageError as error:
+            return BrokenFile(position, f"{files[position]} {error}")
+
+    found = in_threads(size, range(len(files)))
+    sizes = [one for one in found if not isinstance(one, BrokenFile)]
+    return sizes, tuple(one for one in found if isinstance(one, BrokenFile))
+
+
+def common_size(sizes: Sequence[tuple[int, int]], place: str) -> tuple[int, int]:
+    """Return the size that all pictures have.
+
+    Raises:
+        DataError: They have several; says which.
+    """
+    counted = Counter(sizes).most_common()
+    if len(counted) == 1:
+        return counted[0][0]
+    shown = ", ".join(f"{h} x {w} ({count:,})" for (h, w), count in counted[:_MOST_SHOWN])
+    more = f" and {len(counted) - _MOST_SHOWN:,} more" if len(counted) > _MOST_SHOWN else ""
+    middle = sorted(min(size) for size in sizes)[len(sizes) // 2]
+    side = max(32, min(180, middle))
+    raise DataError(
+        f"{place}: the pictures are of {len(counted):,} sizes, height x width (how many): "
+        f"{shown}{more}; say which one they are brought to, such as `size: [{side}, {side}]`"
+    )
+
+
+def broken_text(broken: Sequence[BrokenFile], count: int) -> str:
+    """Name the files that cannot be read, with their number."""
+    shown = "; ".join(one.text for one in broken[:_MOST_SHOWN])
+    more = f"; and {len(broken) - _MOST_SHOWN:,} more" if len(broken) > _MOST_SHOWN else ""
+    pictures = "picture" if count == 1 else "pictures"
+    return f"{len(broken):,} of {count:,} {pictures} cannot be read: {shown}{more}"
+
+
+def held_bytes(count: int, form: ImageFormat) -> int:
+    """How much memory so many pictures take."""
+    return count * math.prod(form.shape)
