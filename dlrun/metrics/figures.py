@@ -250,3 +250,132 @@ def _indices(y_true: ArrayLike) -> Array:
 
 def _as_tuples(value: Any) -> Any:
     return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """The rows whose probability lies in one part of the range from 0 to 1.
+
+    Args:
+        low: Where it begins; a probability of just so much is in the bin before, but for 0.
+        high: Where it ends.
+        rows: How many rows there are; at least one.
+        said: Mean probability that the model gave.
+        seen: Share of the rows where it came true.
+    """
+
+    low: float
+    high: float
+    rows: int
+    said: float
+    seen: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A reliability diagram as facts.
+
+    Args:
+        bins: Those that hold rows, ascending.
+        error: Expected calibration error: the mean distance of `said` from `seen`, weighted
+            with the rows. 0 is perfect.
+        rows: All rows.
+    """
+
+    bins: tuple[CalibrationBin, ...]
+    error: float
+    rows: int
+
+
+def calibration(came_true: ArrayLike, probability: ArrayLike, bins: int = BINS) -> Calibration:
+    """Return how probabilities and outcomes go together, in bins of equal width.
+
+    Source: Guo, Pleiss, Sun and Weinberger, *On Calibration of Modern Neural Networks* (2017),
+    equation 3; the bins are those of scikit-learn's `calibration_curve`.
+
+    Args:
+        came_true: (n,) 0 or 1. For several classes: whether the class with the highest
+            probability was the right one.
+        probability: (n,) what the model said, from 0 to 1.
+        bins: Number of parts of the range.
+
+    Raises:
+        ValueError: There are no rows.
+    """
+    true = np.asarray(came_true, np.float64).reshape(-1)
+    said = np.clip(np.asarray(probability, np.float64).reshape(-1), 0, 1)
+    if true.size == 0:
+        raise ValueError("Expected at least one row. Received: none")
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    places = np.searchsorted(edges[1:-1], said)
+    found = []
+    for index in np.unique(places).tolist():
+        here = places == index
+        found.append(
+            CalibrationBin(
+                low=float(edges[index]),
+                high=float(edges[index + 1]),
+                rows=int(here.sum()),
+                said=float(said[here].mean()),
+                seen=float(true[here].mean()),
+            )
+        )
+    error = sum(part.rows * abs(part.said - part.seen) for part in found) / true.size
+    return Calibration(tuple(found), error, int(true.size))
+
+
+@dataclass(frozen=True)
+class RankingCurves:
+    """The ROC and the precision-recall curve of one class against the rest.
+
+    Each curve has a point for every threshold that changes it.
+
+    Args:
+        false_positive_rate: (t,) ascending, from 0 to 1.
+        true_positive_rate: (t,) beside it.
+        area: Area under the ROC curve: the chance that a row of the class is ranked above
+            one of the rest, ties counting half.
+        recall: (u,) ascending, from 0 to 1.
+        precision: (u,) beside it.
+        average_precision: Mean precision, weighted with the recall that each threshold adds.
+        share: Share of the rows that are of the class: the precision of guessing.
+    """
+
+    false_positive_rate: Array
+    true_positive_rate: Array
+    area: float
+    recall: Array
+    precision: Array
+    average_precision: float
+    share: float
+
+
+def ranking_curves(y_true: ArrayLike, scores: ArrayLike) -> RankingCurves | None:
+    """Return both curves, or None where only one of the two classes is there.
+
+    They are scikit-learn's `roc_curve`, `precision_recall_curve` and `average_precision_score`.
+
+    Args:
+        y_true: (n,) 0 or 1.
+        scores: (n,) higher for rows that are more likely 1.
+    """
+    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
+
+    true = np.asarray(y_true).reshape(-1).astype(np.int64)
+    values = np.asarray(scores, np.float64).reshape(-1)
+    if true.size == 0 or true.min() == true.max() or not np.isfinite(values).all():
+        return None
+    false_rate, true_rate, _ = roc_curve(true, values)
+    precision, recall, _ = precision_recall_curve(true, values)
+    return RankingCurves(
+        false_positive_rate=false_rate,
+        true_positive_rate=true_rate,
+        area=float(np.trapezoid(true_rate, false_rate)),
+        recall=recall[::-1],
+        precision=precision[::-1],
+        average_precision=float(average_precision_score(true, values)),
+        share=float(true.mean()),
+    )

@@ -12,6 +12,9 @@ from dlrun.registry.names import did_you_mean, snake_case
 Direction = Literal["min", "max"]
 Kind = Literal["metric", "loss"]
 
+TargetType = Literal["binary", "multiclass", "multilabel", "regression"]
+"""What is predicted."""
+
 METRIC_DIRECTIONS: dict[str, Direction] = {
     "Accuracy": "max",
     "AUC": "max",

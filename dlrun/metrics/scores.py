@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlrun.metrics import classification, probability, regression
-from dlrun.metrics.areas import repeated_auc
+from dlrun.metrics import classification, losses
 from dlrun.metrics.arrays import Array, mean_over_rows, row_weights, sigmoid
+from dlrun.metrics.classification import repeated_auc
 from dlrun.metrics.names import Direction, Kind, canonical, direction
 
 __all__ = ["Direction", "Kind", "Score", "ScoreFunction", "direction", "find_score"]
@@ -116,24 +116,24 @@ _Rowwise = Callable[..., Array]
 _ROWWISE: dict[str, tuple[_Rowwise, int]] = {
     "Accuracy": (classification.accuracy, 0),
     "BinaryAccuracy": (classification.binary_accuracy, 0),
-    "BinaryCrossentropy": (probability.binary_crossentropy, 0),
+    "BinaryCrossentropy": (losses.binary_crossentropy, 0),
     "CategoricalAccuracy": (classification.categorical_accuracy, 0),
-    "CategoricalCrossentropy": (probability.categorical_crossentropy, 0),
+    "CategoricalCrossentropy": (losses.categorical_crossentropy, 0),
     "CategoricalHinge": (classification.categorical_hinge, 0),
-    "CosineSimilarity": (regression.cosine_similarity, 0),
-    "Crossentropy": (probability.crossentropy, 0),
+    "CosineSimilarity": (losses.cosine_similarity, 0),
+    "Crossentropy": (losses.crossentropy, 0),
     "Hinge": (classification.hinge, 0),
-    "Huber": (regression.huber, 0),
-    "KLDivergence": (probability.kl_divergence, 0),
-    "LogCosh": (regression.log_cosh, 0),
-    "LogCoshError": (regression.log_cosh, 0),
-    "MeanAbsoluteError": (regression.absolute_error, 1),
-    "MeanAbsolutePercentageError": (regression.absolute_percentage_error, 0),
-    "MeanSquaredError": (regression.squared_error, 2),
-    "MeanSquaredLogarithmicError": (regression.squared_logarithmic_error, 0),
-    "Poisson": (regression.poisson, 0),
+    "Huber": (losses.huber, 0),
+    "KLDivergence": (losses.kl_divergence, 0),
+    "LogCosh": (losses.log_cosh, 0),
+    "LogCoshError": (losses.log_cosh, 0),
+    "MeanAbsoluteError": (losses.absolute_error, 1),
+    "MeanAbsolutePercentageError": (losses.absolute_percentage_error, 0),
+    "MeanSquaredError": (losses.squared_error, 2),
+    "MeanSquaredLogarithmicError": (losses.squared_logarithmic_error, 0),
+    "Poisson": (losses.poisson, 0),
     "SparseCategoricalAccuracy": (classification.sparse_categorical_accuracy, 0),
-    "SparseCategoricalCrossentropy": (probability.sparse_categorical_crossentropy, 0),
+    "SparseCategoricalCrossentropy": (losses.sparse_categorical_crossentropy, 0),
     "SparseTopKCategoricalAccuracy": (classification.sparse_top_k_categorical_accuracy, 0),
     "SquaredHinge": (classification.squared_hinge, 0),
     "TopKCategoricalAccuracy": (classification.top_k_categorical_accuracy, 0),
@@ -145,9 +145,9 @@ _WHOLE: dict[str, tuple[ScoreFunction, int]] = {
     "F1Score": (classification.f_beta_score, 0),
     "FBetaScore": (classification.f_beta_score, 0),
     "Precision": (classification.precision, 0),
-    "R2Score": (regression.r2_score, 0),
+    "R2Score": (losses.r2_score, 0),
     "Recall": (classification.recall, 0),
-    "RootMeanSquaredError": (regression.root_mean_squared_error, 1),
+    "RootMeanSquaredError": (losses.root_mean_squared_error, 1),
 }
 """Class name to a function that is no mean over rows, and its unit power."""
 
@@ -162,7 +162,7 @@ def _rowwise(
         return None
     values, unit_power = _ROWWISE[metric]
     if metric == "CosineSimilarity" and kind == "loss":
-        values = regression.negative_cosine_similarity
+        values = losses.negative_cosine_similarity
     accepted = _accepted(values)
     if not options.keys() <= accepted:
         return None
@@ -224,7 +224,7 @@ def _whole(metric: str, options: dict[str, Any], from_logits: bool) -> Score | N
 def _squared_errors(
     y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
 ) -> Array:
-    values = regression.squared_error(y_true, y_pred)
+    values = losses.squared_error(y_true, y_pred)
     return _row_values(values, sample_weight, relative=True)
 
 

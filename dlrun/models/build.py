@@ -82,7 +82,7 @@ def compile_model(
 def compile_outputs(model: Any, outputs: Sequence[OutputEntry], optimizer: KerasComponent) -> None:
     """Give a model the loss and new metrics of each of its outputs, and a new optimizer.
 
-    The history's names are those of `dlrun.protocols.measures.measures_of`.
+    The history's names are those of `dlrun.scoring.measures.measures_of`.
 
     Args:
         model: A Keras model; one with several outputs gives a mapping by their names.

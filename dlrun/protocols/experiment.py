@@ -14,7 +14,6 @@ from dlrun.data.samples import Dataset
 from dlrun.data.splits import RowInfo
 from dlrun.data.task import class_labels
 from dlrun.data.windows import windows_of
-from dlrun.protocols.contest import with_strongest_baseline
 from dlrun.protocols.fold import (
     ReadyFold,
     complete_fold,
@@ -22,11 +21,12 @@ from dlrun.protocols.fold import (
     prepare_fold,
     with_callbacks,
 )
-from dlrun.protocols.measures import Measure, measures_of, select_measure
 from dlrun.protocols.observer import Observer, Recorder
 from dlrun.protocols.phases import feature_rows, fingerprint_once, is_phased, phased_trainer
 from dlrun.protocols.protocol import Fold, Protocol
 from dlrun.protocols.result import FoldResult, Outcome
+from dlrun.scoring.measures import Measure, measures_of, select_measure
+from dlrun.scoring.rivals import with_strongest_baseline
 from dlrun.training.callbacks import monitors_validation
 from dlrun.training.engine import Divergence
 from dlrun.training.phases import PhasedTrainer
@@ -49,7 +49,7 @@ def run_experiment(
     """
     started = time.perf_counter()
     folds = folds_of(config, dataset)
-    steered = monitors_validation(config.training.every_callback)
+    monitors = monitors_validation(config.training.every_callback)
     measures = measures_of(config.outputs)
     chosen = select_measure(measures, config.evaluation.score)
     recorder.splits(row_numbers(dataset, folds))
@@ -92,7 +92,7 @@ def run_experiment(
         direction=chosen.direction,
         interrupted=results[-1].interrupted
         or (len(results) < len(folds) and results[-1].diverged is None and lost is None),
-        watched_scored_rows=steered and any(fold.watches_scored_rows for fold in folds),
+        watched_scored_rows=monitors and any(fold.monitors_scored_rows for fold in folds),
         parameters=parameters,
         seconds=time.perf_counter() - started,
         lost=lost,
@@ -161,16 +161,16 @@ def _results(
 
 def _with_strongest_baseline(results: Sequence[FoldResult]) -> tuple[FoldResult, ...]:
     """The folds, all with the same baseline: the one that is strongest over them."""
-    if any(fold.judged is None for fold in results):
+    if any(fold.rivals is None for fold in results):
         return tuple(results)
-    judged = with_strongest_baseline([fold.judged for fold in results if fold.judged is not None])
-    pairs = zip(results, judged, strict=True)
-    return tuple(replace(fold, judged=one, baseline=one.baseline) for fold, one in pairs)
+    rivals = with_strongest_baseline([fold.rivals for fold in results if fold.rivals is not None])
+    pairs = zip(results, rivals, strict=True)
+    return tuple(replace(fold, rivals=one, baseline=one.baseline) for fold, one in pairs)
 
 
 def _size(fold: Fold) -> tuple[int, int]:
     """The numbers of training and watched rows."""
-    return len(fold.train), 0 if fold.watched is None else len(fold.watched)
+    return len(fold.train), 0 if fold.monitored is None else len(fold.monitored)
 
 
 def _groups_alike(folds: Sequence[Fold]) -> list[list[Fold]]:
@@ -186,8 +186,8 @@ def folds_of(config: Config, dataset: Dataset) -> list[Fold]:
     """
     protocol = config.evaluation.protocol
     assert isinstance(protocol, Protocol)
-    steered = monitors_validation(config.training.every_callback)
-    return protocol.split(deal_of(dataset, protocol, config.seed), steered)
+    monitors = monitors_validation(config.training.every_callback)
+    return protocol.split(deal_of(dataset, protocol, config.seed), monitors)
 
 
 def deal_of(dataset: Dataset, protocol: Protocol, seed: int) -> RowInfo:
@@ -212,8 +212,8 @@ def row_numbers(dataset: Dataset, folds: Sequence[Fold]) -> dict[str, Array]:
     numbers = {} if dataset.test_rows is None else {"test": dataset.test_rows}
     for fold in folds:
         parts = {"train": fold.train, "validation": fold.scored}
-        if not fold.watches_scored_rows:
-            parts["inner_validation"] = fold.watched
+        if not fold.monitors_scored_rows:
+            parts["inner_validation"] = fold.monitored
         numbers |= {
             f"fold{fold.index:02d}_{name}": rows[positions]
             for name, positions in parts.items()

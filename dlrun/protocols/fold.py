@@ -21,7 +21,6 @@ from dlrun.models.build import InputSpec, build_model, compile_outputs
 from dlrun.models.initial_weights import weights_as_on_tensorflow
 from dlrun.models.objects import build_object
 from dlrun.models.precision import mixed_precision
-from dlrun.protocols.measures import Measure
 from dlrun.protocols.observer import Observer, Recorder
 from dlrun.protocols.outputs import (
     check_outputs,
@@ -30,17 +29,23 @@ from dlrun.protocols.outputs import (
     targets_of,
 )
 from dlrun.protocols.phases import callbacks_of, fit_phases, optimizer_of, set_phase
-from dlrun.protocols.preparation import Prepared, pipeline_of, prepare
+from dlrun.protocols.preparation import (
+    Prepared,
+    class_weights,
+    pipeline_of,
+    prepare,
+    weighted_by_class,
+)
 from dlrun.protocols.protocol import Fold, shifted
 from dlrun.protocols.result import FoldResult, PhaseOutcome
-from dlrun.protocols.scoring import (
-    Scored,
+from dlrun.protocols.word_vectors import set_word_vectors, words_of_numbers
+from dlrun.scoring.measures import Measure
+from dlrun.scoring.scored_rows import (
+    ModelScores,
     score_rows,
     simple_beside,
     true_values,
 )
-from dlrun.protocols.weights import class_weights, weighted_by_class
-from dlrun.protocols.word_vectors import set_word_vectors, words_of_numbers
 from dlrun.stages import stage
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
@@ -97,19 +102,19 @@ def prepare_fold(
         pipeline = pipeline_of(config, dataset, train_samples)
     train = prepare(config, pipeline, train_samples)
     del train_samples
-    scored = watched = None
+    scored = monitored = None
     if fold.scored is not None:
-        scored = watched = prepare(config, pipeline, samples.take(fold.scored))
-    if fold.watched is not None and not fold.watches_scored_rows:
-        watched = prepare(config, pipeline, samples.take(fold.watched))
-    held_out = [rows.arrays for rows in (scored, watched) if rows is not None]
+        scored = monitored = prepare(config, pipeline, samples.take(fold.scored))
+    if fold.monitored is not None and not fold.monitors_scored_rows:
+        monitored = prepare(config, pipeline, samples.take(fold.monitored))
+    held_out = [rows.arrays for rows in (scored, monitored) if rows is not None]
     model = fresh_model(config, train.arrays, held_out, shifted(config.seed, fold.index))
     coverage = set_word_vectors(config, model, pipeline, lambda: samples.take(fold.train))
     train = replace(train, findings=(*train.findings, *coverage))
     units = _units(measures, pipeline)
     told: list[float] = []
     request = _request(
-        config, dataset, fold, model, pipeline, (train, watched), units, observer, recorder, told
+        config, dataset, fold, model, pipeline, (train, monitored), units, observer, recorder, told
     )
     # Keras' refusals come before there is a run directory.
     for number in range(len(config.training.phases) or 1):
@@ -123,8 +128,8 @@ def phases_of_fold(
     config: Config, ready: ReadyFold, observer: Observer, recorder: Recorder
 ) -> list[FitPhase]:
     """Return the phases that a fold's model is trained in, one where the config has none."""
-    index, watched = ready.fold.index, ready.request.validation
-    held_out = [rows for rows in (watched,) if rows is not None]
+    index, monitored = ready.fold.index, ready.request.validation
+    held_out = [rows for rows in (monitored,) if rows is not None]
 
     def model(number: int) -> Any:
         seed = ready.request.seed
@@ -174,9 +179,9 @@ def complete_fold(
     findings = findings_of_outputs(config, pipeline, shapes)
     findings += [*train.findings, *(scored.findings if scored else ())]
     best = _best_epoch(history, chosen, in_unit=_has_unit(chosen, pipeline))
-    judged = Scored(np.empty((0, 0), np.float32), {}, None)
+    scores = ModelScores(np.empty((0, 0), np.float32), {}, None)
     if scored is not None:
-        judged = score_rows(
+        scores = score_rows(
             fitted.model,
             pipeline,
             scored.arrays,
@@ -197,22 +202,22 @@ def complete_fold(
         index=fold.index,
         iteration=fold.iteration,
         history=history,
-        measures=judged.measures,
-        score=judged.measures.get(chosen.name),
-        baseline=judged.baseline,
+        measures=scores.measures,
+        score=scores.measures.get(chosen.name),
+        baseline=scores.baseline,
         best_epoch=best[0] if best else None,
         best_value=best[1] if best else None,
         rows=np.empty(0, np.int64) if scored is None else scored.rows,
-        predictions=judged.predictions,
+        predictions=scores.predictions,
         targets=_targets(pipeline, chosen, scored),
         seconds=ready.seconds + sum(ready.epoch_seconds) + time.perf_counter() - started,
         interrupted=fitted.interrupted,
         findings=tuple(dict.fromkeys(findings)),
         model=fitted.model,
         pipeline=pipeline,
-        judged=judged.judged,
+        rivals=scores.rivals,
         diverged=fitted.diverged,
-        outputs=judged.outputs,
+        outputs=scores.outputs,
         phases=tuple(
             PhaseOutcome(phase, *(_best_of_phase(phase, history, chosen, best) or (None, None)))
             for phase in fitted.phases
@@ -290,7 +295,7 @@ def _request(
     told: list[float],
 ) -> FitRequest:
     """What one fit needs, all but its callbacks; `told` gets the seconds of each epoch."""
-    train, watched = rows
+    train, monitored = rows
     training = config.training
 
     def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
@@ -312,7 +317,7 @@ def _request(
     return FitRequest(
         model=model,
         train=_aligned(model, replace(train.arrays, weights=weights)),
-        validation=None if watched is None else _aligned(model, watched.arrays),
+        validation=None if monitored is None else _aligned(model, monitored.arrays),
         epochs=training.epochs,
         batch_size=training.batch_size,
         seed=shifted(config.seed, fold.index),
@@ -377,7 +382,7 @@ def _best_of_phase(
     chosen: Measure,
     best: tuple[int, float | None] | None,
 ) -> tuple[int, float | None] | None:
-    """The best watched epoch of a phase, counted over all, and its value where that is known of
+    """The best monitored epoch of a phase, counted over all, and its value where that is known of
     the best epoch of all."""
     start = phase.first - 1
     own = {name: values[start : start + phase.epochs] for name, values in history.items()}
@@ -388,7 +393,7 @@ def _best_of_phase(
 def _best_epoch(
     history: Mapping[str, Sequence[float]], chosen: Measure, *, in_unit: bool
 ) -> tuple[int, float | None] | None:
-    """The best watched epoch, and its value where that is in the score's unit."""
-    watched = history.get(f"val_{chosen.name}")
-    best = best_epoch(watched, chosen.direction) if watched else None
+    """The best monitored epoch, and its value where that is in the score's unit."""
+    monitored = history.get(f"val_{chosen.name}")
+    best = best_epoch(monitored, chosen.direction) if monitored else None
     return best if best is None or in_unit else (best[0], None)

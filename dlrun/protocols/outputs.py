@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.graph import layer_graph
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, OutputEntry
 from dlrun.config.walk import every_layer
 from dlrun.data.pipeline import Pipeline
-from dlrun.errors import KeyPath
-from dlrun.protocols.compatibility import check_metrics, check_output, output_findings
+from dlrun.errors import ComponentError, KeyPath
+from dlrun.metrics.formatting import figure
+from dlrun.metrics.names import TargetType
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.rows import FitRows
 
@@ -87,3 +88,227 @@ def findings_of_outputs(
         told = output_findings(shape, output, task, own.class_names)
         found += told if output.name is None else [f"output '{output.name}': {t}" for t in told]
     return found
+
+
+Shape = tuple[int | None, ...]
+
+_OF_EMBEDDINGS = ("CTC", "Circle")
+"""Losses of outputs that are no value for each class or target."""
+
+_OF_OTHER_AXES = (*_OF_EMBEDDINGS, "CategoricalGeneralizedCrossEntropy")
+"""Losses whose outputs need not have the targets' axes."""
+
+_OF_ANY_FORM = ("accuracy", "crossentropy", "IoU", "MeanIoU")
+"""Metrics that Keras makes fit the targets' form by itself."""
+
+_OF_THE_LARGEST = ("accuracy", "CategoricalAccuracy")
+"""Metrics that Keras compares the largest outputs by, where there are several."""
+
+
+def check_output(
+    output_shape: Shape,
+    targets: Array,
+    loss: KerasComponent,
+    path: KeyPath,
+    *,
+    sequences: bool = False,
+) -> None:
+    """Refuse a last layer whose axes or size do not fit the targets, and targets that the loss is
+    not made for.
+
+    Args:
+        output_shape: The model's, with the batch axis.
+        targets: (n, ...) as the loss sees them.
+        loss: As the config gives it.
+        path: Where the last layer stands in the config.
+        sequences: Whether a recurrent layer of the model gives its output at every timestep.
+
+    Raises:
+        ComponentError: Says what is given and what is needed.
+    """
+    if loss.implementation is None and loss.name not in _OF_OTHER_AXES:
+        _check_axes(output_shape[1:], targets.shape[1:], loss, path, sequences)
+    if loss.name.startswith("SparseCategorical"):
+        _check_classes(output_shape[-1], targets, path)
+    elif len(output_shape) == 2 and targets.ndim <= 2 and loss.name not in _OF_EMBEDDINGS:
+        _check_one_output(output_shape[-1], targets, path)
+        _check_width(output_shape[-1], targets, loss.name, path)
+    if loss.name in ("BinaryCrossentropy", "BinaryFocalCrossentropy"):
+        _check_range(targets, loss)
+    if loss.name in ("Hinge", "SquaredHinge"):
+        _check_signs(targets, loss)
+
+
+def check_metrics(
+    output_shape: tuple[int | None, ...], targets: Array, metrics: Sequence[KerasComponent]
+) -> None:
+    """Refuse metrics that compare outputs with targets of another form: Keras lets some of them
+    give numbers that mean nothing.
+
+    Args:
+        output_shape: The model's, with the batch axis.
+        targets: (n,) or (n, k) as the loss sees them.
+        metrics: As the config gives them.
+
+    Raises:
+        ComponentError: Says which form the metric needs.
+    """
+    if len(output_shape) != 2 or (output_shape[1] or 0) < 2:
+        return
+    indices = targets.ndim == 1 or targets.shape[1] == 1
+    for metric in metrics:
+        if metric.name in _OF_ANY_FORM:
+            continue
+        if indices and not metric.name.startswith("Sparse"):
+            raise ComponentError(
+                f"the metric {metric.alias} compares each of the {output_shape[1]} outputs with a "
+                "target of its own, but the targets are class indices; say `targets: one_hot` in "
+                "preprocess and use a categorical loss, or choose a sparse metric",
+                metric.path,
+            )
+        if not indices and metric.name.startswith("Sparse"):
+            raise ComponentError(
+                f"the metric {metric.alias} takes class indices, but the targets are rows of "
+                f"{targets.shape[1]} values; leave out `targets: one_hot`, or choose a metric "
+                "that is not sparse",
+                metric.path,
+            )
+
+
+def output_findings(
+    output_shape: tuple[int | None, ...],
+    output: OutputEntry,
+    task: TargetType,
+    names: Sequence[str],
+) -> list[str]:
+    """What the user should know about a last layer that can be trained, one sentence each.
+
+    Args:
+        output_shape: The model's, with the batch axis.
+        output: Names the loss and the metrics.
+        task: What is predicted.
+        names: Class names; empty where nobody names them.
+    """
+    width, found = output_shape[-1] or 0, []
+    if 0 < len(names) < width and output.loss.name not in _OF_EMBEDDINGS:
+        found.append(f"the last layer gives {width} values for {len(names)} classes")
+    of_the_largest = any(metric.name in _OF_THE_LARGEST for metric in output.metrics)
+    if task == "multilabel" and width > 1 and of_the_largest:
+        found.append("accuracy compares only the largest output of each row; use binary_accuracy")
+    return found
+
+
+def _check_axes(
+    given: Shape, needed: Shape, loss: KerasComponent, path: KeyPath, sequences: bool
+) -> None:
+    """Refuse outputs that Keras would broadcast against targets with fewer or other axes."""
+    sparse = loss.name.startswith("SparseCategorical")
+    if len(given) < 2 and len(needed) < (1 if sparse and needed != (1,) else 2):
+        # The sizes of these are told apart by what they mean.
+        return
+    compared = given[:-1] if sparse else given
+    # Keras leaves out a last axis of 1 of either, where the other has none.
+    forms = [needed, *([needed[:-1]] if needed[-1:] == (1,) else [])]
+    forms += [] if sparse else [(*needed, 1)]
+    if any(_same(compared, form) for form in forms):
+        return
+    message = f"the last layer gives {_as_text(given)} a row, but {_needed(needed, sparse)}"
+    if len(needed) < 2 <= len(given):
+        pooling = f"GlobalAveragePooling{len(given) - 1}D"
+        kinds = f"Flatten or {pooling}" if len(given) <= 4 else "Flatten"
+        message += f"; put {kinds} before it"
+        message += ", or leave out `return_sequences` of the layer above" if sequences else ""
+    raise ComponentError(message, path)
+
+
+def _same(one: Shape, other: Shape) -> bool:
+    """Whether two shapes are the same where both are known."""
+    return len(one) == len(other) and all(
+        a is None or b is None or a == b for a, b in zip(one, other, strict=True)
+    )
+
+
+def _needed(needed: Shape, sparse: bool) -> str:
+    if sparse:
+        one = "one class index" if needed in ((), (1,)) else f"{_as_text(needed)} class indices"
+        return f"each row has {one}"
+    if needed in ((), (1,)):
+        return "one value is needed"
+    if len(needed) == 1:
+        return f"{needed[0]} values are needed"
+    return f"{_as_text(needed)} is needed"
+
+
+def _as_text(shape: Shape) -> str:
+    sizes = ", ".join("any" if size is None else str(size) for size in shape)
+    return f"({sizes})"
+
+
+def _check_classes(given: int | None, targets: Array, path: KeyPath) -> None:
+    classes, needed = len(np.unique(targets)), int(targets.max()) + 1
+    if given is None or given >= needed:
+        return
+    mend = f"give it {needed} units"
+    if targets.min() > 0 or classes <= given:
+        mend = "number the classes from 0 by `targets: [label_index]` under `preprocess`"
+        mend += "" if classes <= given else f", and give it {classes} units"
+    raise ComponentError(
+        f"the last layer gives {_values(given)}, but the targets have classes 0 to {needed - 1}; "
+        f"{mend}",
+        path,
+    )
+
+
+def _check_one_output(given: int | None, targets: Array, path: KeyPath) -> None:
+    if given != 1 or not _are_labels(targets) or (classes := len(np.unique(targets))) <= 2:
+        return
+    raise ComponentError(
+        f"the last layer gives 1 value, which tells two classes apart, but the targets have "
+        f"{classes}; give it {classes} units with the activation softmax, and use the loss "
+        "sparse_categorical_crossentropy",
+        path,
+    )
+
+
+def _check_width(given: int | None, targets: Array, loss: str, path: KeyPath) -> None:
+    needed = 1 if targets.ndim == 1 else targets.shape[1]
+    if given == needed:
+        return
+    mend = f"give it {needed} {'unit' if needed == 1 else 'units'}"
+    if _are_labels(targets):
+        mend = "use a sparse loss, or `targets: one_hot` in preprocess"
+    raise ComponentError(
+        f"the last layer gives {_values(given)}, but each row has {needed} "
+        f"{'target' if needed == 1 else 'targets'} for the loss {loss}; {mend}",
+        path,
+    )
+
+
+def _check_range(targets: Array, loss: KerasComponent) -> None:
+    least, largest = float(targets.min()), float(targets.max())
+    if least < 0 or largest > 1:
+        raise ComponentError(
+            f"{loss.alias} compares with targets from 0 to 1, and these go from {figure(least)} "
+            f"to {figure(largest)}; a loss for quantities is mse, one for more than two classes "
+            "is sparse_categorical_crossentropy",
+            loss.path,
+        )
+
+
+def _check_signs(targets: Array, loss: KerasComponent) -> None:
+    found = np.unique(targets)
+    if not (np.isin(found, (0, 1)).all() or np.isin(found, (-1, 1)).all()):
+        raise ComponentError(
+            f"{loss.alias} compares with targets 0 and 1, or -1 and 1, and these go from "
+            f"{figure(float(found[0]))} to {figure(float(found[-1]))}; a loss for quantities is "
+            "mse, one for more than two classes is sparse_categorical_crossentropy",
+            loss.path,
+        )
+
+
+def _are_labels(targets: Array) -> bool:
+    return targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
+
+
+def _values(count: int | None) -> str:
+    return f"{count} value" if count == 1 else f"{count} values"

@@ -135,7 +135,7 @@ def feature_rows(
     Args:
         dataset: The rows.
         data: Returns their fingerprint.
-        fold: Which of them are trained on, and watched.
+        fold: Which of them are trained on, and monitored.
         pipeline: The preprocessing of the fold.
     """
     samples = dataset.samples
@@ -149,7 +149,7 @@ def feature_rows(
     def inputs(start: int, stop: int) -> Any:
         return pipeline.inputs(samples.take(slice(start, stop)))[:]
 
-    return FeatureRows(key, len(samples), inputs, fold.train, fold.watched)
+    return FeatureRows(key, len(samples), inputs, fold.train, fold.monitored)
 
 
 def fingerprint_once(dataset: Dataset) -> Callable[[], str]:

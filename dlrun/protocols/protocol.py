@@ -1,20 +1,26 @@
-"""What a protocol is. A new protocol is one file in `dlrun/protocols/schemes/`."""
+"""What a protocol is, and the rows that it may hold out. A new protocol is one file in
+`dlrun/protocols/schemes/`."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from dlrun.data.splits import RowInfo
-from dlrun.registry.component import Component
+from dlrun.data.splits import RowInfo, holdout_split
+from dlrun.errors import DataError
+from dlrun.registry.component import Component, Section
 
 Array = np.ndarray
 
 SEEDS = 2**32
 """How many seeds there are, for NumPy and for Keras."""
+
+INNER_FRACTION = 0.2
+"""Share of a fold's training rows that callbacks monitor where the config does not say."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Fold:
         train: (k,) int64 positions of the rows to learn from.
         scored: (m,) int64 positions of the rows that give the score; None where nothing is
             held out.
-        watched: (w,) int64 positions that callbacks may steer training by: the scored rows, or
+        monitored: (w,) int64 positions that callbacks may steer training by: the scored rows, or
             rows taken from the training rows; None where nothing is measured while training.
     """
 
@@ -35,12 +41,54 @@ class Fold:
     iteration: int
     train: Array
     scored: Array | None
-    watched: Array | None
+    monitored: Array | None
 
     @property
-    def watches_scored_rows(self) -> bool:
+    def monitors_scored_rows(self) -> bool:
         """Whether the rows that give the score are also looked at while training."""
-        return self.watched is not None and self.watched is self.scored
+        return self.monitored is not None and self.monitored is self.scored
+
+
+class Share(Section):
+    """Some of the rows. Exactly one of the options."""
+
+    fraction: float | None = Field(default=None, gt=0, lt=1)
+    """Share of the rows, between 0 and 1."""
+
+    samples: int | None = Field(default=None, ge=1)
+    """Number of rows."""
+
+    first: int | None = Field(default=None, ge=1)
+    """The first so many rows, in the order of the source: the book's hold-out."""
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        names = [name for name in type(self).model_fields if name != "hold_out"]
+        if sum(getattr(self, name) is not None for name in names) != 1:
+            listed = ", ".join(f"`{name}`" for name in names[:-1])
+            raise ValueError(f"give exactly one of {listed} and `{names[-1]}`")
+        return self
+
+
+class Validation(Share):
+    """Rows to hold out. Exactly one of the options."""
+
+    path: str | list[str] | None = None
+    """File, files or glob that hold the validation rows, relative to the config file."""
+
+    hold_out: bool = True
+    """With `path`: whether these rows are held out; `false` trains the final model on them too."""
+
+    @model_validator(mode="after")
+    def _trained_on_rows_of_their_own(self) -> Self:
+        if not self.hold_out and self.path is None:
+            raise ValueError(
+                "`hold_out: false` goes with `path`; `validation: null` holds out none"
+            )
+        return self
+
+    def own_options(self) -> list[str]:
+        return ["path", "hold_out"] if self.path is not None else list(Share.model_fields)
 
 
 class Protocol(Component):
@@ -65,12 +113,12 @@ class Protocol(Component):
     feature then."""
 
     @abstractmethod
-    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
-        """RowInfo the rows; a function of its arguments and the options alone.
+    def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
+        """Deal the rows; a function of its arguments and the options alone.
 
         Args:
             row_info: What may be known of the rows: their number, labels, groups, times; the seed.
-            steered: Whether a callback steers training by validation data.
+            monitors_validation: Whether a callback monitors validation data.
 
         Raises:
             DataError: The rows cannot be dealt so; says why, with figures.
@@ -80,6 +128,109 @@ class Protocol(Component):
     def one_model(self) -> bool:
         """Whether one model comes out, rather than one for each fold."""
         return False
+
+
+class Folded(Protocol):
+    """Base of protocols that score every fold on rows that did not train it."""
+
+    validation: Literal["fold"] | float | Share | None = None
+    """Rows that callbacks such as EarlyStopping may monitor: a share of the training rows
+    (default 0.2 where a callback monitors validation data), or `fold` for the very rows that
+    give the score, which makes it optimistic."""
+
+    def fold(
+        self, row_info: RowInfo, index: int, iteration: int, train: Array, scored: Array
+    ) -> Fold:
+        """Complete one fold with the rows that are monitored while it trains."""
+        if self.validation == "fold":
+            return Fold(index, iteration, train, scored, monitored=scored)
+        share = INNER_FRACTION if self.validation is None else self.validation
+        rest, monitored = hold_out_within(
+            row_info, train, share, shuffle=self.shuffle, stratify=self.stratify
+        )
+        return Fold(index, iteration, rest, scored, monitored)
+
+    def complete(
+        self,
+        row_info: RowInfo,
+        splits: list[tuple[Array, Array]],
+        monitors_validation: bool,
+        iteration: int = 0,
+    ) -> list[Fold]:
+        """Turn training and scored positions into folds of one iteration.
+
+        Where no callback monitors validation data and no inner split is asked for, the scored
+        rows are measured after every epoch: nothing depends on what they show.
+        """
+        first = iteration * len(splits)
+        if not monitors_validation and self.validation is None:
+            return [
+                Fold(first + i, iteration, train, scored, monitored=scored)
+                for i, (train, scored) in enumerate(splits)
+            ]
+        return [
+            self.fold(row_info, first + i, iteration, train, scored)
+            for i, (train, scored) in enumerate(splits)
+        ]
+
+
+def hold_out(
+    row_info: RowInfo, given: float | Share, *, shuffle: bool, stratify: bool | None
+) -> tuple[Array, Array]:
+    """Return training and validation positions, int64. A bare number is a fraction.
+
+    Raises:
+        DataError: The rows cannot be dealt so; says why, with figures.
+    """
+    share = given if isinstance(given, Share) else Share(fraction=given)
+    if isinstance(share, Validation) and share.path is not None:
+        return _rows_of_their_own(row_info)
+    return holdout_split(
+        row_info,
+        fraction=share.fraction,
+        samples=share.samples,
+        first=share.first,
+        shuffle=shuffle,
+        stratify=stratify,
+    )
+
+
+def hold_out_within(
+    row_info: RowInfo,
+    positions: Array,
+    given: float | Share,
+    *,
+    shuffle: bool,
+    stratify: bool | None,
+) -> tuple[Array, Array]:
+    """Hold rows out of some of the rows; positions in and out count from the first row of all."""
+    train, held_out = hold_out(row_info.part(positions), given, shuffle=shuffle, stratify=stratify)
+    return positions[train], positions[held_out]
+
+
+def _rows_of_their_own(row_info: RowInfo) -> tuple[Array, Array]:
+    """The rows that come from files of their own; groups and times hold for them too.
+
+    Raises:
+        DataError: A group stands on both sides, or validation does not come after training.
+    """
+    assert row_info.validation is not None
+    train, held_out = np.flatnonzero(~row_info.validation), np.flatnonzero(row_info.validation)
+    if row_info.groups is not None:
+        torn = np.intersect1d(row_info.groups[train], row_info.groups[held_out])
+        if len(torn):
+            raise DataError(
+                f"the group '{torn[0]}' stands among the training rows and the validation rows; "
+                "take it out of one of the files"
+            )
+    if row_info.time is not None:
+        last, first = row_info.time[train].max(), row_info.time[held_out].min()
+        if first <= last:
+            raise DataError(
+                f"the validation rows begin at {first}, before the training rows end at {last}; "
+                "validation must come after training"
+            )
+    return train, held_out
 
 
 def reseeded(row_info: RowInfo, offset: int) -> RowInfo:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.pipeline import Pipeline
-from dlrun.metrics.baselines import Baseline
 from dlrun.metrics.names import Direction
-from dlrun.protocols.contest import Judged
-from dlrun.protocols.scoring import OutputRows
+from dlrun.scoring.baselines import Baseline
+from dlrun.scoring.rivals import Rivals
+from dlrun.scoring.scored_rows import OutputRows
 from dlrun.training.engine import Divergence, History, PhaseResult
 
 Array = np.ndarray
@@ -24,9 +24,9 @@ class PhaseOutcome:
 
     Args:
         trained: What was trained.
-        best_epoch: Its epoch whose watched score was best, counted from 1 over all phases; None
-            where nothing was watched.
-        best_value: The watched score at that epoch, or None.
+        best_epoch: Its epoch whose monitored score was best, counted from 1 over all phases; None
+            where nothing was monitored.
+        best_value: The monitored score at that epoch, or None.
     """
 
     trained: PhaseResult
@@ -46,8 +46,8 @@ class FoldResult:
             unit; empty where nothing was held out.
         score: The measure of success among them, or None.
         baseline: The common-sense baseline on the same rows, or None.
-        best_epoch: Epoch (from 1) whose watched score was best, or None.
-        best_value: The watched score at that epoch, or None.
+        best_epoch: Epoch (from 1) whose monitored score was best, or None.
+        best_value: The monitored score at that epoch, or None.
         rows: (m,) int64 row numbers that were scored, in the source's numbering.
         predictions: (m, k) model output for them, in the target's own unit.
         targets: What is true of them: (m,) class indices, (m, k) labels of 0 and 1, or (m,) or
@@ -57,7 +57,7 @@ class FoldResult:
         findings: What the user should know, one sentence each.
         model: The trained `keras.Model`.
         pipeline: The preprocessing it was trained with.
-        judged: What stands beside the score, with all predictions; None where nothing does.
+        rivals: What stands beside the score, with all predictions; None where nothing does.
         diverged: Where the loss became NaN, or None.
         outputs: Predictions and targets of every output, where there are several; `predictions`
             and `targets` are then those of the one that gives the score.
@@ -80,7 +80,7 @@ class FoldResult:
     findings: tuple[str, ...]
     model: Any
     pipeline: Pipeline
-    judged: Judged | None = None
+    rivals: Rivals | None = None
     diverged: Divergence | None = None
     outputs: Mapping[str, OutputRows] = field(default_factory=dict)
     phases: tuple[PhaseOutcome, ...] = ()
@@ -100,8 +100,8 @@ class Outcome:
         score_name: The measure of success, as the history names it.
         direction: `min` where lower is better, else `max`.
         interrupted: Whether the user stopped before the last fold was done.
-        watched_scored_rows: Whether callbacks steered training by the rows that give the
-            score, which flatters it.
+        watched_scored_rows: Whether a callback monitored the rows that give the score, which
+            makes it optimistic.
         parameters: Number of weights of the model.
         seconds: Time all folds took.
         lost: Where the loss of a fold after these became NaN in its first epoch, which leaves

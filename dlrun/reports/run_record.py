@@ -10,10 +10,8 @@ import numpy as np
 import yaml
 
 from dlrun.errors import RunError
-from dlrun.metrics.baselines import Task
-from dlrun.metrics.mistakes import class_indices, class_shares
-from dlrun.metrics.names import canonical
-from dlrun.metrics.probability import as_probabilities
+from dlrun.metrics.names import TargetType, canonical
+from dlrun.metrics.predictions import as_probabilities, class_indices, class_shares
 from dlrun.store.examples import Examples
 from dlrun.store.ledger import RecordedEvaluation, read_evaluations_of_data, read_ledger
 from dlrun.store.run_directory import RunDirectory
@@ -255,7 +253,7 @@ class ScoredRows:
         probable: Whether `said` holds probabilities: hinge losses do not make any.
     """
 
-    task: Task
+    task: TargetType
     rows: np.ndarray
     true: np.ndarray
     said: np.ndarray
@@ -276,7 +274,7 @@ class ScoredRows:
 def scored_rows(record: RunRecord) -> ScoredRows | None:
     """Return the rows that gave the score, or None where targets or predictions are missing."""
     held = record.predictions
-    task = cast("Task", record.task)
+    task = cast("TargetType", record.task)
     if not {"rows", "predictions", "targets"} <= held.keys() or not len(held["rows"]):
         return None
     rows, output, true = held["rows"], held["predictions"], held["targets"]

@@ -13,9 +13,9 @@ import numpy as np
 from dlrun.config.schema import Config
 from dlrun.data.source import Source
 from dlrun.errors import RunError
-from dlrun.protocols.measures import Measure, measures_of, select_measure
 from dlrun.protocols.protocol import Protocol
 from dlrun.reports.differences import ConfigDifference, differences
+from dlrun.scoring.measures import Measure, measures_of, select_measure
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import RunEntry, read_entry
 from dlrun.workflows.plugins import load_run_config

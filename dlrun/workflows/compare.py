@@ -13,12 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from dlrun.errors import UsageError
-from dlrun.metrics.comparison import Difference as ScoreDifference
-from dlrun.metrics.comparison import compare_folds, compare_on_rows, holm
-from dlrun.metrics.intervals import LEVEL
 from dlrun.reports.comparison import ComparedRun, Comparison, Pair, run_labels
 from dlrun.reports.differences import reported_differences, sources_differ
 from dlrun.reports.overlay_facts import Overlay, overlay_facts
+from dlrun.scoring.differences import ScoreDifference, compare_folds, compare_on_rows, holm
+from dlrun.scoring.intervals import LEVEL
 from dlrun.store.atomic import write_bytes, write_once
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.comparable_runs import (

@@ -23,20 +23,20 @@ from dlrun.data.windows import windows_of
 from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
 from dlrun.metrics.formatting import percent
-from dlrun.metrics.probability import as_probabilities
-from dlrun.protocols.contest import Judged
-from dlrun.protocols.measures import measures_of, select_measure
+from dlrun.metrics.predictions import as_probabilities
+from dlrun.protocols.preparation import sample_weights
 from dlrun.protocols.protocol import Protocol
-from dlrun.protocols.scoring import (
-    Scored,
+from dlrun.registry.keras_component import KerasComponent
+from dlrun.scoring.measures import measures_of, select_measure
+from dlrun.scoring.rivals import Rivals
+from dlrun.scoring.scored_rows import (
+    ModelScores,
     Truth,
     Truths,
     score_outputs,
     simple_beside,
     truths_of,
 )
-from dlrun.protocols.weights import sample_weights
-from dlrun.registry.keras_component import KerasComponent
 from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, record_evaluation
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import count_validated_runs, evaluation_hashes
@@ -209,7 +209,7 @@ def _judge(
             "value": judged.measures[chosen.name],
             **interval_facts(statistics),
         },
-        "baseline": None if judged.judged is None else _baseline(judged.judged),
+        "baseline": None if judged.rivals is None else _baseline(judged.rivals),
         "simple_model": simple_model_facts([judged.simple], statistics),
         "verdict": verdict_facts(statistics),
         "measures": judged.measures,
@@ -222,7 +222,7 @@ def _judge(
     return facts, {"rows": test.rows, "predictions": judged.predictions, **said}
 
 
-def _baseline(judged: Judged) -> dict[str, Any]:
+def _baseline(judged: Rivals) -> dict[str, Any]:
     """The baseline, and weaker ones beside it."""
     others = [vars(other.baseline) for other in judged.others]
     return {**vars(judged.baseline), **({"others": others} if others else {})}
@@ -241,7 +241,7 @@ def _all_figures(
     pipeline: Pipeline,
     truths: Truths,
     test: Samples,
-    judged: Scored,
+    judged: ModelScores,
 ) -> dict[str, Any]:
     """`figures` of the output that is scored, and where there are several, those of each."""
 

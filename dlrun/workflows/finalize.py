@@ -15,9 +15,8 @@ from dlrun.data.samples import Dataset
 from dlrun.errors import RunError, UsageError
 from dlrun.protocols.observer import Observer
 from dlrun.protocols.phases import callbacks_of, phase_name
-from dlrun.protocols.protocol import Protocol
+from dlrun.protocols.protocol import Protocol, Validation
 from dlrun.protocols.schemes.holdout import Holdout
-from dlrun.protocols.validation import Validation
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.reports.summary import part_of_folds
 from dlrun.store.run_directory import RunDirectory

@@ -13,10 +13,9 @@ from dlrun.data.source import Source
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.errors import ConfigError, DataError, KeyPath
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES
-from dlrun.protocols.protocol import Protocol
+from dlrun.protocols.protocol import Protocol, Validation
 from dlrun.protocols.schemes.iterated_kfold import IteratedKFold
 from dlrun.protocols.schemes.kfold import KFold
-from dlrun.protocols.validation import Validation
 from dlrun.stages import stage
 from dlrun.training.backend import start_backend
 

@@ -15,7 +15,7 @@ from dlrun.data.samples import Samples
 from dlrun.data.source import Source
 from dlrun.data.windows import Windows, windows_of
 from dlrun.errors import RunError, UsageError
-from dlrun.metrics.probability import as_probabilities
+from dlrun.metrics.predictions import as_probabilities
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.store.atomic import atomic_path
 from dlrun.store.run_directory import RunDirectory

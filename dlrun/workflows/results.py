@@ -14,11 +14,11 @@ from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch, mean_history, spread_facts
 from dlrun.metrics.formatting import figure
 from dlrun.metrics.names import Direction
-from dlrun.protocols.contest import SimpleScore
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
-from dlrun.protocols.scoring import OutputRows
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.scoring.rivals import SimpleScore
+from dlrun.scoring.scored_rows import OutputRows
 from dlrun.workflows.statistics import (
     interval_facts,
     run_statistics,
@@ -141,7 +141,7 @@ def _baseline(folds: Sequence[FoldResult]) -> dict[str, Any] | None:
 
 def _other_baselines(folds: Sequence[FoldResult]) -> dict[str, Any]:
     """`others` of the baseline: weaker ones, the stronger first; nothing where there are none."""
-    judged = [fold.judged for fold in folds if fold.judged is not None]
+    judged = [fold.rivals for fold in folds if fold.rivals is not None]
     others = [
         {
             "name": same[0].baseline.name,
@@ -154,7 +154,7 @@ def _other_baselines(folds: Sequence[FoldResult]) -> dict[str, Any]:
 
 
 def _simple(fold: FoldResult) -> SimpleScore | None:
-    return None if fold.judged is None else fold.judged.simple
+    return None if fold.rivals is None else fold.rivals.simple
 
 
 def fold_facts(fold: FoldResult) -> dict[str, Any]:

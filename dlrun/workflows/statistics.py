@@ -10,9 +10,17 @@ import numpy as np
 
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.windows import windows_of
-from dlrun.metrics.comparison import Difference, compare_folds, compare_on_rows
 from dlrun.metrics.folds import spread_facts
-from dlrun.metrics.intervals import (
+from dlrun.protocols.protocol import Protocol
+from dlrun.protocols.result import Outcome
+from dlrun.scoring.differences import (
+    ScoreDifference,
+    bounds,
+    compare_folds,
+    compare_on_rows,
+    score_on_rows,
+)
+from dlrun.scoring.intervals import (
     CORRECTED_T,
     Interval,
     NoIntervalError,
@@ -20,12 +28,9 @@ from dlrun.metrics.intervals import (
     stretches,
     widened_by_seeds,
 )
-from dlrun.metrics.on_rows import bounds, score_on_rows
-from dlrun.metrics.verdict import verdict
-from dlrun.protocols.contest import Contest, SimpleScore
-from dlrun.protocols.protocol import Protocol
-from dlrun.protocols.result import Outcome
-from dlrun.protocols.scoring import Scored
+from dlrun.scoring.rivals import ComparedPredictions, SimpleScore
+from dlrun.scoring.scored_rows import ModelScores
+from dlrun.scoring.verdict import verdict
 
 Array = np.ndarray
 ONLY_KERAS = "only Keras computes this measure"
@@ -45,8 +50,8 @@ class Statistics:
 
     interval: Interval | None
     why: str | None
-    baseline: Difference | None = None
-    simple: Difference | None = None
+    baseline: ScoreDifference | None = None
+    simple: ScoreDifference | None = None
 
 
 @dataclass(frozen=True)
@@ -78,22 +83,22 @@ def run_statistics(protocol: Protocol, dataset: Dataset, outcome: Outcome, seed:
     folds = [fold for fold in outcome.complete_folds if fold.score is not None]
     if not folds:
         return Statistics(None, "no rows were held out")
-    contests = [fold.judged.contest for fold in folds if fold.judged is not None]
-    if len(contests) < len(folds):
+    comparisons = [fold.rivals.comparison for fold in folds if fold.rivals is not None]
+    if len(comparisons) < len(folds):
         return Statistics(None, ONLY_KERAS)
     if not np.isfinite([fold.score or 0.0 for fold in folds]).all():
         return Statistics(None, NO_NUMBER)
     of_rows = [units_of(protocol, rows_of(dataset, fold.rows)) for fold in folds]
     if all(np.array_equal(fold.rows, folds[0].rows) for fold in folds):
-        return statistics_on_rows(contests, of_rows[0], seed)
+        return statistics_on_rows(comparisons, of_rows[0], seed)
     series = windows_of(dataset.samples.features) is not None
     if protocol.in_time_order or protocol.time is not None or series:
-        return _over_stretches(contests, of_rows, seed)
-    return _over_folds(contests)
+        return _over_stretches(comparisons, of_rows, seed)
+    return _over_folds(comparisons)
 
 
 def evaluation_statistics(
-    protocol: Protocol, samples: Samples, scored: Scored, value: float, seed: int
+    protocol: Protocol, samples: Samples, scored: ModelScores, value: float, seed: int
 ) -> Statistics:
     """Return what some rows say of the score of one model.
 
@@ -104,11 +109,11 @@ def evaluation_statistics(
         value: The score.
         seed: Of the draws.
     """
-    if scored.judged is None:
+    if scored.rivals is None:
         return Statistics(None, ONLY_KERAS)
     if not np.isfinite(value):
         return Statistics(None, NO_NUMBER)
-    return statistics_on_rows([scored.judged.contest], units_of(protocol, samples), seed)
+    return statistics_on_rows([scored.rivals.comparison], units_of(protocol, samples), seed)
 
 
 def units_of(protocol: Protocol, samples: Samples) -> Units | None:
@@ -128,30 +133,32 @@ def units_of(protocol: Protocol, samples: Samples) -> Units | None:
     return None
 
 
-def statistics_on_rows(contests: Sequence[Contest], units: Units | None, seed: int) -> Statistics:
+def statistics_on_rows(
+    comparisons: Sequence[ComparedPredictions], units: Units | None, seed: int
+) -> Statistics:
     """Return what some rows say of the score of a model, or of models of several seeds.
 
     Args:
-        contests: One for each model, all on the same rows.
+        comparisons: One for each model, all on the same rows.
         units: As `units_of` returns them.
         seed: Of the draws.
     """
-    first = contests[0]
-    models = [contest.model for contest in contests]
+    first = comparisons[0]
+    models = [comparison.model for comparison in comparisons]
     given: dict[str, Any] = {
         "sample_weight": first.weights,
         "units": None if units is None else units.places,
         "seed": seed,
     }
-    added = float(np.mean([contest.added for contest in contests]))
+    added = float(np.mean([comparison.added for comparison in comparisons]))
     interval, why = None, None
     try:
         found = score_on_rows(first.score, first.truth, models, **given).interval
-        interval = _complete(found.shifted(added), contests, units)
+        interval = _complete(found.shifted(added), comparisons, units)
     except NoIntervalError as error:
         why = str(error)
 
-    def against(rival: Array | None) -> Difference | None:
+    def against(rival: Array | None) -> ScoreDifference | None:
         if rival is None:
             return None
         found = compare_on_rows(first.score, first.truth, models, rival, **given)
@@ -160,72 +167,77 @@ def statistics_on_rows(contests: Sequence[Contest], units: Units | None, seed: i
         if found.interval is None:
             return difference
         return replace(
-            difference, interval=_complete(found.interval.shifted(-added), contests, units)
+            difference, interval=_complete(found.interval.shifted(-added), comparisons, units)
         )
 
     return Statistics(interval, why, against(first.baseline), against(first.simple))
 
 
-def _complete(interval: Interval, contests: Sequence[Contest], units: Units | None) -> Interval:
+def _complete(
+    interval: Interval, comparisons: Sequence[ComparedPredictions], units: Units | None
+) -> Interval:
     """The interval made wider by what the seeds of several models add, and what it comes from."""
-    rows, seeds = len(contests[0].truth), len(contests)
+    rows, seeds = len(comparisons[0].truth), len(comparisons)
     note = f"from {rows} rows"
     if units is not None:
         note += f" in {len(np.unique(units.places))} {units.name}"
     if seeds == 1:
         return replace(interval, note=note)
-    scores = [_value(contest, contest.model) for contest in contests]
+    scores = [_value(comparison, comparison.model) for comparison in comparisons]
     return replace(widened_by_seeds(interval, scores), note=f"{note} and {seeds} seeds")
 
 
 def _over_stretches(
-    contests: Sequence[Contest], of_rows: Sequence[Units | None], seed: int
+    comparisons: Sequence[ComparedPredictions], of_rows: Sequence[Units | None], seed: int
 ) -> Statistics:
     """All stretches as one: their mean score is that of all rows where they are of one length."""
-    first, sizes = contests[0], {len(contest.truth) for contest in contests}
+    first, sizes = comparisons[0], {len(comparison.truth) for comparison in comparisons}
     if first.score.rows is None or first.score.of_mean is not None or len(sizes) > 1:
         return Statistics(
             None,
             "stretches of time depend on each other, and this measure is no mean over rows",
-            *(_mean_difference(contests, name) for name in ("baseline", "simple")),
+            *(_mean_difference(comparisons, name) for name in ("baseline", "simple")),
         )
     parts: list[Array] = []
     for units in of_rows:
         assert units is not None
         parts.append(units.places + (int(parts[-1].max()) + 1 if parts else 0))
     joined = Units(np.concatenate(parts), "stretches of time")
-    return statistics_on_rows([_joined(contests)], joined, seed)
+    return statistics_on_rows([_joined(comparisons)], joined, seed)
 
 
-def _joined(contests: Sequence[Contest]) -> Contest:
+def _joined(comparisons: Sequence[ComparedPredictions]) -> ComparedPredictions:
     def join(name: str) -> Any:
-        parts = [getattr(contest, name) for contest in contests]
+        parts = [getattr(comparison, name) for comparison in comparisons]
         return None if any(part is None for part in parts) else np.concatenate(parts)
 
     names = ("truth", "model", "baseline", "simple", "weights")
-    added = float(np.mean([contest.added for contest in contests]))
-    return replace(contests[0], added=added, **{name: join(name) for name in names})
+    added = float(np.mean([comparison.added for comparison in comparisons]))
+    return replace(comparisons[0], added=added, **{name: join(name) for name in names})
 
 
-def _over_folds(contests: Sequence[Contest]) -> Statistics:
-    train = float(np.mean([contest.trained for contest in contests]))
-    test = float(np.mean([len(contest.truth) for contest in contests]))
-    scores = [_value(contest, contest.model) for contest in contests]
-    score = contests[0].score
+def _over_folds(comparisons: Sequence[ComparedPredictions]) -> Statistics:
+    train = float(np.mean([comparison.trained for comparison in comparisons]))
+    test = float(np.mean([len(comparison.truth) for comparison in comparisons]))
+    scores = [_value(comparison, comparison.model) for comparison in comparisons]
+    score = comparisons[0].score
     interval, why = None, None
     try:
         found = corrected_resampled_t(scores, train, test).interval.within(*bounds(score))
-        interval = replace(found, note=f"from {len(contests)} folds of {round(test)} rows")
+        interval = replace(found, note=f"from {len(comparisons)} folds of {round(test)} rows")
     except NoIntervalError as error:
         why = str(error)
 
-    def against(name: str) -> Difference | None:
-        rivals = [getattr(contest, name) for contest in contests]
+    def against(name: str) -> ScoreDifference | None:
+        rivals = [getattr(comparison, name) for comparison in comparisons]
         if any(rival is None for rival in rivals):
             return None
         return compare_folds(
             scores,
-            [_value(contest, rival, 0.0) for contest, rival in zip(contests, rivals, strict=True)],
+            [
+                _value(comparison, rival, 0.0)
+                for comparison, rival in zip(comparisons, rivals, strict=True)
+            ],
             direction=score.direction,
             train_rows=train,
             test_rows=test,
@@ -234,22 +246,27 @@ def _over_folds(contests: Sequence[Contest]) -> Statistics:
     return Statistics(interval, why, against("baseline"), against("simple"))
 
 
-def _mean_difference(contests: Sequence[Contest], name: str) -> Difference | None:
-    rivals = [getattr(contest, name) for contest in contests]
+def _mean_difference(
+    comparisons: Sequence[ComparedPredictions], name: str
+) -> ScoreDifference | None:
+    rivals = [getattr(comparison, name) for comparison in comparisons]
     if any(rival is None for rival in rivals):
         return None
-    sign = 1.0 if contests[0].score.direction == "max" else -1.0
-    pairs = zip(contests, rivals, strict=True)
+    sign = 1.0 if comparisons[0].score.direction == "max" else -1.0
+    pairs = zip(comparisons, rivals, strict=True)
     gains = [
-        _value(contest, contest.model) - _value(contest, rival, 0.0) for contest, rival in pairs
+        _value(comparison, comparison.model) - _value(comparison, rival, 0.0)
+        for comparison, rival in pairs
     ]
     why = "stretches of time depend on each other"
-    return Difference(sign * float(np.mean(gains)), None, None, CORRECTED_T, why)
+    return ScoreDifference(sign * float(np.mean(gains)), None, None, CORRECTED_T, why)
 
 
-def _value(contest: Contest, predictions: Array, added: float | None = None) -> float:
-    value = contest.score.function(contest.truth, predictions, contest.weights)
-    return value + (contest.added if added is None else added)
+def _value(
+    comparison: ComparedPredictions, predictions: Array, added: float | None = None
+) -> float:
+    value = comparison.score.function(comparison.truth, predictions, comparison.weights)
+    return value + (comparison.added if added is None else added)
 
 
 def rows_of(dataset: Dataset, rows: Array) -> Samples:

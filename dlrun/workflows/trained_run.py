@@ -14,10 +14,10 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Samples
 from dlrun.data.streamed import Inputs
 from dlrun.errors import RunError
-from dlrun.metrics.probability import as_probabilities
+from dlrun.metrics.predictions import as_probabilities
 from dlrun.models.files import load_model
-from dlrun.protocols.scoring import penalties
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.scoring.scored_rows import penalties
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
 from dlrun.training.prediction import predict

@@ -13,8 +13,7 @@ from dlrun.config.schema import Config
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.timestamps import time_text
 from dlrun.data.windows import Windows, is_windows
-from dlrun.metrics.mistakes import class_indices, most_wrong
-from dlrun.metrics.probability import as_probabilities
+from dlrun.metrics.predictions import as_probabilities, class_indices, most_wrong
 from dlrun.protocols.result import Outcome
 from dlrun.store.examples import Examples
 from dlrun.workflows.results import out_of_fold

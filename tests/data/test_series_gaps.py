@@ -164,5 +164,5 @@ def test_splits_that_a_series_cannot_have(
     dataset = load(tmp_path)
     protocol = cast("Protocol", PROTOCOLS.get(name).model_validate(options))
     with pytest.raises(DataError) as error:
-        protocol.split(deal_of(dataset, protocol, 0), steered=False)
+        protocol.split(deal_of(dataset, protocol, 0), monitors_validation=False)
     assert str(error.value) == message

@@ -167,14 +167,14 @@ def test_no_row_is_touched_by_two_sides(
     try:
         dataset = load_dataset(given_source, folder, 0, regression=True)
         dealt = cast("Protocol", PROTOCOLS.get(name).model_validate(options))
-        folds = dealt.split(deal_of(dataset, dealt, 0), steered=True)
+        folds = dealt.split(deal_of(dataset, dealt, 0), monitors_validation=True)
     except DataError:
         reject()
     test = load_test(given_source, folder, 0, regression=True)
     assert touched(test).isdisjoint(touched(dataset.samples))
     for fold in folds:
         sides = [fold.train, fold.scored]
-        sides += [] if fold.watches_scored_rows else [fold.watched]
+        sides += [] if fold.monitors_scored_rows else [fold.monitored]
         rows = [touched(dataset.samples.take(side)) for side in sides if side is not None]
         assert all(one.isdisjoint(other) for one, other in itertools.combinations(rows, 2))
         assert max(rows[0]) < min(rows[1])
@@ -199,7 +199,7 @@ def test_held_out_stretches_do_not_reach_what_is_learnt(
     frame.loc[[20, 60], "wind"] = np.nan
     dataset = load(tmp_path, frame)
     protocol = PROTOCOLS.get("holdout").model_validate({"validation": 0.25})
-    fold = protocol.split(deal_of(dataset, protocol, 0), steered=False)[0]
+    fold = protocol.split(deal_of(dataset, protocol, 0), monitors_validation=False)[0]
     first = int(dataset.samples.rows[fold.scored[0]]) - 9
     last = int(dataset.samples.rows[fold.train[-1]]) + 4
     assert last == first - 1, "the stretches meet, and share no row"

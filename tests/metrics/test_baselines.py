@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlrun.metrics.baselines import baseline
 from dlrun.metrics.scores import find_score
+from dlrun.scoring.baselines import baseline
 
 RNG = np.random.default_rng(1)
 AMOUNTS = RNG.gamma(2.0, 5.0, 90)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlrun.metrics.calibration import calibration
+from dlrun.metrics.figures import calibration
 
 ROWS = st.lists(st.tuples(st.booleans(), st.floats(0, 1, width=32)), min_size=1)
 

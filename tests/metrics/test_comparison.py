@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dlrun.metrics.comparison import compare_folds, compare_on_rows, holm
 from dlrun.metrics.scores import Score, find_score
+from dlrun.scoring.differences import compare_folds, compare_on_rows, holm
 
 RNG = np.random.default_rng(0)
 

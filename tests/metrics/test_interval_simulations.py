@@ -12,10 +12,9 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestCentroid
 
-from dlrun.metrics.comparison import compare_folds, compare_on_rows
-from dlrun.metrics.intervals import NoIntervalError, corrected_resampled_t
-from dlrun.metrics.on_rows import score_on_rows
 from dlrun.metrics.scores import find_score
+from dlrun.scoring.differences import compare_folds, compare_on_rows, score_on_rows
+from dlrun.scoring.intervals import NoIntervalError, corrected_resampled_t
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -10,8 +10,11 @@ from hypothesis.extra import numpy as hnp
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from dlrun.metrics.areas import repeated_auc
-from dlrun.metrics.intervals import (
+from dlrun.metrics.classification import repeated_auc
+from dlrun.metrics.scores import find_score
+from dlrun.scoring.bootstrap import bootstrap_mean, bootstrap_statistic
+from dlrun.scoring.differences import score_on_rows
+from dlrun.scoring.intervals import (
     Interval,
     NoIntervalError,
     corrected_resampled_t,
@@ -20,9 +23,6 @@ from dlrun.metrics.intervals import (
     stretches,
     widened_by_seeds,
 )
-from dlrun.metrics.on_rows import score_on_rows
-from dlrun.metrics.resampling import bootstrap_mean, bootstrap_statistic
-from dlrun.metrics.scores import find_score
 
 ERRORS = np.random.default_rng(0).gamma(1.5, 2.0, 80)
 

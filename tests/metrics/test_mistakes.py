@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlrun.metrics.mistakes import class_indices, class_shares, most_wrong, wrongness
+from dlrun.metrics.predictions import class_indices, class_shares, most_wrong, wrongness
 
 
 def test_classes_by_how_much_more_was_given_to_the_wrong_one():

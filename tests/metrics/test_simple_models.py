@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dlrun.metrics.scores import Score, find_score
-from dlrun.metrics.simple_models import SkippedError, fit_simple_model, refuse_large
+from dlrun.scoring.simple_models import SkippedError, fit_simple_model, refuse_large
 
 X, Y = load_iris(return_X_y=True)
 TRAIN, ROWS = np.arange(0, 150, 2), np.arange(1, 150, 2)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dlrun.metrics.comparison import Difference
-from dlrun.metrics.intervals import Interval
-from dlrun.metrics.verdict import verdict
+from dlrun.scoring.differences import ScoreDifference
+from dlrun.scoring.intervals import Interval
+from dlrun.scoring.verdict import verdict
 
 
 @pytest.mark.parametrize(
@@ -43,12 +43,12 @@ def test_a_difference_is_never_rounded_to_none(
     difference: float, ends: tuple[float, float], text: str
 ) -> None:
     low, high = ends
-    found = Difference(difference, Interval(low, high, 0.95, "t"), 0.5, "t")
+    found = ScoreDifference(difference, Interval(low, high, 0.95, "t"), 0.5, "t")
     assert verdict(found, "baseline").text == text
 
 
 @pytest.mark.parametrize(("note", "few"), [("from 20 rows", True), ("from 310 rows", False)])
 def test_few_rows_are_called_few(note: str, few: bool) -> None:
-    found = Difference(0.0, Interval(-0.41, 0.41, 0.95, "t", note), 0.5, "t")
+    found = ScoreDifference(0.0, Interval(-0.41, 0.41, 0.95, "t", note), 0.5, "t")
     told = "no difference from the baseline shown: the 95% interval -0.41 to 0.41 includes it"
     assert verdict(found, "baseline").text == told + (" (20 rows are few)" if few else "")

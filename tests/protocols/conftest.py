@@ -17,10 +17,10 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
 from dlrun.protocols.experiment import run_experiment
 from dlrun.protocols.fold import complete_fold, prepare_fold, with_callbacks
-from dlrun.protocols.measures import measures_of, select_measure
 from dlrun.protocols.observer import Observer
 from dlrun.protocols.protocol import Fold
 from dlrun.protocols.result import FoldResult, Outcome
+from dlrun.scoring.measures import measures_of, select_measure
 from dlrun.training.choice import Choice
 from dlrun.training.trainer import Trainer
 from dlrun.workflows.loading import start_and_load

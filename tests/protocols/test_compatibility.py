@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlrun.errors import ComponentError
-from dlrun.protocols.compatibility import check_metrics, check_output, output_findings
+from dlrun.protocols.outputs import check_metrics, check_output, output_findings
 from dlrun.registry.keras_component import KerasComponent
 
 LABELS = np.array([0, 1, 2, 1], np.int32)

@@ -33,7 +33,9 @@ CONFIG = f"""
     evaluation: {{protocol: holdout, validation: {{fraction: 0.25}}}}
 """
 
-FLATTERING = "callbacks steered training by the rows that give the score; the score flatters"
+FLATTERING = (
+    "callbacks monitors_validation training by the rows that give the score; the score flatters"
+)
 
 
 def test_a_hold_out_run_stops_where_keras_stops(run: Callable[..., Any]) -> None:

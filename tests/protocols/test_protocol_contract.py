@@ -83,7 +83,7 @@ some_rows = settings(max_examples=15)
 
 def every_protocol_on_some_rows(test: Callable[..., None]) -> Callable[..., None]:
     """Run a test for each case with drawn rows, and with and without callbacks that watch."""
-    return every_protocol(some_rows(given(data=st.data(), steered=st.booleans())(test)))
+    return every_protocol(some_rows(given(data=st.data(), monitors_validation=st.booleans())(test)))
 
 
 def rows_of(kind: str, draw: st.DrawFn) -> RowInfo:
@@ -106,10 +106,10 @@ def protocol_of(name: str, example: Example) -> Protocol:
     return protocol
 
 
-def dealt(protocol: Protocol, deal: RowInfo, steered: bool) -> list[Fold]:
+def dealt(protocol: Protocol, deal: RowInfo, monitors_validation: bool) -> list[Fold]:
     """The folds; rows drawn so unluckily that they cannot be dealt are drawn again."""
     try:
-        return protocol.split(deal, steered)
+        return protocol.split(deal, monitors_validation)
     except DataError:
         reject()
 
@@ -120,15 +120,15 @@ def test_every_protocol_has_an_example() -> None:
 
 @every_protocol_on_some_rows
 def test_no_row_is_on_two_sides_of_a_fold(
-    name: str, example: Example, kind: str, data: st.DataObject, steered: bool
+    name: str, example: Example, kind: str, data: st.DataObject, monitors_validation: bool
 ) -> None:
     deal = rows_of(kind, data.draw)
-    folds = dealt(protocol_of(name, example), deal, steered)
+    folds = dealt(protocol_of(name, example), deal, monitors_validation)
     assert [fold.index for fold in folds] == list(range(len(folds)))
     for fold in folds:
         sides = [fold.train, fold.scored]
-        if not fold.watches_scored_rows:
-            sides.append(fold.watched)
+        if not fold.monitors_scored_rows:
+            sides.append(fold.monitored)
         for side in sides:
             assert side.dtype == np.int64
             assert len(side) > 0
@@ -141,10 +141,10 @@ def test_no_row_is_on_two_sides_of_a_fold(
 
 @every_protocol_on_some_rows
 def test_every_row_is_scored_as_often_as_the_protocol_says(
-    name: str, example: Example, kind: str, data: st.DataObject, steered: bool
+    name: str, example: Example, kind: str, data: st.DataObject, monitors_validation: bool
 ) -> None:
     deal = rows_of(kind, data.draw)
-    folds = dealt(protocol_of(name, example), deal, steered)
+    folds = dealt(protocol_of(name, example), deal, monitors_validation)
     for iteration in {fold.iteration for fold in folds}:
         parts = [fold.scored for fold in folds if fold.iteration == iteration]
         times = np.bincount(np.concatenate(parts), minlength=deal.n)
@@ -163,27 +163,27 @@ def test_rows_that_callbacks_watch_are_taken_from_the_training_side(
 ) -> None:
     deal = rows_of(kind, data.draw)
     protocol = protocol_of(name, example)
-    steered = dealt(protocol, deal, steered=True)
+    monitors_validation = dealt(protocol, deal, monitors_validation=True)
     if "holdout" in name or example.options.get("validation") == "fold":
-        assert all(fold.watches_scored_rows for fold in steered)
+        assert all(fold.monitors_scored_rows for fold in monitors_validation)
         return
-    plain = dealt(protocol.model_copy(update={"validation": None}), deal, steered=False)
-    for inner, fold in zip(steered, plain, strict=True):
-        assert fold.watches_scored_rows
-        assert not inner.watches_scored_rows
+    plain = dealt(protocol.model_copy(update={"validation": None}), deal, monitors_validation=False)
+    for inner, fold in zip(monitors_validation, plain, strict=True):
+        assert fold.monitors_scored_rows
+        assert not inner.monitors_scored_rows
         np.testing.assert_array_equal(inner.scored, fold.scored)
-        training_side = np.sort(np.concatenate([inner.train, inner.watched]))
+        training_side = np.sort(np.concatenate([inner.train, inner.monitored]))
         np.testing.assert_array_equal(training_side, fold.train)
 
 
 @every_protocol_on_some_rows
 def test_a_group_never_crosses_and_validation_comes_after_training(
-    name: str, example: Example, kind: str, data: st.DataObject, steered: bool
+    name: str, example: Example, kind: str, data: st.DataObject, monitors_validation: bool
 ) -> None:
     deal = rows_of(kind, data.draw)
-    for fold in dealt(protocol_of(name, example), deal, steered):
-        own = fold.watches_scored_rows
-        sides = [fold.train, *([] if own else [fold.watched]), fold.scored]
+    for fold in dealt(protocol_of(name, example), deal, monitors_validation):
+        own = fold.monitors_scored_rows
+        sides = [fold.train, *([] if own else [fold.monitored]), fold.scored]
         for earlier, later in itertools.pairwise(sides):
             if deal.groups is not None:
                 assert not set(deal.groups[earlier]) & set(deal.groups[later])
@@ -197,17 +197,17 @@ def test_a_group_never_crosses_and_validation_comes_after_training(
 
 @every_protocol_on_some_rows
 def test_folds_depend_on_the_arguments_alone(
-    name: str, example: Example, kind: str, data: st.DataObject, steered: bool
+    name: str, example: Example, kind: str, data: st.DataObject, monitors_validation: bool
 ) -> None:
     deal = rows_of(kind, data.draw)
     protocol = protocol_of(name, example)
     np.random.seed(1)
-    first = dealt(protocol, deal, steered)
+    first = dealt(protocol, deal, monitors_validation)
     state = np.random.get_state()[1].copy()
     np.random.seed(2)
-    again = dealt(protocol, deal, steered)
+    again = dealt(protocol, deal, monitors_validation)
     for fold, same in zip(first, again, strict=True):
-        for side in ("train", "scored", "watched"):
+        for side in ("train", "scored", "monitored"):
             np.testing.assert_array_equal(getattr(fold, side), getattr(same, side))
     np.random.seed(1)
     np.testing.assert_array_equal(np.random.get_state()[1], state)
@@ -217,7 +217,7 @@ def test_folds_depend_on_the_arguments_alone(
 def test_without_shuffling_folds_are_the_books_partitions(size: int, folds: int) -> None:
     """Deep Learning with Python, listing 3.56: `data[i * size:(i + 1) * size]`."""
     rows = np.arange(size * folds)
-    dealt = KFold(folds=folds, shuffle=False).split(RowInfo(n=len(rows)), steered=False)
+    dealt = KFold(folds=folds, shuffle=False).split(RowInfo(n=len(rows)), monitors_validation=False)
     for i, fold in enumerate(dealt):
         np.testing.assert_array_equal(fold.scored, rows[i * size : (i + 1) * size])
         rest = np.concatenate([rows[: i * size], rows[(i + 1) * size :]])
@@ -226,8 +226,8 @@ def test_without_shuffling_folds_are_the_books_partitions(size: int, folds: int)
 
 def test_iterations_shuffle_anew_and_the_first_one_is_plain_k_fold() -> None:
     deal = RowInfo(n=50, seed=7)
-    folds = IteratedKFold(folds=5, iterations=3).split(deal, steered=False)
-    plain = KFold(folds=5).split(deal, steered=False)
+    folds = IteratedKFold(folds=5, iterations=3).split(deal, monitors_validation=False)
+    plain = KFold(folds=5).split(deal, monitors_validation=False)
     assert [fold.iteration for fold in folds] == [0] * 5 + [1] * 5 + [2] * 5
     for fold, same in zip(folds, plain, strict=False):
         np.testing.assert_array_equal(fold.scored, same.scored)
@@ -236,9 +236,11 @@ def test_iterations_shuffle_anew_and_the_first_one_is_plain_k_fold() -> None:
 
 def test_repeats_have_the_rows_of_the_plain_hold_out_unless_dealt_anew() -> None:
     deal = RowInfo(n=50, seed=7)
-    [plain] = Holdout(validation=0.3).split(deal, steered=False)
-    same = RepeatedHoldout(validation=0.3, repeats=4).split(deal, steered=False)
-    anew = RepeatedHoldout(validation=0.3, repeats=4, reshuffle=True).split(deal, steered=False)
+    [plain] = Holdout(validation=0.3).split(deal, monitors_validation=False)
+    same = RepeatedHoldout(validation=0.3, repeats=4).split(deal, monitors_validation=False)
+    anew = RepeatedHoldout(validation=0.3, repeats=4, reshuffle=True).split(
+        deal, monitors_validation=False
+    )
     assert [fold.iteration for fold in same] == [fold.iteration for fold in anew] == [0, 1, 2, 3]
     assert {tuple(fold.scored) for fold in same} == {tuple(plain.scored)}
     assert len({tuple(fold.scored) for fold in anew}) == 4
@@ -247,14 +249,14 @@ def test_repeats_have_the_rows_of_the_plain_hold_out_unless_dealt_anew() -> None
 
 def test_without_validation_rows_everything_trains() -> None:
     protocol = Holdout(validation=None)
-    [fold] = protocol.split(RowInfo(n=9), steered=False)
+    [fold] = protocol.split(RowInfo(n=9), monitors_validation=False)
     assert fold.train.tolist() == list(range(9))
     assert fold.scored is None
-    assert fold.watched is None
+    assert fold.monitored is None
     with pytest.raises(DataError) as error:
-        protocol.split(RowInfo(n=9), steered=True)
+        protocol.split(RowInfo(n=9), monitors_validation=True)
     assert str(error.value) == (
-        "a callback watches validation data, but `validation: null` holds no rows out; leave the "
+        "a callback monitors validation data, but `validation: null` holds no rows out; leave the "
         "callback out (--set training.callbacks=[]) or hold rows out"
     )
 
@@ -280,5 +282,5 @@ def test_a_validation_file_must_not_break_groups_or_time(
     protocol = Holdout.model_validate({"validation": {"path": "later.csv"}})
     deal = RowInfo(n=6, validation=np.arange(6) >= 4, **columns)
     with pytest.raises(DataError) as error:
-        protocol.split(deal, steered=False)
+        protocol.split(deal, monitors_validation=False)
     assert str(error.value) == message

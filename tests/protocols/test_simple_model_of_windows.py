@@ -10,9 +10,9 @@ from sklearn.preprocessing import StandardScaler
 
 from dlrun.data.encoded import Encoded
 from dlrun.data.windows import Series, Windows
-from dlrun.metrics import simple_models
 from dlrun.metrics.scores import Score
-from dlrun.protocols.simple_model import simple_output
+from dlrun.scoring import simple_models
+from dlrun.scoring.simple_models import simple_output
 
 TABLE = np.random.default_rng(0).normal(size=(400, 3)).astype(np.float32)
 MAE = Score("mae", "min", lambda truth, output, weights: float(np.abs(truth - output).mean()))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from dlrun.metrics.scores import find_score
-from dlrun.protocols.measures import Measure
-from dlrun.protocols.sum_of_losses import JudgedOutput, judge_sum
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.scoring.measures import Measure
+from dlrun.scoring.sum_of_losses import ComparedOutput, rivals_of_sum
 
 MSE = KerasComponent("loss", "MeanSquaredError", "mse", {}, ("loss",))
 
@@ -19,7 +19,7 @@ def test_the_baseline_of_a_sum_over_a_series_is_the_sum_of_the_last_known_values
     loss_weights = {"heat": 1.0, "wind": 0.25}
     score = find_score("MeanSquaredError", {}, from_logits=False, kind="loss")
     outputs = [
-        JudgedOutput(
+        ComparedOutput(
             "regression",
             (),
             Measure(f"{name}_loss", MSE, score, name, loss_weights[name]),
@@ -30,7 +30,7 @@ def test_the_baseline_of_a_sum_over_a_series_is_the_sum_of_the_last_known_values
         )
         for name, walk in walks.items()
     ]
-    judged = judge_sum(outputs, None, 0.0)
+    judged = rivals_of_sum(outputs, None, 0.0)
     steps = [np.mean(np.diff(walk[100:]) ** 2) for walk in walks.values()]
     assert judged is not None
     assert judged.baseline.name == "persistence"

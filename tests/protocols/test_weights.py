@@ -12,7 +12,7 @@ from sklearn.utils.class_weight import compute_class_weight
 
 from dlrun.data.samples import Samples
 from dlrun.errors import DataError
-from dlrun.protocols.weights import class_weights, sample_weights
+from dlrun.protocols.preparation import class_weights, sample_weights
 
 TABLE = """
     dataset: {source: csv, path: rows.csv, target: kind}

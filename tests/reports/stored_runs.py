@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.metrics.mistakes import most_wrong
+from dlrun.metrics.predictions import most_wrong
 from dlrun.store.examples import Examples
 from dlrun.store.run_directory import RunDirectory
 

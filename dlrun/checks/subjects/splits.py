@@ -28,8 +28,8 @@ from dlrun.config.yaml_writer import in_line
 from dlrun.data.reading.table_columns import has_several_words
 from dlrun.data.samples import Array, kind_of
 from dlrun.metrics.formatting import figure
-from dlrun.metrics.intervals import share_of_rows
 from dlrun.registry.component import Component
+from dlrun.scoring.intervals import share_of_rows
 from dlrun.text import first_few
 
 _NAMES_OF_GROUPS = re.compile(

@@ -6,8 +6,7 @@ import numpy as np
 
 from dlrun.data.splits import RowInfo
 from dlrun.errors import DataError
-from dlrun.protocols.protocol import Fold, Protocol
-from dlrun.protocols.validation import Validation, hold_out
+from dlrun.protocols.protocol import Fold, Protocol, Validation, hold_out
 
 
 class Holdout(Protocol):
@@ -27,16 +26,16 @@ class Holdout(Protocol):
         given = self.validation
         return given is None or (isinstance(given, Validation) and not given.hold_out)
 
-    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
-        if self.holds_nothing_out and steered:
+    def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
+        if self.holds_nothing_out and monitors_validation:
             raise DataError(
-                "a callback watches validation data, but `validation: null` holds no rows out; "
+                "a callback monitors validation data, but `validation: null` holds no rows out; "
                 "leave the callback out (--set training.callbacks=[]) or hold rows out"
             )
         if self.validation is None or self.holds_nothing_out:
             everything = np.arange(row_info.n, dtype=np.int64)
-            return [Fold(index=0, iteration=0, train=everything, scored=None, watched=None)]
+            return [Fold(index=0, iteration=0, train=everything, scored=None, monitored=None)]
         train, scored = hold_out(
             row_info, self.validation, shuffle=self.shuffle, stratify=self.stratify
         )
-        return [Fold(index=0, iteration=0, train=train, scored=scored, watched=scored)]
+        return [Fold(index=0, iteration=0, train=train, scored=scored, monitored=scored)]

@@ -7,8 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from dlrun.data.splits import RowInfo, kfold_splits
-from dlrun.protocols.folded import Folded
-from dlrun.protocols.protocol import Fold, reseeded
+from dlrun.protocols.protocol import Fold, Folded, reseeded
 
 
 class IteratedKFold(Folded):
@@ -24,14 +23,16 @@ class IteratedKFold(Folded):
     shuffle: Literal[True] = True
     """Rows are always shuffled: without it every iteration would be the same."""
 
-    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
+    def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
         return [
             fold
             for iteration in range(self.iterations)
-            for fold in self._one_iteration(row_info, steered, iteration)
+            for fold in self._one_iteration(row_info, monitors_validation, iteration)
         ]
 
-    def _one_iteration(self, row_info: RowInfo, steered: bool, iteration: int) -> list[Fold]:
+    def _one_iteration(
+        self, row_info: RowInfo, monitors_validation: bool, iteration: int
+    ) -> list[Fold]:
         row_info = reseeded(row_info, iteration)
         splits = kfold_splits(row_info, self.folds, shuffle=True, stratify=self.stratify)
-        return self.complete(row_info, splits, steered, iteration)
+        return self.complete(row_info, splits, monitors_validation, iteration)

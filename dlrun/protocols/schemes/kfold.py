@@ -5,8 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from dlrun.data.splits import RowInfo, kfold_splits
-from dlrun.protocols.folded import Folded
-from dlrun.protocols.protocol import Fold
+from dlrun.protocols.protocol import Fold, Folded
 
 
 class KFold(Folded):
@@ -15,6 +14,6 @@ class KFold(Folded):
     folds: int = Field(default=5, ge=2)
     """Number of parts, K."""
 
-    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
+    def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
         splits = kfold_splits(row_info, self.folds, shuffle=self.shuffle, stratify=self.stratify)
-        return self.complete(row_info, splits, steered)
+        return self.complete(row_info, splits, monitors_validation)

@@ -9,8 +9,7 @@ from pydantic import Field, model_validator
 
 from dlrun.data.splits import RowInfo
 from dlrun.errors import DataError
-from dlrun.protocols.protocol import Fold, Protocol, reseeded
-from dlrun.protocols.validation import Validation, hold_out
+from dlrun.protocols.protocol import Fold, Protocol, Validation, hold_out, reseeded
 
 
 class RepeatedHoldout(Protocol):
@@ -46,7 +45,7 @@ class RepeatedHoldout(Protocol):
             raise ValueError("`hold_out: false` leaves nothing to score; use `holdout`")
         return self
 
-    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
+    def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
         if self.reshuffle and row_info.places is not None:
             raise DataError(
                 "the rows of a series are held out in the order of time, so that every split would "
@@ -64,4 +63,4 @@ class RepeatedHoldout(Protocol):
             shuffle=self.shuffle,
             stratify=self.stratify,
         )
-        return Fold(index=number, iteration=number, train=train, scored=scored, watched=scored)
+        return Fold(index=number, iteration=number, train=train, scored=scored, monitored=scored)

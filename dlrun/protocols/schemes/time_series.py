@@ -7,8 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dlrun.data.splits import RowInfo, time_series_splits
-from dlrun.protocols.folded import Folded
-from dlrun.protocols.protocol import Fold
+from dlrun.protocols.protocol import Fold, Folded
 
 
 class TimeSeries(Folded):
@@ -32,6 +31,6 @@ class TimeSeries(Folded):
     stratify: Literal[False] = False
     """Time decides the splits, not the classes."""
 
-    def split(self, row_info: RowInfo, steered: bool) -> list[Fold]:
+    def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
         splits = time_series_splits(row_info, self.folds, gap=self.gap, max_train=self.max_train)
-        return self.complete(row_info, splits, steered)
+        return self.complete(row_info, splits, monitors_validation)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import escape
 
-from dlrun.metrics.calibration import Calibration
+from dlrun.metrics.figures import Calibration, RankingCurves
 from dlrun.metrics.formatting import figure, percent
-from dlrun.metrics.ranking import RankingCurves
 from dlrun.reports.html.plot import Figure, LegendKey, Plot, svg
 from dlrun.reports.html.scale import shares
 from dlrun.text import shortened

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlrun.metrics.calibration import calibration
 from dlrun.metrics.figures import (
     ClassFigures,
     ClassificationFigures,
     TargetFigures,
+    calibration,
     classification_figures,
+    ranking_curves,
     regression_figures,
 )
 from dlrun.metrics.formatting import percent, steady_figure
-from dlrun.metrics.ranking import ranking_curves
 from dlrun.reports.html.blocks import (
     Block,
     Figures,

@@ -5,8 +5,26 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlrun.metrics.arrays import Array
-from dlrun.metrics.baselines import Task
+from dlrun.metrics.arrays import Array, log_softmax, sigmoid
+from dlrun.metrics.names import TargetType
+
+
+def as_probabilities(output: ArrayLike, loss: str, from_logits: bool) -> Array:
+    """Return a classifier's output, (n, k), as probabilities.
+
+    Args:
+        output: What the model gives.
+        loss: Keras' class name of the loss it was trained with. Where that is a hinge loss, the
+            margins from -1 to 1 become shares from 0 to 1, which are no true probabilities.
+        from_logits: Whether the loss took the output for logits.
+    """
+    values = np.asarray(output)
+    if loss in ("Hinge", "SquaredHinge"):
+        return np.clip((values + 1) / 2, 0, 1)
+    if not from_logits:
+        return values
+    one_by_one = loss.startswith("Binary") or values.shape[-1] == 1
+    return sigmoid(values) if one_by_one else np.exp(log_softmax(values))
 
 
 def class_indices(y_true: ArrayLike) -> Array:
@@ -29,7 +47,7 @@ def class_shares(probabilities: ArrayLike) -> Array:
     return shares
 
 
-def wrongness(task: Task, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+def wrongness(task: TargetType, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     """Return (n,) how wrong each row is, 0 where it is not wrong at all.
 
     Classes: how much more probability was given to the wrong class than to the true one.
@@ -57,7 +75,7 @@ def wrongness(task: Task, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     return (errors / np.where(spread > 0, spread, 1)).max(axis=1)
 
 
-def most_wrong(task: Task, y_true: ArrayLike, y_pred: ArrayLike, count: int) -> Array:
+def most_wrong(task: TargetType, y_true: ArrayLike, y_pred: ArrayLike, count: int) -> Array:
     """Return positions of at most `count` wrong rows, (m,) int64, the most wrong first.
 
     Rows that are right are left out, and so are those whose prediction is no number. Args as

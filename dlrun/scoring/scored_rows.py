@@ -10,14 +10,20 @@ import numpy as np
 
 from dlrun.config.walk import PlainLayer
 from dlrun.data.pipeline import Pipeline
-from dlrun.data.samples import Samples, Task
-from dlrun.metrics.baselines import Baseline, common_sense, in_time
-from dlrun.metrics.mistakes import class_indices
+from dlrun.data.samples import Samples
+from dlrun.metrics.names import TargetType
+from dlrun.metrics.predictions import class_indices
 from dlrun.metrics.scores import Score
-from dlrun.protocols.contest import Contest, Judged, SimpleScore, with_strongest_baseline
-from dlrun.protocols.measures import Measure
-from dlrun.protocols.simple_model import SimpleOutput, simple_output
-from dlrun.protocols.sum_of_losses import JudgedOutput, judge_sum
+from dlrun.scoring.baselines import Baseline, common_sense, in_time
+from dlrun.scoring.measures import Measure
+from dlrun.scoring.rivals import (
+    ComparedPredictions,
+    Rivals,
+    SimpleScore,
+    with_strongest_baseline,
+)
+from dlrun.scoring.simple_models import SimpleOutput, simple_output
+from dlrun.scoring.sum_of_losses import ComparedOutput, rivals_of_sum
 from dlrun.stages import stage
 from dlrun.training.prediction import predict
 from dlrun.training.rows import FitRows
@@ -60,14 +66,14 @@ class OutputRows:
 
 
 @dataclass(frozen=True)
-class Scored:
+class ModelScores:
     """A trained model on rows it has not seen.
 
     Args:
         predictions: (m, k) model output, in the target's own unit.
         measures: Loss and metrics by name; metrics in the target's own unit, the loss as it
             is optimised, penalties on weights included.
-        judged: What stands beside the measure of success: the common-sense baseline and the
+        rivals: What stands beside the measure of success: the common-sense baseline and the
             simple model; None where the measure is one that only Keras knows.
         outputs: Predictions of every output, where there are several; `predictions` are those of
             the output that gives the score, of the first where the score is their loss.
@@ -75,21 +81,21 @@ class Scored:
 
     predictions: Array
     measures: dict[str, float]
-    judged: Judged | None
+    rivals: Rivals | None
     outputs: Mapping[str, OutputRows] = field(default_factory=dict)
 
     @property
     def baseline(self) -> Baseline | None:
         """The common-sense baseline in the measure of success, or None."""
-        return None if self.judged is None else self.judged.baseline
+        return None if self.rivals is None else self.rivals.baseline
 
     @property
     def simple(self) -> SimpleScore | None:
         """The simple model in the measure of success, or None."""
-        return None if self.judged is None else self.judged.simple
+        return None if self.rivals is None else self.rivals.simple
 
 
-def truth_of(task: Task, pipeline: Pipeline, samples: Samples) -> Truth:
+def truth_of(task: TargetType, pipeline: Pipeline, samples: Samples) -> Truth:
     """Return the targets of rows in both forms."""
     for_loss = pipeline.targets(samples)
     if task != "regression":
@@ -111,7 +117,7 @@ def truths_of(pipeline: Pipeline, samples: Samples) -> Truths:
     }
 
 
-def true_values(task: Task, truth: Truth) -> Array:
+def true_values(task: TargetType, truth: Truth) -> Array:
     """What is true of rows: classes as indices, however the loss sees them."""
     own = truth.own
     return class_indices(own) if task in ("binary", "multiclass") and own.ndim <= 2 else own
@@ -134,7 +140,7 @@ def score_rows(
     measures: Sequence[Measure],
     chosen: Measure,
     simple: SimpleOutput | None = None,
-) -> Scored:
+) -> ModelScores:
     """Score a trained model on rows.
 
     Args:
@@ -170,7 +176,7 @@ def score_outputs(
     measures: Sequence[Measure],
     chosen: Measure,
     simple: SimpleOutput | None = None,
-) -> Scored:
+) -> ModelScores:
     """Score what a model, or the mean of several, says about rows; see `score_rows`.
 
     Args:
@@ -206,11 +212,11 @@ def score_outputs(
     losses = [m for m in measures if m.component.kind == "loss" and not m.is_sum]
     total = sum(measure.weight * values[measure.name] for measure in losses) + added
     main = next(iter(scored)) if chosen.is_sum else chosen.output
-    judged = scored[main].judged
+    rivals = scored[main].rivals
     if chosen.is_sum:
-        judged = judge_sum(
+        rivals = rivals_of_sum(
             [
-                JudgedOutput(
+                ComparedOutput(
                     pipeline.target_pipelines[loss.output].task,
                     pipeline.of_output(loss.output).class_names,
                     loss,
@@ -231,21 +237,21 @@ def score_outputs(
         for name, one in scored.items()
         if name is not None
     }
-    return Scored(scored[main].predictions, {"loss": total, **values}, judged, outputs)
+    return ModelScores(scored[main].predictions, {"loss": total, **values}, rivals, outputs)
 
 
 def score_output(
     output: Array,
     added: float,
     pipeline: Pipeline,
-    task: Task,
+    task: TargetType,
     weights: Array | None,
     truth: Truth,
     trained_on: Truth,
     measures: Sequence[Measure],
     chosen: Measure | None,
     simple: SimpleOutput | None = None,
-) -> Scored:
+) -> ModelScores:
     """Score what one output says about rows; see `score_outputs`.
 
     Args:
@@ -267,11 +273,11 @@ def score_output(
         else measure(truth.own, predictions)
         for measure in measures
     }
-    judged = None
+    rivals = None
     of_rows = _is_of_rows(truth, output.shape)
     if chosen is not None and chosen.score is not None and of_rows:
         of_loss = chosen.component.kind == "loss"
-        judged = _judge(
+        rivals = _rivals(
             chosen.score,
             task,
             pipeline.class_names,
@@ -283,13 +289,13 @@ def score_output(
             weights=weights if of_loss else None,
             added=added if of_loss else 0.0,
         )
-    return Scored(predictions, values, judged)
+    return ModelScores(predictions, values, rivals)
 
 
 @stage("scoring")
 def simple_beside(
     layers: Sequence[PlainLayer],
-    task: Task,
+    task: TargetType,
     chosen: Measure,
     train: tuple[Any, Truths],
     rows: tuple[Any, Truths],
@@ -303,7 +309,7 @@ def simple_beside(
         chosen: The measure of success.
         train: Inputs and targets of the rows that trained the network.
         rows: Inputs and targets of the rows to predict.
-        output_shape: Of the network's output that is judged.
+        output_shape: Of the network's output that gives the score.
     """
     if chosen.is_sum:
         return None
@@ -328,9 +334,9 @@ def penalties(model: Any) -> float:
     return float(sum(float(penalty) for penalty in model.losses))
 
 
-def _judge(
+def _rivals(
     score: Score,
-    task: Task,
+    task: TargetType,
     classes: Sequence[str],
     *,
     truth: Array,
@@ -340,7 +346,7 @@ def _judge(
     simple: SimpleOutput | None,
     weights: Array | None,
     added: float,
-) -> Judged:
+) -> Rivals:
     """Score the baseline and the simple model on the rows that the model is scored on."""
     common = common_sense(
         task,
@@ -356,10 +362,10 @@ def _judge(
     if simple is not None:
         value = None if predicted is None else score.function(truth, predicted, weights)
         beside = SimpleScore(simple.name, simple.description, value, simple.skipped)
-    contest = Contest(
+    comparison = ComparedPredictions(
         score, truth, output, common.predictions, predicted, weights, added, len(known)
     )
     others = tuple(
         in_time(name, said, common, score, truth, weights) for name, said in references.items()
     )
-    return with_strongest_baseline([Judged(common.baseline, beside, contest, others)])[0]
+    return with_strongest_baseline([Rivals(common.baseline, beside, comparison, others)])[0]

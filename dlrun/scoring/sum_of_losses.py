@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from dlrun.data.samples import Task
-from dlrun.metrics.baselines import Baseline, CommonSense, common_sense, in_time
-from dlrun.metrics.simple_models import simple_name
-from dlrun.metrics.sums import Term, sum_of
-from dlrun.protocols.contest import Contest, Judged, SimpleScore, with_strongest_baseline
-from dlrun.protocols.measures import Measure
-
-Array = np.ndarray
+from dlrun.metrics.arrays import Array
+from dlrun.metrics.names import TargetType
+from dlrun.metrics.scores import Score
+from dlrun.scoring.baselines import Baseline, CommonSense, common_sense, in_time
+from dlrun.scoring.measures import Measure
+from dlrun.scoring.rivals import (
+    ComparedPredictions,
+    Rivals,
+    SimpleScore,
+    with_strongest_baseline,
+)
+from dlrun.scoring.simple_models import simple_name
 
 NO_SIMPLE_MODEL = "the score is the sum of the losses of several outputs"
 
 
 @dataclass(frozen=True)
-class JudgedOutput:
+class ComparedOutput:
     """One output on the scored rows, in the form that its loss takes.
 
     Args:
@@ -33,7 +38,7 @@ class JudgedOutput:
         references: What common sense says of rows in the order of time, by the name of the rule.
     """
 
-    task: Task
+    task: TargetType
     classes: Sequence[str]
     loss: Measure
     said: Array
@@ -42,9 +47,9 @@ class JudgedOutput:
     references: Mapping[str, Array] = field(default_factory=dict)
 
 
-def judge_sum(
-    outputs: Sequence[JudgedOutput], weights: Array | None, added: float
-) -> Judged | None:
+def rivals_of_sum(
+    outputs: Sequence[ComparedOutput], weights: Array | None, added: float
+) -> Rivals | None:
     """Score the baselines of all outputs together; None where only Keras knows a loss, or an
     output has more axes.
 
@@ -72,7 +77,7 @@ def judge_sum(
     )
     simple = SimpleScore(simple_name(outputs[0].task), "", None, NO_SIMPLE_MODEL)
     trained = len(outputs[0].known)
-    contest = Contest(score, truth, model, predicted, None, weights, added, trained)
+    comparison = ComparedPredictions(score, truth, model, predicted, None, weights, added, trained)
     constant = CommonSense(baseline, predicted)
     others = tuple(
         in_time(
@@ -86,10 +91,10 @@ def judge_sum(
         for rule in outputs[0].references
         if all(rule in each.references for each in outputs)
     )
-    return with_strongest_baseline([Judged(baseline, simple, contest, others)])[0]
+    return with_strongest_baseline([Rivals(baseline, simple, comparison, others)])[0]
 
 
-def _common_sense(output: JudgedOutput, weights: Array | None) -> CommonSense:
+def _common_sense(output: ComparedOutput, weights: Array | None) -> CommonSense:
     assert output.loss.score is not None
     return common_sense(
         output.task,
@@ -104,3 +109,55 @@ def _common_sense(output: JudgedOutput, weights: Array | None) -> CommonSense:
 
 def _columns(targets: Array) -> Array:
     return targets.reshape(len(targets), -1)
+
+
+@dataclass(frozen=True)
+class Term:
+    """The loss of one output.
+
+    Args:
+        score: What it is.
+        weight: What it counts in the sum.
+        targets: Number of columns of its targets.
+        outputs: Number of columns of its output.
+    """
+
+    score: Score
+    weight: float
+    targets: int
+    outputs: int
+
+
+def sum_of(terms: Sequence[Term]) -> Score:
+    """Return the weighted sum of losses as a score.
+
+    It takes targets (n, t) and predictions (n, k), those of each term side by side in order.
+    """
+
+    def parts(y_true: ArrayLike, y_pred: ArrayLike) -> Iterator[tuple[Term, Array, Array]]:
+        true = np.split(np.asarray(y_true), np.cumsum([t.targets for t in terms])[:-1], axis=1)
+        said = np.split(np.asarray(y_pred), np.cumsum([t.outputs for t in terms])[:-1], axis=1)
+        yield from zip(terms, true, said, strict=True)
+
+    def function(
+        y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        return sum(
+            term.weight * term.score.function(true, said, sample_weight)
+            for term, true, said in parts(y_true, y_pred)
+        )
+
+    def rows(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
+        values = [
+            term.weight * _rows_of(term.score)(true, said, sample_weight)
+            for term, true, said in parts(y_true, y_pred)
+        ]
+        return np.sum(values, axis=0)
+
+    by_row = all(term.score.rows is not None and term.score.of_mean is None for term in terms)
+    return Score("loss", "min", function, rows=rows if by_row else None)
+
+
+def _rows_of(score: Score) -> Callable[..., Array]:
+    assert score.rows is not None
+    return score.rows

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlrun.metrics.baselines import Baseline, CommonSense
 from dlrun.metrics.scores import Score
+from dlrun.scoring.baselines import Baseline, CommonSense
 
 Array = np.ndarray
 
@@ -31,7 +31,7 @@ class SimpleScore:
 
 
 @dataclass(frozen=True)
-class Contest:
+class ComparedPredictions:
     """Predictions of all for the scored rows, in the form that the measure of success takes.
 
     Args:
@@ -56,48 +56,48 @@ class Contest:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Rivals:
     """The scores beside the model's, and the predictions that they come from.
 
     Args:
         baseline: The strongest baseline, which the model has to beat.
         simple: The simple model, or None.
-        contest: The predictions.
+        comparison: The predictions.
         others: Weaker baselines, the stronger first.
     """
 
     baseline: Baseline
     simple: SimpleScore | None
-    contest: Contest
+    comparison: ComparedPredictions
     others: tuple[CommonSense, ...] = ()
 
 
-def with_strongest_baseline(judged: Sequence[Judged]) -> list[Judged]:
+def with_strongest_baseline(rivals: Sequence[Rivals]) -> list[Rivals]:
     """Return the same with the baseline in front whose mean over all of them is best.
 
     Args:
-        judged: Of the folds of one experiment, with baselines of the same names.
+        rivals: Of the folds of one experiment, with baselines of the same names.
     """
-    if not judged or not judged[0].others:
-        return list(judged)
+    if not rivals or not rivals[0].others:
+        return list(rivals)
     candidates = [
-        {one.baseline.name: one for one in (_front(each), *each.others)} for each in judged
+        {one.baseline.name: one for one in (_front(each), *each.others)} for each in rivals
     ]
-    sign = 1.0 if judged[0].contest.score.direction == "min" else -1.0
+    sign = 1.0 if rivals[0].comparison.score.direction == "min" else -1.0
 
     def weakness(name: str) -> float:
         return sign * float(np.mean([known[name].baseline.value for known in candidates]))
 
     names = sorted(candidates[0], key=weakness)
-    pairs = zip(judged, candidates, strict=True)
+    pairs = zip(rivals, candidates, strict=True)
     return [_led_by(each, [known[name] for name in names]) for each, known in pairs]
 
 
-def _front(judged: Judged) -> CommonSense:
-    return CommonSense(judged.baseline, judged.contest.baseline)
+def _front(rivals: Rivals) -> CommonSense:
+    return CommonSense(rivals.baseline, rivals.comparison.baseline)
 
 
-def _led_by(judged: Judged, order: Sequence[CommonSense]) -> Judged:
+def _led_by(rivals: Rivals, order: Sequence[CommonSense]) -> Rivals:
     first, *others = order
-    contest = replace(judged.contest, baseline=first.predictions)
-    return replace(judged, baseline=first.baseline, contest=contest, others=tuple(others))
+    comparison = replace(rivals.comparison, baseline=first.predictions)
+    return replace(rivals, baseline=first.baseline, comparison=comparison, others=tuple(others))

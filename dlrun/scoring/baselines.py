@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike
 
 from dlrun.metrics.arrays import EPSILON, Array
 from dlrun.metrics.formatting import figure, percent
+from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score
-
-Task = Literal["binary", "multiclass", "multilabel", "regression"]
 
 _BEST_AT_MEDIAN = (
     "MeanAbsoluteError",
@@ -79,7 +78,7 @@ class CommonSense:
 
 
 def baseline(
-    task: Task,
+    task: TargetType,
     score: Score,
     y_train: ArrayLike,
     y_rows: ArrayLike,
@@ -103,7 +102,7 @@ def baseline(
 
 
 def common_sense(
-    task: Task,
+    task: TargetType,
     score: Score,
     y_train: ArrayLike,
     y_rows: ArrayLike,
@@ -177,7 +176,7 @@ def in_time(
     return CommonSense(Baseline(name, value, IN_TIME[name]), predicted)
 
 
-def _chance_is_better(score: Score, task: Task, shares: Array, train: Array) -> bool:
+def _chance_is_better(score: Score, task: TargetType, shares: Array, train: Array) -> bool:
     """Whether chance scores higher than the majority class on the training rows themselves."""
     chance = as_output(_drawn(shares, len(train)), score, task)
     majority = np.tile(as_output(_majority(shares), score, task), (len(train), 1))
@@ -218,7 +217,7 @@ def _constant(
 
 
 def _shares(
-    task: Task, train: Array, rows: Array, outputs: int | None, weight: ArrayLike | None
+    task: TargetType, train: Array, rows: Array, outputs: int | None, weight: ArrayLike | None
 ) -> Array:
     """Shares of the classes as the model would give them: (1,), (k,), or one for each label."""
     from sklearn.dummy import DummyClassifier
@@ -256,7 +255,7 @@ def _majority(shares: Array) -> Array:
     return (np.arange(len(shares)) == shares.argmax()).astype(np.float64)
 
 
-def as_output(probabilities: Array, score: Score, task: Task) -> Array:
+def as_output(probabilities: Array, score: Score, task: TargetType) -> Array:
     """Return probabilities, (..., k), in the range that the score expects of a model's output."""
     if score.metric in _ON_MARGINS:
         return np.where(probabilities > 0.5, 1.0, -1.0)

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.metrics.comparison import Difference
 from dlrun.metrics.formatting import figure, figure_near, figure_range, percent
-from dlrun.metrics.intervals import Interval
+from dlrun.scoring.differences import ScoreDifference
+from dlrun.scoring.intervals import Interval
 
 FEW_ROWS = 100
 """Fewer rows than these show only large differences."""
@@ -43,7 +43,7 @@ class Verdict:
         }
 
 
-def verdict(found: Difference, rival: str) -> Verdict:
+def verdict(found: ScoreDifference, rival: str) -> Verdict:
     """Return what a difference between a model and its rival means.
 
     Args:
@@ -54,7 +54,7 @@ def verdict(found: Difference, rival: str) -> Verdict:
     return Verdict(beats, found.difference, found.interval, _text(found, beats, rival))
 
 
-def _text(found: Difference, beats: bool | None, rival: str) -> str:
+def _text(found: ScoreDifference, beats: bool | None, rival: str) -> str:
     if found.interval is None:
         lead = _lead(found.difference, figure(abs(found.difference)), rival)
         return f"{lead}; no interval: {found.why}" if found.why else lead

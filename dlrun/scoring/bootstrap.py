@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlrun.metrics.arrays import Array
-from dlrun.metrics.intervals import (
+from dlrun.scoring.intervals import (
     BCA,
     FEWEST_UNITS,
     LEVEL,
