@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from dlrun.cli.options import debug_option, json_option
+
+if TYPE_CHECKING:
+    from dlrun.workflows.init import WrittenConfig
+    from dlrun.workflows.init.folders import FolderFacts
+    from dlrun.workflows.init.table import TableFacts, WindowFacts
 
 
 @click.command(name="init", short_help="Write a commented config for your data.")
@@ -52,11 +58,8 @@ def command(
       dlrun init --task regression
     """
     from dlrun.cli.options import print_json
-    from dlrun.data.reading.series import every
     from dlrun.errors import UsageError
     from dlrun.workflows.init import init
-    from dlrun.workflows.init.series import is_series
-    from dlrun.workflows.init.table import reasons
 
     if given is not None and data is not None:
         raise UsageError("DATA is given twice, once by --data")
@@ -64,37 +67,50 @@ def command(
     if as_json:
         print_json(asdict(written))
         return
-    if (facts := written.facts) is not None:
-        click.echo(f"target   {facts.target} ({facts.task}; --target and --task say otherwise)")
-        kinds = f"{len(facts.numeric)} numeric, {len(facts.categorical)} categorical"
-        kinds += f", {len(facts.sentences)} of sentences" if facts.sentences else ""
-        click.echo(f"features {kinds}")
-        if facts.time is not None:
-            click.echo(f"time     {facts.time} (rows are split in its order)")
-        if (series := written.series) is not None:
-            windows = f"windows of {series.lookback:,} rows, the target {series.delay:,} later"
-            click.echo(f"series   one row {every(series.usual)}: {windows}")
-        elif facts.usual is not None and is_series(facts):
-            how = "--target COLUMN predicts one ahead, from the rows before"
-            click.echo(f"series   one row {every(facts.usual)}: {how}")
-        if facts.dropped:
-            click.echo(f"left out {', '.join(facts.dropped)} ({reasons(facts.dropped)})")
-        if facts.dates:
-            time = f"`time: {facts.dates[0]}` under evaluation splits the rows in its order"
-            click.echo(f"dates    {', '.join(facts.dates)} ({time})")
-        if facts.dialect.thousands is not None:
-            marks = f"'{facts.dialect.thousands}' between thousands, '{facts.dialect.decimal}'"
-            click.echo(f"numbers  {marks} before decimals")
-        if facts.dialect.encoding != "utf-8":
-            click.echo(f"encoding {facts.dialect.encoding} (not UTF-8; see that letters are right)")
+    for label, text in _lines(written):
+        click.echo(f"{label:<9}{text}")
+
+
+def _lines(written: WrittenConfig) -> Iterator[tuple[str, str]]:
+    """What the data tells, where the config is, and what to do with it."""
+    if written.facts is not None:
+        yield from _table_lines(written.facts, written.series)
     if (pictures := written.pictures) is not None:
-        classes = ", ".join(pictures.classes[:6]) + (" ..." if len(pictures.classes) > 6 else "")
-        click.echo(f"pictures {pictures.count:,} of {len(pictures.classes)} classes: {classes}")
+        yield "pictures", _classes(pictures)
         sizes = "one size" if pictures.sizes == 1 else f"{pictures.sizes:,} sizes"
-        click.echo(f"size     {pictures.size[0]} x {pictures.size[1]} (they are of {sizes})")
+        yield "size", f"{pictures.size[0]} x {pictures.size[1]} (they are of {sizes})"
     if (texts := written.texts) is not None:
-        classes = ", ".join(texts.classes[:6]) + (" ..." if len(texts.classes) > 6 else "")
-        click.echo(f"texts    {texts.count:,} of {len(texts.classes)} classes: {classes}")
-    click.echo(f"wrote    {written.path}")
-    click.echo(f"check    dlrun check {shlex.quote(str(written.path))} --data")
-    click.echo(f"next     dlrun train {shlex.quote(str(written.path))}")
+        yield "texts", _classes(texts)
+    quoted = shlex.quote(str(written.path))
+    yield "wrote", str(written.path)
+    yield "check", f"dlrun check {quoted} --data"
+    yield "next", f"dlrun train {quoted}"
+
+
+def _table_lines(facts: TableFacts, series: WindowFacts | None) -> Iterator[tuple[str, str]]:
+    yield "target", f"{facts.target} ({facts.task}; --target and --task say otherwise)"
+    kinds = f"{len(facts.numeric)} numeric, {len(facts.categorical)} categorical"
+    yield "features", kinds + (f", {len(facts.sentences)} of sentences" if facts.sentences else "")
+    if facts.time is not None:
+        yield "time", f"{facts.time} (rows are split in its order)"
+    if series is not None:
+        windows = f"windows of {series.lookback:,} rows, the target {series.delay:,} later"
+        yield "series", f"one row {series.every}: {windows}"
+    elif facts.is_series:
+        how = "--target COLUMN predicts one ahead, from the rows before"
+        yield "series", f"one row {facts.every}: {how}"
+    if facts.dropped:
+        yield "left out", f"{', '.join(facts.dropped)} ({facts.why_dropped})"
+    if facts.dates:
+        time = f"`time: {facts.dates[0]}` under evaluation splits the rows in its order"
+        yield "dates", f"{', '.join(facts.dates)} ({time})"
+    dialect = facts.dialect
+    if dialect.thousands is not None:
+        marks = f"'{dialect.thousands}' between thousands, '{dialect.decimal}'"
+        yield "numbers", f"{marks} before decimals"
+    if dialect.encoding != "utf-8":
+        yield "encoding", f"{dialect.encoding} (not UTF-8; see that letters are right)"
+
+
+def _classes(facts: FolderFacts) -> str:
+    return f"{facts.count:,} of {len(facts.classes)} classes: {facts.classes_shown}"

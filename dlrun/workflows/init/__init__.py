@@ -6,31 +6,32 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.errors import DataError, DlrunError, RunError, UsageError
 from dlrun.store.atomic import write_text
 from dlrun.workflows.check import check
-from dlrun.workflows.init.pictures import (
+from dlrun.workflows.init.folders import (
     PictureFacts,
-    holds_pictures,
-    picture_config,
-    picture_facts,
-)
-from dlrun.workflows.init.series import SeriesFacts, is_series, series_config, series_facts
-from dlrun.workflows.init.table import InitTask, TableFacts, reasons, table_facts
-from dlrun.workflows.init.texts import (
     TextFacts,
+    holds_pictures,
     holds_texts,
-    text_config,
+    picture_facts,
     text_facts,
-    words_kept,
 )
+from dlrun.workflows.init.table import InitTask, TableFacts, WindowFacts, table_facts
 
-_AHEAD = """\
-  # The rows are a series. `dlrun init --data FILE --target COLUMN` writes a config that
-  # predicts that column ahead, from the rows before.
-"""
+BUNDLED: dict[InitTask, tuple[str, int]] = {
+    "binary": ("breast_cancer", 2),
+    "multiclass": ("wine", 3),
+    "regression": ("diabetes", 0),
+}
+"""The data that scikit-learn brings for each task, and its number of classes."""
+
+MANY_TEXTS = 5_000
+MOST_WORDS, FEW_WORDS = 10_000, 2_000
+"""Words that a first config keeps, where there are so many texts, and of fewer."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +41,18 @@ class WrittenConfig:
     Args:
         path: The file.
         task: What it predicts.
-        facts: What was told from a table, or None for other data.
-        pictures: What was told from a folder of pictures, or None.
-        texts: What was told from a folder of texts, or None.
-        series: The windows over a table that is a series and whose target is told, or None.
+        facts: What a table tells, or None for other data.
+        pictures: What a folder of pictures tells, or None.
+        texts: What a folder of texts tells, or None.
+        series: The windows over a table that is a series and whose target is clear, or None.
     """
 
     path: Path
     task: InitTask
-    facts: TableFacts | None
+    facts: TableFacts | None = None
     pictures: PictureFacts | None = None
     texts: TextFacts | None = None
-    series: SeriesFacts | None = None
+    series: WindowFacts | None = None
 
 
 def init(
@@ -66,7 +67,7 @@ def init(
     Args:
         data: CSV, TSV, JSON lines or Parquet file, a folder of Parquet files, or one of pictures
             or texts with one folder a class; None for data bundled with scikit-learn.
-        task: What is predicted; default: told from the target's values (multiclass without
+        task: What is predicted; default: as the target's values suggest (multiclass without
             data).
         target: Column to predict; default: one with a likely name, else the last.
         output: File to write; default: named after the data, in the current folder.
@@ -80,231 +81,103 @@ def init(
     if data is None:
         if target is not None:
             raise UsageError("--target names a column of a file; give the file with --data")
-        chosen: InitTask = task or "multiclass"
-        path = Path(output or f"{chosen}.yaml")
-        _write(path, _bundled_config(path, chosen))
-        _try_out(path)
-        return WrittenConfig(path, chosen, None)
+        chosen = task or "multiclass"
+        name, classes = BUNDLED[chosen]
+        written = WrittenConfig(Path(output or f"{chosen}.yaml"), chosen)
+        return _write(written, "bundled", name=name, task=chosen, classes=classes)
     file = Path(data)
-    if holds_pictures(file):
-        return _of_pictures(file, task, target, output)
-    if holds_texts(file):
-        return _of_texts(file, task, target, output)
-    path = Path(output or f"{_stem(file)}.yaml")
+    if holds_pictures(file) or holds_texts(file):
+        return _of_folder(file, task, target, output)
     facts = table_facts(file, task, target)
-    series = series_facts(facts)
-    if series is None:
-        _write(path, _table_config(file, path, facts))
-    else:
-        relative = Path(os.path.relpath(file.absolute(), path.absolute().parent)).as_posix()
-        _write(path, series_config(file, relative, path, facts, series))
-    _try_out(path)
-    return WrittenConfig(path, facts.task, facts, series=series)
+    series = facts.windows()
+    path = Path(output or f"{file.name.split('.')[0]}.yaml")
+    written = WrittenConfig(path, facts.task, facts, series=series)
+    dialect = facts.dialect
+    source = {
+        "source": "csv" if series is None else "timeseries",
+        "path": _relative(file, path),
+        "target": facts.target,
+        **({} if series is None else {"time": facts.time}),
+        **({} if dialect.separator is None else {"separator": dialect.separator}),
+        **({} if dialect.decimal == "." else {"decimal": dialect.decimal}),
+        **({} if dialect.thousands is None else {"thousands": dialect.thousands}),
+        **({} if dialect.encoding == "utf-8" else {"encoding": dialect.encoding}),
+    }
+    options = {"data": file, "facts": facts, "source": source, "words": _words_kept(facts.rows)}
+    return _write(written, "table" if series is None else "series", **options, series=series)
 
 
-def _of_pictures(
+def _of_folder(
     folder: Path, task: InitTask | None, target: str | None, output: str | Path | None
 ) -> WrittenConfig:
+    """Write a config for a folder of pictures or texts with one folder a class."""
+    kind = "pictures" if holds_pictures(folder) else "texts"
     if target is not None:
-        raise UsageError("--target names a column of a table; folders name the classes of pictures")
+        raise UsageError(f"--target names a column of a table; folders name the classes of {kind}")
     if task == "regression":
-        raise UsageError(
-            "folders name classes, not quantities; for those write a table of file names and name "
-            "it by `labels` (docs/images.md)"
-        )
-    facts = picture_facts(folder)
-    path = Path(output or f"{folder.absolute().name}.yaml")
-    relative = Path(os.path.relpath(folder.absolute(), path.absolute().parent)).as_posix()
-    _write(path, picture_config(folder.absolute(), relative, path, facts))
-    _try_out(path)
-    return WrittenConfig(path, facts.task, None, facts)
+        instead = {
+            "pictures": "for those write a table of file names and name it by `labels` "
+            "(docs/images.md)",
+            "texts": "write those into a table of texts",
+        }
+        raise UsageError(f"folders name classes, not quantities; {instead[kind]}")
+    folder = folder.absolute()
+    path = Path(output or f"{folder.name}.yaml")
+    options: dict[str, Any] = {"data": folder, "path": _relative(folder, path)}
+    if kind == "pictures":
+        pictures = picture_facts(folder)
+        written = WrittenConfig(path, pictures.task, pictures=pictures)
+        return _write(written, kind, **options, facts=pictures)
+    texts = text_facts(folder)
+    written = WrittenConfig(path, texts.task, texts=texts)
+    return _write(written, kind, **options, facts=texts, words=_words_kept(texts.count))
 
 
-def _of_texts(
-    folder: Path, task: InitTask | None, target: str | None, output: str | Path | None
-) -> WrittenConfig:
-    if target is not None:
-        raise UsageError("--target names a column of a table; folders name the classes of texts")
-    if task == "regression":
-        raise UsageError("folders name classes, not quantities; write those into a table of texts")
-    facts = text_facts(folder)
-    path = Path(output or f"{folder.absolute().name}.yaml")
-    relative = Path(os.path.relpath(folder.absolute(), path.absolute().parent)).as_posix()
-    model = _model(facts.task, len(facts.classes))
-    _write(path, text_config(folder.absolute(), relative, path, facts, model))
-    _try_out(path)
-    return WrittenConfig(path, facts.task, None, texts=facts)
+def _words_kept(texts: int) -> int:
+    return MOST_WORDS if texts >= MANY_TEXTS else FEW_WORDS
 
 
-def _write(path: Path, text: str) -> None:
-    if path.exists():
-        raise RunError(f"{path} exists and is never overwritten; name another file by --output")
-    write_text(path, text)
+def _relative(data: Path, config: Path) -> str:
+    """How a config names its data."""
+    return Path(os.path.relpath(data.absolute(), config.absolute().parent)).as_posix()
 
 
-def _try_out(path: Path) -> None:
-    """Check the config that was written, and its data.
+def _write(written: WrittenConfig, template: str, **facts: Any) -> WrittenConfig:
+    """Write a config from a template, and check it.
 
     Raises:
-        DataError: It does not run as it is; the file stays, to be mended.
+        RunError: The file exists.
+        DataError: The config does not run as it is; the file stays, to be mended.
     """
+    path = written.path
+    if path.exists():
+        raise RunError(f"{path} exists and is never overwritten; name another file by --output")
+    write_text(path, _rendered(f"{template}.yaml.jinja", config=str(path), **facts))
     try:
         check(path)
     except DlrunError as error:
         raise DataError(f"{path} is written, but does not run as it is: {error}") from error
+    return written
 
 
-def _stem(file: Path) -> str:
-    return file.name.split(".")[0]
+def _rendered(template: str, **facts: Any) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-
-def _table_config(file: Path, path: Path, facts: TableFacts) -> str:
-    relative = os.path.relpath(file.absolute(), path.absolute().parent)
-    columns = len(facts.numeric) + len(facts.categorical) + len(facts.sentences)
-    source = {"source": "csv", "path": Path(relative).as_posix(), "target": facts.target}
-    if facts.dialect.separator is not None:
-        source["separator"] = facts.dialect.separator
-    if facts.dialect.decimal != ".":
-        source["decimal"] = facts.dialect.decimal
-    if facts.dialect.thousands is not None:
-        source["thousands"] = facts.dialect.thousands
-    if facts.dialect.encoding != "utf-8":
-        source["encoding"] = facts.dialect.encoding
-    dataset = dump_yaml(source)
-    drop = ""
-    if facts.dropped:
-        inline = dump_yaml({"drop": list(facts.dropped)}).rstrip()
-        drop = f"  # left out: {reasons(facts.dropped)}\n{_indented(inline, 2)}\n"
-    return (
-        f"# {facts.rows} rows of {file.name}: {facts.task}, {columns} features.\n"
-        f"{_header(path, facts.time is not None)}"
-        f"dataset:\n{_indented(dataset, 2)}\n{drop}"
-        "  test: {fraction: 0.2}         # sealed until `dlrun evaluate`\n\n"
-        f"{_preprocess(facts)}"
-        f"{_model(facts.task, facts.classes, facts.time is not None)}"
-        f"{_time(facts)}"
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
+    environment.filters |= {
+        "shell": shlex.quote,
+        "yaml": lambda data: dump_yaml(data).rstrip("\n"),
+        "in_list": _in_list,
+    }
+    return environment.get_template(template).render(**facts)
 
 
-def _time(facts: TableFacts) -> str:
-    """The lines under `evaluation` on dates."""
-    if facts.time is not None:
-        return f"""{_AHEAD if is_series(facts) else ""}\
-  # Test and validation rows are the last in time: a random split would ask the
-  # model about days between those it knows. To have one, name the column in `drop`
-  # under dataset instead of here.
-{_indented(dump_yaml({"time": facts.time}), 2)}
-"""
-    if facts.dates:
-        return f"""  # To split the rows in the order of time, take the column out of `drop` and say
-  # {dump_yaml({"time": facts.dates[0]}).strip()}
-"""
-    return ""
-
-
-def _preprocess(facts: TableFacts) -> str:
-    steps = []
-    if any(name in facts.numeric for name in facts.missing):
-        steps.append("impute: median              # missing numbers")
-    if text := [name for name in facts.categorical if name in facts.missing]:
-        columns = ", ".join(_inline(name) for name in text)
-        steps.append(f"impute: {{strategy: most_frequent, columns: [{columns}]}}")
-    if facts.numeric:
-        steps.append("standardize                 # numbers: mean 0, deviation 1")
-    if facts.sentences:
-        names = ", ".join(map(_inline, facts.sentences))
-        words = words_kept(facts.rows)
-        steps.append(
-            f"text: {{columns: [{names}], vocabulary: {words}, output: tf_idf}}   # sentences"
-        )
-    if facts.categorical:
-        steps.append("one_hot                     # text: one column a category")
-    if facts.task != "regression" and not facts.numbered:
-        steps.append("targets: label_index        # classes count from 0")
-    if facts.task == "regression":
-        steps.append("targets: standardize        # scores stay in the target's own unit")
-    lines = "".join(f"  - {step}\n" for step in steps)
-    return f"preprocess:                     # fitted on the training rows only\n{lines}\n"
-
-
-def _inline(text: str) -> str:
+def _in_list(text: str) -> str:
     """A text as YAML writes it inside a list."""
     return dump_yaml({"": [text]}).strip().partition("[")[2].removesuffix("]")
-
-
-def _bundled_config(path: Path, task: InitTask) -> str:
-    name, classes = {"binary": ("breast_cancer", 2), "multiclass": ("wine", 3)}.get(
-        task, ("diabetes", 0)
-    )
-    scaled = (
-        "  - targets: standardize        # scores stay in the target's own unit\n"
-        if task == "regression"
-        else ""
-    )
-    return (
-        f"# scikit-learn's bundled {name} data: {task}. `dlrun init --data FILE` takes yours.\n"
-        f"{_header(path)}"
-        "dataset:\n"
-        "  source: sklearn\n"
-        f"  name: {name}\n"
-        "  test: {fraction: 0.2}         # sealed until `dlrun evaluate`\n\n"
-        "preprocess:                     # fitted on the training rows only\n"
-        "  - standardize                 # numbers: mean 0, deviation 1\n"
-        f"{scaled}\n"
-        f"{_model(task, classes)}"
-    )
-
-
-def _header(path: Path, in_time: bool = False) -> str:
-    quoted = shlex.quote(str(path))
-    kfold = "" if in_time else f"#   dlrun kfold {quoted}         score by cross-validation\n"
-    return f"""#
-#   dlrun check {quoted} --data  what is wrong with it
-#   dlrun train {quoted}         train, and score on held-out rows
-{kfold}
-seed: 0
-
-"""
-
-
-def _model(task: InitTask, classes: int, in_time: bool = False) -> str:
-    folded = "time_series" if in_time else "kfold"
-    last, loss, metric = {
-        "binary": ("{units: 1, activation: sigmoid}", "binary_crossentropy", "accuracy"),
-        "multiclass": (
-            f"{{units: {classes}, activation: softmax}}",
-            "sparse_categorical_crossentropy",
-            "accuracy",
-        ),
-        "regression": ("1", "mse", "mae"),
-    }[task]
-    comment = {
-        "binary": "one probability",
-        "multiclass": f"{classes} classes, their probabilities add up to 1",
-        "regression": "one number, not limited",
-    }[task]
-    return f"""architecture:
-  layers:
-    - Dense: {{units: 64, activation: relu}}
-    - Dense: {{units: 64, activation: relu}}
-    - Dense: {last}   # {comment}
-
-loss: {loss}
-optimizer: {{adam: {{learning_rate: 0.001}}}}
-metrics: [{metric}]
-
-training:
-  epochs: 50
-  batch_size: 32
-  callbacks:
-    - EarlyStopping: {{monitor: val_loss, patience: 10, restore_best_weights: true}}
-
-evaluation:
-  protocol: holdout             # or {folded}, where there are few rows
-  validation: {{fraction: 0.2}}
-  score: {metric}
-"""
-
-
-def _indented(text: str, by: int) -> str:
-    return "\n".join(" " * by + line for line in text.rstrip("\n").split("\n"))

@@ -1,4 +1,5 @@
-"""What a first config needs to know of a table: its target, its task, and its columns."""
+"""What a first config needs to know of a table: its target, its task, its columns, and the windows
+that suit it where it is a series."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import numpy as np
 
 from dlrun.data.reading.delimited import CsvDialect, infer_dialect
 from dlrun.data.reading.files import find_files
-from dlrun.data.reading.series import clock_of, read_times, rows_in_order
+from dlrun.data.reading.series import clock_of, every, read_times, rows_in_order
 from dlrun.data.reading.table_columns import (
     ColumnType,
     are_sentences,
@@ -60,6 +61,46 @@ WIDEST = 1_000
 """Text columns of more different values are categories only where each has so many rows on average,
 and never above the last: one-hot, each takes a column."""
 
+FEWEST_ROWS = 120
+"""Tables of fewer rows are never taken for a series."""
+
+ROWS_A_WINDOW = 20
+"""A window is no longer than the rows divided by this."""
+
+MOST_SEEN = 48
+"""Rows of a window that the model looks at, at most about."""
+
+FEWEST_SEEN = 8
+"""Windows of fewer rows go through a dense network."""
+
+MANY_WINDOWS = 5_000
+DAY = 86_400.0
+FOUR_WEEKS, MONTHS_PER_YEAR = 28, 12
+
+
+@dataclass(frozen=True)
+class WindowFacts:
+    """The windows that suit a series.
+
+    Args:
+        every: How often there is a row: `every hour`.
+        lookback: Rows from a window's first to its last.
+        step: Every so many of them are looked at.
+        delay: Rows from a window's last row to its target.
+        batch_size: Windows in a batch.
+    """
+
+    every: str
+    lookback: int
+    step: int
+    delay: int
+    batch_size: int
+
+    @property
+    def short(self) -> bool:
+        """Whether so few rows are looked at that a recurrent layer gains nothing."""
+        return -(-self.lookback // self.step) < FEWEST_SEEN
+
 
 @dataclass(frozen=True)
 class TableFacts:
@@ -79,10 +120,11 @@ class TableFacts:
         time: Column of dates in whose order the rows are split, or None.
         dates: Other columns of dates.
         dropped: Features that are left out, each with the reason in a few words.
-        told: Whether the target was given, has a likely name, or is the only column left.
+        target_is_clear: Whether the target was given, has a likely name, or is the only column
+            left.
         target_missing: Whether the target is missing in some rows.
-        usual: Seconds from one row to the next, where the rows are in the order of `time` in even
-            steps; else None.
+        step_seconds: Seconds from one row to the next, where the rows are in the order of `time`
+            in even steps; else None.
     """
 
     target: str
@@ -98,9 +140,52 @@ class TableFacts:
     time: str | None
     dates: tuple[str, ...]
     dropped: Mapping[str, str]
-    told: bool
+    target_is_clear: bool
     target_missing: bool
-    usual: float | None
+    step_seconds: float | None
+
+    @property
+    def why_dropped(self) -> str:
+        """Why columns are left out, the columns named where the reasons differ."""
+        if len(set(self.dropped.values())) == 1:
+            return next(iter(self.dropped.values()))
+        return "; ".join(f"{name}: {why}" for name, why in self.dropped.items())
+
+    @property
+    def every(self) -> str:
+        """How often there is a row: `every hour`; only where they come in even steps."""
+        return "" if self.step_seconds is None else every(self.step_seconds)
+
+    @property
+    def is_series(self) -> bool:
+        """Whether the table is a series of quantities, whichever of them is the target."""
+        return (
+            self.step_seconds is not None
+            and self.task == "regression"
+            and self.rows >= FEWEST_ROWS
+            and not self.categorical
+            and not self.sentences
+            and self.dialect.thousands is None
+        )
+
+    def windows(self) -> WindowFacts | None:
+        """Return the windows that suit the table; None where it is no series, or where it is not
+        clear which of its quantities is to be predicted."""
+        if not self.is_series or not self.target_is_clear or self.step_seconds is None:
+            return None
+        per_day = DAY / self.step_seconds
+        # Two days and a quarter of one ahead; of days four weeks, of months a year, and the next.
+        wanted, delay = 2 * round(per_day), round(per_day / 4)
+        if per_day < 2:
+            wanted, delay = (FOUR_WEEKS if per_day > 0.5 else MONTHS_PER_YEAR), 1
+        lookback = min(wanted, self.rows // ROWS_A_WINDOW)
+        return WindowFacts(
+            every=self.every,
+            lookback=lookback,
+            step=max(1, lookback // MOST_SEEN),
+            delay=max(1, min(delay, lookback)),
+            batch_size=128 if self.rows >= MANY_WINDOWS else 32,
+        )
 
 
 def table_facts(file: Path, task: InitTask | None = None, target: str | None = None) -> TableFacts:
@@ -132,8 +217,8 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
         if types[name] == "categorical" and _are_texts(to_array(table, name, "categorical"))
     ]
     offered = [name for name in usable if name not in texts] or usable
-    told = target is not None or len(offered) == 1 or _likely_target(offered) != offered[-1]
-    told = told or offered[-1].lower() in LIKELY_TARGETS
+    clear = target is not None or len(offered) == 1 or _likely_target(offered) != offered[-1]
+    clear = clear or offered[-1].lower() in LIKELY_TARGETS
     target = target or _likely_target(offered)
     present = table.series(target).dropna()
     refuse_constant(target, present.to_numpy())
@@ -170,9 +255,9 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
         time=time,
         dates=tuple(name for name in dates if name != time),
         dropped=dropped,
-        told=told,
+        target_is_clear=clear,
         target_missing=len(present) < len(table),
-        usual=None if time is None else _usual_step(table, time),
+        step_seconds=None if time is None else _usual_step(table, time),
     )
 
 
@@ -291,10 +376,3 @@ def _why_left_out(table: TableFiles, name: str, kind: ColumnType | None) -> str 
         return None
     named = name.lower() in ("id", "index", "row", "unnamed: 0") or name.lower().endswith("_id")
     return "numbers the rows" if named and different == len(table) else None
-
-
-def reasons(dropped: Mapping[str, str]) -> str:
-    """Why columns are left out, the columns named where the reasons differ."""
-    if len(set(dropped.values())) == 1:
-        return next(iter(dropped.values()))
-    return "; ".join(f"{name}: {why}" for name, why in dropped.items())
