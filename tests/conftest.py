@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -78,6 +80,19 @@ def assert_shown(pytestconfig: pytest.Config) -> Callable[[Section, str], None]:
             assert said == section.shown
 
     return compare
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled_functions_end_with_their_module() -> Iterator[None]:
+    """Without this a process grows by gigabytes: Keras and JAX keep what they compiled."""
+    yield
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.clear_session(free_memory=False)
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -8,22 +8,26 @@ import sys
 from pathlib import Path
 
 import click
-import pytest
 
 from dlrun.cli.main import dlrun
 
 HEAVY = {"keras", "tensorflow", "jax", "torch", "sklearn", "scipy", "matplotlib"}
 
 WATCHED = """
-import json, sys
+import json, os, sys
 from dlrun.cli.main import main
-try:
-    main(sys.argv[2:])
-except SystemExit as end:
-    status = end.code
-with open(sys.argv[1], "w") as file:
-    json.dump({"status": status, "modules": sorted(sys.modules)}, file)
+seen = []
+for folder, *arguments in json.loads(sys.argv[1]):
+    os.chdir(folder)
+    try:
+        main(arguments)
+    except SystemExit as end:
+        packages = {name.split(".")[0] for name in sys.modules}
+        seen.append([end.code, sorted(packages)])
+with open(sys.argv[2], "w") as file:
+    json.dump(seen, file)
 """
+"""Runs commands one after the other, and writes down what is imported after each."""
 
 SOUND = """
 dataset: {source: csv, path: houses.csv, target: price}
@@ -43,59 +47,64 @@ NO_COLUMN = SOUND.replace("price", "cost")
 
 COMMANDS = dlrun.list_commands(click.Context(dlrun))
 
-CASES: dict[str, tuple[list[str], str, int]] = {
+HELP: dict[str, tuple[list[str], str, int]] = {
     "help": (["--help"], SOUND, 0),
     "version": (["--version"], SOUND, 0),
     **{f"{command} --help": ([command, "--help"], SOUND, 0) for command in COMMANDS},
     "an unknown command": (["trian"], SOUND, 2),
-    "schema": (["schema"], SOUND, 0),
-    "check of a sound config": (["check", "c.yaml"], BUNDLED, 0),
-    "check of a wrong config": (["check", "c.yaml"], WRONG, 2),
-    "train with a wrong config": (["train", "c.yaml"], WRONG, 2),
-    "train without its data": (["train", "c.yaml"], MISSING_FILE, 1),
-    "train without its target": (["train", "c.yaml"], NO_COLUMN, 2),
-    "kfold with a wrong override": (["kfold", "c.yaml", "--set", "seed=x"], SOUND, 2),
-    "kfold in one part": (["kfold", "c.yaml", "--folds", "1"], SOUND, 2),
-    "evaluate without a run": (["evaluate", "nothing"], SOUND, 1),
-    "predict without a run": (["predict", "nothing", "--input", "houses.csv"], SOUND, 1),
+}
+RUNS: dict[str, tuple[list[str], str, int]] = {
     "runs": (["runs"], SOUND, 0),
     "runs by score": (["runs", "--sort", "score", "--json"], SOUND, 0),
     "runs show": (["runs", "show", "0001"], SOUND, 0),
     "runs diff": (["runs", "diff", "20261121-101530", "0002"], SOUND, 0),
     "runs rm": (["runs", "rm", "0002", "--yes"], SOUND, 0),
+}
+CONFIGS: dict[str, tuple[list[str], str, int]] = {
+    "schema": (["schema"], SOUND, 0),
+    "check of a sound config": (["check", "c.yaml"], BUNDLED, 0),
+    "check of a wrong config": (["check", "c.yaml"], WRONG, 2),
+    "train with a wrong config": (["train", "c.yaml"], WRONG, 2),
+    "train without its data": (["train", "c.yaml"], MISSING_FILE, 1),
+    "kfold with a wrong override": (["kfold", "c.yaml", "--set", "seed=x"], SOUND, 2),
+    "kfold in one part": (["kfold", "c.yaml", "--folds", "1"], SOUND, 2),
+    "evaluate without a run": (["evaluate", "nothing"], SOUND, 1),
+    "predict without a run": (["predict", "nothing", "--input", "houses.csv"], SOUND, 1),
     "compare without results": (["compare", "20261121-101530", "0002"], SOUND, 1),
     "init": (["init", "--task", "binary"], SOUND, 0),
+}
+TABLES: dict[str, tuple[list[str], str, int]] = {
+    "train without its target": (["train", "c.yaml"], NO_COLUMN, 2),
     "init for a table": (["init", "--data", "houses.csv", "-o", "new.yaml"], SOUND, 0),
     "check of a config on a table": (["check", "c.yaml"], SOUND, 0),
 }
+GROUPS = [
+    (HELP, HEAVY | {"pandas", "numpy", "pydantic", "yaml", "rich"}),
+    (RUNS, HEAVY | {"pandas", "numpy", "pydantic", "yaml"}),
+    (CONFIGS, HEAVY | {"pandas"}),
+    (TABLES, HEAVY),
+]
+"""What may import more comes later: what was imported for one command stays for the next."""
 
-READS_A_TABLE = {"init for a table", "check of a config on a table", "train without its target"}
-"""What reads a table does so with pandas."""
 
-
-@pytest.mark.parametrize("case", CASES)
-def test_nothing_heavy_is_imported(case: str, tmp_path: Path) -> None:
-    arguments, config, status = CASES[case]
-    (tmp_path / "c.yaml").write_text(config)
-    (tmp_path / "houses.csv").write_text("area,street,price\n80,Elm,200.5\n60,Oak,150\n")
-    make_runs(tmp_path / "runs")
+def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
+    commands, expected = [], []
+    for cases, forbidden in GROUPS:
+        for case, (arguments, config, status) in cases.items():
+            folder = tmp_path / str(len(commands))
+            folder.mkdir()
+            (folder / "c.yaml").write_text(config)
+            (folder / "houses.csv").write_text("area,street,price\n80,Elm,200.5\n60,Oak,150\n")
+            make_runs(folder / "runs")
+            commands.append([str(folder), *arguments])
+            expected.append((case, status, forbidden))
     seen = tmp_path / "seen.json"
-    subprocess.run(
-        [sys.executable, "-c", WATCHED, str(seen), *arguments],
-        cwd=tmp_path,
-        capture_output=True,
-        check=True,
-    )
-    facts = json.loads(seen.read_text())
-    assert facts["status"] == status
-    packages = {name.split(".")[0] for name in facts["modules"]}
-    assert not packages & HEAVY
-    if case not in READS_A_TABLE:
-        assert "pandas" not in packages
-    if "help" in case or case in ("version", "an unknown command"):
-        assert not packages & {"numpy", "pydantic", "yaml", "rich"}
-    if case.startswith("runs"):
-        assert not packages & {"numpy", "pydantic", "yaml"}
+    words = [sys.executable, "-c", WATCHED, json.dumps(commands), str(seen)]
+    subprocess.run(words, capture_output=True, check=True)
+    answers = json.loads(seen.read_text())
+    for (case, status, forbidden), (code, packages) in zip(expected, answers, strict=True):
+        assert (case, code) == (case, status)
+        assert not set(packages) & forbidden, case
 
 
 def make_runs(folder: Path) -> None:
