@@ -1,11 +1,11 @@
-"""One fold from raw rows to a scored model: nothing in it has seen the held-out rows."""
+"""Folds from raw rows to scored models: nothing in one has seen its held-out rows."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,21 +14,21 @@ from dlrun.config.schema import Config
 from dlrun.config.walk import every_layer
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
-from dlrun.data.streamed import Inputs, parts_of
 from dlrun.metrics.folds import best_epoch
-from dlrun.models.augment import Augmentation
-from dlrun.models.build import InputSpec, build_model, compile_outputs
-from dlrun.models.initial_weights import weights_as_on_tensorflow
 from dlrun.models.objects import build_object
-from dlrun.models.precision import mixed_precision
 from dlrun.protocols.observer import Observer, Recorder
-from dlrun.protocols.outputs import (
-    check_outputs,
-    findings_of_outputs,
-    output_shapes,
-    targets_of,
+from dlrun.protocols.outputs import findings_of_outputs, output_shapes, targets_of
+from dlrun.protocols.phases import (
+    callbacks_of,
+    feature_rows,
+    fingerprint_once,
+    fit_phases,
+    fresh_model,
+    is_phased,
+    optimizer_of,
+    phased_trainer,
+    phases_of,
 )
-from dlrun.protocols.phases import callbacks_of, fit_phases, optimizer_of, set_phase
 from dlrun.protocols.preparation import (
     Prepared,
     class_weights,
@@ -39,19 +39,15 @@ from dlrun.protocols.preparation import (
 from dlrun.protocols.protocol import Fold, shifted
 from dlrun.protocols.result import FoldResult, PhaseOutcome
 from dlrun.protocols.word_vectors import set_word_vectors, words_of_numbers
-from dlrun.scoring.measures import Measure
-from dlrun.scoring.scored_rows import (
-    ModelScores,
-    score_rows,
-    simple_beside,
-    true_values,
-)
+from dlrun.scoring.measures import Measure, measures_of, select_measure
+from dlrun.scoring.scored_rows import ModelScores, score_rows, simple_beside, true_values
 from dlrun.stages import stage
-from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import FitRequest, FitResult, History, PhaseResult
-from dlrun.training.phases import PHASE, FitPhase
+from dlrun.training.phases import PHASE, PhasedTrainer
+from dlrun.training.reporting import DivergedError
 from dlrun.training.rows import FitRows
+from dlrun.training.trainer import Trainer
 
 Array = np.ndarray
 
@@ -67,7 +63,7 @@ class ReadyFold:
         scored: The rows that give the score, or None.
         units: What brings each metric of a history back to the target's own unit.
         request: The fit, without its callbacks.
-        epoch_seconds: How long each epoch took, as they are told.
+        epoch_seconds: How long each epoch took, as they end.
         seconds: Time the preparation took.
     """
 
@@ -81,148 +77,275 @@ class ReadyFold:
     seconds: float
 
 
-def prepare_fold(
-    config: Config,
-    dataset: Dataset,
-    fold: Fold,
-    measures: Sequence[Measure],
-    observer: Observer,
-    recorder: Recorder,
-) -> ReadyFold:
-    """Fit the preprocessing on the fold's training rows, and build a fresh model.
+@dataclass(frozen=True)
+class TrainedFolds:
+    """What training some folds came to.
 
-    Raises:
-        DataError: The rows cannot be prepared as the config says.
-        ComponentError: Keras refused a layer, loss, optimizer, metric or callback.
+    Args:
+        results: The folds that were trained and scored, in order.
+        stopped: What ended the training before the next fold could be: Ctrl-C, or a loss that was
+            NaN in the first epoch; None where nothing did.
     """
-    started = time.perf_counter()
-    samples = dataset.samples
-    train_samples = samples.take(fold.train)
-    with stage("data"):
-        pipeline = pipeline_of(config, dataset, train_samples)
-    train = prepare(config, pipeline, train_samples)
-    del train_samples
-    scored = monitored = None
-    if fold.scored is not None:
-        scored = monitored = prepare(config, pipeline, samples.take(fold.scored))
-    if fold.monitored is not None and not fold.monitors_scored_rows:
-        monitored = prepare(config, pipeline, samples.take(fold.monitored))
-    held_out = [rows.arrays for rows in (scored, monitored) if rows is not None]
-    model = fresh_model(config, train.arrays, held_out, shifted(config.seed, fold.index))
-    coverage = set_word_vectors(config, model, pipeline, lambda: samples.take(fold.train))
-    train = replace(train, findings=(*train.findings, *coverage))
-    units = _units(measures, pipeline)
-    told: list[float] = []
-    request = _request(
-        config, dataset, fold, model, pipeline, (train, monitored), units, observer, recorder, told
-    )
-    # Keras' refusals come before there is a run directory.
-    for number in range(len(config.training.phases) or 1):
-        build_callbacks(callbacks_of(config, number), model=model)
-        build_object(optimizer_of(config, number))
-    seconds = time.perf_counter() - started
-    return ReadyFold(fold, pipeline, train, scored, units, request, told, seconds)
+
+    results: tuple[FoldResult, ...]
+    stopped: KeyboardInterrupt | DivergedError | None = None
 
 
-def phases_of_fold(
-    config: Config, ready: ReadyFold, observer: Observer, recorder: Recorder
-) -> list[FitPhase]:
-    """Return the phases that a fold's model is trained in, one where the config has none."""
-    index, monitored = ready.fold.index, ready.request.validation
-    held_out = [rows for rows in (monitored,) if rows is not None]
+@dataclass(frozen=True)
+class FoldTraining:
+    """Trains and scores folds of one experiment: the work that an executor runs.
 
-    def model(number: int) -> Any:
-        seed = ready.request.seed
-        return fresh_model(config, ready.request.train, held_out, seed, number)
+    What comes of a fold depends on the arguments alone. What is kept from call to call, such as
+    the compiled model, only saves time.
 
-    def compiled(number: int, part: Any) -> None:
-        compile_phase(config, part, number)
-
-    def begins(name: str, done: int, epochs: int) -> None:
-        observer.phase_started(index, name, done, epochs)
-
-    return fit_phases(config, model, compiled, lambda: recorder.callback_folder(index), begins)
-
-
-def with_callbacks(config: Config, ready: ReadyFold, recorder: Recorder) -> FitRequest:
-    """Return the fit with its callbacks, whose files go where the recorder says."""
-    request = ready.request
-    callbacks = build_callbacks(
-        config.training.callbacks,
-        lambda: recorder.callback_folder(ready.fold.index),
-        model=request.model,
-        rows=(request.validation or request.train).inputs,
-        vocabulary=partial(words_of_numbers, config, ready.pipeline),
-    )
-    return replace(request, callbacks=callbacks)
-
-
-def complete_fold(
-    config: Config,
-    dataset: Dataset,
-    ready: ReadyFold,
-    fitted: FitResult,
-    measures: Sequence[Measure],
-    chosen: Measure,
-    recorder: Recorder,
-) -> FoldResult:
-    """Keep the trained model of a fold, and score it.
-
-    The result's model is to be used before the next fold is trained.
+    Args:
+        config: The experiment.
+        dataset: Its rows.
+        observer: Told of every fold and epoch.
+        recorder: Keeps the results as they come.
+        fits: How many folds of the same numbers of rows there are, on average.
+        alike: How many of them come one after another, at most.
     """
-    started = time.perf_counter()
-    fold, pipeline, train, scored = ready.fold, ready.pipeline, ready.train, ready.scored
-    # What is trained is kept before anything else can fail.
-    recorder.trained(fold.index, fitted.model, pipeline)
-    history = _in_units(fitted.history, ready.units)
-    shapes = output_shapes(fitted.model)
-    findings = findings_of_outputs(config, pipeline, shapes)
-    findings += [*train.findings, *(scored.findings if scored else ())]
-    best = _best_epoch(history, chosen, in_unit=_has_unit(chosen, pipeline))
-    scores = ModelScores(np.empty((0, 0), np.float32), {}, None)
-    if scored is not None:
-        scores = score_rows(
-            fitted.model,
-            pipeline,
+
+    config: Config
+    dataset: Dataset
+    observer: Observer
+    recorder: Recorder
+    fits: float = 1
+    alike: int = 1
+
+    def __call__(self, folds: Sequence[Fold]) -> TrainedFolds:
+        """Train and score folds of the same numbers of rows, in order.
+
+        Raises:
+            DataError: The rows cannot be prepared as the config says.
+            ComponentError: Keras refused a layer, loss, optimizer, metric or callback.
+        """
+        results: list[FoldResult] = []
+        try:
+            for result in self._results(folds):
+                self.recorder.fold(result)
+                self.observer.fold_ended(result.index, result.score, result.seconds)
+                results.append(result)
+                if result.interrupted or result.diverged is not None:
+                    break
+        except (KeyboardInterrupt, DivergedError) as error:
+            return TrainedFolds(tuple(results), error)
+        return TrainedFolds(tuple(results))
+
+    def _results(self, folds: Sequence[Fold]) -> Iterator[FoldResult]:
+        """As many folds at once as the trainer chose; one after the other where there are phases
+        or a frozen base."""
+        start = 0
+        while start < len(folds):
+            self.observer.fold_started(folds[start].index)
+            first = self.prepared(folds[start])
+            if is_phased(self.config, first.request.model):
+                yield self._in_phases(first)
+                del first
+                start += 1
+                continue
+            choice = self._trainer.choose(first.request, self.config.training.callbacks)
+            self.recorder.training_begins(first.fold.index, choice)
+            end = min(start + choice.folds_together, len(folds))
+            if end - start > 1:
+                self.observer.fold_started(folds[start].index, end - start)
+            yield from self._together(first, folds[start + 1 : end])
+            # The next fold's rows are prepared with these gone.
+            del first
+            start = end
+
+    def _together(self, first: ReadyFold, others: Sequence[Fold]) -> Iterator[FoldResult]:
+        folds = [first, *map(self.prepared, others)]
+        fits = self._trainer.fit_all([self._with_callbacks(fold) for fold in folds])
+        for fold in folds:
+            if fold is not first:
+                self.observer.fold_started(fold.fold.index)
+            yield self.completed(fold, next(fits))
+
+    def _in_phases(self, ready: ReadyFold) -> FoldResult:
+        began = time.perf_counter()
+        trainer, request, index = self._phased_trainer, ready.request, ready.fold.index
+        rows = feature_rows(self.dataset, self._fingerprint, ready.fold, ready.pipeline)
+        held_out = [] if request.validation is None else [request.validation]
+        phases = fit_phases(
+            self.config,
+            partial(fresh_model, self.config, request.train, held_out, request.seed),
+            partial(self.recorder.callback_folder, index),
+            partial(self.observer.phase_started, index),
+        )
+        self.recorder.training_begins(index, trainer.choose(request, phases[0], rows))
+        result = self.completed(ready, trainer.fit(request, phases, rows))
+        # Features, and the models of later phases, take time too.
+        return replace(result, seconds=ready.seconds + time.perf_counter() - began)
+
+    @cached_property
+    def _trainer(self) -> Trainer:
+        training = self.config.training
+        return Trainer(training.engine, training.xla, fits=self.fits, alike=self.alike)
+
+    @cached_property
+    def _phased_trainer(self) -> PhasedTrainer:
+        store = self.recorder.feature_store()
+        return phased_trainer(self.config, store, self.observer.note, self.fits, self.alike)
+
+    @cached_property
+    def _fingerprint(self) -> Callable[[], str]:
+        return fingerprint_once(self.dataset)
+
+    @cached_property
+    def _measures(self) -> list[Measure]:
+        return measures_of(self.config.outputs)
+
+    @property
+    def _chosen(self) -> Measure:
+        """The measure of success."""
+        return select_measure(self._measures, self.config.evaluation.score)
+
+    def prepared(self, fold: Fold) -> ReadyFold:
+        """Fit the preprocessing on the fold's training rows, and build a fresh model.
+
+        Raises:
+            DataError: The rows cannot be prepared as the config says.
+            ComponentError: Keras refused a layer, loss, optimizer, metric or callback.
+        """
+        started = time.perf_counter()
+        config, samples = self.config, self.dataset.samples
+        train_samples = samples.take(fold.train)
+        with stage("data"):
+            pipeline = pipeline_of(config, self.dataset, train_samples)
+        train = prepare(config, pipeline, train_samples)
+        del train_samples
+        scored = monitored = None
+        if fold.scored is not None:
+            scored = monitored = prepare(config, pipeline, samples.take(fold.scored))
+        if fold.monitored is not None and not fold.monitors_scored_rows:
+            monitored = prepare(config, pipeline, samples.take(fold.monitored))
+        held_out = [rows.arrays for rows in (scored, monitored) if rows is not None]
+        model = fresh_model(config, train.arrays, held_out, shifted(config.seed, fold.index))
+        coverage = set_word_vectors(config, model, pipeline, lambda: samples.take(fold.train))
+        train = replace(train, findings=(*train.findings, *coverage))
+        units = _units(self._measures, pipeline)
+        epoch_seconds: list[float] = []
+        request = self._request(fold, model, pipeline, train, monitored, units, epoch_seconds)
+        # Keras' refusals come before there is a run directory.
+        for number in range(len(phases_of(config))):
+            build_callbacks(callbacks_of(config, number), model=model)
+            build_object(optimizer_of(config, number))
+        seconds = time.perf_counter() - started
+        return ReadyFold(fold, pipeline, train, scored, units, request, epoch_seconds, seconds)
+
+    def _request(
+        self,
+        fold: Fold,
+        model: Any,
+        pipeline: Pipeline,
+        train: Prepared,
+        monitored: Prepared | None,
+        units: Mapping[str, float],
+        epoch_seconds: list[float],
+    ) -> FitRequest:
+        """What the fit needs, all but its callbacks; `epoch_seconds` gets those of each epoch."""
+        training = self.config.training
+
+        def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
+            epoch_seconds.append(seconds)
+            logs = {name: value * units.get(name, 1.0) for name, value in logs.items()}
+            self.recorder.epoch(fold.index, epoch, logs, seconds)
+            logs.pop(PHASE, None)
+            self.observer.epoch_ended(fold.index, epoch, logs, seconds)
+
+        targets = targets_of(train.arrays, None)
+        by_class = class_weights(
+            training.class_weight, targets, self.dataset.task, pipeline.class_names
+        )
+        weights, class_weight = weighted_by_class(train.arrays.weights, by_class, targets)
+        return FitRequest(
+            model=model,
+            train=_aligned(model, replace(train.arrays, weights=weights)),
+            validation=None if monitored is None else _aligned(model, monitored.arrays),
+            epochs=training.epochs,
+            batch_size=training.batch_size,
+            seed=shifted(self.config.seed, fold.index),
+            shuffle=training.shuffle,
+            class_weight=class_weight,
+            on_epoch=on_epoch,
+            on_step=partial(self.observer.step_ended, fold.index),
+        )
+
+    def _with_callbacks(self, ready: ReadyFold) -> FitRequest:
+        """The fit with its callbacks, whose files go where the recorder says."""
+        request = ready.request
+        callbacks = build_callbacks(
+            self.config.training.callbacks,
+            partial(self.recorder.callback_folder, ready.fold.index),
+            model=request.model,
+            rows=(request.validation or request.train).inputs,
+            vocabulary=partial(words_of_numbers, self.config, ready.pipeline),
+        )
+        return replace(request, callbacks=callbacks)
+
+    def completed(self, ready: ReadyFold, fitted: FitResult) -> FoldResult:
+        """Keep the trained model of a fold, and score it, before the next fold is trained."""
+        started = time.perf_counter()
+        fold, pipeline, scored, chosen = ready.fold, ready.pipeline, ready.scored, self._chosen
+        # What is trained is kept before anything else can fail.
+        self.recorder.trained(fold.index, fitted.model, pipeline)
+        history = _in_units(fitted.history, ready.units)
+        findings = findings_of_outputs(self.config, pipeline, output_shapes(fitted.model))
+        findings += [*ready.train.findings, *(scored.findings if scored else ())]
+        best = _best_epoch(history, chosen, in_unit=_has_unit(chosen, pipeline))
+        scores = ModelScores(np.empty((0, 0), np.float32), {}, None)
+        if scored is not None:
+            scores = self._scores(fitted.model, ready, scored)
+        return FoldResult(
+            index=fold.index,
+            iteration=fold.iteration,
+            history=history,
+            measures=scores.measures,
+            score=scores.measures.get(chosen.name),
+            baseline=scores.baseline,
+            best_epoch=best[0] if best else None,
+            best_value=best[1] if best else None,
+            rows=np.empty(0, np.int64) if scored is None else scored.rows,
+            predictions=scores.predictions,
+            targets=_targets(pipeline, chosen, scored),
+            seconds=ready.seconds + sum(ready.epoch_seconds) + time.perf_counter() - started,
+            interrupted=fitted.interrupted,
+            findings=tuple(dict.fromkeys(findings)),
+            parameters=fitted.model.count_params(),
+            pipeline=pipeline,
+            rivals=scores.rivals,
+            diverged=fitted.diverged,
+            outputs=scores.outputs,
+            phases=tuple(
+                PhaseOutcome(phase, *(_best_of_phase(phase, history, chosen, best) or (None, None)))
+                for phase in fitted.phases
+            ),
+        )
+
+    def _scores(self, model: Any, ready: ReadyFold, scored: Prepared) -> ModelScores:
+        """The model, the baselines and the simple model on the rows that give the score."""
+        config, train, chosen = self.config, ready.train, self._chosen
+        shapes = output_shapes(model)
+        simple = simple_beside(
+            every_layer(config.architecture, config.blocks),
+            self.dataset.of_output(chosen.output).task,
+            chosen,
+            (train.arrays.inputs, train.truths),
+            (scored.arrays.inputs, scored.truths),
+            next(iter(shapes.values())) if chosen.is_sum else shapes[chosen.output],
+        )
+        return score_rows(
+            model,
+            ready.pipeline,
             scored.arrays,
             scored.truths,
             train.truths,
-            measures,
+            self._measures,
             chosen,
-            simple_beside(
-                every_layer(config.architecture, config.blocks),
-                dataset.of_output(chosen.output).task,
-                chosen,
-                (train.arrays.inputs, train.truths),
-                (scored.arrays.inputs, scored.truths),
-                next(iter(shapes.values())) if chosen.is_sum else shapes[chosen.output],
-            ),
+            simple,
         )
-    return FoldResult(
-        index=fold.index,
-        iteration=fold.iteration,
-        history=history,
-        measures=scores.measures,
-        score=scores.measures.get(chosen.name),
-        baseline=scores.baseline,
-        best_epoch=best[0] if best else None,
-        best_value=best[1] if best else None,
-        rows=np.empty(0, np.int64) if scored is None else scored.rows,
-        predictions=scores.predictions,
-        targets=_targets(pipeline, chosen, scored),
-        seconds=ready.seconds + sum(ready.epoch_seconds) + time.perf_counter() - started,
-        interrupted=fitted.interrupted,
-        findings=tuple(dict.fromkeys(findings)),
-        model=fitted.model,
-        pipeline=pipeline,
-        rivals=scores.rivals,
-        diverged=fitted.diverged,
-        outputs=scores.outputs,
-        phases=tuple(
-            PhaseOutcome(phase, *(_best_of_phase(phase, history, chosen, best) or (None, None)))
-            for phase in fitted.phases
-        ),
-    )
 
 
 def _targets(pipeline: Pipeline, chosen: Measure, scored: Prepared | None) -> Array:
@@ -231,101 +354,6 @@ def _targets(pipeline: Pipeline, chosen: Measure, scored: Prepared | None) -> Ar
         return np.empty(0, np.int64)
     name = next(iter(scored.truths)) if chosen.is_sum else chosen.output
     return true_values(pipeline.target_pipelines[name].task, scored.truths[name])
-
-
-@stage("building")
-def fresh_model(
-    config: Config, train: FitRows, held_out: Sequence[FitRows], seed: int, phase: int = 0
-) -> Any:
-    """Build and compile the config's model with weights that depend on the seed alone, and not
-    on the backend.
-
-    Args:
-        config: The experiment.
-        train: Rows that say which shape and dtype the inputs have.
-        held_out: Other rows whose targets the output must fit as well: a class may stand there
-            alone.
-        seed: Seed of the initial weights and of whatever training draws.
-        phase: Which phase's optimizer and frozen layers it has, from 0.
-
-    Raises:
-        ComponentError: Keras refused a part of it, its output does not fit the targets, or a
-            phase freezes a layer that is not there.
-    """
-    reset(seed)
-    inputs = input_specs(train.inputs)
-    with weights_as_on_tensorflow(), mixed_precision(config.training.mixed_precision):
-        augmentation = Augmentation(config.augment, seed)
-        model = build_model(config.architecture, config.blocks, inputs, augmentation)
-    check_outputs(config, output_shapes(model), train, held_out)
-    set_phase(config, model, phase)
-    compile_phase(config, model, phase)
-    return model
-
-
-def input_specs(inputs: Inputs) -> dict[str, InputSpec]:
-    """Return what each input of a model gets, by its name; one alone goes by any name."""
-    return {
-        name: InputSpec(part.shape[1:], _taken_as(part.dtype))
-        for name, part in parts_of(inputs).items()
-    }
-
-
-def _taken_as(dtype: np.dtype[Any]) -> str:
-    """The type of a model's input: bytes become float32 in the model, as those of arrays that are
-    given to Keras' `fit`; all else stays as it is."""
-    return "float32" if dtype == np.uint8 else str(dtype)
-
-
-def compile_phase(config: Config, model: Any, phase: int) -> None:
-    """Compile a model, or a part of it, with the optimizer of a phase, from 0."""
-    compile_outputs(model, config.outputs, optimizer_of(config, phase))
-
-
-def _request(
-    config: Config,
-    dataset: Dataset,
-    fold: Fold,
-    model: Any,
-    pipeline: Pipeline,
-    rows: tuple[Prepared, Prepared | None],
-    units: Mapping[str, float],
-    observer: Observer,
-    recorder: Recorder,
-    told: list[float],
-) -> FitRequest:
-    """What one fit needs, all but its callbacks; `told` gets the seconds of each epoch."""
-    train, monitored = rows
-    training = config.training
-
-    def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
-        told.append(seconds)
-        logs = {name: value * units.get(name, 1.0) for name, value in logs.items()}
-        recorder.epoch(fold.index, epoch, logs, seconds)
-        logs.pop(PHASE, None)
-        observer.epoch_ended(fold.index, epoch, logs, seconds)
-
-    def on_step(epoch: int, step: int, steps: int) -> None:
-        observer.step_ended(fold.index, epoch, step, steps)
-
-    names, targets = pipeline.class_names, targets_of(train.arrays, None)
-    weights, class_weight = weighted_by_class(
-        train.arrays.weights,
-        class_weights(training.class_weight, targets, dataset.task, names),
-        targets,
-    )
-    return FitRequest(
-        model=model,
-        train=_aligned(model, replace(train.arrays, weights=weights)),
-        validation=None if monitored is None else _aligned(model, monitored.arrays),
-        epochs=training.epochs,
-        batch_size=training.batch_size,
-        seed=shifted(config.seed, fold.index),
-        shuffle=training.shuffle,
-        class_weight=class_weight,
-        on_epoch=on_epoch,
-        on_step=on_step,
-    )
 
 
 def _aligned(model: Any, arrays: FitRows) -> FitRows:

@@ -1,4 +1,4 @@
-"""The phases of a config's training, for one fold after another."""
+"""The model and the fit of each phase of a config's training."""
 
 from __future__ import annotations
 
@@ -8,19 +8,35 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from dlrun.config.schema import Config, Phase
 from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
+from dlrun.data.streamed import Inputs, parts_of
+from dlrun.models.augment import Augmentation
+from dlrun.models.build import InputSpec, build_model, compile_outputs
 from dlrun.models.cutting import cut_of
 from dlrun.models.freezing import Freezing, flags_of_phases, set_flags
+from dlrun.models.initial_weights import weights_as_on_tensorflow
+from dlrun.models.precision import mixed_precision
+from dlrun.protocols.outputs import check_outputs, output_shapes
 from dlrun.protocols.protocol import Fold
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.stages import stage
 from dlrun.store.features import FeatureStore
+from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.features import FeatureRows, Features, rows_key
 from dlrun.training.phases import FitPhase, PhasedTrainer
+from dlrun.training.rows import FitRows
 from dlrun.training.trainer import Trainer
+
+
+def phases_of(config: Config) -> list[Phase]:
+    """Return the phases of training; where the config has none, the whole of it is one."""
+    return config.training.phases or [Phase(epochs=config.training.epochs)]
 
 
 def phase_name(phase: Phase, number: int) -> str:
@@ -28,23 +44,9 @@ def phase_name(phase: Phase, number: int) -> str:
     return phase.name or f"phase {number + 1}"
 
 
-def set_phase(config: Config, model: Any, number: int) -> None:
-    """Freeze and unfreeze the layers of a fresh model as one phase trains them.
-
-    Raises:
-        ComponentError: A name in any phase fits no layer, or a phase leaves nothing to train.
-    """
-    phases = config.training.phases
-    if phases:
-        changes = [Freezing(phase.freeze, phase.unfreeze, phase.path) for phase in phases]
-        set_flags(model, flags_of_phases(model, changes)[number])
-
-
 def optimizer_of(config: Config, number: int) -> KerasComponent:
     """Return the optimizer of a phase, counted from 0."""
-    if not config.training.phases:
-        return config.optimizer
-    phase = config.training.phases[number]
+    phase = phases_of(config)[number]
     optimizer = phase.optimizer or config.optimizer
     if phase.learning_rate is None:
         return optimizer
@@ -54,15 +56,65 @@ def optimizer_of(config: Config, number: int) -> KerasComponent:
 
 def callbacks_of(config: Config, number: int) -> list[KerasComponent]:
     """Return the callbacks of a phase, counted from 0."""
-    training = config.training
-    own = training.phases[number].callbacks if training.phases else None
-    return training.callbacks if own is None else own
+    own = phases_of(config)[number].callbacks
+    return config.training.callbacks if own is None else own
 
 
 def is_phased(config: Config, model: Any) -> bool:
     """Whether training has phases, or a frozen base that can be run once."""
     training = config.training
     return bool(training.phases) or (training.cache_features and cut_of(model) is not None)
+
+
+@stage("building")
+def fresh_model(
+    config: Config, train: FitRows, held_out: Sequence[FitRows], seed: int, phase: int = 0
+) -> Any:
+    """Build and compile the config's model with weights that depend on the seed alone, and not
+    on the backend.
+
+    Args:
+        config: The experiment.
+        train: Rows that say which shape and dtype the inputs have.
+        held_out: Other rows whose targets the output must fit as well: a class may stand there
+            alone.
+        seed: Seed of the initial weights and of whatever training draws.
+        phase: Which phase's optimizer and frozen layers it has, from 0.
+
+    Raises:
+        ComponentError: Keras refused a part of it, its output does not fit the targets, or a
+            phase names a layer that is not there or leaves nothing to train.
+    """
+    reset(seed)
+    inputs = _input_specs(train.inputs)
+    with weights_as_on_tensorflow(), mixed_precision(config.training.mixed_precision):
+        augmentation = Augmentation(config.augment, seed)
+        model = build_model(config.architecture, config.blocks, inputs, augmentation)
+    check_outputs(config, output_shapes(model), train, held_out)
+    if phases := config.training.phases:
+        changes = [Freezing(one.freeze, one.unfreeze, one.path) for one in phases]
+        set_flags(model, flags_of_phases(model, changes)[phase])
+    _compile(config, phase, model)
+    return model
+
+
+def _input_specs(inputs: Inputs) -> dict[str, InputSpec]:
+    """Return what each input of a model gets, by its name; one alone goes by any name."""
+    return {
+        name: InputSpec(part.shape[1:], _taken_as(part.dtype))
+        for name, part in parts_of(inputs).items()
+    }
+
+
+def _taken_as(dtype: np.dtype[Any]) -> str:
+    """The type of a model's input: bytes become float32 in the model, as those of arrays that are
+    given to Keras' `fit`; all else stays as it is."""
+    return "float32" if dtype == np.uint8 else str(dtype)
+
+
+def _compile(config: Config, phase: int, model: Any) -> None:
+    """Compile a model, or a part of it, with the optimizer of a phase, from 0."""
+    compile_outputs(model, config.outputs, optimizer_of(config, phase))
 
 
 def phased_trainer(
@@ -79,8 +131,7 @@ def phased_trainer(
     """
     training = config.training
     trainers = [
-        Trainer(training.engine, training.xla, fits=fits, alike=alike)
-        for _ in range(max(len(training.phases), 1))
+        Trainer(training.engine, training.xla, fits=fits, alike=alike) for _ in phases_of(config)
     ]
     keeps = training.cache_features and store is not None
     return PhasedTrainer(trainers, Features(store, tell) if keeps and store else None)
@@ -89,7 +140,6 @@ def phased_trainer(
 def fit_phases(
     config: Config,
     model: Callable[[int], Any],
-    compiled: Callable[[int, Any], None],
     folder: Callable[[], Path],
     begins: Callable[[str, int, int], None],
 ) -> list[FitPhase]:
@@ -98,33 +148,40 @@ def fit_phases(
     Args:
         config: The experiment.
         model: Makes the compiled model of a phase by its number, from 0.
-        compiled: Compiles a part of it alike.
         folder: Makes and returns the folder for the files of callbacks.
-        begins: Called with a phase's name, the epochs done, and how many there will be in all.
+        begins: Called with a phase's name, the epochs done, and how many there will be in all;
+            not where there is one phase.
     """
-    training = config.training
-    if not training.phases:
-        whole = Phase(epochs=training.epochs)
-        return [_fit_phase(config, whole, 0, None, model, compiled, folder, lambda done: None)]
+    phases, several = phases_of(config), bool(config.training.phases)
 
-    def announced(number: int) -> Callable[[int], None]:
-        left = sum(phase.epochs for phase in training.phases[number:])
-        name = phase_name(training.phases[number], number)
-        return lambda done: begins(name, done, done + left)
-
-    return [
-        _fit_phase(
-            config,
-            phase,
-            number,
-            phase_name(phase, number),
-            model,
-            compiled,
-            partial(_subfolder, folder, number),
-            announced(number),
+    def fit_phase(number: int, phase: Phase) -> FitPhase:
+        components, name = callbacks_of(config, number), phase_name(phase, number)
+        left = sum(later.epochs for later in phases[number:])
+        own_folder = partial(_subfolder, folder, number) if several else folder
+        return FitPhase(
+            name=name if several else None,
+            epochs=phase.epochs,
+            batch_size=phase.batch_size or config.training.batch_size,
+            components=components,
+            model=partial(model, number),
+            compile=partial(_compile, config, number),
+            callbacks=lambda request: build_callbacks(
+                components,
+                own_folder,
+                model=request.model,
+                rows=(request.validation or request.train).inputs,
+            ),
+            begins=lambda done: begins(name, done, done + left) if several else None,
         )
-        for number, phase in enumerate(training.phases)
-    ]
+
+    return [fit_phase(number, phase) for number, phase in enumerate(phases)]
+
+
+def _subfolder(folder: Callable[[], Path], number: int) -> Path:
+    """The files of a phase's callbacks, apart from those of the same callback in another one."""
+    path = folder() / f"phase-{number + 1}"
+    path.mkdir(exist_ok=True)
+    return path
 
 
 def feature_rows(
@@ -155,38 +212,3 @@ def feature_rows(
 def fingerprint_once(dataset: Dataset) -> Callable[[], str]:
     """Return what gives the fingerprint of the rows, computed when it is first asked for."""
     return cache(lambda: fingerprint(dataset.samples))
-
-
-def _fit_phase(
-    config: Config,
-    phase: Phase,
-    number: int,
-    name: str | None,
-    model: Callable[[int], Any],
-    compiled: Callable[[int, Any], None],
-    folder: Callable[[], Path],
-    begins: Callable[[int], None],
-) -> FitPhase:
-    components: Sequence[KerasComponent] = callbacks_of(config, number)
-    return FitPhase(
-        name=name,
-        epochs=phase.epochs,
-        batch_size=phase.batch_size or config.training.batch_size,
-        components=components,
-        model=lambda: model(number),
-        compile=lambda part: compiled(number, part),
-        callbacks=lambda request: build_callbacks(
-            components,
-            folder,
-            model=request.model,
-            rows=(request.validation or request.train).inputs,
-        ),
-        begins=begins,
-    )
-
-
-def _subfolder(folder: Callable[[], Path], number: int) -> Path:
-    """The files of a phase's callbacks, apart from those of the same callback in another one."""
-    path = folder() / f"phase-{number + 1}"
-    path.mkdir(exist_ok=True)
-    return path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -55,9 +54,9 @@ class FoldResult:
         seconds: Time the fold took.
         interrupted: Whether the user stopped it.
         findings: What the user should know, one sentence each.
-        model: The trained `keras.Model`.
+        parameters: Number of weights of the model.
         pipeline: The preprocessing it was trained with.
-        rivals: What stands beside the score, with all predictions; None where nothing does.
+        rivals: The scores that it has to beat, with all predictions; None where there are none.
         diverged: Where the loss became NaN, or None.
         outputs: Predictions and targets of every output, where there are several; `predictions`
             and `targets` are then those of the one that gives the score.
@@ -78,7 +77,7 @@ class FoldResult:
     seconds: float
     interrupted: bool
     findings: tuple[str, ...]
-    model: Any
+    parameters: int
     pipeline: Pipeline
     rivals: Rivals | None = None
     diverged: Divergence | None = None

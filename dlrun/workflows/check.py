@@ -223,8 +223,8 @@ def _build(config: Config, dataset: Dataset) -> tuple[Built, Findings]:
     from dlrun.data.streamed import parts_of
     from dlrun.data.windows import windows_of
     from dlrun.protocols.experiment import folds_of
-    from dlrun.protocols.fold import fresh_model
     from dlrun.protocols.outputs import output_shapes, targets_of
+    from dlrun.protocols.phases import fresh_model
     from dlrun.protocols.preparation import class_weights, pipeline_of, prepare
     from dlrun.protocols.word_vectors import set_word_vectors
     from dlrun.training.callbacks import build_callbacks

@@ -158,7 +158,7 @@ def _use(name: str, number: int) -> str:
 def _built(config: Config) -> Any:
     """The config's model, compiled."""
     from dlrun.protocols.experiment import folds_of
-    from dlrun.protocols.fold import fresh_model
+    from dlrun.protocols.phases import fresh_model
     from dlrun.protocols.preparation import pipeline_of, prepare
     from dlrun.workflows.execute import components_located
 

@@ -14,7 +14,7 @@ from weather_table import ROWS, load, source, weather, with_gap
 from dlrun.data.encoded import Encoded
 from dlrun.data.pipeline import fit_pipeline
 from dlrun.errors import DataError
-from dlrun.protocols.experiment import deal_of
+from dlrun.protocols.experiment import row_info_of
 from dlrun.protocols.protocol import Protocol
 from dlrun.registry.families import PROTOCOLS, STEPS
 
@@ -164,5 +164,5 @@ def test_splits_that_a_series_cannot_have(
     dataset = load(tmp_path)
     protocol = cast("Protocol", PROTOCOLS.get(name).model_validate(options))
     with pytest.raises(DataError) as error:
-        protocol.split(deal_of(dataset, protocol, 0), monitors_validation=False)
+        protocol.split(row_info_of(dataset, protocol, 0), monitors_validation=False)
     assert str(error.value) == message

@@ -22,7 +22,7 @@ from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.windows import Series, Windows
 from dlrun.errors import DataError
-from dlrun.protocols.experiment import deal_of
+from dlrun.protocols.experiment import row_info_of
 from dlrun.protocols.protocol import Protocol
 from dlrun.registry.families import PROTOCOLS, STEPS
 
@@ -167,7 +167,7 @@ def test_no_row_is_touched_by_two_sides(
     try:
         dataset = load_dataset(given_source, folder, 0, regression=True)
         dealt = cast("Protocol", PROTOCOLS.get(name).model_validate(options))
-        folds = dealt.split(deal_of(dataset, dealt, 0), monitors_validation=True)
+        folds = dealt.split(row_info_of(dataset, dealt, 0), monitors_validation=True)
     except DataError:
         reject()
     test = load_test(given_source, folder, 0, regression=True)
@@ -199,7 +199,7 @@ def test_held_out_stretches_do_not_reach_what_is_learnt(
     frame.loc[[20, 60], "wind"] = np.nan
     dataset = load(tmp_path, frame)
     protocol = PROTOCOLS.get("holdout").model_validate({"validation": 0.25})
-    fold = protocol.split(deal_of(dataset, protocol, 0), monitors_validation=False)[0]
+    fold = protocol.split(row_info_of(dataset, protocol, 0), monitors_validation=False)[0]
     first = int(dataset.samples.rows[fold.scored[0]]) - 9
     last = int(dataset.samples.rows[fold.train[-1]]) + 4
     assert last == first - 1, "the stretches meet, and share no row"

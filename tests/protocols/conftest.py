@@ -16,13 +16,11 @@ from dlrun.config.schema import Config
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
 from dlrun.protocols.experiment import run_experiment
-from dlrun.protocols.fold import complete_fold, prepare_fold, with_callbacks
+from dlrun.protocols.fold import FoldTraining
 from dlrun.protocols.observer import Observer
 from dlrun.protocols.protocol import Fold
 from dlrun.protocols.result import FoldResult, Outcome
-from dlrun.scoring.measures import measures_of, select_measure
 from dlrun.training.choice import Choice
-from dlrun.training.trainer import Trainer
 from dlrun.workflows.loading import start_and_load
 
 
@@ -75,6 +73,14 @@ class Ran:
         return self.memory.weights
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """One fold, trained and scored, and its trained weights."""
+
+    result: FoldResult
+    weights: list[np.ndarray]
+
+
 @pytest.fixture
 def config(tmp_path: Path) -> Callable[..., Config]:
     """Reads a config from YAML text; keyword arguments are overrides, with `__` for a dot."""
@@ -103,17 +109,12 @@ def run(config: Callable[..., Config], tmp_path: Path) -> Callable[..., Ran]:
 
 
 @pytest.fixture
-def learn(tmp_path: Path) -> Callable[[Config, Dataset, Fold], FoldResult]:
+def learn(tmp_path: Path) -> Callable[[Config, Dataset, Fold], Learnt]:
     """Trains and scores one fold."""
 
-    def learn_fold(config: Config, dataset: Dataset, fold: Fold) -> FoldResult:
-        measures = measures_of(config.outputs)
-        chosen = select_measure(measures, config.evaluation.score)
+    def learn_fold(config: Config, dataset: Dataset, fold: Fold) -> Learnt:
         memory = Memory(tmp_path / "callbacks")
-        trainer = Trainer(config.training.engine, config.training.xla)
-        ready = prepare_fold(config, dataset, fold, measures, Observer(), memory)
-        trainer.choose(ready.request, config.training.callbacks)
-        fitted = trainer.fit(with_callbacks(config, ready, memory))
-        return complete_fold(config, dataset, ready, fitted, measures, chosen, memory)
+        [result] = FoldTraining(config, dataset, Observer(), memory)([fold]).results
+        return Learnt(result, memory.weights[0])
 
     return learn_fold

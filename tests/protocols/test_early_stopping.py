@@ -33,9 +33,7 @@ CONFIG = f"""
     evaluation: {{protocol: holdout, validation: {{fraction: 0.25}}}}
 """
 
-FLATTERING = (
-    "callbacks monitors_validation training by the rows that give the score; the score flatters"
-)
+OPTIMISTIC = "a callback monitored the scored rows, so the score is optimistic"
 
 
 def test_a_hold_out_run_stops_where_keras_stops(run: Callable[..., Any]) -> None:
@@ -82,10 +80,10 @@ def test_folds_watch_rows_of_their_training_side(run: Callable[..., Any]) -> Non
         assert fold.score not in fold.history["val_mae"]
     facts = result_facts(ran.config.evaluation.protocol, ran.dataset, ran.outcome)
     assert facts["watched_scored_rows"] is False
-    assert FLATTERING not in facts["findings"]
+    assert OPTIMISTIC not in facts["findings"]
 
 
-def test_steering_by_the_scored_rows_is_said(run: Callable[..., Any]) -> None:
+def test_monitoring_the_scored_rows_is_reported(run: Callable[..., Any]) -> None:
     changes = {"evaluation": "{protocol: kfold, folds: 2, validation: fold}"}
     ran = run(CONFIG, training__epochs=2, **changes)
     assert set(ran.memory.row_numbers) == {
@@ -95,7 +93,7 @@ def test_steering_by_the_scored_rows_is_said(run: Callable[..., Any]) -> None:
         assert fold.score == pytest.approx(min(fold.history["val_mae"]), rel=1e-5)
     facts = result_facts(ran.config.evaluation.protocol, ran.dataset, ran.outcome)
     assert facts["watched_scored_rows"] is True
-    assert FLATTERING in facts["findings"]
+    assert OPTIMISTIC in facts["findings"]
 
 
 def test_what_keeps_every_epoch_steers_nothing(run: Callable[..., Any]) -> None:

@@ -16,7 +16,6 @@ from dlrun.data.samples import Dataset
 from dlrun.errors import DataError
 from dlrun.protocols.experiment import folds_of
 from dlrun.protocols.protocol import Fold
-from dlrun.protocols.result import FoldResult
 from dlrun.workflows.loading import load_test_rows, start_and_load
 
 CONFIG = """
@@ -82,17 +81,18 @@ def test_corrupting_held_out_rows_changes_nothing_that_was_learnt(
     changes: dict[str, Any],
     people: None,
     config: Callable[..., Config],
-    learn: Callable[[Config, Dataset, Fold], FoldResult],
+    learn: Callable[[Config, Dataset, Fold], Any],
 ) -> None:
     loaded = config(CONFIG, **changes)
     _, dataset = start_and_load(loaded)
     folds = folds_of(loaded, dataset)
     for fold in {folds[0].index: folds[0], folds[-1].index: folds[-1]}.values():
-        honest = learn(loaded, dataset, fold)
-        spoilt = learn(loaded, corrupted(dataset, fold.scored), fold)
+        one = learn(loaded, dataset, fold)
+        other = learn(loaded, corrupted(dataset, fold.scored), fold)
+        honest, spoilt = one.result, other.result
         assert_same_state(honest.pipeline, spoilt.pipeline)
-        for one, other in zip(honest.model.get_weights(), spoilt.model.get_weights(), strict=True):
-            np.testing.assert_array_equal(one, other)
+        for ours, theirs in zip(one.weights, other.weights, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
         assert honest.history["loss"] == spoilt.history["loss"]
         # The corruption itself is seen where it may be.
         assert honest.measures != spoilt.measures
