@@ -21,7 +21,6 @@ from dlrun.errors import ComponentError, ConfigError, DataError, DlrunError, Run
 from dlrun.metrics.names import Direction
 from dlrun.models.files import save_model
 from dlrun.models.precision import dtype_policy
-from dlrun.protocols.experiment import run_experiment
 from dlrun.protocols.observer import Observer
 from dlrun.protocols.phases import callbacks_of, phase_name
 from dlrun.protocols.protocol import Protocol
@@ -36,6 +35,7 @@ from dlrun.store.features import FeatureStore
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.store.run_list import brief
 from dlrun.store.training_folder import TrainingFolder
+from dlrun.tasks.supervised import Supervised
 from dlrun.text import display_path
 from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
@@ -125,7 +125,7 @@ def execute(
         recorder = RunRecorder(create, begin, protocol.one_model, units, FeatureStore(runs_dir))
         try:
             with mistakes_located(config):
-                outcome = run_experiment(config, dataset, observer, recorder)
+                outcome = Supervised().run(config, dataset, observer, recorder)
             assert recorder.directory is not None
             run = _complete(config, dataset, outcome, recorder.directory)
         except BaseException as error:

@@ -1,0 +1,33 @@
+"""What a config optimises. A new task is one file in this package, found by its name."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from dlrun.config.schema import Config
+from dlrun.data.samples import Dataset
+from dlrun.protocols.observer import Observer, Recorder
+from dlrun.protocols.result import Outcome
+from dlrun.registry.component import Component
+
+
+class Task(Component):
+    """Base of all tasks."""
+
+    @abstractmethod
+    def run(
+        self, config: Config, dataset: Dataset, observer: Observer, recorder: Recorder
+    ) -> Outcome:
+        """Train what the config says.
+
+        Args:
+            config: The experiment.
+            dataset: Its rows.
+            observer: Told of every fold and epoch.
+            recorder: Keeps the results as they come.
+
+        Raises:
+            DataError: The rows cannot be used as the config says.
+            ComponentError: Keras refused a layer, loss, optimizer, metric or callback.
+            TrainingError: Training began and failed.
+        """

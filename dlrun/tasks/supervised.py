@@ -1,0 +1,20 @@
+"""Learning targets from features, scored under the config's protocol."""
+
+from __future__ import annotations
+
+from dlrun.config.schema import Config
+from dlrun.data.samples import Dataset
+from dlrun.protocols.experiment import run_experiment
+from dlrun.protocols.observer import Observer, Recorder
+from dlrun.protocols.result import Outcome
+from dlrun.tasks import Task
+
+
+class Supervised(Task):
+    """Minimise the loss between the model's outputs and the targets of the training rows, and
+    score it on rows that did not train it."""
+
+    def run(
+        self, config: Config, dataset: Dataset, observer: Observer, recorder: Recorder
+    ) -> Outcome:
+        return run_experiment(config, dataset, observer, recorder)
