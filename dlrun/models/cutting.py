@@ -71,30 +71,6 @@ def model_hash(model: Any) -> str:
     return digest.hexdigest()
 
 
-def copy_layer_state(source: Any, target: Any) -> None:
-    """Give a model the weights and the random state of another one of the same layers."""
-    for value, variable in zip(_layer_state(source), _layer_state(target), strict=True):
-        variable.assign(value)
-
-
-def copy_optimizer_state(source: Any, target: Any) -> None:
-    """Give a model the optimizer state of one with the same trained weights; nothing is done
-    where they stand in another order."""
-    theirs, ours = source.trainable_variables, target.trainable_variables
-    if [id(v) for v in theirs] != [id(v) for v in ours]:
-        return
-    for model in (source, target):
-        if not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
-    for value, variable in zip(source.optimizer.variables, target.optimizer.variables, strict=True):
-        variable.assign(value)
-
-
-def _layer_state(model: Any) -> list[Any]:
-    metrics = {id(variable) for variable in model.metrics_variables}
-    return [variable for variable in model.variables if id(variable) not in metrics]
-
-
 def _separates(tensor: Any, outputs: list[Any]) -> bool:
     """Whether no way leads from an input to an output but through the tensor."""
     waiting, seen = list(outputs), {id(tensor)}

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from dlrun.data.streamed import Inputs, NamedInputs
 from dlrun.training.engine import FitRequest, FitResult
-from dlrun.training.interrupt import Interrupt, deferred_interrupt
-from dlrun.training.reporting import (
-    DivergedError,
-    EpochReport,
-    as_training_errors,
-    diverged_result,
-    end_callbacks,
-)
+from dlrun.training.reporting import EpochReport, FitControl, run_fit
 from dlrun.training.rows import FitRows, row_order, with_class_weights
-from dlrun.training.state import LastFiniteState
+
+READ_AHEAD = 4
+"""Batches that are read from disk before they are needed, at most."""
 
 
 class KerasEngine:
@@ -33,27 +29,16 @@ class KerasEngine:
         Raises:
             TrainingError: A step failed, or the loss became NaN in the first epoch.
         """
-        report = EpochReport(request)
-        finite = LastFiniteState(lambda: request.model.weights)
-        with deferred_interrupt() as interrupt:
-            try:
-                with as_training_errors(report):
-                    _run(request, report, _monitor(report, interrupt, finite))
-            except DivergedError as error:
-                return diverged_result(request, report, finite, error)
-            except KeyboardInterrupt:
-                end_callbacks(request)
-                return FitResult(request.model, report.history, interrupted=True)
-        return FitResult(request.model, report.history, interrupted=interrupt.asked)
+        return run_fit(request, lambda: request.model.weights, partial(_train, request))
 
 
-def _run(request: FitRequest, report: EpochReport, monitor: Any) -> None:
+def _train(request: FitRequest, control: FitControl) -> None:
     options = {
         "validation_data": _validation_data(request),
         "validation_batch_size": request.validation_batch_size,
         "epochs": request.epochs,
         "shuffle": False,
-        "callbacks": [*request.callbacks, monitor],
+        "callbacks": [*request.callbacks, _monitor(control)],
         "verbose": 0,
     }
     train = with_class_weights(request.train, request.class_weight)
@@ -68,7 +53,7 @@ def _run(request: FitRequest, report: EpochReport, monitor: Any) -> None:
         return
     if train.streamed:
         _build(request.model, train, request.batch_size)
-    request.model.fit(_shuffled(request, train, report), **options)
+    request.model.fit(_batches_in_order(request, train, control.report), **options)
 
 
 def _build(model: Any, rows: FitRows, batch_size: int) -> None:
@@ -80,38 +65,22 @@ def _build(model: Any, rows: FitRows, batch_size: int) -> None:
     model._symbolic_build(data_batch=batches_of(rows, batch_size)[0])
 
 
-def _shuffled(request: FitRequest, train: FitRows, report: EpochReport) -> Any:
-    """The rows in the order of `row_order`, which `fit` would put into one of its own."""
+def _batches_in_order(request: FitRequest, train: FitRows, report: EpochReport) -> Any:
+    """The rows in the order of `row_order`; `fit` would shuffle them its own way."""
     import keras
 
-    order = _EpochOrder(request, report) if request.shuffle else None
-    if keras.backend.backend() != "tensorflow" or not train.held:
-        return batches_of(train, request.batch_size, order)
-    assert order is not None
-    return tensorflow_batches(train, request.batch_size, order)
+    @lru_cache(maxsize=1)
+    def order_of(epoch: int) -> np.ndarray:
+        number = request.epochs_before + epoch
+        return row_order(len(train), seed=request.seed, epoch=number, shuffle=True)
 
+    def order() -> np.ndarray:
+        # Before the first epoch, `fit` already asks for a batch.
+        return order_of(max(report.epoch - 1, 0))
 
-class _EpochOrder:
-    """The order of the rows in the epoch that is trained; before the first, in the first."""
-
-    def __init__(self, request: FitRequest, report: EpochReport) -> None:
-        self._request = request
-        self._report = report
-        self._epoch = -1
-        self._numbers = np.empty(0, np.int32)
-
-    def __call__(self) -> np.ndarray:
-        epoch = max(self._report.epoch - 1, 0)
-        if epoch != self._epoch:
-            rows = len(self._request.train)
-            self._numbers = row_order(
-                rows,
-                seed=self._request.seed,
-                epoch=self._request.epochs_before + epoch,
-                shuffle=True,
-            )
-            self._epoch = epoch
-        return self._numbers
+    if request.shuffle and train.held and keras.backend.backend() == "tensorflow":
+        return tensorflow_batches(train, request.batch_size, order)
+    return batches_of(train, request.batch_size, order if request.shuffle else None)
 
 
 def _validation_data(request: FitRequest) -> Any:
@@ -129,34 +98,30 @@ def _whole(inputs: Inputs) -> Any:
     return dict(inputs.parts) if isinstance(inputs, NamedInputs) else inputs
 
 
-def _monitor(report: EpochReport, interrupt: Interrupt, finite: LastFiniteState) -> Any:
+def _monitor(control: FitControl) -> Any:
     """A callback that reports every step and epoch, learning rate included, and stops between
-    two steps where the user wants it."""
+    two steps if the user asks for it."""
     import keras
 
     class Monitor(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            report.epoch = epoch + 1
+            control.report.epoch = epoch + 1
             self.started = time.perf_counter()
             self.learning_rate = float(self.model.optimizer.learning_rate)
 
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-            report.step(batch + 1)
-            interrupt.check()
+            control.report.step(batch + 1)
+            control.interrupt.check()
 
         def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-            interrupt.check()
+            control.interrupt.check()
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             seconds = time.perf_counter() - self.started
-            report.epoch_ended(logs or {}, self.learning_rate, seconds)
-            finite.keep(epoch + 1)
+            control.report.epoch_ended(logs or {}, self.learning_rate, seconds)
+            control.finite.keep(epoch + 1)
 
     return Monitor()
-
-
-READ_AHEAD = 4
-"""Batches that are read from disk before they are needed, at most."""
 
 
 def batches_of(

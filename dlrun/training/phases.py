@@ -8,13 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlrun.models.cutting import copy_layer_state, copy_optimizer_state
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.choice import Choice
 from dlrun.training.engine import Divergence, FitRequest, FitResult, History, PhaseResult
 from dlrun.training.features import FeatureRows, Features, HeadFit, shape_size
 from dlrun.training.reporting import DivergedError
-from dlrun.training.state import copy_state
+from dlrun.training.state import copy_layer_state, copy_optimizer_state, copy_state
 from dlrun.training.trainer import Trainer
 
 SEES_NO_MODEL = frozenset(

@@ -1,10 +1,11 @@
-"""How the epochs of a fit are told, the same from every engine."""
+"""What every engine does around its steps: report epochs, answer Ctrl-C, survive a divergence."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from dlrun.errors import TrainingError
 from dlrun.models.objects import REFUSALS, reason
 from dlrun.training.engine import Divergence, FitRequest, FitResult, History
+from dlrun.training.interrupt import Interrupt, deferred_interrupt
 from dlrun.training.state import LastFiniteState
 
 
@@ -24,26 +26,26 @@ class DivergedError(TrainingError):
     """
 
     def __init__(self, epoch: int, loss: float) -> None:
-        super().__init__(divergence(epoch, loss))
+        super().__init__(divergence_message(epoch, loss))
         self.epoch = epoch
         self.loss = loss
 
 
-def divergence(epoch: int, loss: float) -> str:
-    """Return what is said of a loss that became NaN or infinite in an epoch."""
-    word = "NaN" if math.isnan(loss) else "infinite"
+def divergence_message(epoch: int, loss: float) -> str:
+    """Return the message about a loss that became NaN or infinite in an epoch."""
+    value = "NaN" if math.isnan(loss) else "infinite"
     return (
-        f"the loss became {word} in epoch {epoch}, and no later epoch can mend that; lower the "
+        f"the loss became {value} in epoch {epoch}, and no later epoch can mend that; lower the "
         "learning rate, scale the inputs (`standardize`), or clip gradients (the optimizer's "
         "`clipnorm`)"
     )
 
 
 class EpochReport:
-    """Keeps the history of a fit and tells each epoch as it ends.
+    """Keeps the history of a fit and reports each epoch as it ends.
 
     Args:
-        request: Says who is told.
+        request: Has the functions that are called.
     """
 
     def __init__(self, request: FitRequest) -> None:
@@ -53,7 +55,7 @@ class EpochReport:
         """The epoch of this fit that is being trained, from 1."""
 
     def step(self, step: int) -> None:
-        """Tell that so many steps of the epoch are done."""
+        """Report that so many steps of the epoch are done."""
         self._request.on_step(self.number, step, self._request.steps)
 
     @property
@@ -62,7 +64,7 @@ class EpochReport:
         return self._request.epochs_before + self.epoch
 
     def epoch_ended(self, logs: Mapping[str, Any], learning_rate: float, seconds: float) -> None:
-        """Keep and tell the epoch's metrics and the learning rate it began with.
+        """Keep and report the epoch's metrics and the learning rate it began with.
 
         Raises:
             DivergedError: The loss became NaN or infinite.
@@ -77,25 +79,58 @@ class EpochReport:
             raise DivergedError(self.number, values["loss"])
 
 
-def end_callbacks(request: FitRequest) -> None:
+@dataclass(frozen=True)
+class FitControl:
+    """What reports a fit, what may stop it, and the state to go back to if it diverges."""
+
+    report: EpochReport
+    interrupt: Interrupt
+    finite: LastFiniteState
+
+
+def run_fit(
+    request: FitRequest,
+    variables: Callable[[], Sequence[Any]],
+    train: Callable[[FitControl], None],
+) -> FitResult:
+    """Train to the end, or to where Ctrl-C or a loss that is not finite ends it.
+
+    Args:
+        request: The fit.
+        variables: Returns the variables that are kept for a training that diverges.
+        train: Trains all epochs.
+
+    Raises:
+        TrainingError: A step failed, or the loss became NaN in the first epoch.
+    """
+    report, finite = EpochReport(request), LastFiniteState(variables)
+    with deferred_interrupt() as interrupt:
+        try:
+            with as_training_errors(report):
+                train(FitControl(report, interrupt, finite))
+        except DivergedError as error:
+            return _diverged_result(request, report, finite, error)
+        except KeyboardInterrupt:
+            _end_callbacks(request)
+            return FitResult(request.model, report.history, interrupted=True)
+    return FitResult(request.model, report.history, interrupted=interrupt.asked)
+
+
+def _end_callbacks(request: FitRequest) -> None:
     """Tell callbacks that training was stopped, as `fit` tells them that it ended: EarlyStopping
     then restores the best weights where the config asks for it."""
     for callback in request.callbacks:
         callback.on_train_end()
 
 
-def diverged_result(
+def _diverged_result(
     request: FitRequest, report: EpochReport, finite: LastFiniteState, error: DivergedError
 ) -> FitResult:
-    """Return what a training came to whose loss became NaN or infinite: the model as the last
-    epoch left it whose loss and weights were numbers, or as callbacks leave it at the end.
-
-    Raises:
-        DivergedError: There was no such epoch.
-    """
+    """The result of a training whose loss became NaN or infinite: the model as the last epoch left
+    it whose loss and weights were finite, or as callbacks leave it at the end."""
     if not finite.restore():
         raise error
-    end_callbacks(request)
+    _end_callbacks(request)
     kept = _restored_epoch(request.callbacks) or finite.epoch
     diverged = Divergence(error.epoch, error.loss, request.epochs_before + kept)
     return FitResult(request.model, report.history, interrupted=False, diverged=diverged)
@@ -125,7 +160,7 @@ def as_training_errors(report: EpochReport) -> Iterator[None]:
 
 
 def step_errors() -> tuple[type[Exception], ...]:
-    """What Keras and the backend raise where a step cannot be computed."""
+    """Return what Keras and the backend raise where a step cannot be computed."""
     import keras
 
     if keras.backend.backend() != "tensorflow":

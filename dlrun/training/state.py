@@ -1,4 +1,4 @@
-"""One model object for all fits of the same config, so that what is compiled is compiled once."""
+"""The variables that a model's training starts from: compared, copied, kept and put back."""
 
 from __future__ import annotations
 
@@ -8,16 +8,34 @@ from typing import Any
 
 import numpy as np
 
+SMALL = 2**16
+"""Numbers up to which a copy in NumPy takes less time than the calls on the device."""
+
+
+def layer_variables(model: Any) -> list[Any]:
+    """Return the weights and the random state of a model's layers."""
+    metrics = {id(variable) for variable in model.metrics_variables}
+    return [variable for variable in model.variables if id(variable) not in metrics]
+
+
+def optimizer_variables(model: Any) -> list[Any]:
+    """Return the optimizer's variables, made if they are not there yet."""
+    # A LossScaleOptimizer makes its variables anew each time it is asked to.
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return list(model.optimizer.variables)
+
+
+def state_of(model: Any) -> list[Any]:
+    """Return all variables that training starts from; metrics start from nothing."""
+    optimizer = optimizer_variables(model)
+    return [*layer_variables(model), *optimizer]
+
 
 def are_interchangeable(kept: Any, fresh: Any) -> bool:
-    """Whether `kept`, given the state of `fresh`, is the same model.
-
-    True where both are built and compiled from the same config and have variables of the same
-    shapes.
-    """
-    if kept is fresh:
-        return True
-    return (
+    """Whether `kept`, given the state of `fresh`, is the same model: built and compiled from the
+    same config, with variables of the same shapes."""
+    return kept is fresh or (
         kept.get_config() == fresh.get_config()
         and kept.get_compile_config() == fresh.get_compile_config()
         and [(v.shape, v.dtype) for v in state_of(kept)]
@@ -27,58 +45,60 @@ def are_interchangeable(kept: Any, fresh: Any) -> bool:
 
 def copy_state(source: Any, target: Any) -> None:
     """Give a model the weights, random state and optimizer state of one of the same config."""
-    for value, variable in zip(state_of(source), state_of(target), strict=True):
+    _assign(state_of(source), state_of(target))
+
+
+def copy_layer_state(source: Any, target: Any) -> None:
+    """Give a model the weights and the random state of another one of the same layers."""
+    _assign(layer_variables(source), layer_variables(target))
+
+
+def copy_optimizer_state(source: Any, target: Any) -> None:
+    """Give a model the optimizer state of one that shares its trained weights; does nothing if
+    they are in another order."""
+    theirs, ours = source.trainable_variables, target.trainable_variables
+    if [id(v) for v in theirs] == [id(v) for v in ours]:
+        _assign(optimizer_variables(source), optimizer_variables(target))
+
+
+def _assign(values: Sequence[Any], variables: Sequence[Any]) -> None:
+    for value, variable in zip(values, variables, strict=True):
         variable.assign(value)
-
-
-def state_of(model: Any) -> list[Any]:
-    """Return all variables that training starts from; metrics start from nothing."""
-    # A LossScaleOptimizer makes its variables anew each time it is asked to.
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    metrics = {id(variable) for variable in model.metrics_variables}
-    layers = [variable for variable in model.variables if id(variable) not in metrics]
-    return layers + list(model.optimizer.variables)
-
-
-SMALL = 2**16
-"""Numbers up to which a copy in NumPy takes less time than the calls on the device."""
 
 
 class LastFiniteState:
     """The values of a model's variables as they were at the end of an epoch.
 
-    Large ones stay on the device. TensorFlow does not even copy them before the next step writes
-    to the variable: a tensor that was read from it keeps what it had.
+    Large ones stay on the device. TensorFlow copies them only when the next step writes to the
+    variable: a tensor that was read from it keeps its values.
 
     Args:
-        variables: Returns the `keras.Variable`s to keep: the weights, or where epochs may have to
-            be trained again from the copy, all state that training starts from.
+        variables: Returns the `keras.Variable`s to keep: the weights, or if epochs may have
+            to be trained again from the copy, all state that training starts from.
     """
 
     def __init__(self, variables: Callable[[], Sequence[Any]]) -> None:
         self._variables = variables
         self._values: list[Any] = []
         self.epoch = 0
-        """The epoch (from 1) that left the variables so; 0 where nothing is kept."""
+        """The epoch (from 1) that left the variables so; 0 if nothing is kept."""
 
     def keep(self, epoch: int) -> None:
-        """Keep the variables as an epoch left them, if they are all numbers: its last step may
+        """Keep the variables as an epoch left them, if all of them are finite: its last step may
         have spoilt them after the loss was measured."""
-        values = [_held(variable) for variable in self._variables()]
+        values = [_copy_of(variable) for variable in self._variables()]
         if all(map(_is_finite, values)):
             self._values, self.epoch = values, epoch
 
     def restore(self) -> bool:
-        """Put the values back; False where there are none."""
+        """Put the values back; False if there are none."""
         if not self.epoch:
             return False
-        for value, variable in zip(self._values, self._variables(), strict=True):
-            variable.assign(value)
+        _assign(self._values, self._variables())
         return True
 
 
-def _held(variable: Any) -> Any:
+def _copy_of(variable: Any) -> Any:
     """The value of a variable, which later changes of the variable leave as it is."""
     import keras
 

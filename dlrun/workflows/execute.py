@@ -40,7 +40,7 @@ from dlrun.text import display_path
 from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
 from dlrun.training.engine import Divergence
-from dlrun.training.reporting import DivergedError, divergence
+from dlrun.training.reporting import DivergedError, divergence_message
 from dlrun.workflows.loading import start_and_load, with_place
 from dlrun.workflows.next_step import next_command
 from dlrun.workflows.plugins import (
@@ -280,7 +280,8 @@ def _diverged(
         kept = f"that was number {done + 1} of {result['planned_folds']} {word}; what came of the "
         kept += f"{f'{done} {word}' if done > 1 else 'one'} before it is kept"
     error = TrainingError(
-        f"{divergence(diverged.epoch, diverged.loss)}\n{kept} in {display_path(directory.path)}",
+        f"{divergence_message(diverged.epoch, diverged.loss)}\n"
+        f"{kept} in {display_path(directory.path)}",
         {key: result[key] for key in ("diagnosis", "suggestions")},
     )
     error.run = directory.path

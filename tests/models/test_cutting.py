@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from keras import layers
 
-from dlrun.models.cutting import copy_layer_state, cut_of, model_hash
+from dlrun.models.cutting import cut_of, model_hash
+from dlrun.training.state import copy_layer_state
 
 ROWS = np.random.default_rng(0).normal(size=(5, 8, 8, 3)).astype("float32")
 

@@ -22,12 +22,12 @@ def test_every_batch_is_done_once_in_order(
 ) -> None:
     length = EpochLength(steps, batch_size, checks, check_size)
     step = check = calls = 0
-    while stretch := length.next_stretch(step, check, budgets[calls % len(budgets)]):
-        assert (stretch.first, stretch.first_check) == (step, check)
-        assert length.rows_of(stretch) > 0
+    while chunk := length.next_chunk(step, check, budgets[calls % len(budgets)]):
+        assert (chunk.steps.start, chunk.validation.start) == (step, check)
+        assert length.rows_of(chunk) > 0
         # Validation comes when the last step is done.
-        assert stretch.last == steps or stretch.last_check == 0
-        step, check, calls = stretch.last, stretch.last_check, calls + 1
+        assert chunk.steps.stop == steps or chunk.validation.stop == 0
+        step, check, calls = chunk.steps.stop, chunk.validation.stop, calls + 1
     assert (step, check) == (steps, checks)
 
 

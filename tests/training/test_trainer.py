@@ -63,14 +63,7 @@ def test_a_fold_comes_out_as_if_it_were_the_only_one(engine: str, case: str) -> 
 
 @pytest.mark.skipif(ON_JAX, reason="JAX compiles for exact numbers of rows")
 def test_folds_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    traced = []
-    original = tensorflow_program.TensorFlowProgram._stretch
-
-    def stretch(self: Any, *arguments: Any) -> Any:
-        traced.append(self)
-        return original(self, *arguments)
-
-    monkeypatch.setattr(tensorflow_program.TensorFlowProgram, "_stretch", stretch)
+    traced = count_calls(monkeypatch, tensorflow_program.TensorFlowProgram, "_chunk")
     trainer = Trainer("fused")
     for seed, rows in enumerate([23, 23, 24]):
         trainer.fit(fold(seed, rows))
@@ -79,20 +72,26 @@ def test_folds_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.skipif(not ON_JAX, reason="TensorFlow compiles for any number of rows")
 def test_folds_of_a_shape_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from dlrun.training.fused import jax_program
+    from dlrun.training.fused import jax_epochs
 
-    compiled = []
-    original = jax_program.compiled
-
-    def count(*arguments: Any) -> Any:
-        compiled.append(arguments)
-        return original(*arguments)
-
-    monkeypatch.setattr(jax_program, "compiled", count)
+    traced = count_calls(monkeypatch, jax_epochs.JaxEpochs, "__call__")
     trainer = Trainer("fused")
     for seed, rows in enumerate([23, 24, 23, 24]):
         trainer.fit(fold(seed, rows, "dense"))
-    assert len(compiled) == 2
+    assert len(traced) == 2
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch, cls: type, method: str) -> list[Any]:
+    """The objects whose method is called from now on, one entry a call."""
+    calls: list[Any] = []
+    original = getattr(cls, method)
+
+    def counted(self: Any, *arguments: Any) -> Any:
+        calls.append(self)
+        return original(self, *arguments)
+
+    monkeypatch.setattr(cls, method, counted)
+    return calls
 
 
 def test_a_fold_of_another_shape_gets_a_program_of_its_own() -> None:

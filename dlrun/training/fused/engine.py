@@ -1,7 +1,7 @@
 """The engine that compiles whole epochs.
 
-The epoch loop is that of Keras' `fit`; what lies between two looks of a callback is one call of
-a compiled program, or several where an epoch is long.
+The epoch loop is that of Keras' `fit`. Between two callbacks there is one call of a compiled
+program, or several if an epoch is long.
 """
 
 from __future__ import annotations
@@ -17,20 +17,18 @@ from dlrun.data.encoded import Encoded
 from dlrun.data.streamed import parts_of
 from dlrun.models.objects import reason
 from dlrun.training.engine import FitRequest, FitResult
-from dlrun.training.fused.epochs import EpochSource, FitControl, SingleFit, needs_every_epoch
-from dlrun.training.fused.program import CannotFuse, Program, Stretch
+from dlrun.training.fused.epochs import EpochSource, SingleFit, needs_every_epoch
+from dlrun.training.fused.program import CannotFuse, Chunk, Program, Sizes
 from dlrun.training.fused.together import JointFit, JointTraining
-from dlrun.training.interrupt import deferred_interrupt
 from dlrun.training.reporting import (
-    DivergedError,
     EpochReport,
+    FitControl,
     as_training_errors,
-    diverged_result,
-    end_callbacks,
+    run_fit,
     step_errors,
 )
 from dlrun.training.rows import FitRows, every_target, with_class_weights
-from dlrun.training.state import LastFiniteState, state_of
+from dlrun.training.state import state_of
 
 if TYPE_CHECKING:
     from dlrun.training.fused.jax_program import JaxFolds
@@ -52,7 +50,7 @@ class FusedEngine:
     def __init__(self, xla: bool) -> None:
         self._xla = xla
         self._key: object = None
-        self._kept: Program | None = None
+        self._program: Program | None = None
         self._folds_key: object = None
         self._folds: JaxFolds | None = None
 
@@ -60,22 +58,22 @@ class FusedEngine:
         """Make the program that `fit` will run, or `fit_together` with so many fits.
 
         Raises:
-            CannotFuse: The model cannot be trained so; says why.
+            CannotFuse: The model cannot be trained this way; says why.
         """
         try:
             train = with_class_weights(request.train, request.class_weight)
         except ValueError as error:
             raise CannotFuse(str(error)) from error
         if together > 1:
-            self._folds_program(request, train).prepare(train, request.validation, together)
+            self._program_for_folds(request, train).prepare(train, request.validation, together)
             return
-        program = self._program(request, train)
+        program = self._program_for(request, train)
         if self._xla:
             # XLA compiles at the first call, and only then finds what it cannot compile.
             program.load(train, request.validation)
             orders = np.zeros((program.capacity, len(train)), np.int32)
             try:
-                program.run(program.put_orders(orders), Stretch(0, 0, 0, 0, 0))
+                program.run(program.put_orders(orders), Chunk(0, range(0), range(0)))
             except step_errors() as error:
                 raise CannotFuse(f"XLA cannot compile it: {reason(error)}") from error
             finally:
@@ -86,72 +84,69 @@ class FusedEngine:
 
         Ctrl-C ends it within a fraction of a second; the epochs completed by then are kept.
         """
-        report = EpochReport(request)
-        with as_training_errors(report):
+        with as_training_errors(EpochReport(request)):
             train = with_class_weights(request.train, request.class_weight)
-            program = self._program(request, train)
+            program = self._program_for(request, train)
         try:
-            return _run(request, report, partial(_alone, request, train, program))
+            return _run(request, partial(_alone, request, train, program))
         finally:
             program.release()
 
     def fit_together(self, requests: Sequence[FitRequest], model: Any) -> Iterator[FitResult]:
         """Train several fits of one shape in the same calls; JAX alone can.
 
-        The first result is told epoch by epoch as it comes, each later one when the one before
+        The first result is reported epoch by epoch as it comes, each later one when the one before
         has been used. Ctrl-C ends all of them.
 
         Args:
-            requests: The fits, with a model of one config each and no callback that looks at it.
+            requests: The fits, with a model of one config each and no callback that sees it.
             model: A compiled model of that config, which every result is put into.
 
         Yields:
             The results in order. The model of one is that of the next, trained anew.
         """
-        report = EpochReport(requests[0])
-        with as_training_errors(report):
+        with as_training_errors(EpochReport(requests[0])):
             rows = [with_class_weights(fit.train, fit.class_weight) for fit in requests]
-            folds = self._folds_program(replace(requests[0], model=model), rows[0])
+            folds = self._program_for_folds(replace(requests[0], model=model), rows[0])
             folds.load([fit.model for fit in requests], rows, [fit.validation for fit in requests])
-        together = JointTraining(requests, folds)
+        training = JointTraining(requests, folds)
+
+        def joint(index: int, fit: FitRequest, control: FitControl) -> EpochSource:
+            def alone() -> EpochSource:
+                return _alone(fit, rows[index], self._program_for(fit, rows[index]), control)
+
+            return JointFit(training, index, model, alone, control)
+
         try:
-            for index, fit in enumerate(requests):
-                fit = replace(fit, model=model)
-
-                def alone(
-                    control: FitControl, fit: FitRequest = fit, train: FitRows = rows[index]
-                ) -> SingleFit:
-                    return _alone(fit, train, self._program(fit, train), control)
-
-                source = partial(JointFit, together, index, model, alone)
-                result = _run(fit, EpochReport(fit), source)
+            for index, fit in enumerate(replace(request, model=model) for request in requests):
+                result = _run(fit, partial(joint, index, fit))
                 yield result
                 if result.interrupted:
                     return
         finally:
             folds.release()
-            if self._kept is not None:
-                self._kept.release()
+            if self._program is not None:
+                self._program.release()
 
-    def _folds_program(self, request: FitRequest, train: FitRows) -> JaxFolds:
+    def _program_for_folds(self, request: FitRequest, train: FitRows) -> JaxFolds:
         """Return the program for several fits like this one."""
         from dlrun.training.fused.jax_program import JaxFolds
 
         key = _key(request, train)
         if self._folds is None or key != self._folds_key:
             self._folds = None
-            self._folds = JaxFolds(request.model, train, **_sizes(request, train))
+            self._folds = JaxFolds(request.model, train, _sizes(request, train))
             self._folds_key = key
         return self._folds
 
-    def _program(self, request: FitRequest, train: FitRows) -> Program:
-        """Return the program for these rows: the one at hand where it was made for their like."""
+    def _program_for(self, request: FitRequest, train: FitRows) -> Program:
+        """Return the program for such rows: the one at hand if it was made for their kind."""
         key = _key(request, train)
-        if self._kept is None or key != self._key:
-            self._kept = None
-            self._kept = _make_program(request, train, self._xla)
+        if self._program is None or key != self._key:
+            self._program = None
+            self._program = _make_program(request, train, self._xla)
             self._key = key
-        return self._kept
+        return self._program
 
 
 def _key(request: FitRequest, train: FitRows) -> object:
@@ -165,26 +160,23 @@ def _key(request: FitRequest, train: FitRows) -> object:
     )
 
 
-def _sizes(request: FitRequest, train: FitRows) -> dict[str, int]:
-    return {
-        "batch_size": request.batch_size,
-        "validation_batch_size": request.validation_batch_size,
-        "capacity": max(1, min(MOST_EPOCHS, ORDERED_ROWS // len(train))),
-    }
+def _sizes(request: FitRequest, train: FitRows) -> Sizes:
+    capacity = max(1, min(MOST_EPOCHS, ORDERED_ROWS // len(train)))
+    return Sizes(request.batch_size, request.validation_batch_size, capacity)
 
 
 def _make_program(request: FitRequest, train: FitRows, xla: bool) -> Program:
     """Compile with what Keras computes with; the other backends are not imported."""
     import keras
 
-    options = _sizes(request, train)
+    model, validation, sizes = request.model, request.validation, _sizes(request, train)
     if keras.backend.backend() == "jax":
         from dlrun.training.fused.jax_program import JaxProgram
 
-        return JaxProgram(request.model, train, request.validation, **options)
+        return JaxProgram(model, train, validation, sizes)
     from dlrun.training.fused.tensorflow_program import TensorFlowProgram
 
-    return TensorFlowProgram(request.model, train, request.validation, xla=xla, **options)
+    return TensorFlowProgram(model, train, validation, sizes, xla=xla)
 
 
 def _kind(rows: FitRows) -> tuple[object, ...]:
@@ -196,36 +188,22 @@ def _kind(rows: FitRows) -> tuple[object, ...]:
     return (*inputs, *shapes, *encoded)
 
 
-def _finite_state(request: FitRequest) -> LastFiniteState:
-    """What is kept for a training that diverges: at the end of each call the weights, or where
-    a call trains several epochs, all that is needed to train some of them again."""
-    model = request.model
-    if needs_every_epoch(request):
-        return LastFiniteState(lambda: model.weights)
-    return LastFiniteState(lambda: state_of(model))
-
-
-def _alone(request: FitRequest, train: FitRows, program: Program, control: FitControl) -> SingleFit:
+def _alone(
+    request: FitRequest, train: FitRows, program: Program, control: FitControl
+) -> EpochSource:
     program.load(train, request.validation)
     return SingleFit(request, program, control)
 
 
-def _run(
-    request: FitRequest, report: EpochReport, source_of: Callable[[FitControl], EpochSource]
-) -> FitResult:
-    """Train to the end, or to where Ctrl-C or a loss that is no number ends it."""
-    finite = _finite_state(request)
-    with deferred_interrupt() as interrupt:
-        control = FitControl(report, interrupt, finite)
-        try:
-            with as_training_errors(report):
-                _train(request, source_of(control), control)
-        except DivergedError as error:
-            return diverged_result(request, report, finite, error)
-        except KeyboardInterrupt:
-            end_callbacks(request)
-            return FitResult(request.model, report.history, interrupted=True)
-    return FitResult(request.model, report.history, interrupted=interrupt.asked)
+def _run(request: FitRequest, source: Callable[[FitControl], EpochSource]) -> FitResult:
+    """Train to the end, or to where Ctrl-C or a loss that is not finite ends it.
+
+    What is kept for a training that diverges: the weights at the end of each call, or where a call
+    trains several epochs, all that is needed to train some of them again.
+    """
+    model = request.model
+    kept = (lambda: model.weights) if needs_every_epoch(request) else lambda: state_of(model)
+    return run_fit(request, kept, lambda control: _train(request, source(control), control))
 
 
 def _train(request: FitRequest, source: EpochSource, control: FitControl) -> None:

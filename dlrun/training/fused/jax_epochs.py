@@ -18,10 +18,18 @@ from jax import lax
 from jax import numpy as jnp
 
 from dlrun.data.encoded import Encoded, SparseBlock
-from dlrun.data.streamed import NamedInputs, parts_of
 from dlrun.models.objects import REFUSALS, reason
-from dlrun.training.fused.program import Array, CannotFuse, EpochMetrics, Stretch
+from dlrun.training.fused.program import (
+    Array,
+    CannotFuse,
+    Sizes,
+    dtype_in_fit,
+    encodings_of,
+    mapped_rows,
+    metric_names,
+)
 from dlrun.training.rows import FitRows
+from dlrun.training.state import optimizer_variables
 
 State = tuple[list[Any], list[Any], list[Any], list[Any]]
 """Values of trainable, non-trainable, optimizer and metrics variables, as Keras' steps take
@@ -37,49 +45,34 @@ class JaxEpochs:
     Args:
         model: A compiled `keras.Model`; its variables are made here where they are not there yet.
         train: Training rows, of which kind, dtypes and shapes of one row are looked at.
-        batch_size: Rows in a gradient step.
-        validation_batch_size: Rows that are measured at once.
-        capacity: Epochs whose row orders a call takes.
+        sizes: Rows of a batch, and epochs of a call.
 
     Raises:
-        CannotFuse: Keras cannot build it, or a metric is no single number.
+        CannotFuse: Keras cannot build it, or a metric is not a single number.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        train: FitRows,
-        *,
-        batch_size: int,
-        validation_batch_size: int,
-        capacity: int,
-    ) -> None:
+    def __init__(self, model: Any, train: FitRows, sizes: Sizes) -> None:
         self.model = model
-        self.capacity = capacity
-        self._batch_size = batch_size
-        self._validation_batch_size = validation_batch_size
-        # No row of it: its method would keep them all in memory.
-        self._encoded = {
-            name: part.take(slice(0)) if isinstance(part, Encoded) else None
-            for name, part in parts_of(train.inputs).items()
-        }
+        self._sizes = sizes
+        self._encoded = encodings_of(train)
+        self._compiled: dict[object, Any] = {}
         try:
             batch = jax.tree.map(_typed, train.inputs[:1])
-            model._symbolic_build(data_batch=(batch, *_rest(train.head(1))))
-            self.names = self._metric_names()
+            model._symbolic_build(data_batch=(batch, *rows_of(train.head(1))[1:]))
+            self.names = metric_names(model)
         except (*REFUSALS, RuntimeError) as error:
             raise CannotFuse(f"JAX cannot trace it: {reason(error)}") from error
 
     def __call__(
-        self, state: State, train: Rows, validation: Rows, orders: Any, stretch: Any
+        self, state: State, train: Rows, validation: Rows, orders: Any, chunk: Any
     ) -> tuple[State, Any]:
-        """All epochs of one stretch; (5,) int32 numbers say which, see `stretch_numbers`.
+        """All epochs of one chunk; (5,) int32 numbers say which, see `Chunk.numbers`.
 
         Returns:
             The state after it, and (capacity, 1 + m) float32, or (capacity, 1 + 2 m) with
             validation: learning rate and the m metrics of each epoch.
         """
-        epochs, first, last, first_check, last_check = stretch
+        epochs, first, last, first_check, last_check = chunk
         width = 1 + len(self.names) * (2 if validation else 1)
 
         def an_epoch(epoch: Any, carry: tuple[State, Any]) -> tuple[State, Any]:
@@ -95,15 +88,36 @@ class JaxEpochs:
             row = jnp.stack([jnp.asarray(value, jnp.float32) for value in values])
             return state, answer.at[epoch].set(row)
 
-        answer = jnp.zeros((self.capacity, width), jnp.float32)
+        answer = jnp.zeros((self._sizes.capacity, width), jnp.float32)
         return lax.fori_loop(0, epochs, an_epoch, (state, answer))
 
-    def measured(self, answer: Array, epochs: int) -> EpochMetrics:
-        """Return what a call measured, by name."""
-        rates, *values = answer[:epochs].T
-        count = len(self.names)
-        checked = zip(self.names, values[count:], strict=bool(values[count:]))
-        return EpochMetrics(dict(zip(self.names, values, strict=False)), dict(checked), rates)
+    def compiled(self, state: Any, train: Rows, validation: Rows, folds: int | None = None) -> Any:
+        """Return this function compiled for arguments of these shapes; the first one is used up by
+        a call.
+
+        Args:
+            state: The state of a model, or of all folds.
+            train: Training rows.
+            validation: Validation rows, or nothing.
+            folds: If given, every argument but the chunk has an axis of this length in front.
+
+        Raises:
+            CannotFuse: JAX cannot trace it.
+        """
+        shapes = tuple(part.shape for part in jax.tree.leaves((train, validation)))
+        if shapes not in self._compiled:
+            vectorized = self if folds is None else jax.vmap(self, in_axes=(0, 0, 0, 0, None))
+            axes = () if folds is None else (folds,)
+            rows = jax.tree.leaves(train[1])[0].shape[len(axes)]
+            orders = jax.ShapeDtypeStruct((*axes, self._sizes.capacity, rows), np.int32)
+            chunk = jax.ShapeDtypeStruct((5,), np.int32)
+            try:
+                function = jax.jit(vectorized, donate_argnums=0)
+                lowered = function.lower(state, train, validation, orders, chunk)
+                self._compiled[shapes] = lowered.compile()
+            except (*REFUSALS, RuntimeError) as error:
+                raise CannotFuse(f"JAX cannot trace it: {reason(error)}") from error
+        return self._compiled[shapes]
 
     def _train_steps(self, state: State, rows: Rows, order: Any, first: Any, last: Any) -> State:
         def step(state: State, start: Any, size: int) -> State:
@@ -111,7 +125,7 @@ class JaxEpochs:
             _, after = self.model.train_step(state, self._batch(rows, numbers))
             return _like(state, after)
 
-        return _batches(step, state, _count(rows), self._batch_size, first, last)
+        return _batches(step, state, _count(rows), self._sizes.batch_size, first, last)
 
     def _check_batches(self, state: State, rows: Rows, first: Any, last: Any) -> State:
         def check(state: State, start: Any, size: int) -> State:
@@ -122,7 +136,7 @@ class JaxEpochs:
             )
             return _like(state, (trainable, non_trainable, optimizer, metrics))
 
-        return _batches(check, state, _count(rows), self._validation_batch_size, first, last)
+        return _batches(check, state, _count(rows), self._sizes.validation_batch_size, first, last)
 
     def _batch(self, rows: Rows, numbers: Any) -> Rows:
         """Inputs, targets and weights of some rows, as the model sees them."""
@@ -161,35 +175,13 @@ class JaxEpochs:
             # A variable would be read after the scope, as it was when this was compiled.
             return keras.ops.convert_to_tensor(optimizer.learning_rate)
 
-    def _metric_names(self) -> list[str]:
-        results = self.model.get_metrics_result()
-        for name, value in results.items():
-            if jnp.ndim(value) != 0:
-                raise CannotFuse(f"the metric '{name}' is more than one number")
-        return list(results)
-
-
-def compiled(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return `function`, compiled for arguments of these shapes; the first is used up by a call.
-
-    Raises:
-        CannotFuse: JAX cannot trace it.
-    """
-    try:
-        return jax.jit(function, donate_argnums=0).lower(*arguments).compile()
-    except (*REFUSALS, RuntimeError) as error:
-        raise CannotFuse(f"JAX cannot trace it: {reason(error)}") from error
-
 
 def variables_of(model: Any) -> tuple[list[Any], ...]:
     """Return a model's variables in the order of `State`."""
-    # A LossScaleOptimizer makes its variables anew each time it is asked to.
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
     return (
         model.trainable_variables,
         model.non_trainable_variables,
-        model.optimizer.variables,
+        optimizer_variables(model),
         model.metrics_variables,
     )
 
@@ -207,21 +199,9 @@ def put_state(state: Any, model: Any) -> None:
             variable.assign(value)
 
 
-def stretch_numbers(stretch: Stretch) -> Array:
-    """A stretch as (5,) int32."""
-    numbers = (stretch.epochs, stretch.first, stretch.last)
-    return np.array([*numbers, stretch.first_check, stretch.last_check], np.int32)
-
-
 def rows_of(rows: FitRows | None) -> Rows:
     """Return rows as the compiled function takes them, in memory; nothing for None."""
-    if rows is None:
-        return ()
-    kept = {
-        name: _padded(part) if isinstance(part, Encoded) else _typed(part)
-        for name, part in parts_of(rows.inputs).items()
-    }
-    return (kept if isinstance(rows.inputs, NamedInputs) else kept[""], *_rest(rows))
+    return () if rows is None else mapped_rows(rows, _typed, _padded)
 
 
 def _padded(inputs: Encoded) -> tuple[Array, ...]:
@@ -239,20 +219,13 @@ def _padded(inputs: Encoded) -> tuple[Array, ...]:
     return tuple(padded)
 
 
-def _rest(rows: FitRows) -> list[Any]:
-    parts = (rows.targets, rows.weights)
-    return [jax.tree.map(_typed, part) for part in parts if part is not None]
-
-
 def _count(rows: Rows) -> int:
     """Number of the rows: targets are arrays in any case, or several of them."""
     return len(jax.tree.leaves(rows[1])[0])
 
 
 def _typed(array: Any) -> Array:
-    """The type that Keras' `fit` gives an array: floats become `floatx`, all else stays."""
-    floats = array.dtype.kind == "f"
-    return np.asarray(array, keras.config.floatx() if floats else array.dtype)
+    return np.asarray(array, dtype_in_fit(array))
 
 
 def _like(state: State, after: Any) -> State:

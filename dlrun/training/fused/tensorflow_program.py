@@ -10,12 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 from keras.src.backend.tensorflow import numpy as keras_operations
 
 from dlrun.models.objects import REFUSALS, reason
-from dlrun.training.fused.program import Array, CannotFuse, EpochMetrics, Stretch
+from dlrun.training.fused.program import (
+    Array,
+    CannotFuse,
+    Chunk,
+    EpochMetrics,
+    Sizes,
+    metric_names,
+)
 from dlrun.training.fused.tensorflow_rows import DeviceRows
 from dlrun.training.rows import FitRows
 
@@ -32,30 +38,19 @@ class TensorFlowProgram:
         model: A compiled `keras.Model`.
         train: Training rows, of which dtypes and shapes of one row are looked at.
         validation: The same for validation rows, or None.
-        batch_size: Rows in a gradient step.
-        validation_batch_size: Rows that are measured at once.
-        capacity: Epochs whose row orders a call takes.
+        sizes: Rows of a batch, and epochs of a call.
         xla: Whether XLA compiles it.
 
     Raises:
-        CannotFuse: It cannot be traced, or a metric is no single number.
+        CannotFuse: It cannot be traced, or a metric is not a single number.
     """
 
     def __init__(
-        self,
-        model: Any,
-        train: FitRows,
-        validation: FitRows | None,
-        *,
-        batch_size: int,
-        validation_batch_size: int,
-        capacity: int,
-        xla: bool,
+        self, model: Any, train: FitRows, validation: FitRows | None, sizes: Sizes, *, xla: bool
     ) -> None:
-        self.capacity = capacity
+        self.capacity = sizes.capacity
         self._model = model
-        self._batch_size = batch_size
-        self._validation_batch_size = validation_batch_size
+        self._sizes = sizes
         self._xla = xla
         self._names: list[str] = []
         self._train: Rows = ()
@@ -65,11 +60,11 @@ class TensorFlowProgram:
         signature = (
             self._train_rows.specs,
             () if self._validation_rows is None else self._validation_rows.specs,
-            tf.TensorSpec((capacity, None), tf.int32),
+            tf.TensorSpec((sizes.capacity, None), tf.int32),
             tf.TensorSpec((5,), tf.int32),
         )
         self._function = tf.function(
-            self._stretch, input_signature=signature, jit_compile=xla, autograph=False
+            self._chunk, input_signature=signature, jit_compile=xla, autograph=False
         )
         self._trace(train)
 
@@ -83,28 +78,13 @@ class TensorFlowProgram:
         """Put row orders, (capacity, n) int32, on the device for `run`."""
         return tf.constant(orders)
 
-    def run(self, orders: Any, stretch: Stretch) -> EpochMetrics:
+    def run(self, orders: Any, chunk: Chunk) -> EpochMetrics:
         """Train and measure in one call; see `Program`."""
-        numbers = np.array(
-            [
-                stretch.epochs,
-                stretch.first,
-                stretch.last,
-                stretch.first_check,
-                stretch.last_check,
-            ],
-            np.int32,
-        )
-        answer = self._function(self._train, self._validation, orders, numbers)
-        rates, *values = answer.numpy()[: stretch.epochs].T
-        count = len(self._names)
-        checked = zip(self._names, values[count:], strict=True) if self._validation else ()
-        return EpochMetrics(
-            dict(zip(self._names, values[:count], strict=True)), dict(checked), rates
-        )
+        table = self._function(self._train, self._validation, orders, chunk.numbers())
+        return EpochMetrics.of(self._names, table.numpy()[: chunk.epochs])
 
     def release(self) -> None:
-        """Let go of the rows on the device."""
+        """Free the rows on the device."""
         self._train = self._validation = ()
 
     def _trace(self, train: FitRows) -> None:
@@ -113,27 +93,20 @@ class TensorFlowProgram:
             row = self._train_rows.put(train.head(1))
             batch = self._train_rows.batch(row, tf.range(self._train_rows.count(row)))
             self._model._symbolic_build(data_batch=batch)
-            self._names = self._metric_names()
+            self._names = metric_names(self._model)
             with divided_row_by_row() if self._xla else nullcontext():
                 self._function.get_concrete_function()
         except (*REFUSALS, RuntimeError, tf.errors.OpError) as error:
             raise CannotFuse(f"TensorFlow cannot trace it: {reason(error)}") from error
 
-    def _metric_names(self) -> list[str]:
-        results = self._model.get_metrics_result()
-        for name, value in results.items():
-            if tf.rank(value) != 0:
-                raise CannotFuse(f"the metric '{name}' is more than one number")
-        return list(results)
-
-    def _stretch(self, train: Rows, validation: Rows, orders: Any, stretch: Any) -> Any:
-        """The traced function: all epochs of one stretch.
+    def _chunk(self, train: Rows, validation: Rows, orders: Any, chunk: Any) -> Any:
+        """The traced function: all epochs of one chunk.
 
         Returns:
             (capacity, 1 + m) float32, or (capacity, 1 + 2 m) with validation: learning rate and
             the m metrics of each epoch.
         """
-        epochs, first, last, first_check, last_check = tf.unstack(stretch)
+        epochs, first, last, first_check, last_check = tf.unstack(chunk)
         width = 1 + len(self._names) * (2 if validation else 1)
         answer = tf.TensorArray(tf.float32, size=self.capacity, element_shape=(width,))
 
@@ -158,7 +131,7 @@ class TensorFlowProgram:
         def step(numbers: Any) -> None:
             self._model.train_step(self._train_rows.batch(rows, numbers))
 
-        self._batches(step, order, self._batch_size, first, last)
+        self._batches(step, order, self._sizes.batch_size, first, last)
 
     def _check_batches(self, rows: Rows, first: Any, last: Any) -> None:
         made = self._validation_rows
@@ -167,7 +140,9 @@ class TensorFlowProgram:
         def check(numbers: Any) -> None:
             self._model.test_step(made.batch(rows, numbers))
 
-        self._batches(check, tf.range(made.count(rows)), self._validation_batch_size, first, last)
+        self._batches(
+            check, tf.range(made.count(rows)), self._sizes.validation_batch_size, first, last
+        )
 
     def _batches(
         self, action: Callable[[Any], None], order: Any, size: int, first: Any, last: Any

@@ -5,13 +5,13 @@ Legend: b rows of a batch, f features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
-from dlrun.data.encoded import Encoded, SparseBlock
-from dlrun.data.streamed import NamedInputs, parts_of
-from dlrun.training.fused.program import Array
+from dlrun.data.encoded import SparseBlock
+from dlrun.training.fused.program import Array, dtype_in_fit, encodings_of, mapped_rows
 from dlrun.training.rows import FitRows
 
 
@@ -24,22 +24,15 @@ class DeviceRows:
     """
 
     def __init__(self, rows: FitRows, xla: bool) -> None:
-        self._encoded = {
-            name: part.take(slice(0)) if isinstance(part, Encoded) else None
-            for name, part in parts_of(rows.inputs).items()
-        }
+        self._encoded = encodings_of(rows)
         # Ops on rows of any length are made for CPUs alone, and unknown to XLA.
         self._ragged = not xla and not tf.config.list_physical_devices("GPU")
-        self._specs = _parts(rows, lambda a: tf.TensorSpec((None, *a.shape[1:]), _dtype(a)))
-
-    @property
-    def specs(self) -> Any:
+        self.specs = _tensors(rows, lambda a: tf.TensorSpec((None, *a.shape[1:]), _dtype(a)))
         """Tensor specifications of what `put` returns, for any number of rows."""
-        return self._specs
 
     def put(self, rows: FitRows) -> Any:
         """Return rows as tensors: inputs (several where they are encoded), targets, weights."""
-        return _parts(rows, lambda array: tf.constant(array, _dtype(array)))
+        return _tensors(rows, lambda array: tf.constant(array, _dtype(array)))
 
     def batch(self, rows: Any, numbers: Any) -> tuple[Any, ...]:
         """Return inputs, targets and weights of some rows as the model sees them.
@@ -106,19 +99,9 @@ def _gathered(splits: Any, values: Any, numbers: Any) -> tuple[Any, Any]:
     return of_batch, gathered.output_dense_values
 
 
-def _parts(rows: FitRows, make: Any) -> tuple[Any, ...]:
-    parts = {
-        name: tuple(map(make, part.arrays)) if isinstance(part, Encoded) else make(part)
-        for name, part in parts_of(rows.inputs).items()
-    }
-    inputs = parts if isinstance(rows.inputs, NamedInputs) else parts[""]
-    targets = rows.targets
-    made = {n: make(t) for n, t in targets.items()} if isinstance(targets, dict) else make(targets)
-    return (inputs, made) if rows.weights is None else (inputs, made, make(rows.weights))
+def _tensors(rows: FitRows, make: Callable[[Array], Any]) -> Any:
+    return mapped_rows(rows, make, lambda encoded: tuple(map(make, encoded.arrays)))
 
 
 def _dtype(array: Array) -> Any:
-    """The type that Keras' `fit` gives an array: floats become `floatx`, all else stays."""
-    import keras
-
-    return tf.as_dtype(keras.config.floatx() if array.dtype.kind == "f" else array.dtype)
+    return tf.as_dtype(dtype_in_fit(array))

@@ -1,7 +1,7 @@
-"""Several fits of one shape, trained in the same calls and told one after another.
+"""Several fits of one shape, trained in the same calls and reported one after another.
 
-Nothing looks at their models while they train, so that each fit's epochs can wait to be told
-until the fit before it has been scored and kept.
+No callback sees their models while they train, so each fit's epochs can wait to be reported until
+the fit before it has been scored and kept.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from dlrun.training.fused.epochs import (
     Epoch,
     EpochLength,
     EpochSource,
-    FitControl,
     RowsPerCall,
     epochs_of,
     orders_of,
 )
+from dlrun.training.reporting import FitControl
 
 if TYPE_CHECKING:
     from dlrun.training.fused.jax_program import JaxFolds
 
 
 class JointTraining:
-    """Trains all fits at once, as far as the one that is told needs it.
+    """Trains all fits at once, as far as the one that is reported needs it.
 
     Args:
         requests: The fits, of the same numbers of rows, epochs and rows in a batch.
@@ -51,39 +51,39 @@ class JointTraining:
 
     def _train(self) -> None:
         """Train the next epochs of all fits in one call."""
-        first, done, fits = self._requests[0], len(self._trained[0]), len(self._requests)
-        fitting = min(self._per_call.rows // (fits * self._length.rows), self.folds.capacity)
-        count = max(1, min(fitting, first.epochs - done))
-        orders = [orders_of(fit, done, count, self.folds.capacity) for fit in self._requests]
-        stretch = self._length.whole(count)
+        done, fits, capacity = len(self._trained[0]), len(self._requests), self.folds.capacity
+        most = min(capacity, self._requests[0].epochs - done)
+        count = self._length.fitting_epochs(self._per_call.rows // fits, most)
+        orders = [orders_of(fit, done, count, capacity) for fit in self._requests]
+        chunk = self._length.whole(count)
         started = time.perf_counter()
-        measured = self.folds.run(np.stack(orders), stretch)
+        metrics = self.folds.run(np.stack(orders), chunk)
         seconds = time.perf_counter() - started
-        self._per_call.record(fits * self._length.rows_of(stretch), seconds)
-        for epochs, of_fit in zip(self._trained, measured, strict=True):
+        self._per_call.record(fits * self._length.rows_of(chunk), seconds)
+        for epochs, of_fit in zip(self._trained, metrics, strict=True):
             epochs += epochs_of(of_fit, count, seconds / count / fits)
 
 
 class JointFit:
-    """The epochs of one of the fits; its state is in the model whenever they are told.
+    """The epochs of one of the fits; the model has its state whenever they are reported.
 
     Args:
-        together: All of them.
+        training: All of the fits.
         index: Which one this is.
         model: Gets the fit's state.
         alone: Makes what trains the fit by itself, from the state that the model then has.
-        control: Who is told.
+        control: Stops the fit on request.
     """
 
     def __init__(
         self,
-        together: JointTraining,
+        training: JointTraining,
         index: int,
         model: Any,
-        alone: Callable[[FitControl], EpochSource],
+        alone: Callable[[], EpochSource],
         control: FitControl,
     ) -> None:
-        self._together = together
+        self._training = training
         self._index = index
         self._model = model
         self._make_alone = alone
@@ -94,16 +94,16 @@ class JointFit:
         """Return the next epochs; see `EpochSource`."""
         if self._alone is not None:
             return self._alone.train_next(done)
-        epochs = self._together.epochs(self._index, done)
+        epochs = self._training.epochs(self._index, done)
         if all(math.isfinite(epoch.logs["loss"]) for epoch in epochs):
-            self._together.folds.put_state(self._index, self._model)
+            self._training.folds.put_state(self._index, self._model)
             return epochs
-        return self._diverging(done)
+        return self._train_alone(done)
 
-    def _diverging(self, done: int) -> Sequence[Epoch]:
-        """Train the fit again by itself: only so its last good state can be had."""
-        self._together.folds.put_initial_state(self._index, self._model)
-        self._alone = self._make_alone(self._control)
+    def _train_alone(self, done: int) -> Sequence[Epoch]:
+        """Train a fit that diverges again, by itself, to get its last finite state."""
+        self._training.folds.put_initial_state(self._index, self._model)
+        self._alone = self._make_alone()
         epochs: list[Epoch] = []
         while len(epochs) <= done:
             self._control.interrupt.check()
