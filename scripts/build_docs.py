@@ -253,8 +253,10 @@ def _check(check: Check[Any]) -> str:
     lines = [
         f"### {check.code} {check.title} ({check.severity})",
         check.about,
+        f"```yaml\n{check.fault}\n```",
         f"Why: {check.why} ({check.source}).",
         f"Instead: {check.instead}.",
+        f"```yaml\n{check.mend}\n```",
     ]
     return "\n\n".join(lines)
 

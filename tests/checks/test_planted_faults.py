@@ -13,7 +13,7 @@ The cases are in `faults/*.md`, to be read like a page: a config, and the findin
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,12 @@ import pytest
 from pages import Section, sections
 from PIL import Image
 
+from dlrun.checks.check import Check, checks
 from dlrun.checks.finding import Findings
 from dlrun.checks.run import config_findings, data_findings
 from dlrun.config.load import load_config
 from dlrun.registry.families import finding_codes
+from dlrun.workflows.check import check
 from dlrun.workflows.loading import load_rows
 
 SOUND_DIGITS = {
@@ -83,19 +85,19 @@ class Case:
         first = self.title.split()[0]
         return first if first.startswith("DL") else None
 
-    @property
-    def reads_rows(self) -> bool:
-        """Whether the rows are there to be read without Keras."""
-        return "source: keras" not in self.text
-
 
 def read_case(section: Section) -> Case:
     blocks = {block.info: block.body for block in section.blocks}
-    text, sound = blocks.get("yaml", ""), SOUND_TABLE if "columns" in blocks else SOUND_DIGITS
-    sound = SOUND_PICTURES if "pictures" in blocks else sound
+    columns, pictures = blocks.get("columns", ""), blocks.get("pictures", "")
+    sound = SOUND_TABLE if columns else SOUND_PICTURES if pictures else SOUND_DIGITS
+    return Case(section, columns, pictures, completed(blocks.get("yaml", ""), sound))
+
+
+def completed(text: str, sound: Mapping[str, str]) -> str:
+    """A config with the keys that it does not write."""
+    text = text.rstrip() + "\n" if text else ""
     written = set(re.findall(r"^(\w+):", text, re.MULTILINE))
-    text += "".join(f"{key}: {sound[key]}\n" for key in sound if key not in written)
-    return Case(section, blocks.get("columns", ""), blocks.get("pictures", ""), text)
+    return text + "".join(f"{key}: {sound[key]}\n" for key in sound if key not in written)
 
 
 def write(case: Case) -> None:
@@ -122,9 +124,14 @@ def photo(rng: np.random.Generator) -> np.ndarray:
 
 
 def findings(case: Case, overrides: tuple[str, ...] = ()) -> Findings:
+    return findings_of(case.text, overrides)
+
+
+def findings_of(text: str, overrides: tuple[str, ...] = ()) -> Findings:
+    """What is found in `experiment.yaml`, and in its rows where they are read without Keras."""
     config = load_config("experiment.yaml", overrides)
     alone = config_findings(config)
-    if not case.reads_rows or alone.count("error"):
+    if "source: keras" in text or alone.count("error"):
         return alone
     return data_findings(config, load_rows(config))
 
@@ -155,6 +162,59 @@ def test_what_it_says_to_write_mends_it(case: Case) -> None:
     for overrides in changes:
         mended = findings(case, overrides)
     assert len([f for f in mended.shown if f.code == case.code]) < len(changes)
+
+
+EXAMPLES = [example for stage in ("config", "data") for example in checks(stage)]
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.code)
+def test_the_example_of_a_check_has_the_fault_and_its_mend_has_not(example: Check[Any]) -> None:
+    """What `docs/findings.md` shows; the rows are those of the first case of the same code, that
+    have the columns which the example names."""
+    cases = [case for case in CASES if case.code == example.code]
+    sound = SOUND_DIGITS
+    if "rows.csv" in example.fault:
+        (case, *_) = [case for case in cases if case.columns and named_columns(example, case)]
+        sound = SOUND_TABLE
+        write(case)
+    elif "image_folder" in example.fault:
+        (case, *_) = [case for case in cases if "originals" in case.pictures]
+        sound = SOUND_PICTURES
+        write(case)
+    assert example.code in codes_of(completed(example.fault, sound))
+    assert example.code not in codes_of(completed(mended(example), sound))
+
+
+def mended(example: Check[Any]) -> str:
+    """The config of the fault with the keys of the mend."""
+    return "".join((dict(chunks(example.fault)) | dict(chunks(example.mend))).values())
+
+
+def chunks(text: str) -> list[tuple[str, str]]:
+    """The top-level keys of a config, each with its lines."""
+    return [(c.partition(":")[0], f"{c}\n") for c in re.split(r"\n(?=\w)", text)]
+
+
+def named_columns(example: Check[Any], case: Case) -> bool:
+    """Whether the rows of a case have the columns that the mend of an example names."""
+    named = re.findall(r"(?:groups|time): (\w+)|(?:drop|columns): \[([\w, ]+)\]", example.mend)
+    words = [word for pair in named for word in re.findall(r"\w+", " ".join(pair))]
+    return all(re.search(rf"^{word} =", case.columns, re.MULTILINE) for word in words)
+
+
+def codes_of(text: str) -> set[str]:
+    Path("experiment.yaml").write_text(text, encoding="utf-8")
+    return {finding.code for finding in findings_of(text).shown}
+
+
+@pytest.mark.parametrize("example", checks("model"), ids=lambda example: example.code)
+def test_the_example_of_a_check_of_the_model(example: Check[Any]) -> None:
+    write(next(case for case in CASES if case.title == "DL106 reviews on both sides"))
+    sound = SOUND_TABLE if "rows.csv" in example.fault else SOUND_DIGITS
+    for text, has_it in ((example.fault, True), (mended(example), False)):
+        Path("experiment.yaml").write_text(completed(text, sound), encoding="utf-8")
+        found = check("experiment.yaml", with_data=True).findings
+        assert (example.code in {finding.code for finding in found.shown}) == has_it
 
 
 def test_the_share_that_is_found() -> None:

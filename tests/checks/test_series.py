@@ -56,8 +56,8 @@ def test_nothing_is_said_of_a_sound_series(table: pd.DataFrame) -> None:
     ("code", "told"),
     [
         ("DL103", "'load' goes up to"),
-        ("DL104", "20 values missing in wind, with no step for it"),
-        ("DL117", "wind has one value in all training rows"),
+        ("DL104", "20 values missing in wind, and no step fills them in"),
+        ("DL117", "wind has the same value in all training rows"),
         ("DL119", "wind holds -9999, far from all other values"),
     ],
 )

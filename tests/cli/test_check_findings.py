@@ -83,7 +83,7 @@ def test_a_model_of_too_many_weights(call: Any, tmp_path: Path) -> None:
     weights = 65 * 2000 + 2001 * 10
     assert answer.status == 1
     assert answer.out.startswith(
-        f"c.yaml:4:3: warning DL201: {weights:,} weights learn from 720 rows, 208 for each\n"
+        f"c.yaml:4:3: warning DL201: {weights:,} weights are trained on 720 rows, 208 for each\n"
     )
     assert f"model:  (64,) -> (10,), {weights:,} parameters\n" in answer.out
 

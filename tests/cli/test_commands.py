@@ -55,11 +55,11 @@ def test_check_finds_little_wrong_with_it(project: Any) -> None:
     built = project("check", "credit.yaml", "--data")
     assert built.status == 0
     assert built.out == (
-        "credit.yaml:41:15: warning DL113: 26 rows give the score: an accuracy of 90% is known to "
-        "±12.5%\n"
+        "credit.yaml:41:15: warning DL113: only 26 rows are scored: an accuracy of 90% is known to "
+        "within ±12.5%\n"
         "      validation: {fraction: 0.2}\n"
         "                  ^\n"
-        "    why:   with so few rows the score of the same model varies more than models differ "
+        "    why:   with so few rows the score of one model varies more than models differ "
         "(Deep Learning with Python, section 4.2.1)\n"
         "    write: evaluation: {protocol: iterated_kfold, folds: 5}\n"
         "\n"

@@ -121,13 +121,20 @@ _FEWEST_FOR_LEAKS = 30
 
 @check(
     "DL114",
-    why="a column that decides the answer alone is mostly made after the answer was known, "
+    why="a column that decides the answer alone was usually recorded after the answer was known, "
     "and will be missing in use",
     source=BOOK + "4.5",
     instead="leave the column out, unless it is known before the answer",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # outcome says what y says
+    preprocess: [one_hot]
+    """,
+    mend="""
+    dataset: {source: csv, path: rows.csv, target: y, drop: [outcome]}
+    """,
 )
 def target_leak(view: DataView) -> Iterator[Finding]:
-    """A column that gives the target away by itself."""
+    """A single column that gives the target away."""
     target = labels_of(view.train)
     if target is None or len(target) < _FEWEST_FOR_LEAKS:
         return
@@ -141,9 +148,9 @@ def target_leak(view: DataView) -> Iterator[Finding]:
         texts = text_columns(view.train)
         found += [name for name, values in texts if names_classes(values, target)]
     if found:
-        tell = "tells" if len(found) == 1 else "tell"
+        alone = "alone gives" if len(found) == 1 else "each give"
         yield Finding(
-            f"{first_few(found)} alone {tell} the target in these rows",
+            f"{first_few(found)} {alone} the target away in these rows",
             DATASET,
             drop_columns(view.config, found),
             on_key=True,
@@ -162,13 +169,20 @@ _NAMES_OF_IDENTIFIERS = re.compile(
 
 @check(
     "DL115",
-    why="a number that names a row says nothing of new rows, and lets a network learn the "
-    "rows by heart",
+    why="a number that names a row says nothing about new rows, and lets a network memorize the "
+    "training rows",
     source=BOOK + "4.4",
     instead="leave the column out",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # id numbers the rows
+    preprocess: [standardize]
+    """,
+    mend="""
+    dataset: {source: csv, path: rows.csv, target: y, drop: [id]}
+    """,
 )
 def identifier(view: DataView) -> Iterator[Finding]:
-    """A column that has another value in nearly every row: an identifier."""
+    """A column with a different value in nearly every row: an identifier."""
     n = len(view.dataset.samples)
     if n < _FEWEST_FOR_IDENTIFIERS:
         return
@@ -189,7 +203,7 @@ def identifier(view: DataView) -> Iterator[Finding]:
     if found:
         have = "has" if len(found) == 1 else "have"
         yield Finding(
-            f"{first_few(found)} {have} another value in nearly every row",
+            f"{first_few(found)} {have} a different value in nearly every row",
             DATASET,
             drop_columns(view.config, found),
             on_key=True,
@@ -221,13 +235,20 @@ _MANY_COLUMNS = 32
 @check(
     "DL117",
     severity="note",
-    why="a constant tells nothing, and `standardize` cannot divide by its deviation",
+    why="a constant says nothing, and `standardize` cannot divide by its deviation",
     source="scikit-learn, VarianceThreshold",
     instead="leave the column out",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # unit and version never change
+    preprocess: [one_hot]
+    """,
+    mend="""
+    dataset: {source: csv, path: rows.csv, target: y, drop: [unit, version]}
+    """,
 )
 def constant_column(view: DataView) -> Iterator[Finding]:
-    """A column with one value in all training rows. Pixels and counts that are 0 everywhere are
-    passed over where there are more than 32 columns."""
+    """A column with a single value in all training rows. If there are more than 32 columns, those
+    that are 0 everywhere, such as pixels and counts, are not reported."""
     columns = [*numeric_columns(view.train), *text_columns(view.train)]
     many = len(columns) > _MANY_COLUMNS
     found = []
@@ -238,7 +259,7 @@ def constant_column(view: DataView) -> Iterator[Finding]:
     if found and len(view.train) > 1:
         have = "has" if len(found) == 1 else "have"
         yield Finding(
-            f"{first_few(found)} {have} one value in all training rows",
+            f"{first_few(found)} {have} the same value in all training rows",
             DATASET,
             drop_columns(view.config, found),
             on_key=True,
@@ -250,9 +271,16 @@ _OF_CATEGORIES = ("one_hot", "ordinal")
 
 @check(
     "DL124",
-    why="nearly every text is a category of its own, so that nothing is learnt from its words",
+    why="nearly every text is a category of its own, so the model learns nothing from its words",
     source=BOOK + "6.1",
-    instead="let the step `text` make word numbers or vectors of it",
+    instead="encode it with the step `text`, as word numbers or vectors",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # a review and its kind
+    preprocess: [one_hot]
+    """,
+    mend="""
+    preprocess: [{text: {columns: [review], output: multi_hot}}, one_hot]
+    """,
 )
 def text_as_categories(view: DataView) -> Iterator[Finding]:
     """A column of sentences that is encoded as categories."""
@@ -266,8 +294,8 @@ def text_as_categories(view: DataView) -> Iterator[Finding]:
             if found:
                 hold = "holds" if len(found) == 1 else "hold"
                 yield Finding(
-                    f"{first_few(found)} {hold} sentences, which {step.member_name()} takes "
-                    "for categories",
+                    f"{first_few(found)} {hold} sentences, which {step.member_name()} treats as "
+                    "categories",
                     preprocess_place(view.config),
                     on_key=True,
                 )
@@ -276,12 +304,21 @@ def text_as_categories(view: DataView) -> Iterator[Finding]:
 
 @check(
     "DL129",
-    why="it is taken for words: every number is a category of its own, and which is larger is lost",
+    why="every number becomes a category of its own, and their order is lost",
     source="pandas, read_csv",
-    instead="say in `thousands`, under dataset, what stands between them",
+    instead="name the mark between the thousands in `thousands` under dataset",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # x is written 12,345
+    preprocess: [{one_hot: {columns: [x]}}]
+    """,
+    mend="""
+    dataset: {source: csv, path: rows.csv, target: y, thousands: ","}
+    preprocess: [standardize]
+    """,
 )
-def grouped_numbers(view: DataView) -> Iterator[Finding]:
-    """A column of texts that are numbers with marks between their thousands, such as "1,234"."""
+def numbers_read_as_text(view: DataView) -> Iterator[Finding]:
+    """A column of numbers with marks between the thousands, such as "1,234", that is read as
+    text."""
     dataset = view.config.dataset
     if not hasattr(dataset, "thousands"):
         return

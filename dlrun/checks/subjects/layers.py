@@ -23,13 +23,25 @@ from dlrun.config.walk import every_graph
 
 @check(
     "DL010",
-    why="what a layer drops no later layer gets back, and few numbers cannot carry what "
-    "tells many classes apart",
+    why="later layers cannot recover what a layer drops, and a few numbers cannot tell many "
+    "classes apart",
     source=BOOK + "3.5.7",
     instead="give hidden layers at least as many units as there are classes",
+    fault="""
+    architecture:
+      layers:
+        - Dense: {units: 4, activation: relu}
+        - Dense: {units: 46, activation: softmax}
+    """,
+    mend="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: {units: 46, activation: softmax}
+    """,
 )
 def bottleneck(view: ConfigView) -> Iterator[Finding]:
-    """A hidden layer narrower than the classes that it has to tell apart."""
+    """A hidden layer that is narrower than the number of classes."""
     output = view.output
     if output is None or output.units is None or output.units < 3:
         return
@@ -46,16 +58,28 @@ def bottleneck(view: ConfigView) -> Iterator[Finding]:
 
 @check(
     "DL011",
-    why="without an activation two layers can compute no more than one",
+    why="without an activation between them, two layers compute no more than one",
     source=BOOK + "3.4.3",
-    instead="give the first of them `activation: relu`",
+    instead="give the first one `activation: relu`",
+    fault="""
+    architecture:
+      layers:
+        - Dense: 64
+        - Dense: {units: 10, activation: softmax}
+    """,
+    mend="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: {units: 10, activation: softmax}
+    """,
 )
 def linear_stack(view: ConfigView) -> Iterator[Finding]:
     """Two dense layers with no activation between them."""
     for entry, following in view.followed(DROPPING):
         both = entry.layer.name == "Dense" and following.layer.name == "Dense"
         if both and activation_of(entry.layer) == LINEAR:
-            message = "this layer has no activation, and another dense layer follows"
+            message = "this layer has no activation, and a dense layer follows"
             yield Finding(message, entry.layer.path, with_arguments(entry, activation="relu"))
 
 
@@ -68,13 +92,28 @@ _TAKE_A_SEQUENCE = frozenset(
 @check(
     "DL012",
     severity="error",
-    why="the layer above takes a sequence, and without `return_sequences: true` only the "
-    "last output reaches it",
+    why="the next layer needs a sequence, and without `return_sequences: true` it gets only the "
+    "last output",
     source=BOOK + "6.2.1",
     instead="set `return_sequences: true`",
+    fault="""
+    architecture:
+      layers:
+        - LSTM: 32
+        - LSTM: 32
+        - Dense: {units: 10, activation: softmax}
+    """,
+    mend="""
+    architecture:
+      layers:
+        - LSTM: {units: 32, return_sequences: true}
+        - LSTM: 32
+        - Dense: {units: 10, activation: softmax}
+    """,
 )
 def stacked_recurrent(view: ConfigView) -> Iterator[Finding]:
-    """A recurrent layer that hands only its last output to a layer that wants a sequence."""
+    """A recurrent layer that passes only its last output to a layer that needs the whole
+    sequence."""
     for entry, following in view.followed(DROPPING | NORMALISING):
         layer, above = recurrent(entry.layer), following.layer
         if layer is None or layer.arguments.get("return_sequences"):
@@ -86,7 +125,8 @@ def stacked_recurrent(view: ConfigView) -> Iterator[Finding]:
             change = with_arguments(entry, **inside)
         else:
             change = with_arguments(entry, layer=as_written(layer, inside))
-        message = f"{entry.layer.alias} gives its last output alone, and {above.alias} takes all"
+        name = entry.layer.alias
+        message = f"{name} returns only its last output, but {above.alias} needs the sequence"
         yield Finding(message, entry.layer.path, change)
 
 
@@ -96,6 +136,22 @@ def stacked_recurrent(view: ConfigView) -> Iterator[Finding]:
     why="a word number without an entry is an error, or on a GPU silently a vector of zeros",
     source=BOOK + "6.1.2",
     instead="set `input_dim` to the largest word number plus 1",
+    fault="""
+    dataset: {source: keras, name: imdb, num_words: 10000}
+    architecture:
+      layers:
+        - Embedding: {input_dim: 1000, output_dim: 8}
+        - GlobalAveragePooling1D
+        - Dense: {units: 1, activation: sigmoid}
+    loss: binary_crossentropy
+    """,
+    mend="""
+    architecture:
+      layers:
+        - Embedding: {input_dim: 10000, output_dim: 8}
+        - GlobalAveragePooling1D
+        - Dense: {units: 1, activation: sigmoid}
+    """,
 )
 def embedding_too_small(view: ConfigView) -> Iterator[Finding]:
     """An Embedding with fewer entries than there are word numbers."""
@@ -115,46 +171,86 @@ def embedding_too_small(view: ConfigView) -> Iterator[Finding]:
 @check(
     "DL014",
     severity="error",
-    why="while training it sets answers to 0 at random, whatever the row says",
+    why="during training it sets outputs to 0 at random, whatever the row says",
     source=BOOK + "4.4.3",
     instead="put dropout between hidden layers",
+    fault="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: {units: 10, activation: softmax}
+        - Dropout: 0.5
+    """,
+    mend="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dropout: 0.5
+        - Dense: {units: 10, activation: softmax}
+    """,
 )
 def dropout_after_output(view: ConfigView) -> Iterator[Finding]:
-    """Dropout after the layer that gives the answer."""
+    """Dropout after the output layer."""
     for entry in view.output.after if view.output else ():
         if entry.layer.name in DROPPING:
-            message = f"{entry.layer.alias} stands after the layer that gives the answer"
+            message = f"{entry.layer.alias} comes after the output layer"
             yield Finding(message, entry.path)
 
 
 @check(
     "DL015",
-    why="the mean of one row is the row itself, so that after a dense layer nothing is left "
-    "but the layer's own offset",
+    why="the mean of one row is the row itself, so after a dense layer only the layer's own "
+    "offset is left",
     source="Ioffe and Szegedy 2015, arxiv.org/abs/1502.03167",
-    instead="use batches of 16 rows or more, or LayerNormalization",
+    instead="use batches of at least 16 rows, or LayerNormalization",
+    fault="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - BatchNormalization
+        - Dense: {units: 10, activation: softmax}
+    training: {batch_size: 1}
+    """,
+    mend="""
+    training: {batch_size: 32}
+    """,
 )
-def normalising_batches_of_one(view: ConfigView) -> Iterator[Finding]:
-    """Batch normalisation with one row a batch."""
+def batch_normalization_of_one_row(view: ConfigView) -> Iterator[Finding]:
+    """Batch normalization with one row per batch."""
     if view.config.training.batch_size != 1:
         return
     for entry in view.layers:
         if entry.layer.name == "BatchNormalization":
-            message = f"{entry.layer.alias} normalises over the batch, and a batch is one row"
+            message = f"{entry.layer.alias} normalizes over the batch, but a batch is one row"
             yield Finding(message, entry.path, put(("training", "batch_size"), 32))
 
 
-_NO_BLOCK = "name it among the layers, or leave it out"
+_NO_BLOCK = "use it as a layer, or remove it"
 
 
 @check(
     "DL018",
-    why="it is no part of the model: it is neither trained nor saved",
+    why="it is not part of the model: it is neither trained nor saved",
     source="Keras, keras.io/guides/functional_api",
-    instead="name it in a `from` further down or under `outputs`, or leave it out",
+    instead="name it in a later `from` or under `outputs`, or remove it",
+    fault="""
+    architecture:
+      layers:
+        - {Dense: {units: 64, activation: relu}, name: hidden}
+        - {Dense: {units: 32, activation: relu}, from: input, name: aside}
+        - {Dense: {units: 10, activation: softmax}, from: hidden}
+    """,
+    mend="""
+    architecture:
+      layers:
+        - {Dense: {units: 64, activation: relu}, name: hidden}
+        - {Dense: {units: 32, activation: relu}, from: input, name: aside}
+        - {Concatenate: {}, from: [hidden, aside]}
+        - Dense: {units: 10, activation: softmax}
+    """,
 )
 def unused_layer(view: ConfigView) -> Iterator[Finding]:
-    """A layer whose output nothing uses, or a block that no layer is made of."""
+    """A layer whose output nothing uses, or a block that no layer uses."""
     config, told = view.config, set()
     used: set[str] = set()
     for graph in every_graph(config.architecture, config.blocks):
@@ -168,7 +264,7 @@ def unused_layer(view: ConfigView) -> Iterator[Finding]:
             yield Finding(f"nothing uses the output of '{node.name}'", node.entry.path)
     for name in config.blocks:
         if name not in used:
-            message = f"no layer is made of the block '{name}'"
+            message = f"no layer uses the block '{name}'"
             yield Finding(message, ("blocks", name), advice=_NO_BLOCK, on_key=True)
 
 
@@ -191,9 +287,22 @@ _MOST_WEIGHTS = 100
 
 @check(
     "DL201",
-    why="so many weights can learn the rows by heart, and mostly do",
+    why="so many weights can memorize the rows, and usually do",
     source=BOOK + "4.4.1",
-    instead="begin with fewer units, and add until the model overfits; or add dropout or L2",
+    instead="start with fewer units and add until the model overfits, or add dropout or L2",
+    fault="""
+    dataset: {source: sklearn, name: digits}   # 1,797 rows of 64 pixels
+    architecture:
+      layers:
+        - Dense: {units: 4096, activation: relu}
+        - Dense: {units: 10, activation: softmax}
+    """,
+    mend="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: {units: 10, activation: softmax}
+    """,
 )
 def many_parameters(view: ModelView) -> Iterator[Finding]:
     """More than a hundred weights for every training row. Word vectors and frozen layers do not
@@ -207,7 +316,7 @@ def many_parameters(view: ModelView) -> Iterator[Finding]:
     if weights > _MOST_WEIGHTS * view.rows:
         each = weights // view.rows
         yield Finding(
-            f"{weights:,} weights learn from {view.rows:,} rows, {each:,} for each",
+            f"{weights:,} weights are trained on {view.rows:,} rows, {each:,} for each",
             ("architecture", "layers"),
             on_key=True,
         )

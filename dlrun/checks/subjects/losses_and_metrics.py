@@ -45,48 +45,22 @@ def class_loss(view: ConfigView) -> str:
 
 
 CLASS_METRICS = frozenset(
-    {
-        "AUC",
-        "Accuracy",
-        "BinaryAccuracy",
-        "CategoricalAccuracy",
-        "F1Score",
-        "FBetaScore",
-        "FalseNegatives",
-        "FalsePositives",
-        "Precision",
-        "PrecisionAtRecall",
-        "Recall",
-        "RecallAtPrecision",
-        "SparseCategoricalAccuracy",
-        "SparseTopKCategoricalAccuracy",
-        "TopKCategoricalAccuracy",
-        "TrueNegatives",
-        "TruePositives",
-        "accuracy",
-    }
+    {"AUC", "Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "F1Score", "FBetaScore"}
+    | {"FalseNegatives", "FalsePositives", "Precision", "PrecisionAtRecall", "Recall"}
+    | {"RecallAtPrecision", "SparseCategoricalAccuracy", "SparseTopKCategoricalAccuracy"}
+    | {"TopKCategoricalAccuracy", "TrueNegatives", "TruePositives", "accuracy"}
 )
 
 ERROR_METRICS = frozenset(
-    {
-        "MeanAbsoluteError",
-        "MeanAbsolutePercentageError",
-        "MeanSquaredLogarithmicError",
-        "R2Score",
-        "RootMeanSquaredError",
-    }
+    {"MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError"}
+    | {"R2Score", "RootMeanSquaredError"}
 )
 
 """Metrics of quantities; the squared error is left out: of probabilities it is Brier's score."""
 
 ACCURACIES = frozenset(
-    {
-        "Accuracy",
-        "BinaryAccuracy",
-        "CategoricalAccuracy",
-        "SparseCategoricalAccuracy",
-        "accuracy",
-    }
+    {"Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy"}
+    | {"accuracy"}
 )
 
 _NOT_PROBABILITIES = frozenset(
@@ -98,14 +72,28 @@ _NOT_PROBABILITIES = frozenset(
 @check(
     "DL001",
     severity="error",
-    why="the loss takes the logarithm of a probability, and clips what lies outside 0 to 1, "
-    "so that such rows teach nothing",
+    why="the loss takes the logarithm of a probability and clips values outside 0 to 1, so the "
+    "model learns nothing from such rows",
     source=BOOK + "4.5, table 4.1",
     instead="end with `activation: sigmoid` (one probability) or `softmax` (one of several "
     "classes), or set `from_logits: true` in the loss",
+    fault="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: 10
+    loss: sparse_categorical_crossentropy
+    """,
+    mend="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: {units: 10, activation: softmax}
+    """,
 )
 def no_final_activation(view: ConfigView) -> Iterator[Finding]:
-    """The last layer gives any number, where the loss takes probabilities."""
+    """The last layer has no activation that gives probabilities, but the loss takes
+    probabilities."""
     output, loss = view.output, view.config.loss
     wanted = PROBABILITY_LOSSES.get(loss.name)
     if output is None or wanted is None or takes_logits(loss):
@@ -116,20 +104,27 @@ def no_final_activation(view: ConfigView) -> Iterator[Finding]:
     what = "no activation" if given == LINEAR else f"the activation {given}"
     fitting = "sigmoid" if output.units == 1 else wanted
     change = None if output.apart else with_arguments(output.entry, activation=fitting)
-    message = f"the last layer has {what}, and {loss.alias} takes probabilities"
+    message = f"the last layer has {what}, but {loss.alias} takes probabilities"
     yield Finding(message, output.place, change)
 
 
 @check(
     "DL002",
     severity="error",
-    why="with `from_logits: true` the loss applies the activation itself; twice, it cannot "
-    "come near 0 or 1",
+    why="with `from_logits: true` the loss applies the activation itself; applied twice, it "
+    "cannot get close to 0 or 1",
     source="Keras, keras.io/api/losses/probabilistic_losses",
-    instead="leave out `from_logits: true`",
+    instead="remove `from_logits: true`",
+    fault="""
+    architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
+    loss: {SparseCategoricalCrossentropy: {from_logits: true}}
+    """,
+    mend="""
+    loss: SparseCategoricalCrossentropy
+    """,
 )
-def activation_twice(view: ConfigView) -> Iterator[Finding]:
-    """The loss applies the sigmoid or softmax that the last layer has applied already."""
+def activation_applied_twice(view: ConfigView) -> Iterator[Finding]:
+    """The last layer applies the sigmoid or softmax that the loss applies again."""
     output, loss = view.output, view.config.loss
     if output is None or loss.name not in PROBABILITY_LOSSES or not takes_logits(loss):
         return
@@ -146,11 +141,18 @@ def activation_twice(view: ConfigView) -> Iterator[Finding]:
 @check(
     "DL003",
     severity="error",
-    why="softmax divides by the sum over the units, so that a single one is 1 for every row",
+    why="softmax divides by the sum over the units, so a single unit is 1 for every row",
     source=BOOK + "3.5.3",
-    instead="use `activation: sigmoid`, or a unit for each class",
+    instead="use `activation: sigmoid`, or one unit for each class",
+    fault="""
+    architecture: {layers: [{Dense: {units: 1, activation: softmax}}]}
+    loss: binary_crossentropy
+    """,
+    mend="""
+    architecture: {layers: [{Dense: {units: 1, activation: sigmoid}}]}
+    """,
 )
-def softmax_of_one(view: ConfigView) -> Iterator[Finding]:
+def softmax_over_one_unit(view: ConfigView) -> Iterator[Finding]:
     """A softmax over a single unit, which is always 1."""
     output = view.output
     if output is None or output.activation != "softmax" or output.units != 1:
@@ -158,19 +160,26 @@ def softmax_of_one(view: ConfigView) -> Iterator[Finding]:
     change = None
     if output.apart is None:
         change = with_arguments(output.entry, activation="sigmoid")
-    yield Finding("softmax over one unit gives 1 for every row", output.place, change)
+    yield Finding("softmax over one unit is 1 for every row", output.place, change)
 
 
 @check(
     "DL004",
-    why="binary crossentropy asks each unit for a probability of its own, and softmax makes "
+    why="binary crossentropy expects an independent probability from each unit, and softmax makes "
     "them add up to 1",
     source=BOOK + "4.5, table 4.1",
-    instead="one class of several: a categorical loss; several labels at once: "
+    instead="for one class of several use a categorical loss; for several labels at once "
     "`activation: sigmoid`",
+    fault="""
+    architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
+    loss: binary_crossentropy
+    """,
+    mend="""
+    loss: sparse_categorical_crossentropy
+    """,
 )
-def softmax_against_loss(view: ConfigView) -> Iterator[Finding]:
-    """A softmax under a loss that judges each unit by itself."""
+def softmax_with_binary_loss(view: ConfigView) -> Iterator[Finding]:
+    """A softmax with a loss that treats each unit on its own."""
     output, loss = view.output, view.config.loss
     if output is None or loss.name not in BINARY_LOSSES:
         return
@@ -178,7 +187,7 @@ def softmax_against_loss(view: ConfigView) -> Iterator[Finding]:
         return
     categorical = "categorical_crossentropy"
     yield Finding(
-        f"softmax gives one class of several, and {loss.alias} judges each unit by itself",
+        f"softmax picks one class of several, but {loss.alias} treats each unit on its own",
         ("loss",),
         put(("loss",), categorical if view.one_hot else f"sparse_{categorical}"),
     )
@@ -186,13 +195,20 @@ def softmax_against_loss(view: ConfigView) -> Iterator[Finding]:
 
 @check(
     "DL005",
-    why="a categorical loss looks at the share of the right class, and sigmoids need not "
-    "add up to 1",
+    why="a categorical loss looks only at the probability of the right class, and sigmoids need "
+    "not add up to 1",
     source=BOOK + "4.5, table 4.1",
     instead="use `activation: softmax`",
+    fault="""
+    architecture: {layers: [{Dense: {units: 10, activation: sigmoid}}]}
+    loss: sparse_categorical_crossentropy
+    """,
+    mend="""
+    architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
+    """,
 )
-def sigmoid_against_loss(view: ConfigView) -> Iterator[Finding]:
-    """Sigmoids under a loss that takes probabilities adding up to 1."""
+def sigmoid_with_categorical_loss(view: ConfigView) -> Iterator[Finding]:
+    """Sigmoids with a loss that expects probabilities that add up to 1."""
     output, loss = view.output, view.config.loss
     if output is None or PROBABILITY_LOSSES.get(loss.name) != "softmax":
         return
@@ -201,19 +217,26 @@ def sigmoid_against_loss(view: ConfigView) -> Iterator[Finding]:
     change = None
     if output.apart is None:
         change = with_arguments(output.entry, activation="softmax")
-    message = f"{output.activation} does not make the classes of {loss.alias} add up to 1"
+    message = f"{output.activation} does not add up to 1 over the classes, as {loss.alias} expects"
     yield Finding(message, output.place, change)
 
 
 @check(
     "DL006",
-    why="squared error on probabilities hardly punishes a confident mistake, and on class "
-    "numbers takes 9 to be further from 1 than 2 is",
+    why="squared error hardly punishes a confident mistake, and on class numbers it treats class "
+    "9 as further from class 1 than class 2",
     source=BOOK + "4.5, table 4.1",
-    instead="use binary_crossentropy, or a categorical crossentropy",
+    instead="use binary_crossentropy or a categorical crossentropy",
+    fault="""
+    architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
+    loss: mse
+    """,
+    mend="""
+    loss: sparse_categorical_crossentropy
+    """,
 )
-def quantity_loss_on_classes(view: ConfigView) -> Iterator[Finding]:
-    """A loss for quantities, such as mse, where classes are predicted."""
+def regression_loss_for_classes(view: ConfigView) -> Iterator[Finding]:
+    """A regression loss, such as mse, for a classification."""
     loss, output = view.config.loss, view.output
     if loss.name not in QUANTITY_LOSSES:
         return
@@ -221,40 +244,57 @@ def quantity_loss_on_classes(view: ConfigView) -> Iterator[Finding]:
     if view.known.task in ("binary", "multiclass", "multilabel"):
         reasons.append("the targets are classes")
     if output is not None and output.activation == "softmax":
-        reasons.append("the last layer gives the probabilities of classes")
+        reasons.append("the last layer gives class probabilities")
     counted = [m.alias for m in view.config.metrics if m.name in CLASS_METRICS]
     if counted and view.known.task is None:
         reasons.append(f"{counted[0]} counts classes")
     if reasons:
-        message = f"{loss.alias} is a loss for quantities, and {reasons[0]}"
+        message = f"{loss.alias} is a loss for regression, but {reasons[0]}"
         yield Finding(message, ("loss",), put(("loss",), class_loss(view)))
 
 
 @check(
     "DL007",
     severity="error",
-    why="crossentropy compares probabilities, and a quantity is none",
+    why="crossentropy compares probabilities, and a quantity is not a probability",
     source=BOOK + "4.5, table 4.1",
-    instead="use mse or mae, and a last layer without activation",
+    instead="use mse or mae, and a last layer without an activation",
+    fault="""
+    dataset: {source: keras, name: boston_housing}
+    architecture: {layers: [{Dense: {units: 1, activation: sigmoid}}]}
+    loss: binary_crossentropy
+    metrics: [mae]
+    """,
+    mend="""
+    architecture: {layers: [{Dense: 1}]}
+    loss: mse
+    """,
 )
-def class_loss_on_quantities(view: ConfigView) -> Iterator[Finding]:
-    """A loss for classes where a quantity is predicted."""
+def classification_loss_for_regression(view: ConfigView) -> Iterator[Finding]:
+    """A classification loss for a regression."""
     loss = view.config.loss
     if view.known.task == "regression" and loss.name in PROBABILITY_LOSSES:
-        message = f"{loss.alias} is a loss for classes, and the target is a quantity"
+        message = f"{loss.alias} is a loss for classification, but the target is a quantity"
         yield Finding(message, ("loss",), put(("loss",), "mse"))
 
 
 @check(
     "DL008",
     severity="error",
-    why="the last layer gives a number for each class, for each target, or one probability "
-    "for two classes",
+    why="the last layer gives one number for each class or target, or one probability for two "
+    "classes",
     source=BOOK + "4.5, table 4.1",
-    instead="give the last layer a unit for each class or target",
+    instead="give the last layer one unit for each class or target",
+    fault="""
+    dataset: {source: sklearn, name: digits}   # ten classes
+    architecture: {layers: [{Dense: {units: 9, activation: softmax}}]}
+    """,
+    mend="""
+    architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
+    """,
 )
-def units_against_classes(view: ConfigView) -> Iterator[Finding]:
-    """The last layer has other units than there are classes or targets."""
+def wrong_number_of_units(view: ConfigView) -> Iterator[Finding]:
+    """The last layer does not have as many units as there are classes or targets."""
     output, known, loss = view.output, view.known, view.config.loss
     if output is None or output.units is None:
         return
@@ -282,25 +322,33 @@ def units_against_classes(view: ConfigView) -> Iterator[Finding]:
 @check(
     "DL009",
     severity="error",
-    why="categorical_crossentropy compares with one-hot rows, "
-    "sparse_categorical_crossentropy with class indices",
+    why="categorical_crossentropy compares with one-hot rows, sparse_categorical_crossentropy "
+    "with class indices",
     source=BOOK + "3.5.6",
-    instead="say `targets: one_hot` under preprocess, or use the sparse loss",
+    instead="add `targets: one_hot` under preprocess, or use the sparse loss",
+    fault="""
+    dataset: {source: sklearn, name: digits}   # labels 0 to 9
+    loss: categorical_crossentropy
+    architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
+    """,
+    mend="""
+    loss: sparse_categorical_crossentropy
+    """,
 )
-def labels_against_loss(view: ConfigView) -> Iterator[Finding]:
-    """Class indices under a loss for one-hot rows, or the other way round."""
+def labels_do_not_fit_loss(view: ConfigView) -> Iterator[Finding]:
+    """Class indices with a loss for one-hot rows, or the other way round."""
     loss, labels = view.config.loss, view.known.labels_are_indices
     sparse = loss.name == "SparseCategoricalCrossentropy"
     one_hot_only = loss.name.startswith("Categorical") and loss.name != "CategoricalHinge"
     if sparse and view.one_hot:
         yield Finding(
-            f"{loss.alias} takes class indices, and `targets: one_hot` makes rows of them",
+            f"{loss.alias} takes class indices, but `targets: one_hot` makes one-hot rows",
             ("loss",),
             put(("loss",), "categorical_crossentropy"),
         )
     elif one_hot_only and labels and not view.one_hot:
         yield Finding(
-            f"{loss.alias} takes one-hot rows, and the labels are class indices",
+            f"{loss.alias} takes one-hot rows, but the labels are class indices",
             ("loss",),
             put(("loss",), "sparse_categorical_crossentropy"),
         )
@@ -308,12 +356,21 @@ def labels_against_loss(view: ConfigView) -> Iterator[Finding]:
 
 @check(
     "DL017",
-    why="such a metric gives a number that looks like one, and means nothing for this question",
+    why="the metric gives a number, but it means nothing for this task",
     source=BOOK + "4.5",
-    instead="quantities: mae; classes: accuracy, AUC for two of them; several labels at once: "
-    "binary_accuracy",
+    instead="use mae for quantities, accuracy for classes (or AUC for two), binary_accuracy for "
+    "several labels at once",
+    fault="""
+    dataset: {source: keras, name: boston_housing}
+    architecture: {layers: [{Dense: 1}]}
+    loss: mse
+    metrics: [accuracy]
+    """,
+    mend="""
+    metrics: [mae]
+    """,
 )
-def metric_against_task(view: ConfigView) -> Iterator[Finding]:
+def metric_does_not_fit_task(view: ConfigView) -> Iterator[Finding]:
     """A metric that does not fit what is predicted."""
     task, loss, output = view.known.task, view.config.loss, view.output
     quantities = task == "regression" and loss.name in QUANTITY_LOSSES
@@ -322,11 +379,11 @@ def metric_against_task(view: ConfigView) -> Iterator[Finding]:
     several = task == "multilabel" or (task is None and labels and loss.name in BINARY_LOSSES)
     for metric in view.config.metrics:
         if quantities and metric.name in CLASS_METRICS:
-            yield _misfit(metric, "counts classes, and the target is a quantity", "mae")
+            yield _misfit(metric, "counts classes, but the target is a quantity", "mae")
         elif classes and metric.name in ERROR_METRICS:
-            yield _misfit(metric, "measures distances, and the targets are classes", "accuracy")
+            yield _misfit(metric, "measures distances, but the targets are classes", "accuracy")
         elif several and metric.name in ("accuracy", "CategoricalAccuracy"):
-            what = "compares only the largest output, and a row may have several labels"
+            what = "compares only the largest output, but a row may have several labels"
             yield _misfit(metric, what, "binary_accuracy")
 
 

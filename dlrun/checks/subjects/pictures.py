@@ -139,15 +139,22 @@ class _Pictures:
 
 @check(
     "DL120",
-    why="a photo that was copied and altered before the split is learnt by heart, and its copy "
+    why="a photo that was copied and altered before the split is memorized, and then its copy is "
     "scored",
     source=BOOK + "5.2.5",
-    instead="remove the copies and let `augment` alter training photos alone, or name what copies "
+    instead="remove the copies and let `augment` alter training photos only, or name what copies "
     "have in common in `evaluation.groups`",
+    fault="""
+    dataset: {source: image_folder, path: photos/with_flipped_copies}
+    """,
+    mend="""
+    dataset: {source: image_folder, path: photos/originals}
+    augment: [{RandomFlip: horizontal}]
+    """,
 )
 def same_photo(view: DataView) -> Iterator[Finding]:
-    """Photos that give the score and are training photos in another form: mirrored, turned,
-    brightened or saved anew, or altered copies by their names (`x.jpg` and `x_flip.jpg`)."""
+    """Scored photos that are training photos in another form: mirrored, turned, brightened or
+    saved again, or altered copies by name (`x.jpg` and `x_flip.jpg`)."""
     column, files = picture_column(view.hashed.features), view.hashed.extras.get("file")
     if column is None or files is None:
         return

@@ -87,11 +87,23 @@ _SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "BatchNormalization"}
 @check(
     "DL019",
     severity="error",
-    why="it expects pixels from 0 to 255; from 0 to 1 every picture looks almost black to it",
+    why="the model expects pixels from 0 to 255; from 0 to 1 every picture looks almost black to "
+    "it",
     source=BOOK + "5.3",
-    instead="leave the rescaling out, or say `preprocess_input: false` in the application",
+    instead="remove the rescaling, or set `preprocess_input: false` in the application",
+    fault="""
+    dataset: {source: keras, name: cifar10}
+    preprocess: [{rescale: 1/255}]
+    architecture:
+      layers:
+        - application: {MobileNetV2: {include_top: false, pooling: avg}}
+        - Dense: {units: 10, activation: softmax}
+    """,
+    mend="""
+    preprocess: []
+    """,
 )
-def prepared_twice(view: ConfigView) -> Iterator[Finding]:
+def pixels_scaled_twice(view: ConfigView) -> Iterator[Finding]:
     """Pixels are rescaled before a model of `keras.applications` that prepares them itself."""
     graph = layer_graph(view.config.architecture, view.config.blocks)
     scaled = next(
@@ -108,18 +120,28 @@ def prepared_twice(view: ConfigView) -> Iterator[Finding]:
         if above is None and scaled is not None:
             by = f"the step {scaled}"
         if by is not None:
-            message = f"{by} changes the scale of the pixels, and {model.alias} does so again"
+            message = f"{by} scales the pixels, and {model.alias} scales them again"
             yield Finding(message, node.entry.path)
 
 
 @check(
     "DL041",
-    why="the large errors of a random head are passed on and destroy what the base had learnt",
+    why="the large errors of a random head flow back and destroy what the base had learnt",
     source=BOOK + "5.3.2",
     instead="freeze the base in a first phase, until the head is trained",
+    fault="""
+    architecture:
+      layers:
+        - application: {MobileNetV2: {include_top: false, pooling: avg}}
+        - Dense: {units: 10, activation: softmax}
+    training: {epochs: 5}
+    """,
+    mend="""
+    training: {phases: [{epochs: 5, freeze: mobilenetv2}]}
+    """,
 )
 def random_head(view: ConfigView) -> Iterator[Finding]:
-    """A trained base that is trained together with a head of random weights."""
+    """A pretrained base is trained together with a head of random weights."""
     config = view.config
     graph = layer_graph(config.architecture, config.blocks)
     first = phases_of(config)[0]
@@ -154,12 +176,28 @@ _MOST_TUNING_ADAPTIVE = 1e-4
 
 @check(
     "DL042",
-    why="large changes harm the representations that are to be tuned",
+    why="large updates damage the representations that fine-tuning should only adjust",
     source=BOOK + "5.3.2",
-    instead="a rate of 1e-5",
+    instead="use a learning rate of 1e-5",
+    fault="""
+    architecture:
+      layers:
+        - application: {MobileNetV2: {include_top: false, pooling: avg}}
+        - Dense: {units: 10, activation: softmax}
+    training:
+      phases:
+        - {epochs: 5, freeze: mobilenetv2}
+        - {epochs: 5, unfreeze: mobilenetv2, learning_rate: 0.01}
+    """,
+    mend="""
+    training:
+      phases:
+        - {epochs: 5, freeze: mobilenetv2}
+        - {epochs: 5, unfreeze: mobilenetv2, learning_rate: 1.0e-5}
+    """,
 )
 def fine_tuning_rate(view: ConfigView) -> Iterator[Finding]:
-    """Fine-tuning with a learning rate that is meant for fresh weights."""
+    """Fine-tuning with a learning rate meant for fresh weights."""
     names = [node.name for node in pretrained(view.config)]
     for each in rated_phases(view.config):
         tuned = [name for name in names if touches(each.phase.unfreeze, name)]
@@ -179,24 +217,34 @@ def fine_tuning_rate(view: ConfigView) -> Iterator[Finding]:
 
 @check(
     "DL043",
-    why="the phase trains the same layers as the one before",
+    why="the phase trains the same layers as the one before it",
     source="Keras, keras.io/guides/transfer_learning",
-    instead="freeze in an earlier phase what a later one is to unfreeze",
+    instead="freeze in an earlier phase what a later one unfreezes",
+    fault="""
+    architecture:
+      layers:
+        - {Dense: {units: 64, activation: relu}, name: first}
+        - Dense: {units: 10, activation: softmax}
+    training: {phases: [{epochs: 5}, {epochs: 5, unfreeze: first}]}
+    """,
+    mend="""
+    training: {phases: [{epochs: 5, freeze: first}, {epochs: 5, unfreeze: first}]}
+    """,
 )
-def unfrozen_already(view: ConfigView) -> Iterator[Finding]:
-    """A phase that freezes or unfreezes what is so already."""
+def phase_without_effect(view: ConfigView) -> Iterator[Finding]:
+    """A phase that freezes what is already frozen, or unfreezes what is not."""
     frozen: list[str] = []
     anything = _frozen_by_arguments(view)
     for phase in view.config.training.phases:
         for number, pattern in enumerate(phase.freeze):
             if pattern in frozen:
-                message = f"'{pattern}' is frozen already, in an earlier phase"
+                message = f"an earlier phase has already frozen '{pattern}'"
                 yield Finding(message, (*phase.path, "freeze", number))
             frozen.append(pattern)
         anything = anything or bool(frozen)
         for number, pattern in enumerate(phase.unfreeze):
             if not anything:
-                message = f"'{pattern}' is unfrozen, and nothing was frozen before"
+                message = f"'{pattern}' is unfrozen, but nothing was frozen before"
                 yield Finding(message, (*phase.path, "unfreeze", number))
         if phase.unfreeze:
             # What is left of a pattern that is partly unfrozen can be frozen again.
@@ -222,12 +270,21 @@ _RANGE = "value_range"
 
 @check(
     "DL044",
-    why="its strength is a share of `value_range`, 0 to 255 if nothing is said, so that it drowns "
-    "pictures whose pixels go from 0 to 1",
+    why="its strength is a share of `value_range`, by default 0 to 255, so it swamps pictures "
+    "with pixels from 0 to 1",
     source="Keras, keras.io/api/layers/preprocessing_layers",
-    instead="say the range of the pixels: `value_range: [0, 1]`",
+    instead="set the range of the pixels: `value_range: [0, 1]`",
+    fault="""
+    dataset: {source: keras, name: cifar10}
+    preprocess: [{rescale: 1/255}]
+    augment: [{RandomBrightness: 0.2}]
+    architecture: {layers: [Flatten, {Dense: {units: 10, activation: softmax}}]}
+    """,
+    mend="""
+    augment: [{RandomBrightness: {factor: 0.2, value_range: [0, 1]}}]
+    """,
 )
-def range_of_pixels(view: ConfigView) -> Iterator[Finding]:
+def augmentation_expects_other_pixels(view: ConfigView) -> Iterator[Finding]:
     """An augmentation of brightness or colour that expects pixels of another range."""
     steps = [step.member_name() for step in view.config.preprocess]
     scaling = next((step for step in steps if step in _SCALING_STEPS), None)
@@ -238,7 +295,7 @@ def range_of_pixels(view: ConfigView) -> Iterator[Finding]:
     for layer in (layer for layers in lists for layer in layers):
         if _RANGE not in layer.arguments and _expects_bytes(layer):
             yield Finding(
-                f"{layer.alias} expects pixels from 0 to 255, and the step {scaling} changes "
+                f"{layer.alias} expects pixels from 0 to 255, but the step {scaling} changes "
                 "their scale",
                 layer.path,
             )
@@ -252,12 +309,25 @@ def _expects_bytes(layer: KerasComponent) -> bool:
 
 @check(
     "DL045",
-    why="frozen weights stay as they began: random, they pass on next to nothing",
+    why="frozen weights never change, and random weights pass on next to nothing",
     source=BOOK + "5.3.1",
-    instead="take trained weights, or do not freeze the base",
+    instead="load pretrained weights, or do not freeze the base",
+    fault="""
+    architecture:
+      layers:
+        - application: {MobileNetV2: {weights: null, include_top: false, pooling: avg}}
+        - Dense: {units: 10, activation: softmax}
+    training: {phases: [{epochs: 5, freeze: mobilenetv2}]}
+    """,
+    mend="""
+    architecture:
+      layers:
+        - application: {MobileNetV2: {include_top: false, pooling: avg}}
+        - Dense: {units: 10, activation: softmax}
+    """,
 )
-def frozen_at_random(view: ConfigView) -> Iterator[Finding]:
-    """A base without trained weights that is frozen."""
+def frozen_random_base(view: ConfigView) -> Iterator[Finding]:
+    """A base without pretrained weights that is frozen."""
     config = view.config
     first = phases_of(config)[0]
     for node in layer_graph(config.architecture, config.blocks).nodes:
@@ -268,7 +338,7 @@ def frozen_at_random(view: ConfigView) -> Iterator[Finding]:
             continue
         path = (*node.entry.path, "application", model.alias, "weights")
         yield Finding(
-            f"'{node.name}' begins with random weights (`weights: null`), and the first phase "
+            f"'{node.name}' starts with random weights (`weights: null`), and the first phase "
             "freezes them",
             path,
             put(path, "imagenet"),

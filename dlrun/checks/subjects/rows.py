@@ -16,7 +16,7 @@ from dlrun.checks.finding import Finding
 from dlrun.checks.subjects.columns import NEARLY_ALL
 from dlrun.checks.views import DataView, ModelView
 from dlrun.data.samples import Array, Columns, kind_of
-from dlrun.text import counted, first_few
+from dlrun.text import first_few
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Shared:
         shown = first_few(f"{row} ({other})" for row, other in self.pairs)
         are = "is" if self.count == 1 else "are"
         return (
-            f"{counted(self.count, 'row')} of {self.scored:,} that give the score {are} {how} a "
-            f"training row (in brackets): {shown}, counted from 0"
+            f"{self.count:,} of {self.scored:,} scored rows {are} {how} a training row "
+            f"(in brackets): {shown}, counted from 0"
         )
 
 
@@ -108,18 +108,27 @@ _OF_IDENTIFIERS = re.compile(r"column '(.+)' holds (\d+) different texts in (\d+
 
 _OF_FILES = re.compile(r"\bfiles? of other endings\b")
 
-_ABOUT_FILES = "nothing to do, where these files are no examples; else save them in another format"
+_ABOUT_FILES = "ignore this if these files are not examples; otherwise save them in another format"
 
 
 @check(
     "DL101",
     severity="note",
-    why="it was seen while the data was read",
+    why="seen while the data was read",
     source="the data source",
     instead="look at these rows",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # y is 1, 2 or 3
+    architecture: {layers: [{Dense: {units: 4, activation: softmax}}]}
+    loss: sparse_categorical_crossentropy
+    """,
+    mend="""
+    preprocess: [{targets: label_index}]
+    architecture: {layers: [{Dense: {units: 3, activation: softmax}}]}
+    """,
 )
-def told_by_the_source(view: DataView) -> Iterator[Finding]:
-    """What reading the data already told, such as a class that appears once."""
+def reported_by_source(view: DataView) -> Iterator[Finding]:
+    """What the source reported while it read the data, such as a class that appears once."""
     as_text = read_as_text(view.config, view.dataset.samples)
     for text in view.dataset.findings:
         match = _OF_IDENTIFIERS.search(text)
@@ -133,13 +142,19 @@ def told_by_the_source(view: DataView) -> Iterator[Finding]:
 
 @check(
     "DL106",
-    why="the model has seen these rows, so that their score says nothing of new ones",
+    why="the model has seen these rows, so their score says nothing about new ones",
     source=BOOK + "4.2.2",
-    instead="remove repeated rows, or name what they share in `evaluation.groups`",
+    instead="remove the repeated rows, or name the column that they share in `evaluation.groups`",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # some houses are listed twice
+    preprocess: [standardize]
+    """,
+    mend="""
+    evaluation: {groups: house}
+    """,
 )
-def duplicates(view: DataView) -> Iterator[Finding]:
-    """Rows that stand among the training rows and among those that give the score, with the same
-    target."""
+def duplicate_rows(view: DataView) -> Iterator[Finding]:
+    """Scored rows that also occur among the training rows, with the same target."""
     shared = shared_rows(view, exact_hashes(_with_targets(view)), with_targets=True)
     if shared is not None:
         # A later day may be like an earlier one without being a copy of it.
@@ -157,12 +172,20 @@ def _with_targets(view: DataView) -> Columns:
 
 @check(
     "DL107",
-    why="a model that has seen nearly the same row need not have learnt anything for it",
+    why="for a row it has nearly seen, a model need not have learnt anything",
     source=BOOK + "4.2.2",
-    instead="find out what these rows have in common, and name it in `evaluation.groups`",
+    instead="find out what these rows have in common, and name that column in `evaluation.groups`",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # every piece is measured twice
+    preprocess: [standardize]
+    """,
+    mend="""
+    evaluation: {groups: piece}
+    """,
 )
 def near_duplicates(view: DataView) -> Iterator[Finding]:
-    """Rows nearly the same as a training row: numbers to a hundredth of their deviation."""
+    """Scored rows that are nearly the same as a training row: numbers within a hundredth of their
+    standard deviation."""
     near = near_hashes(view.hashed.features)
     if near is None:
         return
@@ -176,11 +199,23 @@ def near_duplicates(view: DataView) -> Iterator[Finding]:
 @check(
     "DL202",
     severity="note",
-    why="it was seen while the training rows were prepared",
+    why="seen while the training rows were prepared",
     source="the preprocessing steps",
     instead="look at these rows",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # reviews of 9 words
+    preprocess: [{text: {output: sequence, length: 4}}]
+    architecture:
+      layers:
+        - Embedding: {input_dim: 20000, output_dim: 8}
+        - GlobalAveragePooling1D
+        - Dense: {units: 1, activation: sigmoid}
+    """,
+    mend="""
+    preprocess: [{text: {output: sequence, length: 9}}]
+    """,
 )
-def told_by_the_steps(view: ModelView) -> Iterator[Finding]:
-    """What the preprocessing says of the training rows, such as texts that were cut."""
+def reported_by_steps(view: ModelView) -> Iterator[Finding]:
+    """What the preprocessing reported about the training rows, such as texts that were cut."""
     for text in view.findings:
         yield Finding(text, preprocess_place(view.config), on_key=True)

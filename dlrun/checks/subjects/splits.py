@@ -1,4 +1,4 @@
-"""Whether the split is fair: groups, time, classes, drift, and how many rows give the score."""
+"""Whether the split is fair: groups, time, classes, drift, and how many rows are scored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.checks.architecture import output_of
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import (
     DATASET,
@@ -20,14 +19,13 @@ from dlrun.checks.columns import (
     numeric_columns,
     time_column,
 )
-from dlrun.checks.finding import Change, Finding, Severity, as_written, put, with_arguments
-from dlrun.checks.subjects.losses_and_metrics import ACCURACIES, QUANTITY_LOSSES
+from dlrun.checks.finding import Change, Finding, Severity, as_written, put
+from dlrun.checks.subjects.losses_and_metrics import ACCURACIES
 from dlrun.checks.views import DataView
 from dlrun.config.keras_components import metric_names
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.reading.table_columns import has_several_words
 from dlrun.data.samples import Array, kind_of
-from dlrun.metrics.formatting import figure
 from dlrun.registry.component import Component
 from dlrun.scoring.intervals import share_of_rows
 from dlrun.text import first_few
@@ -41,13 +39,20 @@ _NAMES_OF_GROUPS = re.compile(
 
 @check(
     "DL108",
-    why="rows of one person, machine or place are alike, so that the model is asked about "
-    "what it knows",
+    why="rows of one person, machine or place are alike, so the model is asked about what it "
+    "already knows",
     source="scikit-learn, cross-validation iterators for grouped data",
     instead="name the column in `evaluation.groups`",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # several rows a patient
+    preprocess: [standardize]
+    """,
+    mend="""
+    evaluation: {groups: patient}
+    """,
 )
 def group_on_both_sides(view: DataView) -> Iterator[Finding]:
-    """A column that looks like a group, whose values stand on both sides of the split."""
+    """A column that looks like a group, with values on both sides of the split."""
     config = view.config
     if getattr(config.evaluation.protocol, "groups", None) is not None or view.held_out is None:
         return
@@ -64,8 +69,8 @@ def group_on_both_sides(view: DataView) -> Iterator[Finding]:
         both = np.intersect1d(codes[view.folds[0].train], codes[view.folds[0].scored])
         if len(both):
             yield Finding(
-                f"'{name}' looks like a group: {len(both)} of its {values} values stand among "
-                "the training rows and among those that give the score",
+                f"'{name}' looks like a group: {len(both)} of its {values} values are both in the "
+                "training rows and in the scored rows",
                 DATASET,
                 put(("evaluation", "groups"), name),
                 on_key=True,
@@ -74,13 +79,19 @@ def group_on_both_sides(view: DataView) -> Iterator[Finding]:
 
 @check(
     "DL109",
-    why="a model that has seen tomorrow is asked about today; in use it will not have "
-    "seen tomorrow",
+    why="a model trained on tomorrow is asked about today; in use it will not have seen tomorrow",
     source=BOOK + "4.2.2",
-    instead="name the column of the times in `evaluation.time`",
+    instead="name the column that holds the time in `evaluation.time`",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # one row a day, in order
+    preprocess: [standardize]
+    """,
+    mend="""
+    evaluation: {time: day}
+    """,
 )
-def time_is_shuffled(view: DataView) -> Iterator[Finding]:
-    """Rows in the order of time that are dealt at random."""
+def shuffled_time(view: DataView) -> Iterator[Finding]:
+    """Rows in time order that are split at random."""
     protocol = view.config.evaluation.protocol
     given = getattr(protocol, "time", None) or getattr(protocol, "in_time_order", False)
     if given or view.held_out is None or not getattr(protocol, "shuffle", True):
@@ -90,7 +101,7 @@ def time_is_shuffled(view: DataView) -> Iterator[Finding]:
     name = time_column(view.dataset.samples)
     if name is not None:
         yield Finding(
-            f"the rows are in the order of '{name}', and the split shuffles them",
+            f"the rows are in the order of '{name}', but the split shuffles them",
             DATASET,
             put(("evaluation", "time"), name),
             on_key=True,
@@ -100,12 +111,23 @@ def time_is_shuffled(view: DataView) -> Iterator[Finding]:
 @check(
     "DL110",
     severity="error",
-    why="the last rows of a sorted table are of one class, and the model has hardly seen it",
+    why="the last rows of a sorted table are all of one class, which the model has hardly seen",
     source=BOOK + "4.2.2",
-    instead="let the rows be shuffled",
+    instead="shuffle the rows",
+    fault="""
+    dataset: {source: sklearn, name: iris}   # sorted by class
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: {units: 3, activation: softmax}
+    evaluation: {protocol: kfold, folds: 5, shuffle: false}
+    """,
+    mend="""
+    evaluation: {protocol: kfold, folds: 5}
+    """,
 )
 def sorted_by_class(view: DataView) -> Iterator[Finding]:
-    """Rows sorted by class that are cut without shuffling."""
+    """Rows sorted by class that are split or trained on without shuffling."""
     labels = labels_of(view.dataset.samples)
     if labels is None or view.dataset.task == "regression":
         return
@@ -119,21 +141,31 @@ def sorted_by_class(view: DataView) -> Iterator[Finding]:
     if view.held_out is not None and (first or not getattr(protocol, "shuffle", True)):
         path = ("evaluation", "validation") if first else ("evaluation", "shuffle")
         change = put(path, {"fraction": 0.2} if first else True)
-        yield Finding(f"{message}, and the split does not shuffle them", path, change)
+        yield Finding(f"{message}, but the split does not shuffle them", path, change)
     if not training.shuffle:
         path = ("training", "shuffle")
-        why = "a batch of sorted rows holds one class, and each undoes what the last one taught"
+        why = "a batch of sorted rows holds one class, and undoes what the last one taught"
         yield Finding(f"{message}, and training keeps this order", path, put(path, True), why=why)
 
 
 @check(
     "DL111",
-    why="what is not trained on cannot be predicted, and what is not scored is not judged",
+    why="a class that is not trained on cannot be predicted, and one that is not scored is not "
+    "tested",
     source=BOOK + "4.2.2",
-    instead="say `stratify: true`, hold out more rows, or leave the class out",
+    instead="set `stratify: true`, hold out more rows, or leave the class out",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # class 2 comes first
+    architecture: {layers: [{Dense: {units: 3, activation: softmax}}]}
+    loss: sparse_categorical_crossentropy
+    evaluation: {validation: {first: 150}}
+    """,
+    mend="""
+    evaluation: {stratify: true}
+    """,
 )
-def class_missing(view: DataView) -> Iterator[Finding]:
-    """A class that stands on one side of the split only."""
+def missing_class(view: DataView) -> Iterator[Finding]:
+    """A class that occurs on one side of the split only."""
     labels = labels_of(view.dataset.samples)
     if labels is None or view.dataset.task == "regression" or view.held_out is None:
         return
@@ -147,10 +179,10 @@ def class_missing(view: DataView) -> Iterator[Finding]:
     for missing, side in ((untrained, "trained on"), (unscored, "scored")):
         if missing:
             shown = first_few(_class_name(names[code], classes) for code in sorted(missing))
-            which = "class" if len(missing) == 1 else "classes"
+            which, is_ = ("class", "is") if len(missing) == 1 else ("classes", "are")
             where = "in a fold" if len(view.folds) > 1 and side == "trained on" else "at all"
             severity: Severity = "warning" if side == "trained on" else "note"
-            message = f"{which} {shown} not {side} {where}"
+            message = f"{which} {shown} {is_} not {side} {where}"
             yield Finding(message, DATASET, on_key=True, severity=severity)
 
 
@@ -164,12 +196,21 @@ _MOST_OF_ONE_CLASS = 0.8
 
 @check(
     "DL112",
-    why="always naming the most frequent class is right so often, and finds nothing",
+    why="always predicting the most frequent class is right that often, and finds nothing",
     source=BOOK + "4.5",
-    instead="measure AUC or the F1 score beside it, and think of `class_weight: balanced`",
+    instead="measure AUC or the F1 score as well, and consider `class_weight: balanced`",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # one row in twenty is 1
+    metrics: [accuracy]
+    evaluation: {score: accuracy}
+    """,
+    mend="""
+    metrics: [accuracy, AUC]
+    evaluation: {score: AUC}
+    """,
 )
-def imbalance(view: DataView) -> Iterator[Finding]:
-    """Accuracy as the measure where one class holds most rows."""
+def imbalanced_classes(view: DataView) -> Iterator[Finding]:
+    """Accuracy as the score although one class holds most rows."""
     config, labels = view.config, labels_of(view.dataset.samples)
     if labels is None or view.dataset.task == "regression":
         return
@@ -187,7 +228,7 @@ def imbalance(view: DataView) -> Iterator[Finding]:
         values = ((("metrics",), both), (("evaluation", "score"), "AUC"))
         change = Change(values, f"metrics: {in_line(both)}, and score: AUC (under evaluation)")
     yield Finding(
-        f"{shares.max():.0%} of the rows are of one class, and the score is {score.alias}",
+        f"{shares.max():.0%} of the rows are of one class, but the score is {score.alias}",
         ("evaluation", "score"),
         change,
     )
@@ -211,23 +252,34 @@ _FEW_ROWS = 200
 
 @check(
     "DL113",
-    why="with so few rows the score of the same model varies more than models differ",
+    why="with so few rows the score of one model varies more than models differ",
     source=BOOK + "4.2.1",
-    instead="score every row once: K-fold, or iterated K-fold with very few rows",
+    instead="score every row once with K-fold, or with iterated K-fold if rows are very few",
+    fault="""
+    dataset: {source: sklearn, name: wine}   # 178 rows
+    preprocess: [standardize]
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: {units: 3, activation: softmax}
+    """,
+    mend="""
+    evaluation: {protocol: iterated_kfold, folds: 5}
+    """,
 )
-def few_held_out(view: DataView) -> Iterator[Finding]:
-    """So few rows give the score that chance decides between models."""
+def few_scored_rows(view: DataView) -> Iterator[Finding]:
+    """So few rows are scored that chance decides between models."""
     scored = view.folds[0].scored
     if scored is None or len(view.folds) > 1:
         return
     n = len(scored)
     if view.dataset.task == "regression":
         half = NormalDist().inv_cdf(0.975) * _SPREAD_OF_ERRORS / math.sqrt(n)
-        said, widest = f"a mean error is known to about ±{half:.0%} of it", _WIDEST_ERROR
+        known, widest = f"a mean error is known to within ±{half:.0%} of itself", _WIDEST_ERROR
     else:
         interval = share_of_rows(round(_ASSUMED * n), n)
         half = (interval.high - interval.low) / 2
-        said, widest = f"an accuracy of {_ASSUMED:.0%} is known to ±{half:.1%}", _WIDEST
+        known, widest = f"an accuracy of {_ASSUMED:.0%} is known to within ±{half:.1%}", _WIDEST
     if half <= widest:
         return
     name = "iterated_kfold" if len(view.dataset.samples) < _FEW_ROWS else "kfold"
@@ -238,7 +290,7 @@ def few_held_out(view: DataView) -> Iterator[Finding]:
     path = ("evaluation", "protocol")
     values = ((path, protocol["protocol"]), (("evaluation", "validation"), None))
     yield Finding(
-        f"{n} rows give the score: {said}",
+        f"only {n} rows are scored: {known}",
         ("evaluation", "validation"),
         Change(values, f"evaluation: {in_line(protocol)}"),
     )
@@ -249,20 +301,27 @@ _LARGE_GAP = 0.3
 _P_VALUE = 1e-4
 
 _IN_TIME = (
-    "find out what changed over time; where a column only grows, its change from row to row may "
-    "tell more than its value"
+    "find out what changed over time; if a column only grows, its change from row to row may say "
+    "more than its value"
 )
 
 
 @check(
     "DL116",
-    why="the score is that of another kind of rows than the model learnt from",
+    why="the score comes from a different kind of rows than the model learnt from",
     source=BOOK + "4.2.2",
     instead="find out how the rows differ; shuffle them unless time or groups forbid it",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # the last rows are from another year
+    evaluation: {shuffle: false, validation: {samples: 200}}
+    """,
+    mend="""
+    evaluation: {validation: {samples: 200}}
+    """,
 )
 def drift(view: DataView) -> Iterator[Finding]:
-    """A column distributed differently in the training rows and in those that give the score.
-    Test rows are sealed, and are not compared."""
+    """A column distributed differently in the training rows and in the scored rows. Test rows are
+    sealed, so they are not compared."""
     if view.held_out is None or len(view.held_out) < 20:
         return
     protocol, series = view.config.evaluation.protocol, is_series(view.train)
@@ -290,50 +349,6 @@ def drift(view: DataView) -> Iterator[Finding]:
 
 def _in_time_order(protocol: Component) -> bool:
     return bool(getattr(protocol, "time", None) or getattr(protocol, "in_time_order", False))
-
-
-_REACH = {
-    "hard_sigmoid": (0.0, 1.0),
-    "relu": (0.0, np.inf),
-    "sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "softplus": (0.0, np.inf),
-    "tanh": (-1.0, 1.0),
-}
-
-
-@check(
-    "DL118",
-    severity="error",
-    why="sigmoid stays between 0 and 1, tanh between -1 and 1, relu above 0, softmax adds up to 1",
-    source=BOOK + "4.5, table 4.1",
-    instead="predict quantities with a last layer without activation",
-)
-def out_of_reach(view: DataView) -> Iterator[Finding]:
-    """Targets that the last activation cannot give."""
-    output = output_of(view.config)
-    reach = _REACH.get(output.activation) if output is not None else None
-    if view.dataset.task != "regression" or output is None or reach is None:
-        return
-    if view.config.loss.name not in QUANTITY_LOSSES:
-        return
-    low, high, unit = reach[0], reach[1], ""
-    for values in view.train.targets.values():
-        if view.config.target_steps:
-            # Standardized targets lie around 0.
-            spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
-            values = (values - values.mean(axis=0)) / spread
-            unit = " standardized"
-        outside = float(((values < low) | (values > high)).mean())
-        if outside > 0.01:
-            change = None if output.apart else with_arguments(output.entry, activation=None)
-            yield Finding(
-                f"{output.activation} cannot give {outside:.0%} of the targets, which go from "
-                f"{figure(float(values.min()))} to {figure(float(values.max()))}{unit}",
-                output.place,
-                change,
-            )
-            return
 
 
 def largest_gap(one: Array, other: Array) -> tuple[float, float]:

@@ -49,12 +49,18 @@ _ADAPTIVE_RATES = (1e-6, 0.05)
 
 @check(
     "DL016",
-    why="too large a step overshoots and diverges, too small a one does not arrive",
+    why="too large a step overshoots and diverges; too small a one never arrives",
     source=BOOK + "2.4.3",
-    instead="begin with the optimizer's default",
+    instead="start with the optimizer's default",
+    fault="""
+    optimizer: {adam: {learning_rate: 1.0}}
+    """,
+    mend="""
+    optimizer: {adam: {learning_rate: 0.001}}
+    """,
 )
 def learning_rate(view: ConfigView) -> Iterator[Finding]:
-    """A learning rate out of the range that its optimizer is used with."""
+    """A learning rate outside the usual range of its optimizer."""
     optimizer = view.config.optimizer
     rate = optimizer.arguments.get("learning_rate")
     if not isinstance(rate, int | float):
@@ -76,47 +82,67 @@ def learning_rate(view: ConfigView) -> Iterator[Finding]:
 
 @check(
     "DL031",
-    why="on the rows that it learns from a model improves as long as it is trained, however "
-    "little it has learnt",
+    why="on the rows it is trained on a model keeps improving, however little it has learnt about "
+    "new ones",
     source=BOOK + "7.2.1",
     instead="monitor the same metric on validation data: `val_...`",
+    fault="""
+    training: {epochs: 50, callbacks: [{EarlyStopping: {monitor: loss, patience: 5}}]}
+    """,
+    mend="""
+    training: {epochs: 50, callbacks: [{EarlyStopping: {monitor: val_loss, patience: 5}}]}
+    """,
 )
-def watching_training(view: ConfigView) -> Iterator[Finding]:
+def monitors_training(view: ConfigView) -> Iterator[Finding]:
     """A callback that decides by a metric of the training rows."""
     for callback in monitoring_callbacks(view.config):
         monitor = monitor_of(callback)
         if monitor.startswith("val_") or monitor == "learning_rate":
             continue
         path = argument_of(callback, "monitor")
-        message = f"{callback.alias} monitors '{monitor}', measured on the training rows"
+        message = f"{callback.alias} monitors '{monitor}', which is measured on the training rows"
         yield Finding(message, path, put(path, f"val_{monitor}"))
 
 
 @check(
     "DL032",
-    why="stopping at the epoch that suits these rows best makes their score flattering",
+    why="a callback that picks the best epoch on the scored rows makes the score optimistic",
     source=BOOK + "4.2.1",
-    instead="leave out `validation: fold`: then a fifth of each fold's training rows is watched",
+    instead="remove `validation: fold`: a fifth of each fold's training rows is then monitored "
+    "instead",
+    fault="""
+    training: {epochs: 50, callbacks: [{EarlyStopping: {patience: 5}}]}
+    evaluation: {protocol: kfold, folds: 5, validation: fold}
+    """,
+    mend="""
+    evaluation: {protocol: kfold, folds: 5}
+    """,
 )
-def watching_scored_rows(view: ConfigView) -> Iterator[Finding]:
-    """Callbacks steer every fold by the very rows that give its score."""
+def monitors_scored_rows(view: ConfigView) -> Iterator[Finding]:
+    """Callbacks monitor the rows that give each fold's score."""
     if getattr(view.config.evaluation.protocol, "validation", None) != "fold":
         return
     watching = [c for c in monitoring_callbacks(view.config) if monitor_of(c).startswith("val_")]
     if watching:
         path = ("evaluation", "validation")
-        message = f"{watching[0].alias} watches the rows that give the fold's score"
+        message = f"{watching[0].alias} monitors the rows that give the fold's score"
         yield Finding(message, path, put(path, 0.2))
 
 
 @check(
     "DL033",
-    why="it waits longer than the training lasts, so that it never acts",
+    why="training ends before the callback can act",
     source="Keras, keras.io/api/callbacks/early_stopping",
-    instead="let patience be a tenth of the epochs or so",
+    instead="set patience to about a tenth of the epochs",
+    fault="""
+    training: {epochs: 10, callbacks: [{EarlyStopping: {patience: 10}}]}
+    """,
+    mend="""
+    training: {epochs: 10, callbacks: [{EarlyStopping: {patience: 2}}]}
+    """,
 )
-def patience(view: ConfigView) -> Iterator[Finding]:
-    """A callback with more patience than there are epochs."""
+def patience_too_long(view: ConfigView) -> Iterator[Finding]:
+    """A callback whose patience is longer than the training."""
     for callback in monitoring_callbacks(view.config):
         epochs = _epochs_of(view.config, callback)
         patience = callback.arguments.get("patience")
@@ -125,7 +151,7 @@ def patience(view: ConfigView) -> Iterator[Finding]:
         if not isinstance(patience, int) or patience < epochs:
             continue
         path = argument_of(callback, "patience")
-        message = f"{callback.alias} waits {patience} epochs, and there are {epochs}"
+        message = f"patience of {callback.alias} is {patience} epochs but training runs {epochs}"
         yield Finding(message, path, put(path, max(1, epochs // 10)))
 
 
@@ -143,12 +169,18 @@ def _epochs_of(config: Config, callback: KerasComponent) -> int:
 @check(
     "DL034",
     severity="error",
-    why="with the wrong direction it stops while the model improves, and keeps its worst weights",
+    why="with the wrong direction it stops while the model improves, and keeps the worst weights",
     source="Keras, keras.io/api/callbacks/early_stopping",
-    instead="leave out `mode`: Keras knows the direction of its metrics",
+    instead="remove `mode`: Keras knows the direction of its metrics",
+    fault="""
+    training: {epochs: 20, callbacks: [{EarlyStopping: {monitor: val_accuracy, mode: min}}]}
+    """,
+    mend="""
+    training: {epochs: 20, callbacks: [{EarlyStopping: {monitor: val_accuracy}}]}
+    """,
 )
 def wrong_mode(view: ConfigView) -> Iterator[Finding]:
-    """A callback that takes the worst epoch for the best."""
+    """A callback that takes the worst epoch for the best one."""
     metrics = view.config.metrics
     named = dict(zip(metric_names(metrics), (m.name for m in metrics), strict=True))
     for callback in monitoring_callbacks(view.config):
@@ -161,7 +193,7 @@ def wrong_mode(view: ConfigView) -> Iterator[Finding]:
             if better != mode:
                 path = argument_of(callback, "mode")
                 which = "higher" if better == "max" else "lower"
-                message = f"mode {mode} for {word}, where {which} is better"
+                message = f"mode is {mode}, but a {which} {word} is better"
                 yield Finding(message, path, put(path, better))
 
 
@@ -170,16 +202,23 @@ def wrong_mode(view: ConfigView) -> Iterator[Finding]:
     severity="error",
     why="without held-out rows there is nothing to measure after an epoch",
     source=BOOK + "4.2.1",
-    instead="leave the callback out, or hold rows out",
+    instead="remove the callback, or hold out rows",
+    fault="""
+    training: {epochs: 20, callbacks: [{EarlyStopping: {patience: 5}}]}
+    evaluation: {validation: null}
+    """,
+    mend="""
+    evaluation: {validation: 0.2}
+    """,
 )
-def nothing_to_watch(view: ConfigView) -> Iterator[Finding]:
-    """A callback watches validation data where no rows are held out."""
+def nothing_to_monitor(view: ConfigView) -> Iterator[Finding]:
+    """A callback monitors validation data, but no rows are held out."""
     if not holds_nothing_out(view.config):
         return
     for callback in monitoring_callbacks(view.config):
         if monitor_of(callback).startswith("val_"):
             yield Finding(
-                f"{callback.alias} watches '{monitor_of(callback)}', and no rows are held out",
+                f"{callback.alias} monitors '{monitor_of(callback)}', but no rows are held out",
                 callback.path,
                 put(("evaluation", "validation"), 0.2),
             )
@@ -187,17 +226,24 @@ def nothing_to_watch(view: ConfigView) -> Iterator[Finding]:
 
 @check(
     "DL036",
-    why="with all rows in one batch an epoch is a single step, and small batches help a "
-    "model to generalise",
+    why="with all rows in one batch an epoch is a single step, and smaller batches help a model "
+    "to generalize",
     source=BOOK + "2.4.3",
     instead="use batches of 16 to 128 rows",
+    fault="""
+    dataset: {source: sklearn, name: digits}   # 1,797 rows
+    training: {batch_size: 4096}
+    """,
+    mend="""
+    training: {batch_size: 128}
+    """,
 )
-def batch_of_everything(view: ConfigView) -> Iterator[Finding]:
-    """A batch larger than the training rows."""
+def batch_larger_than_data(view: ConfigView) -> Iterator[Finding]:
+    """A batch larger than the number of training rows."""
     rows, size = view.known.rows, view.config.training.batch_size
     if rows is not None and size > rows:
         path = ("training", "batch_size")
-        message = f"batches of {size:,} rows, and there are {rows:,} to train on"
+        message = f"the batch size is {size:,}, but there are only {rows:,} training rows"
         yield Finding(message, path, put(path, _power_below(max(rows / 8, min(16, rows - 1)))))
 
 
@@ -209,31 +255,47 @@ def _power_below(number: float) -> int:
 @check(
     "DL037",
     severity="note",
-    why="in a fixed order the same rows meet in a batch every epoch, and the last rows are "
-    "learnt last",
+    why="in a fixed order the same rows share a batch in every epoch, and the last rows are "
+    "always learnt last",
     source=BOOK + "4.2.2",
-    instead="leave out `shuffle: false` under training",
+    instead="remove `shuffle: false` under training",
+    fault="""
+    training: {shuffle: false}
+    """,
+    mend="""
+    training: {shuffle: true}
+    """,
 )
 def fixed_order(view: ConfigView) -> Iterator[Finding]:
-    """Training rows keep their order although batches are drawn from sorted or grouped data."""
+    """Training rows are never shuffled."""
     protocol = view.config.evaluation.protocol
     in_time = getattr(protocol, "in_time_order", False) or getattr(protocol, "time", None)
     stateful = any(e.layer.arguments.get("stateful") for e in view.layers)
     if view.config.training.shuffle or in_time or stateful:
         return
     path = ("training", "shuffle")
-    yield Finding("the training rows stay in one order in every epoch", path, put(path, True))
+    yield Finding("the training rows keep the same order in every epoch", path, put(path, True))
 
 
 @check(
     "DL038",
     severity="note",
-    why="regularisation adds to the loss, so that the losses of two models do not compare",
+    why="regularization adds to the loss, so the losses of two models cannot be compared",
     source=BOOK + "4.4.2",
     instead="choose a metric as the score",
+    fault="""
+    architecture:
+      layers:
+        - Dense: {units: 10, activation: softmax, kernel_regularizer: {L2: 0.01}}
+    metrics: [accuracy]
+    evaluation: {score: loss}
+    """,
+    mend="""
+    evaluation: {score: accuracy}
+    """,
 )
 def loss_as_score(view: ConfigView) -> Iterator[Finding]:
-    """The loss is the measure of success where a metric in plain words is there."""
+    """The loss is the score, although it includes penalties and a metric is available."""
     config = view.config
     regularized = any(
         value is not None
@@ -243,5 +305,5 @@ def loss_as_score(view: ConfigView) -> Iterator[Finding]:
     )
     if regularized and config.evaluation.score == "loss" and config.metrics:
         path = ("evaluation", "score")
-        message = "the score is the loss, and it includes the penalties on weights"
+        message = "the score is the loss, which includes the penalties on weights"
         yield Finding(message, path, put(path, config.metrics[0].alias))

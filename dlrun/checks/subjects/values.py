@@ -1,4 +1,4 @@
-"""How large the numbers are, and where they are missing."""
+"""How large the numbers are that the model gets and predicts, and where they are missing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dlrun.checks.architecture import output_of
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import DATASET, numeric_columns, preprocess_place, with_step
-from dlrun.checks.finding import Change, Finding, put
+from dlrun.checks.finding import Change, Finding, put, with_arguments
+from dlrun.checks.subjects.losses_and_metrics import QUANTITY_LOSSES
 from dlrun.checks.views import DataView
 from dlrun.config.graph import LayerGraph, layer_graph
 from dlrun.config.walk import plain
@@ -116,13 +118,20 @@ def _magnitude(x: np.ndarray) -> np.ndarray:
 
 @check(
     "DL102",
-    why="large inputs make large gradients, and a network starts from weights that suit "
-    "numbers around 0 to 1",
+    why="large inputs make large gradients, and a network starts from weights meant for numbers "
+    "around 0 to 1",
     source=BOOK + "4.3.1",
-    instead="`rescale` for pixels, `standardize` for measures",
+    instead="add `rescale` for pixels, `standardize` for measurements",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # inputs around 300
+    preprocess: []
+    """,
+    mend="""
+    preprocess: [standardize]
+    """,
 )
-def large_values(view: DataView) -> Iterator[Finding]:
-    """Inputs far larger than 1 that no step brings down."""
+def large_inputs(view: DataView) -> Iterator[Finding]:
+    """Inputs far larger than 1 that no step scales down."""
     scales = input_scales(view)
     if scales is None or scales.differ or scales.largest <= LARGE:
         return
@@ -132,7 +141,7 @@ def large_values(view: DataView) -> Iterator[Finding]:
     pixels = all(column.dtype.kind == "u" for column in view.train.features.values())
     step = {"rescale": "1/255"} if pixels else "standardize"
     yield Finding(
-        f"the inputs go up to {figure(scales.largest)}, and no step brings them to around 1",
+        f"the inputs go up to {figure(scales.largest)}, and no step scales them to around 1",
         preprocess_place(view.config),
         with_step(view.config, step, last=True),
         on_key=True,
@@ -141,12 +150,19 @@ def large_values(view: DataView) -> Iterator[Finding]:
 
 @check(
     "DL103",
-    why="the network has to learn the scales first, and the largest feature drowns the others",
+    why="the network has to learn the scales first, and the largest feature drowns out the others",
     source=BOOK + "4.3.1",
     instead="add `standardize` to the preprocessing",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # an income beside an age
+    preprocess: []
+    """,
+    mend="""
+    preprocess: [standardize]
+    """,
 )
 def different_scales(view: DataView) -> Iterator[Finding]:
-    """Features of very different scales that no step brings to one."""
+    """Features of very different scales that no step brings to one scale."""
     scales = input_scales(view)
     if scales is None or not scales.differ:
         return
@@ -168,9 +184,16 @@ def different_scales(view: DataView) -> Iterator[Finding]:
     why="a single NaN in a row makes the loss NaN",
     source=BOOK + "4.3.1",
     instead="add `impute` to the preprocessing",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # some cells are empty
+    preprocess: [standardize]
+    """,
+    mend="""
+    preprocess: [impute, standardize]
+    """,
 )
 def missing_values(view: DataView) -> Iterator[Finding]:
-    """Missing values with no step for them."""
+    """Missing values that no step fills in."""
     covered = [step for step in view.config.preprocess if isinstance(step, Impute)]
     missing = {}
     for name, column in numeric_columns(view.dataset.samples):
@@ -181,7 +204,7 @@ def missing_values(view: DataView) -> Iterator[Finding]:
     if missing:
         values = counted(sum(missing.values()), "value")
         yield Finding(
-            f"{values} missing in {first_few(missing)}, with no step for it",
+            f"{values} missing in {first_few(missing)}, and no step fills them in",
             preprocess_place(view.config),
             with_step(view.config, "impute"),
             on_key=True,
@@ -190,12 +213,19 @@ def missing_values(view: DataView) -> Iterator[Finding]:
 
 @check(
     "DL105",
-    why="a network can learn that 0 means missing only where 0 means nothing else",
+    why="a network can learn that 0 means missing only if 0 means nothing else",
     source=BOOK + "4.3.1",
     instead="use `impute: median`, or `impute: {strategy: zero, indicator: true}`",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # 0 children is a value, too
+    preprocess: [{impute: zero}]
+    """,
+    mend="""
+    preprocess: [{impute: {strategy: zero, indicator: true}}]
+    """,
 )
 def zero_for_missing(view: DataView) -> Iterator[Finding]:
-    """Missing values become 0 in a column where 0 is a value of its own."""
+    """Missing values become 0 in a column where 0 already has a meaning."""
     for index, step in enumerate(view.config.preprocess):
         if not isinstance(step, Impute) or step.strategy != "zero" or step.indicator:
             continue
@@ -209,7 +239,7 @@ def zero_for_missing(view: DataView) -> Iterator[Finding]:
         ]
         if names:
             yield Finding(
-                f"missing values of {first_few(names)} become 0, which is a value there",
+                f"missing values of {first_few(names)} become 0, which also occurs as a value",
                 ("preprocess", index),
                 Change((), "- impute: {strategy: zero, indicator: true}"),
             )
@@ -223,9 +253,17 @@ _MARKERS = (-99999, -9999, -999, -99, 999, 9999, 99999, 999999)
     why="as a number it is the strongest signal in the column, and it means nothing",
     source=BOOK + "4.3.1",
     instead="name it in `missing` under dataset, and add `impute` to the preprocessing",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # x is -999 if unknown
+    preprocess: [standardize]
+    """,
+    mend="""
+    dataset: {source: csv, path: rows.csv, target: y, missing: [-999]}
+    preprocess: [impute, standardize]
+    """,
 )
-def marked_missing(view: DataView) -> Iterator[Finding]:
-    """A number that stands for a missing value, such as -999."""
+def missing_value_marker(view: DataView) -> Iterator[Finding]:
+    """A number that marks a missing value, such as -999."""
     found: dict[str, int] = {}
     for name, column in numeric_columns(view.train):
         for marker in _MARKERS:
@@ -246,3 +284,64 @@ def marked_missing(view: DataView) -> Iterator[Finding]:
             put(("dataset", "missing"), markers) if has else None,
             on_key=True,
         )
+
+
+_RANGES = {
+    "hard_sigmoid": (0.0, 1.0),
+    "relu": (0.0, np.inf),
+    "sigmoid": (0.0, 1.0),
+    "softmax": (0.0, 1.0),
+    "softplus": (0.0, np.inf),
+    "tanh": (-1.0, 1.0),
+}
+
+
+@check(
+    "DL118",
+    severity="error",
+    why="sigmoid stays between 0 and 1, tanh between -1 and 1, relu above 0, and softmax adds up "
+    "to 1",
+    source=BOOK + "4.5, table 4.1",
+    instead="predict quantities with a last layer without an activation",
+    fault="""
+    dataset: {source: sklearn, name: diabetes}
+    preprocess: [standardize]
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: {units: 1, activation: sigmoid}
+    loss: mse
+    metrics: [mae]
+    """,
+    mend="""
+    architecture:
+      layers:
+        - Dense: {units: 64, activation: relu}
+        - Dense: 1
+    """,
+)
+def unreachable_targets(view: DataView) -> Iterator[Finding]:
+    """Targets outside the range of the last activation."""
+    output = output_of(view.config)
+    limits = _RANGES.get(output.activation) if output is not None else None
+    if view.dataset.task != "regression" or output is None or limits is None:
+        return
+    if view.config.loss.name not in QUANTITY_LOSSES:
+        return
+    low, high, unit = limits[0], limits[1], ""
+    for values in view.train.targets.values():
+        if view.config.target_steps:
+            # Standardized targets lie around 0.
+            spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
+            values = (values - values.mean(axis=0)) / spread
+            unit = " standardized"
+        outside = float(((values < low) | (values > high)).mean())
+        if outside > 0.01:
+            change = None if output.apart else with_arguments(output.entry, activation=None)
+            yield Finding(
+                f"{output.activation} cannot give {outside:.0%} of the targets, which go from "
+                f"{figure(float(values.min()))} to {figure(float(values.max()))}{unit}",
+                output.place,
+                change,
+            )
+            return
