@@ -246,7 +246,11 @@ evaluation: {protocol: holdout}
 """
 
 
-@pytest.mark.parametrize("rate", ["1.3", "1e30"], ids=["after some epochs", "in the first"])
+@pytest.mark.parametrize(
+    "rate",
+    ["1.3", pytest.param("1e30", marks=pytest.mark.slow)],
+    ids=["after some epochs", "in the first"],
+)
 def test_a_training_that_diverged_says_what_to_try(rate: str, call: Any, tmp_path: Path) -> None:
     (tmp_path / "diabetes.yaml").write_text(DIVERGING.replace("RATE", rate))
     answer = call("train", "diabetes.yaml", "--quiet")
@@ -262,6 +266,7 @@ def test_a_training_that_diverged_says_what_to_try(rate: str, call: Any, tmp_pat
     assert facts["suggestions"][0]["set"] == ["optimizer.SGD.learning_rate=0.01"]
 
 
+@pytest.mark.slow
 def test_the_report_of_a_training_that_diverged_is_written_too(call: Any, tmp_path: Path) -> None:
     for rate in ("1.3", "1e30"):
         (tmp_path / "diabetes.yaml").write_text(DIVERGING.replace("RATE", rate))
@@ -287,6 +292,7 @@ evaluation: {protocol: kfold, folds: 4, shuffle: false, score: mae}
 """
 
 
+@pytest.mark.slow
 def test_a_fold_that_diverges_at_once_leaves_the_folds_before_it(call: Any, tmp_path: Path) -> None:
     """Only the first fold holds out the rows whose squares are no numbers."""
     values = [f"{i % 7},{1e30 if i < 10 else i % 5}" for i in range(40)]

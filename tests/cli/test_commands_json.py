@@ -75,6 +75,7 @@ def test_what_went_wrong(command: str, project: Any, words_of: Any) -> None:
     assert answer.json["error"]["message"].splitlines()[0] in answer.err
 
 
+@pytest.mark.slow
 def test_callbacks_that_print_do_not_spoil_it(project: Any) -> None:
     loud = "training.callbacks=[{EarlyStopping: {patience: 0, min_delta: 9, verbose: 1}}]"
     answer = project("train", "credit.yaml", "--set", loud, "--json")

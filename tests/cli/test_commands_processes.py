@@ -53,6 +53,7 @@ def assert_same_digits(run: Path, other: Path) -> None:
         np.testing.assert_array_equal(one, another)
 
 
+@pytest.mark.slow
 def test_the_same_config_and_seed_give_the_same_digits(project: Any, holdout_run: Any) -> None:
     again = ["credit.yaml", "--set", "training.epochs=3"]
     other = in_its_own_process(project.folder, "train", *again)
@@ -88,6 +89,7 @@ assert not [name for name in sys.modules if name.split(".")[0] == "dlrun"]
 """
 
 
+@pytest.mark.slow
 def test_the_model_is_plain_keras(project: Any, holdout_run: Any, tmp_path: Path) -> None:
     run = RunDirectory.open(holdout_run.path)
     pipeline = Pipeline.from_state(*run.read_preprocess())
@@ -129,6 +131,7 @@ def interrupted(folder: Path, *arguments: object, at: str) -> tuple[int, str, st
     return process.returncode, "".join(lines) + rest, err
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_ends_a_run_that_can_be_used(project: Any) -> None:
     status, out, err = interrupted(
@@ -151,6 +154,7 @@ def test_ctrl_c_ends_a_run_that_can_be_used(project: Any) -> None:
     assert f"note: {path.name} was interrupted: later epochs might have been better" in final.out
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 def test_ctrl_c_in_a_later_fold_keeps_the_folds_before_it(project: Any) -> None:
     few = ["--folds", "3", "--set", "training.epochs=12", "--set", "training.callbacks=[]"]

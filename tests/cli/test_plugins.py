@@ -118,6 +118,7 @@ def test_a_run_is_used_through_its_own_copy(folder: Path, trained: Path) -> None
     assert len(predicted.out.splitlines()) == 3
 
 
+@pytest.mark.slow
 def test_running_the_resolved_config_repeats_the_run(folder: Path, trained: Path) -> None:
     answer = ask(folder, "train", trained / "resolved.yaml", "--json")
     assert answer.status == 0, answer.err
@@ -144,6 +145,7 @@ def test_a_copy_that_was_changed_is_refused(folder: Path, trained: Path) -> None
     assert not (folder / "ran.txt").exists()
 
 
+@pytest.mark.slow
 def test_python_gets_the_model_of_a_run(trained: Path) -> None:
     code = (
         "import sys, dlrun\n"
@@ -182,6 +184,7 @@ def test_overrides_know_the_first_argument(folder: Path) -> None:
     assert layer.arguments == {"start": 0.5, "name": "other"}
 
 
+@pytest.mark.slow
 def test_the_page_on_plugins_works_as_it_stands(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
     blocks = dict(re.findall(r"^```(\w+)[^\n]*\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
@@ -220,6 +223,7 @@ def test_sources_and_steps_stand_beside_dlruns_own(tmp_path: Path) -> None:
     assert "ten_rows" not in SOURCES.names()
 
 
+@pytest.mark.slow
 def test_a_step_of_a_plugin_is_used_by_later_commands(tmp_path: Path) -> None:
     steps = CONFIG.replace("[standardize,", "[standardize, doubled,")
     run = dlrun.train(write(tmp_path, PLUGIN, steps), runs_dir=tmp_path / "r", trust_plugins=True)

@@ -88,8 +88,10 @@ def test_several_runs_stand_beside_the_first(project, holdout_run, kfold_run):
     assert "not comparable" in page
 
 
-@pytest.mark.parametrize("command", ["train", "kfold"])
-@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("command", "as_json"),
+    [("train", False), pytest.param("kfold", True, marks=pytest.mark.slow)],
+)
 def test_training_writes_the_page_where_it_is_asked_to(project, command, as_json):
     short = ["--set", "training.epochs=1", *(["--folds", 2] if command == "kfold" else [])]
     extra = ["--json"] if as_json else []
@@ -120,6 +122,7 @@ def test_refusals(project, holdout_run, tmp_path):
     assert project("report").status == 2
 
 
+@pytest.mark.slow
 def test_a_report_needs_no_keras(project, holdout_run):
     code = (
         "import sys\n"

@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", ["train", "kfold"])
+@pytest.mark.parametrize("command", ["train", pytest.param("kfold", marks=pytest.mark.slow)])
 def test_verbose_says_what_trained_and_where_the_time_went(
     call: Any, folder: Path, command: str
 ) -> None:
@@ -73,6 +73,7 @@ def test_seconds_count_for_the_innermost_stage(monkeypatch: pytest.MonkeyPatch) 
     assert current_stages().seconds() == {"training": 2.0 + 4.0, "writing": 3.0, "other": 1.0 + 5.0}
 
 
+@pytest.mark.slow
 def test_nothing_is_imported_before_training_that_a_script_does_not_import(folder: Path) -> None:
     """What Keras imports by itself, a script pays for too."""
     script = (

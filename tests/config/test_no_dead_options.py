@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import pytest
-
 import dlrun.config.schema
 from dlrun.config.schema import (
     Architecture,
@@ -50,17 +48,17 @@ SECTIONS = (
     Training,
     Evaluation,
 )
-READ = attributes_read_outside_config()
-FIELDS = [
-    pytest.param(field, id=f"{section.__name__}.{field}")
-    for section in SECTIONS
-    for field in section.model_fields
-]
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_something_reads_this_option(field: str) -> None:
-    assert field in READ
+def test_something_reads_every_option() -> None:
+    read = attributes_read_outside_config()
+    dead = [
+        f"{section.__name__}.{field}"
+        for section in SECTIONS
+        for field in section.model_fields
+        if field not in read
+    ]
+    assert dead == []
 
 
 def test_the_sections_are_all_there() -> None:

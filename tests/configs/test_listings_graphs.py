@@ -16,6 +16,8 @@ from sklearn.datasets import load_digits
 import dlrun
 
 keras = pytest.importorskip("keras")
+
+pytestmark = pytest.mark.slow
 L = keras.layers
 
 BOOK = Path(__file__).parents[2] / "configs" / "book"

@@ -16,6 +16,8 @@ from PIL import Image
 import dlrun
 from dlrun.config.load import load_config
 
+pytestmark = pytest.mark.slow
+
 BOOK = Path(__file__).parents[2] / "configs" / "book"
 ROWS, BATCH, HELD_OUT = 24, 6, 8
 

@@ -17,6 +17,8 @@ import pytest
 import dlrun
 from dlrun.config.load import load_config
 
+pytestmark = pytest.mark.slow
+
 BOOK = Path(__file__).parents[2] / "configs" / "book"
 QUANTITIES = 14
 BATCH = 8

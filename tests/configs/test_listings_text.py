@@ -15,6 +15,8 @@ import pytest
 import dlrun
 from dlrun.config.load import load_config
 
+pytestmark = pytest.mark.slow
+
 BOOK = Path(__file__).parents[2] / "configs" / "book"
 ROWS, BATCH = 50, 8
 HELD_OUT = (

@@ -66,7 +66,16 @@ def workplace(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
-@pytest.mark.parametrize("page", PAGES)
+WITHOUT_TRAINING = {"docs/findings.md"}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[] if page in WITHOUT_TRAINING else [pytest.mark.slow])
+        for page in PAGES
+    ],
+)
 def test_every_command_of_a_page_works_and_says_what_the_page_shows(
     page: str,
     workplace: Path,

@@ -32,6 +32,7 @@ def base(name: str, more: str = "", dtype: str = "uint8") -> Any:
     return model_of(text, x=((32, 32, 3), dtype))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", catalogue.names("application"))
 def test_pixels_are_prepared_as_keras_prepares_them(name: str) -> None:
     module = importlib.import_module(getattr(keras.applications, name).__module__)
@@ -54,6 +55,7 @@ def test_the_catalogue_knows_them_all() -> None:
     assert all(callable(getattr(keras.applications, name)) for name in applications)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "module"), [("VGG16", "vgg16"), ("MobileNetV2", "mobilenet_v2")])
 def test_a_base_with_its_preprocessing_loads_in_plain_keras(
     name: str, module: str, tmp_path: Path
@@ -76,6 +78,7 @@ def test_a_base_with_its_preprocessing_loads_in_plain_keras(
     assert {layer.name for layer in by_hand.layers[1:]} <= {x.name for x in model.layers[0].layers}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["MobileNetV2", "MobileNetV3Small"])
 def test_the_preprocessing_can_be_turned_off(name: str) -> None:
     with_it, without = base(name), base(name, ", preprocess_input: false", "float32")
@@ -86,6 +89,7 @@ def test_the_preprocessing_can_be_turned_off(name: str) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_imagenet(keras_home: Path) -> None:
     if not (keras_home / "models" / MOBILE_WEIGHTS).is_file():
         pytest.skip(f"no real weights: {MOBILE_WEIGHTS} is not in {keras_home / 'models'}")
@@ -105,6 +109,7 @@ def test_the_weights_are_those_of_imagenet(keras_home: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_weights_from_a_file(tmp_path: Path) -> None:
     source = keras.applications.MobileNetV2(
         alpha=0.35, include_top=False, weights=None, input_shape=(32, 32, 3)
@@ -122,6 +127,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_weights_of_another_model_are_refused_without_a_word_from_keras(
     tmp_path: Path, recwarn: pytest.WarningsRecorder
 ) -> None:

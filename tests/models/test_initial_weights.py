@@ -36,6 +36,7 @@ def test_uniform_numbers_are_equal_to_the_last_bit(dtype, shape, seed, low, high
     np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["normal", "truncated_normal"])
 @settings(max_examples=15, deadline=None)
@@ -51,6 +52,7 @@ def test_normal_numbers_are_equal_but_for_rounding(name, dtype, shape, seed, std
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["uniform", "normal", "truncated_normal"])
 def test_large_arrays_are_drawn_in_pieces_without_a_seam(name) -> None:
     shape = (4 * initial_weights.CHUNK * 2 + 3,)

@@ -83,6 +83,7 @@ def test_folds_watch_rows_of_their_training_side(run: Callable[..., Any]) -> Non
     assert OPTIMISTIC not in facts["findings"]
 
 
+@pytest.mark.slow
 def test_monitoring_the_scored_rows_is_reported(run: Callable[..., Any]) -> None:
     changes = {"evaluation": "{protocol: kfold, folds: 2, validation: fold}"}
     ran = run(CONFIG, training__epochs=2, **changes)
@@ -96,6 +97,7 @@ def test_monitoring_the_scored_rows_is_reported(run: Callable[..., Any]) -> None
     assert OPTIMISTIC in facts["findings"]
 
 
+@pytest.mark.slow
 def test_what_keeps_every_epoch_steers_nothing(run: Callable[..., Any]) -> None:
     """A checkpoint of every epoch costs no fold its rows, and needs no rows held out."""
     every = "[{ModelCheckpoint: {filepath: 'epoch-{epoch:02d}.keras'}}, CSVLogger: log.csv]"

@@ -90,6 +90,7 @@ SERIES = """
 """
 
 
+@pytest.mark.slow
 def test_all_steps_ahead_of_a_series_have_one_unit(run: Callable[..., Any], tmp_path: Path) -> None:
     # Rising: the steps ahead have means and deviations of their own.
     heat = 20 + np.arange(120) ** 1.5 / 10 + np.random.default_rng(0).normal(size=120)

@@ -65,6 +65,7 @@ def test_balanced_is_scikit_learns_rule_in_keras_fit(rows: Any, run: Callable[..
     assert_history(fold.history, theirs)
 
 
+@pytest.mark.slow
 def test_weights_by_class_name(rows: Any, run: Callable[..., Any]) -> None:
     x, y, _ = rows
     changes = {"dataset__drop": "[weight]", "training__class_weight": "{bee: 4, cat: 0.5}"}
@@ -75,6 +76,7 @@ def test_weights_by_class_name(rows: Any, run: Callable[..., Any]) -> None:
     assert_history(fold.history, theirs)
 
 
+@pytest.mark.slow
 def test_a_column_of_row_weights(rows: Any, run: Callable[..., Any]) -> None:
     x, y, weights = rows
     [fold] = run(TABLE, training__sample_weight="weight").outcome.folds
@@ -86,6 +88,7 @@ def test_a_column_of_row_weights(rows: Any, run: Callable[..., Any]) -> None:
     assert fold.measures["accuracy"] == pytest.approx(theirs["val_accuracy"][-1])
 
 
+@pytest.mark.slow
 def test_classes_and_rows_weighted_at_once(rows: Any, run: Callable[..., Any]) -> None:
     x, y, weights = rows
     changes = {"training__sample_weight": "weight", "training__class_weight": "{bee: 4}"}

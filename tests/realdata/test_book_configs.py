@@ -10,7 +10,7 @@ import dlrun
 
 BOOK = Path(__file__).parents[2] / "configs" / "book"
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 
 def test_mnist_dense_reaches_the_books_accuracy(keras_home: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 import dlrun
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 CONFIG = """\
 dataset:
@@ -87,7 +87,6 @@ def test_the_last_known_temperature_is_off_by_what_numpy_says(
     assert found["persistence"] == pytest.approx(expected["test"]["persistence"])
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_gru_beats_the_last_known_temperature_three_hours_ahead(
     weather: Path, tmp_path: Path

@@ -13,7 +13,7 @@ from dlrun.workflows.loading import load_rows
 
 BOOK = Path(__file__).parents[2] / "configs" / "book"
 
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 
 @pytest.fixture
@@ -34,7 +34,6 @@ def test_checks_find_nothing_wrong_with_real_photos(photos: Path) -> None:
     assert data_findings(config, dataset).shown == ()
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_frozen_base_tells_cats_from_dogs(photos: Path, keras_home: Path, tmp_path: Path) -> None:
     run = dlrun.train(
@@ -45,7 +44,6 @@ def test_a_frozen_base_tells_cats_from_dogs(photos: Path, keras_home: Path, tmp_
     assert dlrun.evaluate(run.path).score >= 0.94
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_fine_tuning_does_no_harm(photos: Path, keras_home: Path, tmp_path: Path) -> None:
     run = dlrun.train(
@@ -56,7 +54,6 @@ def test_fine_tuning_does_no_harm(photos: Path, keras_home: Path, tmp_path: Path
     assert dlrun.evaluate(run.path).score >= 0.94
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(
     ("name", "least"),

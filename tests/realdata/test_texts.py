@@ -14,7 +14,7 @@ from dlrun.data.sources.keras import Keras
 from dlrun.data.vocabulary import vocabulary_of_sequences
 
 BOOK = Path(__file__).parents[2] / "configs" / "book"
-pytestmark = pytest.mark.realdata
+pytestmark = [pytest.mark.realdata, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,6 @@ def test_glove_has_three_quarters_of_all_words_of_the_reviews(
     np.testing.assert_allclose(found[5], np.array(line, np.float32))
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_an_embedding_of_20_words_reaches_the_books_accuracy(
     keras_home: Path, tmp_path: Path
@@ -73,14 +72,12 @@ def test_an_embedding_of_20_words_reaches_the_books_accuracy(
     assert 0.74 <= run.history["val_accuracy"].max() <= 0.78
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_an_lstm_comes_near_the_books_accuracy(keras_home: Path, tmp_path: Path) -> None:
     run = dlrun.train(BOOK / "imdb_lstm.yaml", runs_dir=tmp_path, overrides=["training.epochs=5"])
     assert 0.84 <= run.history["val_accuracy"].max() <= 0.90
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_raw_reviews_as_words_come_near_those_of_keras(reviews: Path, tmp_path: Path) -> None:
     overrides = [f"dataset.path={reviews}"]
@@ -95,7 +92,6 @@ def test_raw_reviews_as_words_come_near_those_of_keras(reviews: Path, tmp_path: 
     assert told.table["prediction"].tolist() == ["pos"]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_200_reviews_with_glove(reviews: Path, vectors: Path, tmp_path: Path) -> None:
     overrides = [f"dataset.path={reviews}", f"architecture.layers.0.vectors={vectors}"]

@@ -196,7 +196,20 @@ def test_folds_are_judged_by_their_mean() -> None:
 ALL = ["diverged", "no_signal", "overfitting", "still_improving", "underfitting", "noisy"]
 
 
-@pytest.mark.parametrize("config", SHIPPED)
+QUICK = {
+    "digits.yaml",
+    "book/boston_kfold.yaml",
+    "book/cats_and_dogs_vgg16_fine_tuned.yaml",
+    "book/jena_gru.yaml",
+    "book/three_outputs.yaml",
+}
+"""A config of each kind: a hold-out, folds, phases, a series, a graph."""
+
+
+@pytest.mark.parametrize(
+    "config",
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in SHIPPED],
+)
 @pytest.mark.parametrize("kind", ALL)
 def test_every_suggestion_can_be_pasted_and_changes_the_config(
     kind: str, config: str, tmp_path: Path

@@ -15,6 +15,8 @@ from stored_runs import stored_run
 
 from dlrun.workflows.report import report
 
+pytestmark = pytest.mark.slow
+
 PHONE, DESKTOP = 390, 1280
 NARROW = "document.documentElement.scrollWidth <= window.innerWidth"
 OUTSIDE = """

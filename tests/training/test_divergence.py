@@ -45,8 +45,14 @@ def trained(folder: Path, engine: str, **changes: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("on_device", [False, True])
-@pytest.mark.parametrize("engine", ["fused", "keras"])
+@pytest.mark.parametrize(
+    ("engine", "on_device"),
+    [
+        ("fused", False),
+        pytest.param("fused", True, marks=pytest.mark.slow),
+        pytest.param("keras", True, marks=pytest.mark.slow),
+    ],
+)
 def test_the_last_state_whose_loss_was_a_number_is_kept(
     engine: str, on_device: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +104,7 @@ def test_weights_that_are_no_numbers_are_not_kept() -> None:
     assert state.epoch == 3
 
 
+@pytest.mark.slow
 def test_the_epoch_that_is_said_is_the_one_whose_weights_are_restored(tmp_path: Path) -> None:
     import keras
 

@@ -46,7 +46,7 @@ def weights(model: Any) -> np.ndarray:
     return np.concatenate([np.ravel(value) for value in model.get_weights()])
 
 
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_fused_histories_are_those_of_the_array(xla: bool) -> None:
     # Validation rows have more ones than training rows.
     (train, dense), (check, dense_check) = both(23, 0), both(301, 1)
@@ -58,6 +58,7 @@ def test_fused_histories_are_those_of_the_array(xla: bool) -> None:
     np.testing.assert_allclose(weights(encoded.model), weights(plain.model), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_fit_sees_the_rows_in_the_order_of_the_fused_engine() -> None:
     (train, _), (check, _) = both(23, 0), both(301, 1)
     by_fit = KerasEngine().fit(request_of(train, check))
@@ -67,6 +68,7 @@ def test_fit_sees_the_rows_in_the_order_of_the_fused_engine() -> None:
         np.testing.assert_allclose(by_fit.history[name], values, rtol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_histories_of_fit_are_those_of_the_array_in_the_same_order(weighted: bool) -> None:
     options: dict[str, Any] = {"class_weight": {0: 0.2, 2: 3.0}}

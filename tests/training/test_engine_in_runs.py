@@ -58,6 +58,7 @@ def test_the_run_says_what_was_chosen_and_its_resolved_config_repeats_it(config:
     assert metrics(trained(resolved)) == metrics(run)
 
 
+@pytest.mark.slow
 def test_xla_can_be_asked_for_and_changes_rounding_alone(config: Path) -> None:
     plain, compiled = trained(config), trained(config, "training.xla=true")
     assert json.loads((compiled / "run.json").read_text())["engine"]["xla"] is True

@@ -111,6 +111,7 @@ def test_what_is_refused_says_why(name: str) -> None:
     assert error.value.problems[0].message == f"'{name}' {REFUSED[name]}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_every_other_one_trains_and_leaves_what_it_should(name: str, tmp_path: Path) -> None:
     case = CASES["moving average" if name == "SwapEMAWeights" else "regression"]
@@ -127,6 +128,7 @@ def test_every_other_one_trains_and_leaves_what_it_should(name: str, tmp_path: P
     assert name not in WRITTEN or (tmp_path / WRITTEN[name]).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
     ("given", "rates"),
@@ -162,6 +164,7 @@ def test_learning_rates_by_epoch(
     np.testing.assert_allclose(result.history["loss"], history["loss"], rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_activations_are_those_of_a_model_that_ends_there(engine: str, tmp_path: Path) -> None:
     logger = component("ActivationLogger", {"layers": ["dense*"], "rows": 3})
@@ -177,6 +180,7 @@ def test_activations_are_those_of_a_model_that_ends_there(engine: str, tmp_path:
             np.testing.assert_allclose(kept[name], expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_activations_inside_nested_models_and_of_every_use_of_a_shared_layer(
     tmp_path: Path,
 ) -> None:
@@ -228,6 +232,7 @@ def events(folder: Path) -> dict[str, dict[int, Any]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_tensorboard_gets_the_history_and_the_weights(engine: str, tmp_path: Path) -> None:
     board = component("TensorBoard", {"histogram_freq": 1, "write_images": True})
@@ -254,6 +259,7 @@ def test_tensorboard_gets_the_history_and_the_weights(engine: str, tmp_path: Pat
     assert "graph_keras_model:keras" in train
 
 
+@pytest.mark.slow
 def test_embeddings_are_tables_with_a_word_a_line(tmp_path: Path) -> None:
     words = [f"word {number}" for number in range(17)]
     board = component("TensorBoard", {"embeddings_freq": 1, "write_graph": False})
@@ -269,7 +275,7 @@ def test_embeddings_are_tables_with_a_word_a_line(tmp_path: Path) -> None:
     assert 'metadata_path: "embedding_words.tsv"' in config
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
 def test_several_callbacks_see_the_same_epochs(engine: str, tmp_path: Path) -> None:
     result, _ = fit(
         engine,

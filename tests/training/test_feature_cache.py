@@ -125,7 +125,7 @@ def same(one: FitResult, other: FitResult) -> None:
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=5e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ["keras", "fused"])
+@pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
 def test_the_head_learns_on_features_what_the_whole_model_learns(
     tmp_path: Path, engine: str
 ) -> None:
@@ -156,6 +156,7 @@ def test_the_same_fit_gives_the_same_digits_whether_features_are_computed_or_fou
     ]
 
 
+@pytest.mark.slow
 def test_folds_share_what_is_computed_and_what_is_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -180,6 +181,7 @@ def test_folds_share_what_is_computed_and_what_is_compiled(
     assert models[0] is models[1]
 
 
+@pytest.mark.slow
 def test_other_data_other_preprocessing_or_another_base_are_computed_anew(tmp_path: Path) -> None:
     def kept() -> int:
         return len(list(tmp_path.rglob("*.npy")))
@@ -192,6 +194,7 @@ def test_other_data_other_preprocessing_or_another_base_are_computed_anew(tmp_pa
     assert kept() == 3
 
 
+@pytest.mark.slow
 def test_another_backend_or_version_does_not_take_over_the_last_digits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +225,7 @@ def without_numbers(path: Path) -> None:
     path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [spoilt_end, spoilt_number, spoilt_facts, without_numbers])
 def test_damaged_features_are_computed_again(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
     first = trainer(tmp_path).fit(request(), [phase(epochs=1)], rows())
@@ -231,6 +235,7 @@ def test_damaged_features_are_computed_again(tmp_path: Path, spoil: Callable[[Pa
     assert first.history == again.history
 
 
+@pytest.mark.slow
 def test_features_that_do_not_fit_into_memory_stay_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,6 +277,7 @@ def test_what_was_not_used_for_longest_gives_way(
     assert not store.fits((100, 100))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="other systems refuse to remove an open file")
 @pytest.mark.parametrize("in_memory", [2**30, 100])
 def test_features_that_another_run_removes_are_read_to_the_end(
@@ -293,6 +299,7 @@ def test_features_that_another_run_removes_are_read_to_the_end(
     assert not list(tmp_path.rglob("*.npy"))
 
 
+@pytest.mark.slow
 def test_a_callback_that_looks_at_the_model_sees_all_of_it(tmp_path: Path) -> None:
     checkpoint = KerasComponent(
         "callback", "ModelCheckpoint", "ModelCheckpoint",

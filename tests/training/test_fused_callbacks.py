@@ -46,6 +46,7 @@ def test_early_stopping_stops_at_the_same_epoch_and_restores_the_same_weights(
     assert ours.best_epoch == theirs.best_epoch
 
 
+@pytest.mark.slow
 def test_learning_rates_are_reduced_and_scheduled_at_the_same_epochs(tmp_path: Path) -> None:
     rates: list[float] = []
 
@@ -67,6 +68,7 @@ def test_learning_rates_are_reduced_and_scheduled_at_the_same_epochs(tmp_path: P
     assert rates == sorted(rates, reverse=True)
 
 
+@pytest.mark.slow
 def test_checkpoints_hold_the_weights_of_the_same_epochs(tmp_path: Path) -> None:
     def callbacks(folder: Path) -> list[Any]:
         folder.mkdir(parents=True)
@@ -84,6 +86,7 @@ def test_checkpoints_hold_the_weights_of_the_same_epochs(tmp_path: Path) -> None
         np.testing.assert_allclose(np.asarray(left), np.asarray(right), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_callback_that_reads_logs_alone_gets_every_epoch(tmp_path: Path) -> None:
     def callbacks(folder: Path) -> list[Any]:
         folder.mkdir(parents=True)

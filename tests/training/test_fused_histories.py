@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,15 @@ def assert_equal(
         np.testing.assert_allclose(ours, theirs, rtol=10 * tolerance, atol=10 * tolerance)
 
 
-@pytest.mark.parametrize("name", CASES)
+QUICK = {"dropout", "batch norm", "several metrics", "gradient accumulation", "pooled embedding"}
+
+
+def some_slow(names: Iterable[str], quick: Container[str]) -> list[Any]:
+    """Parameters; those that are not quick are slow."""
+    return [pytest.param(name, marks=[] if name in quick else [pytest.mark.slow]) for name in names]
+
+
+@pytest.mark.parametrize("name", some_slow(CASES, QUICK))
 def test_without_xla_histories_are_those_of_fit(name: str) -> None:
     request = request_of(CASES[name], rows=23, batch_size=5)
     fused = FusedEngine(xla=False).fit(request)
@@ -83,16 +92,8 @@ def test_without_xla_histories_are_those_of_fit(name: str) -> None:
     assert_equal(fused, keras_fit(request, model), model, 1e-6)
 
 
-QUICK_XLA = {"regression", "batch norm", "row weights", "schedule"}
-
-
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=[] if name in QUICK_XLA else [pytest.mark.slow])
-        for name, case in CASES.items()
-        if case.xla
-    ],
+    "name", some_slow([name for name, case in CASES.items() if case.xla], {"row weights"})
 )
 def test_with_xla_histories_differ_from_fit_by_rounding(name: str) -> None:
     request = request_of(CASES[name], rows=23, batch_size=5)
@@ -101,6 +102,7 @@ def test_with_xla_histories_differ_from_fit_by_rounding(name: str) -> None:
     assert_equal(fused, keras_fit(request, model), model, 1e-4)
 
 
+@pytest.mark.slow
 @given(rows=st.integers(1, 40), batch_size=st.integers(1, 45), checked=st.integers(0, 300))
 @settings(max_examples=6)
 def test_any_number_of_rows_in_batches_of_any_size(
@@ -114,6 +116,7 @@ def test_any_number_of_rows_in_batches_of_any_size(
     assert_equal(fused, keras_fit(request, model), model, 1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [4, 5, 6])
 def test_xla_takes_partial_batches(rows: int) -> None:
     request = request_of(CASES["regression"], rows, batch_size=5)
@@ -122,7 +125,7 @@ def test_xla_takes_partial_batches(rows: int) -> None:
     assert_equal(fused, keras_fit(request, model), model, 1e-4)
 
 
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_how_training_is_cut_into_calls_changes_no_digit(
     xla: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,7 +151,7 @@ def test_how_training_is_cut_into_calls_changes_no_digit(
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_epoch_sees_the_rows_in_the_order_of_its_seed(xla: bool) -> None:
     case = CASES["dense"]
     request = request_of(case, 23, 5, seed=7, shuffle=True)
@@ -176,7 +179,7 @@ def test_row_orders_are_permutations_that_depend_on_seed_and_epoch_alone() -> No
     np.testing.assert_array_equal(again, orders[2, 1])
 
 
-@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_the_same_fit_twice_gives_the_same_digits(xla: bool) -> None:
     results = []
     for _ in range(2):

@@ -18,6 +18,8 @@ import pytest
 
 import dlrun
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 CONFIG = """\
@@ -54,47 +56,18 @@ def on(backend: str, *arguments: str, cwd: Path | None = None) -> str:
     return ran.stdout
 
 
-def on_jax(module: str, *options: str) -> None:
-    on(
-        "jax",
-        "-m",
-        "pytest",
-        str(HERE / module),
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "-n",
-        "0",
-        *options,
-    )
-
-
-@pytest.mark.parametrize(
-    ("module", "some"),
-    [
-        ("test_fused_histories.py", "of_fit and dropout"),
-        ("test_fused_callbacks.py", "early"),
-        ("test_folds_together.py", "dropout"),
-        ("test_window_inputs.py", "fused_histories and not True"),
-    ],
+MODULES = (
+    "test_fused_histories.py",
+    "test_fused_callbacks.py",
+    "test_trainer.py",
+    "test_folds_together.py",
+    "test_window_inputs.py",
 )
-def test_some_tests_of_training(module: str, some: str) -> None:
-    on_jax(module, "-k", some)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize(
-    "module",
-    [
-        "test_fused_histories.py",
-        "test_fused_callbacks.py",
-        "test_trainer.py",
-        "test_folds_together.py",
-    ],
-)
-def test_all_tests_of_training(module: str) -> None:
-    on_jax(module)
+@pytest.mark.timeout(900)
+def test_the_quick_tests_of_training() -> None:
+    on("jax", "-m", "pytest", *MODULES, "-q", "-p", "no:cacheprovider", "-n", "0", cwd=HERE)
 
 
 WHOLE_WAY = """

@@ -98,7 +98,7 @@ def by_hand(config: Path, run: dlrun.Run) -> tuple[Any, dict[str, list[float]]]:
     return model, history
 
 
-@pytest.mark.parametrize("engine", ["fused", "keras"])
+@pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
 def test_phases_train_what_fit_trains_twice(config: Path, engine: str) -> None:
     run = train(config, f"training.engine={engine}")
     model, history = by_hand(config, run)
@@ -232,6 +232,7 @@ def test_the_final_model_repeats_all_phases_as_long_as_was_best(config: Path) ->
     assert list(metrics_of(longer)["phase"]) == [1] * 4 + [2] * 3
 
 
+@pytest.mark.slow
 def test_a_frozen_base_is_run_once_and_the_run_says_so(config: Path) -> None:
     cached = train(config)
     whole = train(config, "training.cache_features=false")

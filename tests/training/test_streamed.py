@@ -59,7 +59,7 @@ def run(folder: Path, name: str, *overrides: str) -> tuple[dlrun.Run, pd.DataFra
     return run, run.history.drop(columns="seconds")
 
 
-@pytest.mark.parametrize("name", ["arrays", "table"])
+@pytest.mark.parametrize("name", ["arrays", pytest.param("table", marks=pytest.mark.slow)])
 def test_streaming_changes_no_digit(name: str, folder: Path) -> None:
     _, held = run(folder, name, "dataset.stream=false", "training.engine=keras")
     streamed, first = run(folder, name, "dataset.stream=true")
@@ -80,6 +80,7 @@ def command(*arguments: Any) -> str:
     return output.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["arrays", "table"])
 def test_every_command_takes_rows_on_disk(name: str, folder: Path, tmp_path: Path) -> None:
     config = folder / f"{name}.yaml"

@@ -42,7 +42,12 @@ def fold(seed: int, rows: int = 23, case: str = "dropout") -> FitRequest:
 
 @pytest.mark.parametrize(
     ("engine", "case"),
-    [("fused", "dropout"), ("fused", "batch norm"), ("fused", "schedule"), ("keras", "batch norm")],
+    [
+        ("fused", "dropout"),
+        pytest.param("fused", "batch norm", marks=pytest.mark.slow),
+        pytest.param("fused", "schedule", marks=pytest.mark.slow),
+        pytest.param("keras", "batch norm", marks=pytest.mark.slow),
+    ],
 )
 def test_a_fold_comes_out_as_if_it_were_the_only_one(engine: str, case: str) -> None:
     together = Trainer(engine)
@@ -70,6 +75,7 @@ def test_folds_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(traced) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not ON_JAX, reason="TensorFlow compiles for any number of rows")
 def test_folds_of_a_shape_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from dlrun.training.fused import jax_epochs
@@ -94,6 +100,7 @@ def count_calls(monkeypatch: pytest.MonkeyPatch, cls: type, method: str) -> list
     return calls
 
 
+@pytest.mark.slow
 def test_a_fold_of_another_shape_gets_a_program_of_its_own() -> None:
     trainer = Trainer("fused")
     for case in ("dense", "image", "dense"):

@@ -48,8 +48,7 @@ def assert_alike(one: Any, other: Any) -> None:
     ("xla", "layer"),
     [
         (False, "GRU"),
-        (False, "Flatten"),
-        (True, "Flatten"),
+        pytest.param(True, "Flatten", marks=pytest.mark.slow),
         pytest.param(True, "GRU", marks=pytest.mark.slow),
     ],
 )
@@ -60,6 +59,7 @@ def test_fused_histories_are_those_of_the_array(xla: bool, layer: str) -> None:
     assert_alike(cut, plain)
 
 
+@pytest.mark.slow
 def test_fit_trains_on_the_windows_of_the_fused_engine() -> None:
     (train, _), (check, _) = both(0, 43), both(60, 14)
     assert_alike(
@@ -75,6 +75,7 @@ def test_predictions_are_those_of_the_array() -> None:
     np.testing.assert_array_equal(predict(model, cut.inputs), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow",
     reason="the others have no tf.data",

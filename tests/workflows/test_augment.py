@@ -81,6 +81,7 @@ def history(run: dlrun.Run) -> dict[str, np.ndarray]:
     return {name: table[name].to_numpy() for name in ("loss", "val_loss")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fused", "keras"])
 def test_training_rows_are_changed_and_held_out_rows_are_not(tmp_path: Path, engine: str) -> None:
     """The model adds all pixels, and learns nothing: its loss tells whether any pixel changed."""
@@ -100,6 +101,7 @@ def test_training_rows_are_changed_and_held_out_rows_are_not(tmp_path: Path, eng
     np.testing.assert_array_equal(changed["loss"], again["loss"])
 
 
+@pytest.mark.slow
 def test_each_fold_augments_by_its_own_seed_and_the_first_as_a_plain_fit(tmp_path: Path) -> None:
     file, runs = config(tmp_path, "fused"), tmp_path / "runs"
     repeated = ["evaluation.protocol=repeated_holdout", "evaluation.repeats=2", "seed=5"]
@@ -116,6 +118,7 @@ def test_each_fold_augments_by_its_own_seed_and_the_first_as_a_plain_fit(tmp_pat
     assert seeds == [[5], [6], [5]]
 
 
+@pytest.mark.slow
 def test_a_model_keeps_its_initial_weights_and_is_saved_with_what_augments(tmp_path: Path) -> None:
     file = config(tmp_path, "auto")
     overrides = ["architecture.layers.1.Dense.kernel_initializer=glorot_uniform"]

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 DIGITS = """\
 dataset: {source: sklearn, name: digits, limit: {random: 400}, test: {fraction: 0.2}}
 loss: sparse_categorical_crossentropy

@@ -89,6 +89,7 @@ def test_a_hold_out_run_is_finalized_for_its_best_epoch(holdout: dlrun.Run, fold
     assert dlrun.evaluate(final.path).facts["rows"] == 30
 
 
+@pytest.mark.slow
 def test_folds_give_the_median_of_their_best_epochs(folds: dlrun.Run, folder: Path) -> None:
     final = dlrun.finalize(folds.path, runs_dir=folder / "runs")
     best = [fold["best_epoch"] for fold in folds.result["folds"]]
@@ -99,6 +100,7 @@ def test_folds_give_the_median_of_their_best_epochs(folds: dlrun.Run, folder: Pa
     assert final.model is not None
 
 
+@pytest.mark.slow
 def test_the_epochs_can_be_set(holdout: dlrun.Run, folder: Path) -> None:
     final = dlrun.finalize(holdout.path, epochs=2, runs_dir=folder / "runs")
     assert final.result["epochs"] == 2
@@ -140,6 +142,7 @@ def test_an_ensemble_averages_probabilities_of_the_folds(folds: dlrun.Run, folde
     np.testing.assert_allclose(predicted.iloc[:, 1:].to_numpy(float), expected, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_fold_that_was_interrupted_is_no_part_of_an_ensemble(
     folds: dlrun.Run, folder: Path
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_fold_that_was_interrupted_is_no_part_of_an_ensemble(
     assert dlrun.evaluate(ensemble.path).facts["models"] == len(kept)
 
 
+@pytest.mark.slow
 def test_quantities_are_averaged_in_their_own_unit(tmp_path: Path) -> None:
     import keras
     from sklearn.datasets import load_diabetes
@@ -179,6 +183,7 @@ def test_quantities_are_averaged_in_their_own_unit(tmp_path: Path) -> None:
     assert facts["score"]["value"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_rows_of_a_validation_file_are_trained_on_too(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     for name, count in (("train", 40), ("val", 10), ("test", 10)):

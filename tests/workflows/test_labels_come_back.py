@@ -31,9 +31,14 @@ CONFIG = """
             "[{targets: [{label_index: {classes: [low, mid, high]}}]}]",
             "{low: 2}",
         ),
-        (["5", "3", "7"], "[{targets: [label_index]}]", "{3: 2}"),
-        (["yes", "no"], "[]", "{yes: 2}"),
-        (["true", "false"], "[]", "balanced"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                (["5", "3", "7"], "[{targets: [label_index]}]", "{3: 2}"),
+                (["yes", "no"], "[]", "{yes: 2}"),
+                (["true", "false"], "[]", "balanced"),
+            )
+        ),
     ],
     ids=["text in a given order", "numbers", "yes and no", "true and false"],
 )

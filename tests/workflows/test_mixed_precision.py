@@ -11,6 +11,8 @@ import pytest
 import dlrun
 from dlrun.models import precision
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 dataset: {source: sklearn, name: digits}
 preprocess: [{rescale: 1/16}]

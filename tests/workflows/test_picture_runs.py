@@ -63,6 +63,7 @@ def test_the_parts_of_a_folder_train_validate_and_test(folder: Path) -> None:
     assert again.history["val_loss"].tolist() == run.history["val_loss"].tolist()
 
 
+@pytest.mark.slow
 def test_pictures_on_disk_train_to_the_same_numbers(folder: Path) -> None:
     held = dlrun.train("photos.yaml", overrides=["training.engine=keras"])
     streamed = dlrun.train("photos.yaml", overrides=["dataset.stream=true"])
@@ -70,6 +71,7 @@ def test_pictures_on_disk_train_to_the_same_numbers(folder: Path) -> None:
     assert streamed.history["val_loss"].tolist() == held.history["val_loss"].tolist()
 
 
+@pytest.mark.slow
 def test_predictions_of_pictures_and_folders_have_their_names(folder: Path) -> None:
     import keras
 
@@ -91,6 +93,7 @@ def test_predictions_of_pictures_and_folders_have_their_names(folder: Path) -> N
     np.testing.assert_array_equal(some.iloc[0, 1:], table.iloc[9, 1:])
 
 
+@pytest.mark.slow
 def test_the_report_shows_the_most_wrong_pictures_by_name(folder: Path) -> None:
     # A picture that looks like the other class.
     Image.new("RGB", (30, 40), (5, 5, 5)).save("photos/validation/day/odd.png")
@@ -104,6 +107,7 @@ def test_the_report_shows_the_most_wrong_pictures_by_name(folder: Path) -> None:
     assert "data:image/png;base64," in page
 
 
+@pytest.mark.slow
 def test_a_table_of_quantities_for_pictures(folder: Path) -> None:
     files = sorted((folder / "photos").rglob("train/*/*.jpg"))
     lines = [

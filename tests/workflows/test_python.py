@@ -55,6 +55,7 @@ def test_a_run_in_a_notebook(config: Path, tmp_path: Path, capfd: pytest.Capture
     assert set(table.prediction) <= {"setosa", "versicolor", "virginica"}
 
 
+@pytest.mark.slow
 def test_folds_in_a_notebook(config: Path, tmp_path: Path) -> None:
     run = dlrun.kfold(config, folds=3, runs_dir=tmp_path, overrides=["training.epochs=2"])
     assert run.history.groupby("fold").epoch.max().tolist() == [2, 2, 2]

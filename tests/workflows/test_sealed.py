@@ -98,7 +98,16 @@ def no_test_part(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     assert asked, "no source was read at all"
 
 
-@pytest.mark.parametrize("write", [write_csv, write_npz, write_sklearn, write_keras])
+@pytest.mark.parametrize(
+    "write",
+    [
+        write_csv,
+        *(
+            pytest.param(write, marks=pytest.mark.slow)
+            for write in (write_npz, write_sklearn, write_keras)
+        ),
+    ],
+)
 def test_no_command_but_evaluate_asks_for_the_test_part(
     write: Callable[[Path], str], no_test_part: list[str], tmp_path: Path
 ) -> None:
@@ -120,6 +129,7 @@ def test_no_command_but_evaluate_asks_for_the_test_part(
     assert not (runs / "test-looks.jsonl").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b"\x00\xff garbage"], ids=["missing", "garbage"])
 @pytest.mark.parametrize("write", [write_csv, write_npz])
 def test_a_test_file_that_cannot_be_read_is_noticed_by_evaluate_alone(
@@ -151,6 +161,7 @@ def learnt(runs: Path) -> list[Any]:
     return found
 
 
+@pytest.mark.slow
 def test_test_rows_dealt_from_the_table_change_nothing_when_they_are_garbage(
     tmp_path: Path,
 ) -> None:

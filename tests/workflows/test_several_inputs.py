@@ -105,7 +105,7 @@ def shop(tmp_path: Path) -> pd.DataFrame:
     return table
 
 
-@pytest.mark.parametrize("engine", ["keras", "fused"])
+@pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
 def test_a_table_of_numbers_categories_and_text_feeds_named_inputs(
     tmp_path: Path, shop: pd.DataFrame, engine: str
 ) -> None:
@@ -133,6 +133,7 @@ def test_a_table_of_numbers_categories_and_text_feeds_named_inputs(
     agree(done.history, fit_by_hand(model, x, shop["bought"].to_numpy()))
 
 
+@pytest.mark.slow
 def test_new_rows_and_test_rows_go_through_the_same_inputs(
     tmp_path: Path, shop: pd.DataFrame
 ) -> None:
@@ -156,7 +157,8 @@ def pairs(tmp_path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-@pytest.mark.parametrize("engine", ["keras", "fused"])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
 def test_two_arrays_of_an_npz_file_share_their_layers(
     tmp_path: Path, pairs: dict[str, np.ndarray], engine: str
 ) -> None:
@@ -176,6 +178,7 @@ def test_two_arrays_of_an_npz_file_share_their_layers(
     assert done.result["parameters"] == model.count_params()
 
 
+@pytest.mark.slow
 def test_rows_on_disk_give_the_same_as_rows_in_memory(
     tmp_path: Path, pairs: dict[str, np.ndarray]
 ) -> None:
@@ -188,6 +191,7 @@ def test_rows_on_disk_give_the_same_as_rows_in_memory(
     np.testing.assert_array_equal(held.history[columns], streamed.history[columns])
 
 
+@pytest.mark.slow
 def test_an_input_of_few_ones_stays_small_beside_others(
     tmp_path: Path, shop: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -212,6 +216,7 @@ def test_an_input_without_a_column_is_told_with_its_place(
     assert "c.yaml:" in told
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "layers"),
     [
@@ -247,6 +252,7 @@ def test_volumes_and_sound_from_arrays(tmp_path: Path, shape: tuple[int, ...], l
     assert evaluate(done.path).facts["rows"] == 8
 
 
+@pytest.mark.slow
 def test_the_simple_model_sees_all_inputs_side_by_side(tmp_path: Path) -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

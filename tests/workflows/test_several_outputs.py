@@ -100,7 +100,7 @@ def by_hand(people: pd.DataFrame, epochs: int = 3) -> tuple[Any, dict[str, list[
     return model, history
 
 
-@pytest.mark.parametrize("engine", ["keras", "fused"])
+@pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
 def test_the_history_is_that_of_keras_fit_on_several_outputs(
     tmp_path: Path, people: pd.DataFrame, engine: str
 ) -> None:
@@ -155,6 +155,7 @@ def test_another_output_can_give_the_score(tmp_path: Path, people: pd.DataFrame)
     assert 0 < done.result["simple_model"]["value"] <= 1
 
 
+@pytest.mark.slow
 def test_the_sum_of_losses_can_be_the_score(tmp_path: Path, people: pd.DataFrame) -> None:
     done = run(tmp_path, "evaluation.score=loss")
     score, result = done.result["score"], done.result
@@ -196,6 +197,7 @@ def test_evaluate_predict_finalize_report_and_compare(tmp_path: Path, people: pd
     assert "income" in page
 
 
+@pytest.mark.slow
 def test_folds_and_their_ensemble(tmp_path: Path, people: pd.DataFrame) -> None:
     folds = ("evaluation.protocol=kfold", "evaluation.folds=3", "training.epochs=1")
     text = CONFIG.replace(
@@ -224,6 +226,7 @@ def test_folds_and_their_ensemble(tmp_path: Path, people: pd.DataFrame) -> None:
     np.testing.assert_allclose(together["age"], np.mean(alone, axis=0), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_row_weights_count_in_the_loss_of_each_output(tmp_path: Path, people: pd.DataFrame) -> None:
     people["worth"] = np.where(np.arange(ROWS) % 2 == 0, 1.0, 3.0)
     people.to_csv(tmp_path / "people.csv", index=False)
@@ -237,6 +240,7 @@ def test_row_weights_count_in_the_loss_of_each_output(tmp_path: Path, people: pd
     assert done.history["val_age_loss"].iloc[-1] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_several_true_or_false_columns_are_the_labels_of_one_output(tmp_path: Path) -> None:
     draw = np.random.default_rng(5)
     x = draw.normal(size=(120, 3))

@@ -77,6 +77,7 @@ def diabetes(tmp_path: Path) -> pd.DataFrame:
     return table
 
 
+@pytest.mark.slow
 def test_permuted_labels_score_at_chance(train: Train, digits: Callable[[bool], Any]) -> None:
     digits(True)
     run = train(CLASSES)
@@ -130,6 +131,7 @@ def test_folds_are_judged_by_the_corrected_resampled_t(
     assert 40 < result["simple_model"]["value"] < 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("used", "evaluation", "note"),
     [
@@ -152,6 +154,7 @@ def test_rows_that_belong_together_are_drawn_together(
         assert ">mean of 2 repeats</text>" in (run.path / "curves.svg").read_text()
 
 
+@pytest.mark.slow
 def test_few_groups_give_no_interval(train: Train, diabetes: pd.DataFrame) -> None:
     evaluation = "{protocol: holdout, groups: clinic}"
     result = train(QUANTITIES, f"evaluation={evaluation}", "dataset.drop=[day]").result
@@ -163,6 +166,7 @@ def test_few_groups_give_no_interval(train: Train, diabetes: pd.DataFrame) -> No
     )
 
 
+@pytest.mark.slow
 def test_the_difference_in_the_loss_holds_penalties(train: Train, diabetes: pd.DataFrame) -> None:
     layer = "{Dense: {units: 1, kernel_regularizer: {L2: 0.1}}}"
     result = train(
@@ -177,6 +181,7 @@ def test_the_difference_in_the_loss_holds_penalties(train: Train, diabetes: pd.D
     assert interval["low"] < score < interval["high"]
 
 
+@pytest.mark.slow
 def test_indices_are_no_input_of_a_linear_model(train: Train, tmp_path: Path) -> None:
     words = np.random.default_rng(0).integers(0, 50, (80, 12))
     np.savez(tmp_path / "rows.npz", x=words, y=words[:, 0] % 2)
@@ -188,6 +193,7 @@ def test_indices_are_no_input_of_a_linear_model(train: Train, tmp_path: Path) ->
     }
 
 
+@pytest.mark.slow
 def test_a_look_at_the_test_data_has_them_too(
     train: Train, digits: Callable[[bool], Any], tmp_path: Path
 ) -> None:

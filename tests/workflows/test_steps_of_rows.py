@@ -38,6 +38,7 @@ def write(folder: Path, targets: np.ndarray, loss: str, **changes: Any) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_class_at_every_timestep(tmp_path: Path) -> None:
     targets = (X[..., 0] > 0).astype(np.int32)
     loss = "sparse_categorical_crossentropy"

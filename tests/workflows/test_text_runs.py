@@ -98,6 +98,7 @@ def test_an_embedding_begins_with_the_vectors_of_its_words(folder: Path) -> None
     assert run.score >= 0.9
 
 
+@pytest.mark.slow
 def test_raw_text_is_predicted(folder: Path) -> None:
     run = dlrun.train(folder / "c.yaml", runs_dir=folder / "runs")
     new = folder / "new.jsonl"
@@ -107,6 +108,7 @@ def test_raw_text_is_predicted(folder: Path) -> None:
     assert predict(run.path, new).table["prediction"].tolist() == ["glad", "sad"]
 
 
+@pytest.mark.slow
 def test_every_fold_looks_its_own_words_up(folder: Path) -> None:
     overrides = ["evaluation={protocol: kfold, folds: 3}", "preprocess.0.text.vocabulary=12"]
     overrides.append("training.epochs=1")
@@ -121,6 +123,7 @@ def test_every_fold_looks_its_own_words_up(folder: Path) -> None:
     assert len(set(vocabularies)) > 1
 
 
+@pytest.mark.slow
 def test_of_several_columns_the_embedding_takes_the_one_that_is_named(folder: Path) -> None:
     rows = (folder / "reviews.csv").read_text().splitlines()
     named = [f"{'zebra' if i % 2 else 'film'} {rows[i]}".split(" ", 1) for i in range(1, len(rows))]
@@ -166,6 +169,7 @@ def test_files_that_are_no_word_vectors(folder: Path, content: str | None, messa
     assert not (folder / "runs").exists() or not list((folder / "runs").iterdir())
 
 
+@pytest.mark.slow
 def test_a_first_line_of_word2vec_is_passed_over(folder: Path) -> None:
     file = folder / "vectors.txt"
     file.write_text("13 3\n" + file.read_text())
