@@ -11,8 +11,9 @@ import numpy as np
 
 from dlrun.checks.finding import Change, put
 from dlrun.config.schema import Config
+from dlrun.data.lazy import windows_of
 from dlrun.data.samples import Array, Samples, kind_of
-from dlrun.data.windows import Windows, is_windows, windows_of
+from dlrun.data.windows import Windows
 from dlrun.errors import KeyPath
 
 MOST_COLUMNS = 200
@@ -35,8 +36,8 @@ def numeric_columns(samples: Samples) -> Iterator[tuple[str, Array]]:
     """
     given = 0
     for name, column in samples.features.items():
-        if is_windows(column):
-            yield from list(_quantities(column))[:MOST_COLUMNS]
+        if (windows := windows_of(column)) is not None:
+            yield from list(_quantities(windows))[:MOST_COLUMNS]
             continue
         if kind_of(column) != "numeric" or column.ndim > 2 or column.dtype.kind not in "biuf":
             continue
@@ -50,7 +51,7 @@ def numeric_columns(samples: Samples) -> Iterator[tuple[str, Array]]:
 
 def is_series(samples: Samples) -> bool:
     """Whether the rows are windows over a series."""
-    return windows_of(samples.features) is not None
+    return samples.windows is not None
 
 
 def _quantities(windows: Windows) -> Iterator[tuple[str, Array]]:

@@ -12,7 +12,6 @@ import numpy as np
 
 from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array, Columns, Samples, kind_of
-from dlrun.data.stored import is_stored
 from dlrun.data.vocabulary import PUNCTUATION
 
 MOST_VALUES = 20_000_000
@@ -35,7 +34,7 @@ def positions_hashed(samples: Samples) -> Array | None:
     n = len(samples)
     values = sum(int(np.prod(c.shape[1:]) * _weight(c)) for c in samples.features.values())
     # Rows that stay on disk are read, and held, for this alone.
-    held = not any(map(is_stored, samples.features.values()))
+    held = samples.in_memory
     most = max(1_000, MOST_VALUES // (1 if held else 10) // max(values, 1))
     return None if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 

@@ -11,11 +11,9 @@ from dlrun.checks.columns import is_series, labels_of
 from dlrun.checks.duplicates import positions_hashed
 from dlrun.checks.views import DataView, Known, known_without_data
 from dlrun.config.schema import Config
-from dlrun.data.encoded import Encoded
+from dlrun.data.lazy import in_memory, windows_of
 from dlrun.data.pipeline import fit_pipeline
 from dlrun.data.samples import Array, Dataset, Samples, kind_of
-from dlrun.data.stored import is_stored
-from dlrun.data.windows import is_windows
 from dlrun.errors import DataError
 from dlrun.protocols.experiment import folds_of
 from dlrun.protocols.protocol import Fold
@@ -105,7 +103,7 @@ def _largest(column: Array) -> int:
 
 def _in_memory(samples: Samples) -> Samples:
     """The rows without the features that stay on disk: reading those whole would take long."""
-    held = {name: c for name, c in samples.features.items() if not is_stored(c)}
+    held = {name: c for name, c in samples.features.items() if in_memory(c)}
     return samples.with_features(held)
 
 
@@ -134,6 +132,6 @@ def _inputs(
     except DataError as error:
         return None, (), str(error)
     names = tuple(islice(pipeline.feature_names, 100_000))
-    if isinstance(inputs, Encoded) and is_windows(inputs.blocks[0]):
-        return inputs.blocks[0].last_values(), names, None
+    if (windows := windows_of(inputs)) is not None:
+        return windows.last_values(), names, None
     return (inputs if isinstance(inputs, np.ndarray) else None), names, None

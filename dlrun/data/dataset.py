@@ -24,7 +24,6 @@ from dlrun.data.task import (
     unnamed_labels,
 )
 from dlrun.data.timestamps import as_times, refuse_missing_extra
-from dlrun.data.windows import windows_of
 from dlrun.errors import DataError
 
 
@@ -214,7 +213,7 @@ def _naive_forecasts(
 ) -> Columns:
     """What common sense says of rows in the order of time; nothing of others, nor of classes."""
     of, said = loaded.targets, loaded.naive_forecasts
-    if not said and windows_of(samples.features) is None:
+    if not said and samples.windows is None:
         times = None if wish.time is None else samples.extras.get(wish.time)
         in_order = wish.in_time_order or times is not None
         of, said = quantities, previous_targets(quantities, times) if in_order else {}
@@ -268,7 +267,7 @@ def _deal_test(
     """Return positions to keep and positions of the test rows, where they are dealt."""
     if source.test is None or source.test.fraction is None:
         return None
-    extras, windows = rows.samples.extras, windows_of(rows.samples.features)
+    extras, windows = rows.samples.extras, rows.samples.windows
     row_info = RowInfo(
         n=len(rows.samples),
         labels=class_labels(rows.task, rows.samples.targets),

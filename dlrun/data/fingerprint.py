@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.data.lazy import blocks, windows_of
 from dlrun.data.samples import Array, Columns, Samples, kind_of
-from dlrun.data.stored import blocks
-from dlrun.data.windows import is_windows
 
 _MOST_LABELS = 200
 
@@ -56,11 +55,11 @@ def _parts(samples: Samples) -> dict[str, Columns]:
 
 def _pieces(column: Array) -> Iterator[bytes | memoryview]:
     kind = kind_of(column)
-    if is_windows(column):
+    if (windows := windows_of(column)) is not None:
         # The rows once, and where windows begin: together they are the windows.
-        yield f"windows{column.shape}{column.step}\0".encode()
-        yield (column.starts - column.starts.min(initial=0)).astype("<i8").tobytes()
-        yield np.ascontiguousarray(column.series.values[column.covered()]).tobytes()
+        yield f"windows{windows.shape}{windows.step}\0".encode()
+        yield (windows.starts - windows.starts.min(initial=0)).astype("<i8").tobytes()
+        yield np.ascontiguousarray(windows.series.values[windows.covered()]).tobytes()
     elif kind == "numeric":
         yield f"{column.dtype.str}{column.shape}\0".encode()
         for block in blocks(column):
@@ -95,8 +94,8 @@ def _facts(column: Array) -> dict[str, Any]:
 
 
 def _count_missing(column: Array) -> int:
-    if is_windows(column):
-        return int(np.isnan(column.series.values[column.covered()]).sum())
+    if (windows := windows_of(column)) is not None:
+        return int(np.isnan(windows.series.values[windows.covered()]).sum())
     if column.dtype == object:
         return sum(value is None for value in column)
     if column.dtype.kind == "M":

@@ -21,9 +21,9 @@ from dlrun.data.fitting.target_pipeline import (
     TargetPipeline,
     fit_outputs,
 )
+from dlrun.data.inputs import Inputs
 from dlrun.data.samples import Array, Dataset, Kind, Samples, Task
 from dlrun.data.step import State, Step, TargetStep
-from dlrun.data.streamed import Inputs
 from dlrun.data.vocabulary import Vocabulary
 from dlrun.errors import DataError
 from dlrun.registry.component import Component

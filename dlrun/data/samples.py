@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlrun.data.stored import is_stored, taken_of_all
+from dlrun.data.lazy import Array, in_memory, series_windows
+from dlrun.data.stored import take_all
+from dlrun.data.windows import Windows
 
-Array = np.ndarray
 Columns = dict[str, Array]
 """Column name to an array whose first axis is the row; features may be a `StoredColumn` or
 `Windows` instead.
@@ -72,6 +73,16 @@ class Samples:
         return len(self.rows)
 
     @property
+    def windows(self) -> Windows | None:
+        """The feature that is windows over a series; None where the rows are none."""
+        return series_windows(self.features)
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether no feature stays on disk."""
+        return all(map(in_memory, self.features.values()))
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         """A name for each number of a row's targets: `price`, or `y_0`, `y_1` for an array."""
         return tuple(
@@ -84,7 +95,7 @@ class Samples:
         """Return the rows at `positions` ((k,) int, 0 is the first row held here); those of stored
         columns are not read."""
         return Samples(
-            features=taken_of_all(self.features, positions),
+            features=take_all(self.features, positions),
             targets={name: column[positions] for name, column in self.targets.items()},
             extras={name: column[positions] for name, column in self.extras.items()},
             rows=self.rows[positions],
@@ -95,7 +106,7 @@ class Samples:
 
     def read(self) -> Samples:
         """Return the same rows, all held in memory."""
-        features = {n: c[:] if is_stored(c) else c for n, c in self.features.items()}
+        features = {n: c if in_memory(c) else c[:] for n, c in self.features.items()}
         return self.with_features(features)
 
     def of_target(self, name: str | None) -> Samples:

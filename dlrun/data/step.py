@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
+from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns, Kind, Task, kind_of
-from dlrun.data.stored import blocks
 from dlrun.data.vocabulary import Vocabulary
 from dlrun.errors import DataError
 from dlrun.registry.component import Component

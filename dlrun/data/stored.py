@@ -13,21 +13,15 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol, TypeGuard, cast
+from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 
-from dlrun.data.windows import is_windows
+from dlrun.data.lazy import Array, LazyArray, Rows, blocks, in_memory, take_rows, windows_of
 from dlrun.errors import DataError
-
-Array = np.ndarray
-
-BLOCK_BYTES = 4 * 2**20
-"""About how much is read at once where all rows are read one after another."""
 
 _MAPPED_ROW_BYTES = 512
 """From this size of a row on, rows are read one by one; shorter ones are gathered faster from the
@@ -151,16 +145,17 @@ class ConcatenatedRows:
         return result
 
 
-class StoredColumn:
-    """A column of `Samples` of which only what is asked for is read.
+class StoredColumn(LazyArray):
+    """A column of `Samples` that stays on disk.
 
-    Slices and positions give arrays. NumPy's functions take it where one entry is a single value,
-    and then hold all of it.
+    NumPy's functions take it where a row is a single value, and then hold all of it in memory.
 
     Args:
         reader: Reads the rows.
         rows: (n,) int64, which rows of it; None: all.
     """
+
+    in_memory: ClassVar[bool] = False
 
     def __init__(self, reader: RowReader, rows: Array | None = None) -> None:
         self._reader = reader
@@ -168,33 +163,15 @@ class StoredColumn:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, ...)."""
-        return (len(self), *self._reader.shape[1:])
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self._reader.shape)
+        count = self._reader.shape[0] if self._rows is None else len(self._rows)
+        return (count, *self._reader.shape[1:])
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Dtype of what is read."""
         return self._reader.dtype
 
-    @property
-    def nbytes(self) -> int:
-        """How much memory the rows would take."""
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        return self._reader.shape[0] if self._rows is None else len(self._rows)
-
-    def __getitem__(self, rows: slice | Array) -> Array:
+    def __getitem__(self, rows: Rows) -> Array:
         return self._reader.read(self._numbers(rows))
-
-    def __iter__(self) -> Iterator[Any]:
-        for block in blocks(cast("Array", self)):
-            yield from block
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.ndim > 1:
@@ -204,11 +181,10 @@ class StoredColumn:
             )
         return np.asarray(self[:], dtype)
 
-    def take(self, rows: slice | Array) -> StoredColumn:
-        """Return some of the rows, unread."""
+    def take(self, rows: Rows) -> StoredColumn:
         return StoredColumn(self._reader, self._numbers(rows))
 
-    def _numbers(self, rows: slice | Array) -> Array:
+    def _numbers(self, rows: Rows) -> Array:
         if isinstance(rows, slice):
             positions = np.arange(*rows.indices(len(self)))
         else:
@@ -219,51 +195,35 @@ class StoredColumn:
         return positions if self._rows is None else self._rows[positions]
 
 
-def is_stored(column: object) -> TypeGuard[StoredColumn]:
-    """Whether a column of `Samples` stays on disk."""
-    return isinstance(column, StoredColumn)
-
-
 def as_column(reader: RowReader) -> Array:
     """Return a column that stands where an array does."""
     return cast("Array", StoredColumn(reader))
 
 
-def taken_of_all(columns: dict[str, Array], rows: slice | Array) -> dict[str, Array]:
+def take_all(columns: dict[str, Array], rows: Rows) -> dict[str, Array]:
     """Return some of the rows of each; stored columns share one array of row numbers."""
     numbers: dict[tuple[int, int], Array] = {}
     result = {}
+    column: Any
     for name, column in columns.items():
-        if is_stored(column):
+        if isinstance(column, StoredColumn):
             key = (id(column._rows), len(column))
             if key not in numbers:
                 numbers[key] = column._numbers(rows)
             result[name] = cast("Array", StoredColumn(column._reader, numbers[key]))
         else:
-            result[name] = taken(column, rows)
+            result[name] = take_rows(column, rows)
     return result
-
-
-def taken(column: Array, rows: slice | Array) -> Array:
-    """Return some of the rows: a copy of an array's, of any other column as it is kept."""
-    return column[rows] if isinstance(column, np.ndarray) else cast("Array", column.take(rows))
 
 
 def concatenated(first: Array, second: Array) -> Array:
     """Return the rows of both columns, unread where one is stored."""
-    if is_stored(first) or is_stored(second):
+    if not (in_memory(first) and in_memory(second)):
         return as_column(ConcatenatedRows(first, second))
-    if is_windows(first) and is_windows(second):
-        return cast("Array", first.followed_by(second))
+    one, two = windows_of(first), windows_of(second)
+    if one is not None and two is not None:
+        return cast("Array", one.followed_by(two))
     return np.concatenate([first, second])
-
-
-def blocks(column: Array) -> Iterator[Array]:
-    """The rows as arrays of a few megabytes; of an array they are views."""
-    size = max(1, math.prod(column.shape[1:])) * column.dtype.itemsize
-    rows = max(1, BLOCK_BYTES // max(1, size))
-    for start in range(0, len(column), rows):
-        yield column[start : start + rows]
 
 
 class ColumnWriter:

@@ -6,15 +6,14 @@ Legend: r rows of the series, f quantities, n windows of t rows each, b windows 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 
+from dlrun.data.lazy import Array, Block, LazyArray, Rows
 from dlrun.errors import DataError
-
-Array = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +46,11 @@ class Series:
 
 
 @dataclass(frozen=True, eq=False)
-class Windows:
+class Windows(LazyArray, Block):
     """A column of `Samples`, (n, t, f): what was known of a series at n points in time.
 
-    Slices and positions give arrays; `take` gives windows over the rows that they need, uncopied.
-    It is a block of `Encoded` too, which compiled programs expand a batch at a time.
+    `take` gives windows over the rows that they need, uncopied. Windows are a block of `Encoded`
+    too, which compiled programs expand a batch at a time.
 
     Args:
         series: The rows.
@@ -79,7 +78,7 @@ class Windows:
         return len(self.starts), self.length, self.width
 
     @property
-    def entry(self) -> tuple[int, int]:
+    def row_shape(self) -> tuple[int, int]:
         """Shape of one window, (t, f)."""
         return self.length, self.width
 
@@ -89,19 +88,13 @@ class Windows:
         return int(self.series.values.shape[1])
 
     @property
-    def ndim(self) -> int:
-        """Always 3."""
-        return 3
-
-    @property
     def dtype(self) -> np.dtype[Any]:
         """Always float32."""
         return self.series.values.dtype
 
     @property
-    def nbytes(self) -> int:
-        """How much memory the windows would take one by one."""
-        return math.prod(self.shape) * self.dtype.itemsize
+    def windows(self) -> Windows:
+        return self
 
     @property
     def span(self) -> int:
@@ -124,43 +117,31 @@ class Windows:
         return self.last + self.series.origin
 
     @property
-    def kind(self) -> tuple[object, ...]:
-        """What a program that expands it depends on, besides the lengths of `arrays`."""
-        return "Windows", *self.entry, self.step
+    def signature(self) -> tuple[object, ...]:
+        return "Windows", *self.row_shape, self.step
 
     @property
     def arrays(self) -> tuple[Array, ...]:
-        """What is kept: (r, f) float32 rows, and (n,) int32 places of first rows."""
+        """(r, f) float32 rows, and (n,) int32 places of first rows."""
         return self.series.values, self.starts.astype(np.int32)
-
-    @property
-    def array_count(self) -> int:
-        """Number of `arrays`."""
-        return 2
 
     def __len__(self) -> int:
         return len(self.starts)
 
-    def __iter__(self) -> Iterator[Array]:
-        for start in range(0, len(self), 256):
-            yield from self[start : start + 256]
-
-    def __getitem__(self, rows: slice | Array) -> Array:
-        """Return (b, t, f) float32."""
+    def __getitem__(self, rows: Rows) -> Array:
         places = self.starts[rows][..., np.newaxis] + self._offsets
         return np.asarray(self.series.values[places])
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         raise DataError(
-            f"{len(self)} windows of shape {self.entry} would have to be held one by one here; "
+            f"{len(self)} windows of shape {self.row_shape} would have to be held one by one here; "
             "what needs that does not work on a series"
         )
 
     def dense(self) -> Array:
-        """Return all windows, (n, t, f)."""
         return self[:]
 
-    def take(self, rows: slice | Array) -> Windows:
+    def take(self, rows: Rows) -> Windows:
         """Return some of the windows, over the rows of the series that they cover and no other."""
         starts = self.starts[rows]
         first = int(starts.min()) if len(starts) else 0
@@ -174,7 +155,6 @@ class Windows:
         )
 
     def expand(self, arrays: Sequence[Any], rows: Any) -> Any:
-        """Return (b, t, f) on the backend's device; see `Encoded.expand`."""
         from keras import ops
 
         values, starts = arrays
@@ -233,13 +213,3 @@ class Windows:
     @property
     def _offsets(self) -> Array:
         return np.arange(self.length, dtype=np.int64) * self.step
-
-
-def is_windows(column: object) -> TypeGuard[Windows]:
-    """Whether a column of `Samples` holds windows over a series."""
-    return isinstance(column, Windows)
-
-
-def windows_of(features: Mapping[str, Any]) -> Windows | None:
-    """Return the column that holds windows over a series, or None."""
-    return next((column for column in features.values() if is_windows(column)), None)

@@ -14,7 +14,6 @@ from dlrun.config.schema import Config
 from dlrun.data.samples import Dataset
 from dlrun.data.splits import RowInfo
 from dlrun.data.task import class_labels
-from dlrun.data.windows import windows_of
 from dlrun.protocols.executor import InThisProcess
 from dlrun.protocols.fold import FoldTraining
 from dlrun.protocols.observer import Observer, Recorder
@@ -134,7 +133,7 @@ def _monitors(config: Config) -> bool:
 def row_info_of(dataset: Dataset, protocol: Protocol, seed: int) -> RowInfo:
     """What a protocol may know of the rows: labels, groups and times, never features."""
     samples = dataset.samples
-    windows = windows_of(samples.features)
+    windows = samples.windows
     return RowInfo(
         n=len(samples),
         labels=class_labels(dataset.task, samples.targets),

@@ -12,9 +12,9 @@ import numpy as np
 
 from dlrun.config.schema import Config, Phase
 from dlrun.data.fingerprint import fingerprint
+from dlrun.data.inputs import Inputs, parts_of
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
-from dlrun.data.streamed import Inputs, parts_of
 from dlrun.models.augment import Augmentation
 from dlrun.models.build import InputSpec, build_model, compile_outputs
 from dlrun.models.cutting import cut_of

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlrun.config.walk import PlainLayer
-from dlrun.data.encoded import Encoded, SparseBlock
-from dlrun.data.streamed import NamedInputs
-from dlrun.data.windows import Windows, is_windows
+from dlrun.data.encoded import as_encoded
+from dlrun.data.inputs import NamedInputs, are_arrays
+from dlrun.data.lazy import in_memory, windows_of
 from dlrun.metrics.arrays import Array
 from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score
@@ -261,10 +261,10 @@ def simple_output(
         known, targets = train
         if isinstance(known, NamedInputs):
             known, inputs = _joined(known, task, outputs), _joined(inputs, task, outputs)
-        windows = _windows(known)
+        windows = windows_of(known)
         if windows is not None:
             steps = max(1, most_features(task, len(windows), outputs) // windows.width)
-            seen, scored = windows.thinned(steps), _windows(inputs)
+            seen, scored = windows.thinned(steps), windows_of(inputs)
             assert scored is not None
             known, inputs = seen[:], scored.thinned(steps)[:]
         features = _features(known, task, outputs)
@@ -278,14 +278,6 @@ def simple_output(
     return SimpleOutput(f"{model.name} on {part}", f"{model.description}, {part}", predictions)
 
 
-def _windows(inputs: Any) -> Windows | None:
-    """The windows over a series that the inputs are, or None."""
-    if not isinstance(inputs, Encoded) or len(inputs.blocks) > 1:
-        return None
-    (block,) = inputs.blocks
-    return block if is_windows(block) else None
-
-
 def _part_of_window(seen: int, length: int) -> str:
     if seen == length:
         return "the whole window"
@@ -296,7 +288,7 @@ def _part_of_window(seen: int, length: int) -> str:
 
 def _joined(inputs: NamedInputs, task: TargetType, outputs: int) -> Array:
     """(n, f) the features of all inputs side by side."""
-    if not inputs.are_arrays:
+    if not are_arrays(inputs):
         raise SkippedError("the inputs are not all arrays in memory")
     parts = [np.asarray(part) for part in inputs.parts.values()]
     refuse_large(task, len(inputs), sum(int(np.prod(p.shape[1:])) for p in parts), outputs)
@@ -304,8 +296,8 @@ def _joined(inputs: NamedInputs, task: TargetType, outputs: int) -> Array:
 
 
 def _features(inputs: Any, task: TargetType, outputs: int) -> Any:
-    """(n, f) training features: a sparse matrix where the inputs are kept as places of ones."""
-    if not isinstance(inputs, Encoded | np.ndarray):
+    """(n, f) training features: a sparse matrix where the inputs are stored as one."""
+    if not in_memory(inputs):
         raise SkippedError("the inputs are not one array in memory")
     if not _is_sparse(inputs):
         # Before they are copied.
@@ -313,30 +305,16 @@ def _features(inputs: Any, task: TargetType, outputs: int) -> Any:
     return _matrix(inputs)
 
 
-def _is_sparse(inputs: Encoded | Array) -> bool:
-    return isinstance(inputs, Encoded) and all(
-        isinstance(block, SparseBlock) for block in inputs.blocks
-    )
+def _is_sparse(inputs: Any) -> bool:
+    expanded = as_encoded(inputs)
+    return expanded is not None and all(block.is_sparse for block in expanded.blocks)
 
 
-def _matrix(inputs: Encoded | Array) -> Any:
-    if isinstance(inputs, Encoded) and _is_sparse(inputs):
-        from scipy.sparse import csr_matrix, hstack
+def _matrix(inputs: Any) -> Any:
+    if _is_sparse(inputs):
+        from scipy.sparse import hstack
 
-        blocks = [
-            csr_matrix(
-                (
-                    np.ones(len(block.places), np.float32)
-                    if block.values is None
-                    else block.values,
-                    block.places.astype(np.int32),
-                    block.splits.astype(np.int32),
-                ),
-                shape=(len(block), block.width),
-            )
-            for block in inputs.blocks
-            if isinstance(block, SparseBlock)
-        ]
+        blocks = [block.csr() for block in inputs.blocks]
         return blocks[0] if len(blocks) == 1 else hstack(blocks, format="csr")
     rows = inputs[:]
     return rows.reshape(len(rows), -1).astype(np.float32, copy=False)

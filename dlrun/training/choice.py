@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dlrun.data.encoded import Encoded
-from dlrun.data.streamed import parts_of
+from dlrun.data.encoded import as_encoded
+from dlrun.data.inputs import parts_of
 from dlrun.models.objects import class_of
 from dlrun.models.precision import has_gpu
 from dlrun.registry.keras_component import KerasComponent
@@ -297,7 +297,7 @@ def work_of(
         table=sum(int(layer.count_params()) for layer in layers if _is(layer, {"Embedding"})),
         inputs=batch * sum(math.prod(part.shape[1:]) for part in inputs),
         steps=int(request.steps * request.epochs * fits),
-        encoded=any(isinstance(part, Encoded) for part in inputs),
+        encoded=any(as_encoded(part) is not None for part in inputs),
         streamed=any(rows.streamed for rows in _parts(request)),
         epoch_callback=_first(c.name for c in callbacks if c.name not in READS_LOGS_ONLY),
         epoch_steps=request.steps,

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.data.inputs import StreamedInputs
 from dlrun.data.samples import Samples
 from dlrun.data.stored import as_column
-from dlrun.data.streamed import StreamedInputs
 from dlrun.errors import RunError
 from dlrun.metrics.formatting import figure
 from dlrun.models.cutting import Cut, cut_of, model_hash

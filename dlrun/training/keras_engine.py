@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.streamed import Inputs, NamedInputs
+from dlrun.data.inputs import Inputs, NamedInputs
 from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.reporting import EpochReport, FitControl, run_fit
 from dlrun.training.rows import FitRows, row_order, with_class_weights

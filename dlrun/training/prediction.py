@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.streamed import Inputs
+from dlrun.data.inputs import Inputs
 from dlrun.models.objects import build_object
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.rows import narrow_integers

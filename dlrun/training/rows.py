@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlrun.data.streamed import Inputs, NamedInputs, StreamedInputs, parts_of
+from dlrun.data.inputs import Inputs, NamedInputs, OneInput, are_arrays, parts_of
+from dlrun.data.lazy import LazyArray, in_memory, take_rows
 from dlrun.errors import DataError
 
 Array = np.ndarray
@@ -37,21 +38,18 @@ class FitRows:
     def head(self, count: int) -> FitRows:
         """Return the first rows."""
         weights = None if self.weights is None else self.weights[:count]
-        rows, inputs = slice(count), self.inputs
-        kept = inputs[rows] if isinstance(inputs, np.ndarray) else inputs.take(rows)
-        return FitRows(kept, rows_of_targets(self.targets, rows), weights)
+        rows = slice(count)
+        return FitRows(take_rows(self.inputs, rows), rows_of_targets(self.targets, rows), weights)
 
     @property
     def held(self) -> bool:
         """Whether the inputs are plain arrays in memory."""
-        if isinstance(self.inputs, NamedInputs):
-            return self.inputs.are_arrays
-        return isinstance(self.inputs, np.ndarray)
+        return are_arrays(self.inputs)
 
     @property
     def streamed(self) -> bool:
         """Whether rows of an input stay on disk."""
-        return any(isinstance(part, StreamedInputs) for part in parts_of(self.inputs).values())
+        return not all(map(in_memory, parts_of(self.inputs).values()))
 
 
 def rows_of_targets(targets: Targets, rows: slice | Array) -> Targets:
@@ -120,17 +118,12 @@ def narrow_integers(inputs: Inputs) -> Inputs:
     if keras is None or keras.backend.backend() != "jax":
         return inputs
     if isinstance(inputs, NamedInputs):
-        return NamedInputs(
-            {
-                name: _narrow(part) if isinstance(part, np.ndarray) else part
-                for name, part in inputs.parts.items()
-            }
-        )
-    return _narrow(inputs) if isinstance(inputs, np.ndarray) else inputs
+        return NamedInputs({name: _narrow(part) for name, part in inputs.parts.items()})
+    return _narrow(inputs)
 
 
-def _narrow(numbers: np.ndarray) -> np.ndarray:
-    if numbers.dtype.name not in WIDE or not numbers.size:
+def _narrow(numbers: OneInput) -> OneInput:
+    if isinstance(numbers, LazyArray) or numbers.dtype.name not in WIDE or not numbers.size:
         return numbers
     limits = np.iinfo(np.int32)
     for extreme in (int(numbers.min()), int(numbers.max())):

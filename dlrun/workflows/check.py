@@ -220,8 +220,7 @@ def _with_data(config: Config) -> tuple[Findings, Built | None]:
 
 
 def _build(config: Config, dataset: Dataset) -> tuple[Built, Findings]:
-    from dlrun.data.streamed import parts_of
-    from dlrun.data.windows import windows_of
+    from dlrun.data.inputs import parts_of
     from dlrun.protocols.experiment import folds_of
     from dlrun.protocols.outputs import output_shapes, targets_of
     from dlrun.protocols.phases import fresh_model
@@ -248,7 +247,7 @@ def _build(config: Config, dataset: Dataset) -> tuple[Built, Findings]:
         input_shape=_by_name({n: p.shape[1:] for n, p in parts_of(rows.arrays.inputs).items()}),
         output_shape=_by_name({n: shape[1:] for n, shape in output_shapes(model).items()}),
         parameters=model.count_params(),
-        windows=windows_of(dataset.samples.features) is not None,
+        windows=dataset.samples.windows is not None,
     )
     told = (*pipeline.findings(train), *coverage)
     return built, model_findings(ModelView(config, model, len(train), told))

@@ -17,9 +17,7 @@ from dlrun.config.walk import every_layer
 from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Dataset, Samples
-from dlrun.data.stored import is_stored
 from dlrun.data.timestamps import time_text
-from dlrun.data.windows import windows_of
 from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
 from dlrun.metrics.formatting import percent
@@ -285,11 +283,11 @@ BLOCK_VALUES = 4_000_000
 def repeated_sentence(training: Samples, test: Samples) -> str | None:
     """Say how many test rows are the same, in all features and targets, as a training row; None
     where none is, or that they were not compared."""
-    if windows_of(training.features) is not None:
+    if training.windows is not None:
         # Each window lies wholly in its own stretch of the series.
         return None
-    stored = any(is_stored(c) for rows in (training, test) for c in rows.features.values())
-    if stored or _width(training) * (len(training) + len(test)) > MOST_VALUES:
+    held = training.in_memory and test.in_memory
+    if not held or _width(training) * (len(training) + len(test)) > MOST_VALUES:
         return "test rows were not compared with the training rows: there is too much to read"
     count = repeated_rows(training, test)
     if not count:
@@ -339,7 +337,7 @@ def _name_target_rows(figures: dict[str, Any], samples: Samples) -> None:
     `row` becomes the target's row in the source, `window` the last row that the window looks at;
     `time` is when the target was measured, where that is known.
     """
-    windows = windows_of(samples.features)
+    windows = samples.windows
     if windows is None or windows.target_numbers is None:
         return
     place = {int(row): i for i, row in enumerate(samples.rows)}

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlrun.config.schema import OutputEntry
+from dlrun.data.lazy import series_windows
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.data.source import Source
-from dlrun.data.windows import Windows, windows_of
+from dlrun.data.windows import Windows
 from dlrun.errors import RunError, UsageError
 from dlrun.metrics.predictions import as_probabilities
 from dlrun.registry.keras_component import KerasComponent
@@ -90,7 +91,7 @@ def predict(
         for output in config.outputs
     ]
     table = _side_by_side(tables)
-    if (windows := windows_of(features)) is not None:
+    if (windows := series_windows(features)) is not None:
         _name_rows(table, windows)
     if new.names is not None:
         table.insert(0, "file", new.names)

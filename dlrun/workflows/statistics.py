@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.samples import Dataset, Samples
-from dlrun.data.windows import windows_of
 from dlrun.metrics.folds import spread_facts
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import Outcome
@@ -91,7 +90,7 @@ def run_statistics(protocol: Protocol, dataset: Dataset, outcome: Outcome, seed:
     of_rows = [units_of(protocol, rows_of(dataset, fold.rows)) for fold in folds]
     if all(np.array_equal(fold.rows, folds[0].rows) for fold in folds):
         return statistics_on_rows(comparisons, of_rows[0], seed)
-    series = windows_of(dataset.samples.features) is not None
+    series = dataset.samples.windows is not None
     if protocol.in_time_order or protocol.time is not None or series:
         return _over_stretches(comparisons, of_rows, seed)
     return _over_folds(comparisons)
@@ -124,7 +123,7 @@ def units_of(protocol: Protocol, samples: Samples) -> Units | None:
     if protocol.groups is not None and protocol.groups in samples.extras:
         return Units(np.unique(samples.extras[protocol.groups], return_inverse=True)[1], "groups")
     times = None if protocol.time is None else samples.extras.get(protocol.time)
-    if (windows := windows_of(samples.features)) is not None:
+    if (windows := samples.windows) is not None:
         # Windows whose targets lie within one another's reach err alike.
         places = stretches(windows.places, len(samples), least=windows.horizon)
         return Units(places, "stretches of time")

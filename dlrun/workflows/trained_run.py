@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.schema import OutputEntry
+from dlrun.data.inputs import Inputs
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Samples
-from dlrun.data.streamed import Inputs
 from dlrun.errors import RunError
 from dlrun.metrics.predictions import as_probabilities
 from dlrun.models.files import load_model

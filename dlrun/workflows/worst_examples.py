@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.schema import Config
+from dlrun.data.lazy import windows_of
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.timestamps import time_text
-from dlrun.data.windows import Windows, is_windows
+from dlrun.data.windows import Windows
 from dlrun.metrics.predictions import as_probabilities, class_indices, most_wrong
 from dlrun.protocols.result import Outcome
 from dlrun.store.examples import Examples
@@ -55,8 +56,8 @@ def _examples(samples: Samples) -> Examples:
     columns: dict[str, list[Any]] = {}
     arrays: dict[str, np.ndarray] = {}
     for name, column in samples.features.items():
-        if is_windows(column):
-            columns |= _last_rows(column)
+        if (windows := windows_of(column)) is not None:
+            columns |= _last_rows(windows)
         elif column.ndim > 1:
             arrays[name] = _smaller(column)
         else:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from dlrun.data.encoded import Encoded, sparse_ones
 from dlrun.data.fitting import batches
+from dlrun.data.inputs import NamedInputs, StreamedInputs
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.preprocessing.impute import Impute
 from dlrun.data.preprocessing.rescale import Rescale
 from dlrun.data.preprocessing.standardize import Standardize
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.stored import stored
-from dlrun.data.streamed import NamedInputs, StreamedInputs
 from dlrun.errors import DataError
 
 DRAW = np.random.default_rng(0)

@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from dlrun.data.fingerprint import describe, fingerprint
+from dlrun.data.inputs import StreamedInputs
+from dlrun.data.lazy import in_memory
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.preprocessing.flatten import Flatten
 from dlrun.data.preprocessing.impute import Impute
@@ -22,8 +24,7 @@ from dlrun.data.samples import Columns, Dataset, Samples
 from dlrun.data.sources.csv import Csv
 from dlrun.data.sources.npz import Npz
 from dlrun.data.step import Step
-from dlrun.data.stored import ConcatenatedRows, NumberFile, as_column, is_stored, stored
-from dlrun.data.streamed import StreamedInputs
+from dlrun.data.stored import ConcatenatedRows, NumberFile, as_column, stored
 from dlrun.errors import DataError
 
 N = 700
@@ -31,7 +32,7 @@ N = 700
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlrun.data.stored.BLOCK_BYTES", 1000)
+    monkeypatch.setattr("dlrun.data.lazy.BLOCK_BYTES", 1000)
     monkeypatch.setattr("dlrun.data.fitting.batches.CHUNK_BYTES", 4000)
 
 
@@ -73,7 +74,7 @@ def test_rows_are_read_as_from_the_array(entry: tuple[int, ...], tmp_path: Path)
     file = as_column(NumberFile(tmp_path / "x.npy", mapped.dtype, mapped.shape, mapped.offset))
     joined = as_column(ConcatenatedRows(stored(array[:100]), array[100:]))
     for column in (file, joined, stored(array)):
-        assert is_stored(column)
+        assert not in_memory(column)
         assert (column.shape, column.dtype, column.ndim) == (array.shape, array.dtype, array.ndim)
         chosen = random.permutation(N)[:50]
         for rows in (chosen, np.sort(chosen), slice(3, 90), slice(0, 0), slice(None, None, -7)):
@@ -164,9 +165,9 @@ def test_npz_source_streams_npy_files_alone(ending: str, tmp_path: Path) -> None
             source.load("train", tmp_path)
         return
     loaded = source.load("train", tmp_path)
-    assert is_stored(loaded.features["x"])
+    assert not in_memory(loaded.features["x"])
     np.testing.assert_array_equal(loaded.features["x"][:], arrays["x"])
-    assert not is_stored(Npz(path="*.npy").load("train", tmp_path).features["x"])
+    assert in_memory(Npz(path="*.npy").load("train", tmp_path).features["x"])
 
 
 def test_inputs_too_large_for_the_machine_stay_on_disk(
@@ -177,11 +178,11 @@ def test_inputs_too_large_for_the_machine_stay_on_disk(
     source = Npz(path="*.npy")
     for memory, streams in ((8000 * 4, False), (8000 * 4 - 1, True), (None, False)):
         monkeypatch.setattr("dlrun.data.stored.memory_of_machine", lambda size=memory: size)
-        assert is_stored(source.load("train", tmp_path).features["x"]) == streams
+        assert in_memory(source.load("train", tmp_path).features["x"]) != streams
         assert source.pinned(tmp_path).stream == streams
     never = Npz(path="*.npy", stream=False)
     monkeypatch.setattr("dlrun.data.stored.memory_of_machine", lambda: 1)
-    assert not is_stored(never.load("train", tmp_path).features["x"])
+    assert in_memory(never.load("train", tmp_path).features["x"])
 
 
 def parquet_folder(folder: Path) -> Path:
@@ -203,7 +204,7 @@ def test_a_folder_of_parquet_files_gives_the_same_columns(tmp_path: Path) -> Non
     held = Csv(**options, stream=False).load("train", tmp_path, ["when"])
     kept = Csv(**options, stream=True).load("train", tmp_path, ["when"])
     assert list(held.features) == ["age", "size", "city", "grade", "owner"]
-    assert all(map(is_stored, kept.features.values()))
+    assert not any(map(in_memory, kept.features.values()))
     for name, column in held.features.items():
         assert column.dtype == kept.features[name].dtype
         np.testing.assert_array_equal(kept.features[name][:], column)

@@ -14,8 +14,8 @@ from dlrun.checks.columns import DATASET
 from dlrun.checks.duplicates import exact_hashes
 from dlrun.checks.finding import Finding
 from dlrun.checks.views import DataView
+from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns
-from dlrun.data.stored import blocks
 from dlrun.text import first_few
 
 SIDE = 16

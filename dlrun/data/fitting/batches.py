@@ -22,9 +22,10 @@ from dlrun.data.encoded import (
     sparse_ones,
     sparse_values,
 )
+from dlrun.data.lazy import blocks, in_memory, take_rows
 from dlrun.data.samples import Array, Columns
 from dlrun.data.step import Kept, RowError, State, Step, to_float
-from dlrun.data.stored import ColumnWriter, blocks, is_stored, taken
+from dlrun.data.stored import ColumnWriter
 
 CHUNK_BYTES = 4 * 2**20
 """About how much memory the rows of one batch take, before or after the function."""
@@ -68,7 +69,9 @@ def map_stored_rows(
         for name, column in result.items():
             if name not in writers and column is not batch.get(name):
                 writers[name] = ColumnWriter(column.dtype, column.shape[1:])
-                for block in blocks(taken(columns[name], slice(rows.start))) if rows.start else ():
+                for block in (
+                    blocks(take_rows(columns[name], slice(rows.start))) if rows.start else ()
+                ):
                     writers[name].write(block)
             if name in writers:
                 writers[name].write(column)
@@ -88,7 +91,7 @@ def batches(
     probe = _take(columns, 0, 1)
     rows = max(1, CHUNK_BYTES // max(1, _row_bytes(probe, function(probe))))
     if rows >= count:
-        whole = {n: c[:] if is_stored(c) else c for n, c in columns.items()}
+        whole = {n: c if in_memory(c) else c[:] for n, c in columns.items()}
         yield slice(0, count), whole, function(whole)
         return
     for start in range(0, count, rows):

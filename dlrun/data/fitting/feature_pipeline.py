@@ -26,13 +26,13 @@ from dlrun.data.fitting.batches import (
 )
 from dlrun.data.fitting.plan import Plan, found_again, planned
 from dlrun.data.fitting.series_rows import covered_rows, over_prepared, refuse_other_quantities
+from dlrun.data.inputs import Inputs, NamedInputs, OneInput, StreamedInputs
+from dlrun.data.lazy import BLOCK_BYTES, in_memory, series_windows
 from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
 from dlrun.data.step import HOLDS, Kept, RowError, State, Step, first_row, listed, to_float
-from dlrun.data.stored import BLOCK_BYTES, is_stored
-from dlrun.data.streamed import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.timestamps import as_times
-from dlrun.data.windows import Windows, windows_of
+from dlrun.data.windows import Windows
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 
@@ -72,9 +72,9 @@ class FeaturePipeline:
     def inputs(self, samples: Samples) -> Inputs:
         """Return what the model gets; see `Pipeline.inputs`."""
         columns = self._columns(samples)
-        if (windows := windows_of(columns)) is not None:
+        if (windows := series_windows(columns)) is not None:
             return self._windowed(windows)
-        streams = any(map(is_stored, columns.values()))
+        streams = not all(map(in_memory, columns.values()))
         parts = self._streamed(samples) if streams else self._held(samples, columns)
         if len(parts) == 1:
             return next(iter(parts.values()))
@@ -97,7 +97,7 @@ class FeaturePipeline:
 
     def findings(self, samples: Samples) -> list[str]:
         """What the steps have to say about these rows."""
-        if (windows := windows_of(samples.features)) is not None:
+        if (windows := samples.windows) is not None:
             return self.of_series.findings(covered_rows(windows))
         found: list[str] = []
         for index, fitted in enumerate(self.steps):
@@ -261,7 +261,7 @@ def fit_features(
     """
     if plan:
         train = train.with_features(planned(plan, train.features))
-    if (windows := windows_of(train.features)) is not None:
+    if (windows := train.windows) is not None:
         inner = fit_features(steps, covered_rows(windows))
         expected = {name: (kind_of(c), c.shape[1:]) for name, c in train.features.items()}
         return FeaturePipeline(inner.steps, expected, inner.made, plan or {}, windows.series.names)
@@ -317,8 +317,8 @@ def map_rows_of(
 ) -> Columns:
     """`map_rows` with errors that name the row's number in the source."""
     try:
-        some_stored = any(map(is_stored, columns.values()))
-        map_all = map_stored_rows if some_stored else map_rows
+        held = all(map(in_memory, columns.values()))
+        map_all = map_rows if held else map_stored_rows
         return map_all(function, columns, len(samples))
     except RowError as error:
         raise error.at(int(samples.rows[error.position])) from None

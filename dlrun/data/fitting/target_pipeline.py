@@ -15,7 +15,6 @@ import numpy as np
 from dlrun.data.samples import Array, Dataset, Samples, Task
 from dlrun.data.step import RowError, State, TargetStep, listed
 from dlrun.data.targets.label_index import LabelIndex
-from dlrun.data.windows import windows_of
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 
@@ -175,7 +174,7 @@ def _fit_target(
     known = dataset.labels.get(name, column)
     named = [step.member_name() for step in steps]
     # All steps ahead are one quantity, and one unit is to come back.
-    of_series = windows_of(train.features) is not None
+    of_series = train.windows is not None
     if column.dtype == object and "label_index" not in named:
         steps = [LabelIndex(), *steps]
     fitted = []

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 
 from dlrun.data.fitting.statistics import counts, moments, plain, require_values, shared_axes
+from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns, Kind, kind_of
 from dlrun.data.step import State, Step, choose_columns, refuse_infinite
-from dlrun.data.stored import blocks
 from dlrun.errors import DataError
 
 

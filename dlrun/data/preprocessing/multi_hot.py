@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
+from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns
 from dlrun.data.step import RowError, State, Step, choose_columns, join_sequences
-from dlrun.data.stored import blocks
 from dlrun.errors import DataError
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import field_validator, model_validator
 
+from dlrun.data.lazy import take_rows
 from dlrun.data.reading.files import (
     Paths,
     files_in,
@@ -35,7 +36,7 @@ from dlrun.data.reading.images import IMAGE_ENDINGS, Color, ImageFormat, Resize
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.samples import Array, Columns, ExpectedColumns, as_objects
 from dlrun.data.source import Loaded, NewRows, Part, Source, Test
-from dlrun.data.stored import taken, too_large_to_hold
+from dlrun.data.stored import too_large_to_hold
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 
@@ -134,7 +135,7 @@ class ImageFolder(Source):
         if pictures.broken:
             findings.append(self._refuse_broken(pictures.broken, len(listing.files)))
             listing, kept = _without(listing, pictures.broken)
-            column = taken(column, kept)
+            column = take_rows(column, kept)
         height, width, channels = form.shape
         return Loaded(
             features={IMAGE: column},

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from dlrun.data.lazy import in_memory
 from dlrun.data.reading.arrays import ArrayFiles
 from dlrun.data.reading.files import Paths, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.data.source import Loaded, Part, Source, Test
-from dlrun.data.stored import is_stored, too_large_to_hold
+from dlrun.data.stored import too_large_to_hold
 from dlrun.errors import DataError
 
 
@@ -73,7 +74,7 @@ class Npz(Source):
         if self.stream is not None or all(file.suffix == ".npz" for file in arrays.files):
             return self
         inputs = self._inputs(arrays, {}).values()
-        return self.model_copy(update={"stream": any(map(is_stored, inputs))})
+        return self.model_copy(update={"stream": not all(map(in_memory, inputs))})
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         return read_new_rows(file, columns, stream=self.stream)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlrun.data.encoded import Encoded
-from dlrun.data.streamed import parts_of
+from dlrun.data.encoded import as_encoded
+from dlrun.data.inputs import parts_of
 from dlrun.models.objects import reason
 from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.fused.epochs import EpochSource, SingleFit, needs_every_epoch
@@ -183,9 +183,9 @@ def _kind(rows: FitRows) -> tuple[object, ...]:
     """What a program depends on: everything but the number of rows and their values."""
     inputs = parts_of(rows.inputs)
     parts = [*inputs.values(), *every_target(rows.targets), rows.weights]
-    encoded = (part.kind if isinstance(part, Encoded) else None for part in inputs.values())
+    expanded = (e and e.signature for e in map(as_encoded, inputs.values()))
     shapes = (None if part is None else (part.shape[1:], part.dtype.str) for part in parts)
-    return (*inputs, *shapes, *encoded)
+    return (*inputs, *shapes, *expanded)
 
 
 def _alone(

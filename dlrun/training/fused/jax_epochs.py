@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 from jax import numpy as jnp
 
-from dlrun.data.encoded import Encoded, SparseBlock
+from dlrun.data.encoded import Encoded
 from dlrun.models.objects import REFUSALS, reason
 from dlrun.training.fused.program import (
     Array,
@@ -146,8 +146,8 @@ class JaxEpochs:
             return part.at[numbers].get(mode="promise_in_bounds")
 
         def made(name: str, part: Any) -> Any:
-            encoded = self._encoded[name]
-            return taken(part) if encoded is None else encoded.expand(part, numbers)
+            expanded = self._encoded[name]
+            return taken(part) if expanded is None else expanded.expand(part, numbers)
 
         others = [jax.tree.map(taken, part) for part in rest]
         if isinstance(inputs, dict):
@@ -205,18 +205,8 @@ def rows_of(rows: FitRows | None) -> Rows:
 
 
 def _padded(inputs: Encoded) -> tuple[Array, ...]:
-    """The arrays of encoded inputs, places with zeros behind them that no row reads: folds with
-    about as many ones are then alike to JAX, which compiles for exact shapes."""
-    padded: list[Array] = []
-    for block in inputs.blocks:
-        if isinstance(block, SparseBlock):
-            places, splits, counted, *values = block.arrays
-            unit = 1 << max(0, len(places).bit_length() - 4)
-            places, *values = (np.pad(a, (0, -len(a) % unit)) for a in (places, *values))
-            padded += [places, splits, counted, *values]
-        else:
-            padded += block.arrays
-    return tuple(padded)
+    """The arrays of encoded inputs, alike in several folds: JAX compiles for exact shapes."""
+    return tuple(array for block in inputs.blocks for array in block.padded_arrays)
 
 
 def _count(rows: Rows) -> int:

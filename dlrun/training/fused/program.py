@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dlrun.data.encoded import Encoded
-from dlrun.data.streamed import NamedInputs, parts_of
+from dlrun.data.encoded import Encoded, as_encoded
+from dlrun.data.inputs import map_parts, parts_of
 from dlrun.errors import TrainingError
 from dlrun.training.rows import FitRows
 
@@ -136,7 +136,7 @@ def metric_names(model: Any) -> list[str]:
 def encodings_of(rows: FitRows) -> dict[str, Encoded | None]:
     """Return, for each input, its encoding without any rows, or None if it is not encoded."""
     return {
-        name: part.take(slice(0)) if isinstance(part, Encoded) else None
+        name: None if (inputs := as_encoded(part)) is None else inputs.take(slice(0))
         for name, part in parts_of(rows.inputs).items()
     }
 
@@ -151,13 +151,14 @@ def mapped_rows(
         array: Converts an array.
         encoded: Converts encoded inputs.
     """
-    inputs = {
-        name: encoded(part) if isinstance(part, Encoded) else array(part)
-        for name, part in parts_of(rows.inputs).items()
-    }
+
+    def converted_part(_: str, part: Any) -> Any:
+        inputs = as_encoded(part)
+        return array(part) if inputs is None else encoded(inputs)
+
     targets = rows.targets
     converted = [
-        inputs if isinstance(rows.inputs, NamedInputs) else inputs[""],
+        map_parts(converted_part, rows.inputs),
         {name: array(each) for name, each in targets.items()}
         if isinstance(targets, dict)
         else array(targets),

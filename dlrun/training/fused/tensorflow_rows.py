@@ -10,7 +10,6 @@ from typing import Any
 
 import tensorflow as tf
 
-from dlrun.data.encoded import SparseBlock
 from dlrun.training.fused.program import Array, dtype_in_fit, encodings_of, mapped_rows
 from dlrun.training.rows import FitRows
 
@@ -53,18 +52,17 @@ class DeviceRows:
         return tf.shape(tf.nest.flatten(rows[1])[0])[0]
 
     def _input(self, name: str, inputs: Any, numbers: Any) -> Any:
-        encoded = self._encoded[name]
-        if encoded is None:
+        expanded = self._encoded[name]
+        if expanded is None:
             return tf.gather(inputs, numbers)
         if not self._ragged:
-            return encoded.expand(inputs, numbers)
-        left, parts = list(inputs), []
-        for block in encoded.blocks:
-            kept, left = left[: block.array_count], left[block.array_count :]
-            if isinstance(block, SparseBlock):
-                parts.append(_dense(numbers, block.width, *kept))
-            else:
-                parts.append(block.expand(kept, numbers))
+            return expanded.expand(inputs, numbers)
+        parts = [
+            _dense(numbers, block.row_shape[-1], *own)
+            if block.is_sparse
+            else block.expand(own, numbers)
+            for block, own in expanded.by_block(inputs)
+        ]
         return parts[0] if len(parts) == 1 else tf.concat(parts, axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""Inputs that are read from disk and prepared a batch at a time, and several inputs by name.
+"""What a model is fed from: one input or several by name, held or prepared a batch at a time.
 
 Legend: n rows, b rows of a batch.
 """
@@ -7,58 +7,54 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from dlrun.data.encoded import Encoded
+from dlrun.data.lazy import Array, LazyArray, Rows, take_rows
 from dlrun.data.samples import Samples
 
-Array = np.ndarray
+Result = TypeVar("Result")
+
+OneInput = Array | LazyArray
+"""What one input of a model is fed from."""
 
 
-@dataclass(frozen=True)
-class StreamedInputs:
-    """(n, ...) inputs of which only the rows asked for exist.
+@dataclass(frozen=True, eq=False)
+class StreamedInputs(LazyArray):
+    """(n, ...) inputs that are read from disk and prepared when they are asked for.
 
     Args:
         samples: Rows whose features stay on disk.
         prepare: Makes inputs of a few rows that are held in memory.
-        entry: Shape of one row of the inputs.
-        dtype: Of the inputs.
+        row_shape: Shape of one row of the inputs.
+        input_type: Dtype of the inputs.
     """
+
+    in_memory: ClassVar[bool] = False
 
     samples: Samples
     prepare: Callable[[Samples], OneInput]
-    entry: tuple[int, ...]
-    dtype: np.dtype[Any]
+    row_shape: tuple[int, ...]
+    input_type: np.dtype[Any]
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(n, ...)."""
-        return (len(self), *self.entry)
+        return (len(self.samples), *self.row_shape)
 
     @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return 1 + len(self.entry)
+    def dtype(self) -> np.dtype[Any]:
+        return self.input_type
 
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, rows: slice | Array) -> Array:
-        """Return rows as the model sees them, (b, ...); threads may ask at once."""
+    def __getitem__(self, rows: Rows) -> Array:
         inputs = self.prepare(self.take(rows).samples.read())
         return inputs[:].astype(self.dtype, copy=False)
 
-    def take(self, rows: slice | Array) -> StreamedInputs:
-        """Return some of the rows, unread."""
+    def take(self, rows: Rows) -> StreamedInputs:
         positions = np.arange(len(self))[rows]
-        return StreamedInputs(self.samples.take(positions), self.prepare, self.entry, self.dtype)
-
-
-OneInput = Array | Encoded | StreamedInputs
-"""What one input of a model is fed from: an array, or something that gives batches of one."""
+        return StreamedInputs(
+            self.samples.take(positions), self.prepare, self.row_shape, self.input_type
+        )
 
 
 @dataclass(frozen=True)
@@ -77,7 +73,7 @@ class NamedInputs:
     def __len__(self) -> int:
         return len(next(iter(self.parts.values())))
 
-    def __getitem__(self, rows: slice | Array) -> dict[str, Array]:
+    def __getitem__(self, rows: Rows) -> dict[str, Array]:
         """Return rows as the model sees them, (b, ...) by the name of the input; threads may ask at
         once."""
         first = next(iter(self.parts.values()))
@@ -88,19 +84,14 @@ class NamedInputs:
             name: made[name][:].astype(part.dtype, copy=False) for name, part in self.parts.items()
         }
 
-    def take(self, rows: slice | Array) -> NamedInputs:
-        """Return some of the rows as they are kept."""
-        taken = {name: taken_of(part, rows) for name, part in self.parts.items()}
+    def take(self, rows: Rows) -> NamedInputs:
+        """Return some of the rows as they are stored."""
+        taken = {name: take_rows(part, rows) for name, part in self.parts.items()}
         return NamedInputs(taken, self.prepare)
 
-    @property
-    def are_arrays(self) -> bool:
-        """Whether all are plain arrays in memory."""
-        return all(isinstance(part, np.ndarray) for part in self.parts.values())
 
-
-Inputs = Array | Encoded | StreamedInputs | NamedInputs
-"""What a model is fed from, all indexed alike by rows; of `NamedInputs` come batches by name."""
+Inputs = OneInput | NamedInputs
+"""What a model is fed from, indexed by rows; of `NamedInputs` come batches by name."""
 
 
 def parts_of(inputs: Inputs) -> Mapping[str, OneInput]:
@@ -108,6 +99,15 @@ def parts_of(inputs: Inputs) -> Mapping[str, OneInput]:
     return inputs.parts if isinstance(inputs, NamedInputs) else {"": inputs}
 
 
-def taken_of(part: OneInput, rows: slice | Array) -> OneInput:
-    """Return some of the rows of one input as they are kept."""
-    return part[rows] if isinstance(part, np.ndarray) else part.take(rows)
+def map_parts(
+    function: Callable[[str, OneInput], Result], inputs: Inputs
+) -> Result | dict[str, Result]:
+    """Return what a function makes of the name and the rows of the only input; of several, by the
+    name of the input."""
+    made = {name: function(name, part) for name, part in parts_of(inputs).items()}
+    return made if isinstance(inputs, NamedInputs) else made[""]
+
+
+def are_arrays(inputs: Inputs) -> bool:
+    """Whether all inputs are plain arrays in memory."""
+    return not any(isinstance(part, LazyArray) for part in parts_of(inputs).values())
