@@ -9,7 +9,7 @@ from typing import Any
 
 from dlrun.metrics.formatting import figure
 from dlrun.reports.differences import ConfigDifference, short_names
-from dlrun.reports.overlay_facts import Overlay
+from dlrun.reports.overlay import Overlay
 from dlrun.reports.summary import interval_text
 
 MOST_NAMED = 2

@@ -4,161 +4,250 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dlrun.metrics.formatting import figure
-from dlrun.reports.curve_facts import Curve, CurveFacts, FitPanel, FoldsPanel
-from dlrun.reports.curve_panels import epoch_ticks
-from dlrun.reports.html.plot import Figure, LegendKey, Plot
-from dlrun.reports.html.scale import Scale, at_ticks, linear, logarithmic
+from dlrun.metrics.names import Direction
+from dlrun.reports.charts import (
+    Axis,
+    BandMark,
+    BoxesMark,
+    Chart,
+    DotsMark,
+    LineMark,
+    Mark,
+    TextMark,
+    axis_holding,
+    rule,
+)
+from dlrun.reports.curve_facts import (
+    Best,
+    Curve,
+    CurveFacts,
+    FitPanel,
+    FoldsPanel,
+    facts_from_table,
+)
+from dlrun.text import ordinal
 
-MOST_DOTS = 60
+if TYPE_CHECKING:
+    from dlrun.store.training_folder import TrainingFolder
+
+MOST_DOTS = 100
 """Epochs that get a dot, at most; of longer trainings every n-th has one."""
 
+DOTS_WIDTH = 220.0
+"""Width in points that the dots of a narrow chart have together, gaps left out."""
 
-def curve_figures(facts: CurveFacts, several: str = "folds") -> tuple[Figure, ...]:
-    """Return a chart for each metric.
+LEAST_DOT, DOT, BEST_DOT = 2.4, 5.0, 7.0
+"""Diameters in points."""
+
+PHASE_NAMES = 0.12
+"""Share of a chart's height above the curves that holds the names of phases."""
+
+BEST = "best epoch"
+
+
+def draw_run_curves(
+    folder: TrainingFolder,
+    title: str,
+    *,
+    directions: Mapping[str, Direction] | None = None,
+    units: Mapping[str, str] | None = None,
+    phases: Sequence[str] = (),
+    several: str = "folds",
+) -> None:
+    """Draw the `metrics.csv` of a run, or of one fold, as its `curves.png` and `curves.svg`.
+
+    Nothing is drawn where no epoch was completed.
 
     Args:
-        facts: What to draw.
-        several: What the trainings of the run are called: `folds` or `repeats`.
+        folder: The run or the fold.
+        title: Name of the run.
+        directions: Which way is better, for metrics that Keras' names do not tell.
+        units: Unit of a metric, where it has one.
+        phases: Names of the phases of training, in order.
+        several: What several trainings of the run are called: `folds` or `repeats`.
+
+    Raises:
+        RunError: `metrics.csv` is damaged, or the curves are there already.
     """
-    return tuple(
-        _fit_figure(panel, facts)
-        if isinstance(panel, FitPanel)
-        else _folds_figure(panel, facts, several)
-        for panel in facts.panels
+    from dlrun.reports.drawing import draw_picture
+
+    facts = facts_from_table(
+        folder.history(),
+        title,
+        directions=directions,
+        units=units,
+        phases=phases,
+        several=several,
+    )
+    charts = curve_charts(facts)
+    if charts:
+        folder.save_curves(
+            lambda path: draw_picture(charts, title, path, path.suffix.removeprefix("."))
+        )
+
+
+def curve_charts(facts: CurveFacts) -> tuple[Chart, ...]:
+    """Return a chart for each metric."""
+    return tuple(_chart(panel, facts) for panel in facts.panels)
+
+
+def epoch_axis(left_out: int, last: int) -> Axis:
+    """Return the axis of epochs.
+
+    Args:
+        left_out: How many first epochs are not shown.
+        last: The last epoch.
+    """
+    label = "Epoch"
+    if left_out:
+        first = "the first is" if left_out == 1 else f"the first {left_out} are"
+        label += f" ({first} left out)"
+    room = max(0.5, 0.02 * (last - left_out - 1))
+    ticks = tuple(map(float, epoch_ticks(left_out + 1, last)))
+    return Axis(left_out + 1 - room, last + room, label, ticks, tuple(f"{t:g}" for t in ticks))
+
+
+def epoch_ticks(first: int, last: int, most: int = 9) -> list[int]:
+    """Return at most about `most` epochs to label: the first, and round numbers up to the last."""
+    step = 1
+    for candidate in (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000, 2000, 5000, 10000):
+        step = candidate
+        if (last - first + 1) / step <= most:
+            break
+    ticks = [tick for tick in range(step, last + 1, step) if tick >= first]
+    if not ticks or ticks[0] - first > 0.6 * step or step == 1:
+        ticks = sorted({first, *ticks})
+    return ticks
+
+
+def curve_line(
+    curve: Sequence[float],
+    left_out: int,
+    style: str,
+    label: str = "",
+    opacity: float | None = None,
+) -> LineMark:
+    """Return a curve from the first shown epoch on; values of every n-th epoch are joined.
+
+    Args:
+        curve: A value an epoch, NaN where there is none.
+        left_out: How many first epochs are not shown.
+        style: How it is drawn.
+        label: What it is.
+        opacity: From 0 to 1; None for that of the style.
+    """
+    measured = [index for index, value in enumerate(curve) if math.isfinite(value)]
+    steps = {after - before for before, after in itertools.pairwise(measured)}
+    joined = len(steps) == 1 and steps != {1}
+    shown = [index for index in (measured if joined else range(len(curve))) if index >= left_out]
+    return LineMark(
+        [index + 1 for index in shown], [curve[index] for index in shown], style, label, opacity
     )
 
 
-def _fit_figure(panel: FitPanel, facts: CurveFacts) -> Figure:
+def _chart(panel: FitPanel | FoldsPanel, facts: CurveFacts) -> Chart:
     first = facts.left_out
-    plot = _plot(panel, facts, [*panel.training[first:], *panel.validation[first:]])
-    keys = []
+    if isinstance(panel, FitPanel):
+        marks, curve = _fit_marks(panel, first), panel.training
+        values = [*panel.training[first:], *panel.validation[first:]]
+    else:
+        marks, curve = _folds_marks(panel, first, facts.several), panel.mean
+        drawn = panel.smoothed or panel
+        values = [value for fold in drawn.folds for value in fold[first:]]
+    x = epoch_axis(first, facts.epochs)
+    y = axis_holding(
+        values,
+        panel.label + (", log scale" if panel.logarithmic else ""),
+        logarithmic=panel.logarithmic,
+    )
+    top = y.value(1 + PHASE_NAMES) if facts.shown_phases else y.high
+    y = Axis(y.low, top, y.label, logarithmic=y.logarithmic)
+    best, described = panel.best, ""
+    if best is not None:
+        described = f" Best in epoch {best.epoch}: {figure(best.value)}."
+        marks += _best_marks(best, x, y) if best.epoch > first else []
+    return Chart(
+        x,
+        y,
+        (*marks, *_missing_marks(curve, y), *_phase_marks(facts, x, y)),
+        f"{panel.label} over {facts.epochs} epochs.{described}",
+    )
+
+
+def _fit_marks(panel: FitPanel, first: int) -> list[Mark]:
+    marks: list[Mark] = []
     if panel.training:
         every = max(1, math.ceil(len(panel.training[first:]) / MOST_DOTS))
         shown = range(first, len(panel.training), every)
-        epochs = [index + 1 for index in shown]
-        plot.dots(epochs, [panel.training[index] for index in shown], "training")
-        keys.append(LegendKey("dot training", _every("training", every)))
+        size = float(np.clip(DOTS_WIDTH / max(len(shown), 1), LEAST_DOT, DOT))
+        label = "training" if every == 1 else f"training (every {ordinal(every)} epoch)"
+        values = [panel.training[index] for index in shown]
+        marks.append(DotsMark([i + 1 for i in shown], values, "training", label, size))
     if panel.validation:
-        _draw_line(plot, panel.validation, first, "validation")
-        keys.append(LegendKey("line validation", "validation"))
-    return _finished(plot, panel, tuple(keys), facts)
+        marks.append(curve_line(panel.validation, first, "validation", "validation"))
+    return marks
 
 
-def _folds_figure(panel: FoldsPanel, facts: CurveFacts, several: str) -> Figure:
-    first, drawn = facts.left_out, panel.smoothed or panel
-    shown = [value for curve in drawn.folds for value in curve[first:]]
-    plot = _plot(panel, facts, shown)
-    mean, std = np.array(drawn.mean), np.array(drawn.std)
-    epochs = range(first + 1, len(mean) + 1)
-    plot.band(list(epochs), list((mean - std)[first:]), list((mean + std)[first:]), "validation")
-    for curve in drawn.folds:
-        _draw_line(plot, curve, first, "fold")
-    _draw_line(plot, drawn.mean, first, "validation")
+def _folds_marks(panel: FoldsPanel, first: int, several: str) -> list[Mark]:
+    """Every fold thinly, their mean and its spread; all of them smoothed where noisy."""
+    drawn, count = panel.smoothed or panel, len(panel.folds)
     part = "" if panel.part == "validation" else ", training"
     smoothing = "" if panel.smoothed is None else f", moving average {panel.smoothed.factor:g}"
-    keys = (
-        LegendKey("line validation", f"mean of {len(panel.folds)} {several}{part}{smoothing}"),
-        LegendKey("band validation", "± 1 standard deviation"),
-        LegendKey("line fold", f"each {several.removesuffix('s')}"),
-    )
-    return _finished(plot, panel, keys, facts)
+    name = f"mean of {count} {several}{part}{smoothing}"
+    marks: list[Mark] = [curve_line(drawn.mean, first, "mean", name)]
+    if panel.smoothed:
+        marks.append(curve_line(panel.mean, first, "unsmoothed", "not smoothed"))
+    mean, std = np.array(drawn.mean[first:]), np.array(drawn.std[first:])
+    if np.isfinite(std).any():
+        epochs = np.arange(first + 1, first + 1 + len(mean))
+        label = "± 1 standard deviation"
+        marks.append(BandMark(epochs, mean - std, mean + std, "spread", label))
+    opacity = float(np.clip(3 / count, 0.2, 0.5))
+    for index, curve in enumerate(drawn.folds):
+        label = "" if index else f"each {several.removesuffix('s')}"
+        marks.append(curve_line(curve, first, "fold", label, opacity))
+    return marks
 
 
-def _plot(panel: FitPanel | FoldsPanel, facts: CurveFacts, values: Sequence[float]) -> Plot:
-    scale = ", log scale" if panel.logarithmic else ""
-    best = (
-        ""
-        if panel.best is None
-        else (f" Best in epoch {panel.best.epoch}: {figure(panel.best.value)}.")
-    )
-    return Plot(
-        x=_epochs(facts.left_out + 1, facts.epochs),
-        y=(logarithmic if panel.logarithmic else linear)(values),
-        description=f"{panel.label} over {facts.epochs} epochs.{best}",
-        x_label=_epoch_label(facts.left_out),
-        y_label=panel.label + scale,
-    )
+def _best_marks(best: Best, x: Axis, y: Axis) -> list[Mark]:
+    """A line through the best epoch, with its value above."""
+    position = x.position(best.epoch)
+    align = "left" if position < 0.15 else "right" if position > 0.8 else "center"
+    text = f"epoch {best.epoch}: {figure(best.value)}"
+    marks: list[Mark] = [
+        rule((best.epoch, y.low), (best.epoch, y.high), "reference", BEST),
+        TextMark(best.epoch, y.high, text, (0, 3), align),
+    ]
+    if y.low <= best.value <= y.high:
+        dot = DotsMark([best.epoch], [best.value], "validation", size=BEST_DOT, ringed=True)
+        marks.append(dot)
+    return marks
 
 
-def _finished(
-    plot: Plot, panel: FitPanel | FoldsPanel, keys: tuple[LegendKey, ...], facts: CurveFacts
-) -> Figure:
-    for number, phase in enumerate(facts.shown_phases):
-        if number:
-            start = phase.epoch - 0.5
-            plot.rule((start, plot.y.low), (start, plot.y.high), "gap")
-        else:
-            start = plot.x.low
-        plot.text(start, plot.y.high, phase.name, shift=(4, 11), anchor="start")
-    if panel.best is not None and panel.best.epoch > facts.left_out:
-        epoch, value = panel.best.epoch, panel.best.value
-        plot.rule((epoch, plot.y.low), (epoch, plot.y.high), "best")
-        place = plot.x.place(epoch)
-        anchor = "start" if place < 0.15 else "end" if place > 0.7 else "middle"
-        plot.text(
-            epoch,
-            plot.y.high,
-            f"epoch {epoch}: {figure(value)}",
-            shift=(0, -6),
-            anchor=anchor,
-            mark="name",
-        )
-        if plot.y.low <= value <= plot.y.high:
-            plot.dots([epoch], [value], "best-dot", radius=4.2)
-        keys = (*keys, LegendKey("best", "best epoch"))
-    missing = [not math.isfinite(value) for value in _reference(panel)]
-    if any(missing):
-        for start, end in _stretches(missing):
-            plot.box((start + 0.5, plot.y.low), (end + 0.5, plot.y.high), "missing")
-        keys = (*keys, LegendKey("missing", "no number (NaN)"))
-    return Figure(plot.svg(), keys=keys)
-
-
-def _reference(panel: FitPanel | FoldsPanel) -> Curve:
-    return panel.training if isinstance(panel, FitPanel) else panel.mean
-
-
-def _draw_line(plot: Plot, curve: Curve, first: int, mark: str) -> None:
-    """Draw a curve; where only every n-th epoch was measured, those are joined."""
-    measured = [i for i, value in enumerate(curve) if math.isfinite(value)]
-    steps = {b - a for a, b in itertools.pairwise(measured)}
-    if len(steps) == 1 and steps != {1}:
-        shown = [index for index in measured if index >= first]
-    else:
-        shown = list(range(first, len(curve)))
-    plot.line([index + 1 for index in shown], [curve[index] for index in shown], mark)
-
-
-def _stretches(missing: Sequence[bool]) -> list[tuple[int, int]]:
-    """Return where the missing epochs begin and end, counted from 0, the end not included."""
-    found, start = [], None
-    for index, gone in enumerate([*missing, False]):
-        if gone and start is None:
-            start = index
-        elif not gone and start is not None:
-            found.append((start, index))
+def _missing_marks(curve: Curve, y: Axis) -> list[Mark]:
+    """The epochs that have no number: training has diverged."""
+    boxes, start = [], None
+    for index, value in enumerate([*curve, 0.0]):
+        if not math.isfinite(value):
+            start = index if start is None else start
+        elif start is not None:
+            boxes.append((start + 0.5, y.low, index + 0.5, y.high))
             start = None
-    return found
+    return [BoxesMark(tuple(boxes), "missing", "no number (NaN)")] if boxes else []
 
 
-def _epochs(first: int, last: int) -> Scale:
-    room = max(0.5, 0.02 * (last - first))
-    return at_ticks(first - room, last + room, epoch_ticks(first, last, most=8))
-
-
-def _epoch_label(left_out: int) -> str:
-    if left_out == 0:
-        return "epoch"
-    if left_out == 1:
-        return "epoch (the first is left out)"
-    return f"epoch (the first {left_out} are left out)"
-
-
-def _every(name: str, number: int) -> str:
-    ordinal = {2: "2nd", 3: "3rd"}.get(number, f"{number}th")
-    return name if number == 1 else f"{name} (every {ordinal} epoch)"
+def _phase_marks(facts: CurveFacts, x: Axis, y: Axis) -> list[Mark]:
+    """A line where a phase of training begins, and the names of the phases above the curves."""
+    marks: list[Mark] = []
+    for number, phase in enumerate(facts.shown_phases):
+        start = phase.epoch - 0.5 if number else x.low
+        if number:
+            marks.append(rule((start, y.low), (start, y.high), "phase"))
+        marks.append(TextMark(start, y.high, phase.name, (3, -3), "left", below=True))
+    return marks

@@ -231,6 +231,7 @@ def facts_from_table(
     directions: Mapping[str, Direction] | None = None,
     units: Mapping[str, str] | None = None,
     phases: Sequence[str] = (),
+    several: str = "folds",
 ) -> CurveFacts:
     """Return the facts of a run's `metrics.csv`.
 
@@ -240,6 +241,7 @@ def facts_from_table(
         directions: As in `fit_facts`.
         units: As in `fit_facts`.
         phases: Names of the phases of training, in order.
+        several: What several trainings of the run are called: `folds` or `repeats`.
     """
     folds = list(table.get("fold", ()))
     numbers = sorted(set(folds))
@@ -255,7 +257,7 @@ def facts_from_table(
     else:
         history = histories[0] if histories else table
         facts = fit_facts(history, title, directions=directions, units=units)
-    return replace(facts, phases=phase_starts(histories, phases))
+    return replace(facts, phases=phase_starts(histories, phases), several=several)
 
 
 def metric_names(histories: Iterable[Mapping[str, object]]) -> list[str]:

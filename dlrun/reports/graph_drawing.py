@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from dlrun.reports.curve_panels import INK, TICKS
-from dlrun.reports.curves import PIXELS_PER_INCH, own_style
+from dlrun.reports.drawing import COLORS, PIXELS_PER_INCH, own_style, save_figure
 from dlrun.reports.graph_layout import LINE, GraphLayout, ModelGraph, PlacedBox, place
 
 if TYPE_CHECKING:
@@ -42,8 +41,7 @@ def draw_graph(graph: ModelGraph, title: str, kind: str) -> bytes:
     with own_style():
         figure = build_graph(place(graph), title)
         pixels = min(PIXELS_PER_INCH, MOST_PIXELS / figure.get_figheight())
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(file, format=kind, dpi=pixels, metadata=metadata)
+        save_figure(figure, file, kind, pixels)
     return file.getvalue()
 
 
@@ -61,7 +59,9 @@ def build_graph(layout: GraphLayout, title: str) -> Figure:
     axes.set_xlim(left, left + width)
     axes.set_ylim(layout.height + MARGIN, -MARGIN - HEADING)
     middle = layout.width / 2
-    axes.text(middle, -MARGIN - 0.05, title, ha="center", va="bottom", fontsize=12, color=INK)
+    axes.text(
+        middle, -MARGIN - 0.05, title, ha="center", va="bottom", fontsize=12, color=COLORS["ink"]
+    )
     for points in layout.edges:
         _draw_edge(axes, points)
     for box in layout.boxes:
@@ -95,7 +95,7 @@ def _draw_box(axes: Axes, placed: PlacedBox) -> None:
             va="center",
             fontsize=TEXT_SIZE if number else TITLE_SIZE,
             fontweight="normal" if number else "bold",
-            color=SMALL if number else INK,
+            color=SMALL if number else COLORS["ink"],
             parse_math=False,
             zorder=3,
         )
@@ -120,7 +120,7 @@ def _draw_edge(axes: Axes, points: Sequence[tuple[float, float]]) -> None:
             path=Path(corners, codes),
             arrowstyle="-|>",
             mutation_scale=9,
-            color=TICKS,
+            color=COLORS["axis"],
             linewidth=1.0,
             shrinkA=0,
             shrinkB=0,

@@ -1,29 +1,139 @@
-"""Draws the validation curves of several runs over each other (the book's figures 4.4 to 4.9)."""
+"""Validation curves of several runs over each other (the book's figures 4.4 to 4.9).
+
+Epochs are counted from 1; a curve is one value an epoch, NaN where there is none.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from io import BytesIO
-from typing import TYPE_CHECKING
 
-from dlrun.reports.curve_panels import BEST, MARK, draw_line, hidden_first, set_epochs
-from dlrun.reports.curves import (
-    PANEL_HEIGHTS,
-    draw_heading,
-    label_epochs,
-    own_style,
-    save_figure,
+from dlrun.metrics.folds import moving_average
+from dlrun.metrics.names import Direction
+from dlrun.reports.charts import MOST_RUNS, Chart, DotsMark, Mark, axis_holding
+from dlrun.reports.curve_charts import BEST, BEST_DOT, curve_line, epoch_axis
+from dlrun.reports.curve_facts import (
+    Best,
+    Curve,
+    FitPanel,
+    History,
+    curve_direction,
+    dwarfing_epochs,
+    facts_from_table,
+    is_noisy,
+    smoothing_factor,
 )
-from dlrun.reports.overlay_facts import OverlaidCurve, Overlay, OverlayPanel, smoothed
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-# Okabe and Ito's palette (2008) without its yellow, which is too pale for a line; told apart with
-# every kind of colour vision.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#222222", "#56B4E9", "#E69F00")
-DASHES = ("solid", (0, (5, 2)))
-"""The colours come again with the second."""
+@dataclass(frozen=True)
+class OverlaidCurve:
+    """One run in one panel.
+
+    Args:
+        run: Its place among the runs.
+        label: What the run is called.
+        values: The validation curve; of several folds their mean.
+        best: Its best epoch, or None where it has none.
+    """
+
+    run: int
+    label: str
+    values: Curve
+    best: Best | None
+
+
+@dataclass(frozen=True)
+class OverlayPanel:
+    """One metric.
+
+    Args:
+        metric: Its name in the histories.
+        label: What the axis says.
+        curves: One for each run that measured it on validation rows.
+        smoothing: Factor of the moving average that is drawn instead where curves are noisy, or
+            None; `best` is that of the curve itself.
+        logarithmic: Whether the axis should be.
+    """
+
+    metric: str
+    label: str
+    curves: tuple[OverlaidCurve, ...]
+    smoothing: float | None
+    logarithmic: bool
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Curves of several runs.
+
+    Args:
+        title: Of the picture.
+        epochs: Epochs of the longest training.
+        panels: Below each other.
+        left_out: Epochs at the beginning that are not shown.
+    """
+
+    title: str
+    epochs: int
+    panels: tuple[OverlayPanel, ...]
+    left_out: int
+
+
+def overlay_facts(
+    tables: Sequence[History],
+    labels: Sequence[str],
+    metrics: Sequence[str],
+    *,
+    directions: Mapping[str, Direction] | None = None,
+) -> Overlay:
+    """Return the validation curves of runs, a panel for each metric that any of them measured.
+
+    Args:
+        tables: The columns of each run's `metrics.csv`.
+        labels: What each run is called.
+        metrics: Which metrics, without `val_`, in the order of the panels.
+        directions: Which way is better, for metrics that Keras' names do not tell.
+    """
+    facts = [facts_from_table(table, "", directions=directions) for table in tables]
+    panels, left_out = [], 0
+    for metric in dict.fromkeys(metrics):
+        curves, logarithmic, axis = [], [], ""
+        for run, (label, of_run) in enumerate(zip(labels, facts, strict=True)):
+            for panel in of_run.panels:
+                measured = panel.part == "validation" if not isinstance(panel, FitPanel) else True
+                values = panel.validation if isinstance(panel, FitPanel) else panel.mean
+                if panel.metric == metric and measured and values:
+                    axis = panel.label
+                    curves.append(OverlaidCurve(run, label, values, panel.best))
+                    logarithmic.append(panel.logarithmic)
+        if not curves:
+            continue
+        better = curve_direction(metric, directions)
+        # All runs are shown whole where one of them needs its beginning.
+        left_out = max(left_out, min(dwarfing_epochs(curve.values, better) for curve in curves))
+        panels.append((metric, axis, tuple(curves), all(logarithmic)))
+    return Overlay(
+        title=f"Validation curves of {len(tables)} runs",
+        epochs=max((of_run.epochs for of_run in facts), default=0),
+        panels=tuple(
+            OverlayPanel(metric, axis, curves, _smoothing(curves, left_out), logarithmic)
+            for metric, axis, curves, logarithmic in panels
+        ),
+        left_out=left_out,
+    )
+
+
+def smoothed(values: Curve, left_out: int, factor: float) -> Curve:
+    """Return the moving average of a curve from the first shown epoch on, NaN before."""
+    hidden = (math.nan,) * min(left_out, len(values))
+    return hidden + tuple(moving_average(values[left_out:], factor))
+
+
+def overlay_charts(overlay: Overlay) -> tuple[Chart, ...]:
+    """Return a chart for each panel: the runs by colour, the best epoch of each as a dot."""
+    return tuple(_chart(panel, overlay) for panel in overlay.panels)
 
 
 def draw_overlay(overlay: Overlay, kind: str) -> bytes:
@@ -33,71 +143,44 @@ def draw_overlay(overlay: Overlay, kind: str) -> bytes:
         overlay: At least one panel.
         kind: `png` or `svg`.
     """
-    with own_style():
-        file = BytesIO()
-        save_figure(build_overlay(overlay), file, kind)
+    from dlrun.reports.drawing import draw_picture
+
+    file = BytesIO()
+    draw_picture(overlay_charts(overlay), overlay.title, file, kind)
     return file.getvalue()
 
 
-def build_overlay(overlay: Overlay) -> Figure:
-    """Return the figure: a heading, and a panel for each metric, below each other."""
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    with own_style():
-        count = len(overlay.panels)
-        figure = Figure(facecolor="white")
-        every_axes = list(figure.subplots(count, 1, squeeze=False, sharex=True).flat)
-        for axes, panel in zip(every_axes, overlay.panels, strict=True):
-            _draw_panel(axes, panel, overlay)
-        label_epochs(every_axes[-1], overlay.left_out)
-        panels = count * PANEL_HEIGHTS[count]
-        heading = draw_heading(figure, overlay.title, panels)
-        body = (0.0, 0.0, 1.0, panels / (panels + heading))
-        figure.set_layout_engine(
-            ConstrainedLayoutEngine(rect=body, h_pad=0.05, w_pad=0.08, hspace=0.03, wspace=0.04)
-        )
-        return figure
-
-
-def _draw_panel(axes: Axes, panel: OverlayPanel, overlay: Overlay) -> None:
-    scale = ", log scale" if panel.logarithmic else ""
-    # `MAE` and `R² score` keep their capitals.
-    word = panel.label[:1].lower() if panel.label[1:2].islower() else panel.label[:1]
-    axes.set_ylabel(f"Validation {word}{panel.label[1:]}{scale}")
-    axes.yaxis.get_label().set_parse_math(False)
-    if panel.logarithmic:
-        axes.set_yscale("log")
+def _chart(panel: OverlayPanel, overlay: Overlay) -> Chart:
+    first, marks, best, shown = overlay.left_out, list[Mark](), list[Mark](), list[float]()
     for curve in panel.curves:
-        _draw_curve(axes, curve, panel.smoothing, overlay.left_out)
-    axes.plot([], [], linestyle="none", marker="o", color=MARK, label=BEST)
-    set_epochs(axes, overlay.left_out + 1, overlay.epochs)
-    if panel.smoothing is not None:
-        axes.set_title(f"moving average {panel.smoothing:g}", loc="right", size=10)
-
-
-def _draw_curve(axes: Axes, curve: OverlaidCurve, smoothing: float | None, left_out: int) -> None:
-    color = COLORS[curve.run % len(COLORS)]
-    values = hidden_first(curve.values, left_out)
-    if smoothing is not None:
-        values = smoothed(curve.values, left_out, smoothing)
-    draw_line(
-        axes,
-        values,
-        color=color,
-        linestyle=DASHES[curve.run // len(COLORS)],
-        linewidth=1.8,
-        label=curve.label,
+        style = f"run {curve.run % MOST_RUNS}"
+        values = curve.values
+        if panel.smoothing is not None:
+            values = smoothed(values, first, panel.smoothing)
+        shown += values[first:]
+        marks.append(curve_line(values, first, style, curve.label))
+        if curve.best is not None and curve.best.epoch > first:
+            epoch = curve.best.epoch
+            dot = DotsMark([epoch], [values[epoch - 1]], style, size=BEST_DOT, ringed=True)
+            best.append(dot)
+    best.append(DotsMark([], [], "rival", BEST))
+    # `MAE` and `R² score` keep their capitals.
+    first_letter = panel.label[:1]
+    word = first_letter.lower() if panel.label[1:2].islower() else first_letter
+    label = f"Validation {word}{panel.label[1:]}{', log scale' if panel.logarithmic else ''}"
+    runs = ", ".join(curve.label for curve in panel.curves)
+    return Chart(
+        epoch_axis(first, overlay.epochs),
+        axis_holding(shown, label, logarithmic=panel.logarithmic),
+        (*marks, *best),
+        f"Validation {panel.label} over the epochs of {runs}.",
+        note="" if panel.smoothing is None else f"moving average {panel.smoothing:g}",
     )
-    if curve.best is not None and curve.best.epoch > left_out:
-        axes.plot(
-            [curve.best.epoch],
-            [values[curve.best.epoch - 1]],
-            linestyle="none",
-            marker="o",
-            markersize=7,
-            markerfacecolor=color,
-            markeredgecolor="white",
-            markeredgewidth=1.2,
-            zorder=5,
-        )
+
+
+def _smoothing(curves: Sequence[OverlaidCurve], left_out: int) -> float | None:
+    """One factor for all: curves that are smoothed differently cannot be compared by eye."""
+    shown = [curve.values[left_out:] for curve in curves]
+    if not any(is_noisy(values) for values in shown):
+        return None
+    return smoothing_factor(max(len(values) for values in shown))

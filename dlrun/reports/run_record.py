@@ -246,29 +246,29 @@ class ScoredRows:
         task: What is predicted.
         rows: (n,) row numbers in the source's numbering.
         true: (n,) class indices, (n, k) labels of 0 and 1, or (n, k) quantities.
-        said: (n, c) probabilities with a column for every class or label, or (n, k) quantities
-            in the unit of the targets.
-        names: Of the classes, the labels or the targets: one for each column of `said`.
+        predictions: (n, c) probabilities with a column for every class or label, or (n, k)
+            quantities in the unit of the targets.
+        names: Of the classes, the labels or the targets: one for each column of `predictions`.
         fold: (n,) which fold scored each row.
-        probable: Whether `said` holds probabilities: hinge losses do not make any.
+        has_probabilities: Whether `predictions` holds probabilities: hinge losses do not make any.
     """
 
     task: TargetType
     rows: np.ndarray
     true: np.ndarray
-    said: np.ndarray
+    predictions: np.ndarray
     names: tuple[str, ...]
     fold: np.ndarray
-    probable: bool = True
+    has_probabilities: bool = True
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
-    def called(self) -> np.ndarray:
-        """(n,) the class that the model names."""
-        called: np.ndarray = self.said.argmax(axis=1)
-        return called
+    def predicted_class(self) -> np.ndarray:
+        """(n,) index of the class with the highest probability."""
+        classes: np.ndarray = self.predictions.argmax(axis=1)
+        return classes
 
 
 def scored_rows(record: RunRecord) -> ScoredRows | None:

@@ -1,4 +1,8 @@
-"""What was predicted of a series, over time, as charts."""
+"""The scored rows of a series in the order of time: what was true, what the model predicted, and
+what the strongest baseline predicted.
+
+Legend: n scored rows, k numbers of the target.
+"""
 
 from __future__ import annotations
 
@@ -9,58 +13,10 @@ from typing import Any
 import numpy as np
 
 from dlrun.metrics.formatting import figure
-from dlrun.reports.html.plot import MOST_VERTICES, Figure, LegendKey, Plot
-from dlrun.reports.html.scale import linear, spanning
+from dlrun.reports.charts import Axis, Chart, LineMark, axis_holding
 
 READABLE = 400
 """Rows that a chart shows one by one; of more, the last ones get a chart of their own."""
-
-MARKS = {"baseline": "expected", "true": "true", "predicted": "validation"}
-
-
-def series_figures(facts: OverTime) -> tuple[Figure, ...]:
-    """Return predicted and true over time: all rows, and where these are many the last ones."""
-    if len(facts) <= READABLE:
-        return (_figure(facts, f"{facts.name} over time", ""),)
-    thinned = "Of rows that stand too close, the highest and the lowest are drawn."
-    note = thinned if len(facts) > MOST_VERTICES else ""
-    whole = _figure(facts, f"{facts.name} over time", note)
-    return whole, _figure(facts.last(READABLE), f"The last {READABLE} rows", "")
-
-
-def _figure(facts: OverTime, title: str, note: str) -> Figure:
-    lines = {"baseline": facts.baseline, "true": facts.true, "predicted": facts.predicted}
-    drawn = {name: values for name, values in lines.items() if values is not None}
-    first, last = int(facts.places[0]), int(facts.places[-1])
-    error = float(np.abs(facts.predicted - facts.true).mean())
-    plot = Plot(
-        spanning(first - 0.5, max(last, first + 4) + 0.5, most=5),
-        linear(np.concatenate(list(drawn.values()))),
-        f"{facts.name}, predicted and true, in rows {first:,} to {last:,} of the file: the mean "
-        f"absolute error is {figure(error)}.",
-        x_label="row of the file",
-        y_label=facts.name,
-    )
-    keys = []
-    for name, values in drawn.items():
-        xs, ys = _broken(facts.places, values)
-        plot.line(xs.tolist(), ys.tolist(), MARKS[name])
-        label = facts.baseline_name if name == "baseline" else name
-        keys.append(LegendKey(f"line {MARKS[name]}", label))
-    return Figure(plot.svg(), title=title, keys=tuple(reversed(keys)), note=note)
-
-
-def _broken(places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the line with a missing number wherever rows are left out."""
-    steps = np.diff(places)
-    if not len(steps):
-        return places, values
-    gaps = np.flatnonzero(steps > steps.min()) + 1
-    return (
-        np.insert(places.astype(np.float64), gaps, places[gaps - 1]),
-        np.insert(values.astype(np.float64), gaps, np.nan),
-    )
-
 
 Array = np.ndarray
 
@@ -74,8 +30,8 @@ class OverTime:
         places: (n,) int64 ascending, the row of the file that each value stands in.
         true: (n,) quantities.
         predicted: (n,) in the same unit.
-        baseline: (n,) what the strongest baseline said, NaN where the scored rows do not tell, or
-            None where they tell of less than half.
+        baseline: (n,) what the strongest baseline predicted, NaN where the scored rows do not tell,
+            or None where they tell of less than half.
         baseline_name: `persistence` or `seasonal`; empty where `baseline` is None.
     """
 
@@ -111,7 +67,7 @@ class OverTime:
 def over_time(
     rows: Array,
     true: Array,
-    said: Array,
+    predicted: Array,
     names: tuple[str, ...],
     dataset: Mapping[str, Any],
     baseline: str = "",
@@ -121,13 +77,13 @@ def over_time(
     Args:
         rows: (n,) the last row that the model looks at; a row that is there twice counts once.
         true: (n, k) quantities, the steps ahead of the first target before those of the second.
-        said: (n, k) in the same unit.
+        predicted: (n, k) in the same unit.
         names: Of the k numbers.
         dataset: Options of the source `timeseries`.
         baseline: Name of the strongest baseline.
     """
     rows, first = np.unique(rows, return_index=True)
-    true, said = true[first], said[first]
+    true, predicted = true[first], predicted[first]
     delay, step = int(dataset.get("delay") or 1), int(dataset.get("step") or 1)
     steps = int(dataset.get("steps_ahead") or 1)
     found = []
@@ -139,7 +95,9 @@ def over_time(
         if known is not None and 2 * np.isfinite(known).sum() < len(rows):
             known = None
         label = "" if known is None else baseline
-        found.append(OverTime(name, rows + ahead, true[:, column], said[:, column], known, label))
+        found.append(
+            OverTime(name, rows + ahead, true[:, column], predicted[:, column], known, label)
+        )
     return tuple(found)
 
 
@@ -168,3 +126,44 @@ def _earlier(rows: Array, values: Array, back: int) -> Array:
     places = np.maximum(places, 0)
     there &= rows[places] == rows - back
     return np.where(there, values[places], np.nan)
+
+
+def series_charts(facts: OverTime) -> tuple[Chart, ...]:
+    """Return predicted and true over time: all rows, and where these are many the last ones."""
+    whole = _chart(facts, f"{facts.name} over time")
+    if len(facts) <= READABLE:
+        return (whole,)
+    return whole, _chart(facts.last(READABLE), f"The last {READABLE} rows")
+
+
+def _chart(facts: OverTime, title: str) -> Chart:
+    lines = [
+        (facts.predicted, "validation", "predicted"),
+        (facts.true, "true", "true"),
+        (facts.baseline, "expected", facts.baseline_name),
+    ]
+    drawn = [(values, style, label) for values, style, label in lines if values is not None]
+    first, last = int(facts.places[0]), int(facts.places[-1])
+    error = float(np.abs(facts.predicted - facts.true).mean())
+    return Chart(
+        Axis(first - 0.5, max(last, first + 4) + 0.5, "row of the file"),
+        axis_holding(np.concatenate([values for values, _, _ in drawn]), facts.name),
+        tuple(
+            LineMark(*_broken(facts.places, values), style, label) for values, style, label in drawn
+        ),
+        f"{facts.name}, predicted and true, in rows {first:,} to {last:,} of the file: the mean "
+        f"absolute error is {figure(error)}.",
+        title=title,
+    )
+
+
+def _broken(places: Array, values: Array) -> tuple[Array, Array]:
+    """Return the line with a missing number wherever rows are left out."""
+    steps = np.diff(places)
+    if not len(steps):
+        return places, values
+    gaps = np.flatnonzero(steps > steps.min()) + 1
+    return (
+        np.insert(places.astype(np.float64), gaps, places[gaps - 1]),
+        np.insert(values.astype(np.float64), gaps, np.nan),
+    )

@@ -15,7 +15,7 @@ import numpy as np
 from dlrun.errors import UsageError
 from dlrun.reports.comparison import ComparedRun, Comparison, Pair, run_labels
 from dlrun.reports.differences import reported_differences, sources_differ
-from dlrun.reports.overlay_facts import Overlay, overlay_facts
+from dlrun.reports.overlay import Overlay, overlay_facts
 from dlrun.scoring.differences import ScoreDifference, compare_folds, compare_on_rows, holm
 from dlrun.scoring.intervals import LEVEL
 from dlrun.store.atomic import write_bytes, write_once

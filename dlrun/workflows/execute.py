@@ -26,7 +26,7 @@ from dlrun.protocols.phases import callbacks_of, phase_name
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.registry import additions
-from dlrun.reports.curves import draw_run_curves
+from dlrun.reports.curve_charts import draw_run_curves
 from dlrun.reports.diagnosis import diagnosis_facts, suggestions_against_divergence
 from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage

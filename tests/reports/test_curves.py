@@ -1,4 +1,4 @@
-"""What is drawn: asked of matplotlib's artists, and of the files."""
+"""Training curves: what their charts show, and that they are drawn into files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.colors import same_color
 from PIL import Image
 
+from dlrun.reports.charts import BandMark, BoxesMark, Chart, DotsMark, LineMark, TextMark
+from dlrun.reports.curve_charts import curve_charts, draw_run_curves, epoch_ticks
 from dlrun.reports.curve_facts import CurveFacts, PhaseStart, fit_facts, folds_facts
-from dlrun.reports.curve_panels import BLUE, epoch_ticks
-from dlrun.reports.curves import build_figure, draw_run_curves, own_style, save_figure
+from dlrun.reports.drawing import build_picture, draw_picture, own_style
 from dlrun.store.training_folder import TrainingFolder
 
 NAN = float("nan")
@@ -25,10 +25,8 @@ NAN = float("nan")
 def drawn(facts: CurveFacts) -> tuple[bytes, bytes]:
     """The facts as PNG and as SVG."""
     picture, vectors = io.BytesIO(), io.BytesIO()
-    with own_style():
-        figure = build_figure(facts)
-        save_figure(figure, picture, "png")
-        save_figure(figure, vectors, "svg")
+    draw_picture(curve_charts(facts), facts.title, picture, "png")
+    draw_picture(curve_charts(facts), facts.title, vectors, "svg")
     return picture.getvalue(), vectors.getvalue()
 
 
@@ -69,127 +67,130 @@ SITUATIONS = {
 }
 
 
-def lines(axes: Any) -> dict[str, Any]:
-    return {line.get_label(): line for line in axes.lines}
+def build_figure(facts: CurveFacts) -> Any:
+    return build_picture(curve_charts(facts), facts.title)
 
 
-def texts(axes: Any) -> list[str]:
-    return [text.get_text() for text in axes.texts]
+def marks(chart: Chart) -> dict[str, Any]:
+    return {mark.label: mark for mark in chart.legend if not isinstance(mark, TextMark)}
 
 
-def test_hold_out_has_a_panel_for_each_metric():
-    facts = SITUATIONS["hold-out"]
-    figure = build_figure(facts)
-    loss, accuracy = figure.axes
-    assert [axes.get_ylabel() for axes in figure.axes] == ["Loss", "Accuracy"]
-    assert accuracy.get_xlabel() == "Epoch"
+def texts(chart: Chart) -> list[str]:
+    return [mark.text for mark in chart.marks if isinstance(mark, TextMark)]
+
+
+def test_hold_out_has_a_chart_for_each_metric():
+    loss, accuracy = curve_charts(SITUATIONS["hold-out"])
+    assert [loss.y.label, accuracy.y.label] == ["Loss", "Accuracy"]
+    assert accuracy.x.label == "Epoch"
+    dots, line = marks(loss)["training"], marks(loss)["validation"]
+    assert isinstance(dots, DotsMark)
+    assert list(dots.x) == list(range(1, 21))
+    assert list(dots.y) == history(20)["loss"]
+    assert isinstance(line, LineMark)
+    assert list(line.y) == history(20)["val_loss"]
+    figure = build_figure(SITUATIONS["hold-out"])
     assert figure.texts[0].get_text() == "imdb-dense"
-    dots, line = lines(loss)["training"], lines(loss)["validation"]
-    assert (dots.get_linestyle(), dots.get_marker()) == ("None", "o")
-    assert list(dots.get_xdata()) == list(range(1, 21))
-    assert list(dots.get_ydata()) == history(20)["loss"]
-    assert (line.get_linestyle(), line.get_marker()) == ("-", "None")
-    assert list(line.get_ydata()) == history(20)["val_loss"]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend == ["training", "validation", "best epoch"]
 
 
 @pytest.mark.parametrize("panel", [0, 1])
 def test_the_best_epoch_is_marked_with_its_value(panel):
-    figure = build_figure(SITUATIONS["hold-out"])
+    chart = curve_charts(SITUATIONS["hold-out"])[panel]
     name, choose = [("val_loss", np.argmin), ("val_accuracy", np.argmax)][panel]
     values = history(20)[name]
     best = int(choose(values))
-    axes = figure.axes[panel]
-    vertical = lines(axes)["best epoch"]
-    assert list(vertical.get_xdata()) == [best + 1, best + 1]
-    (marker,) = [line for line in axes.lines if list(line.get_ydata()) == [values[best]]]
-    assert list(marker.get_xdata()) == [best + 1]
-    (text,) = texts(axes)
+    assert list(marks(chart)["best epoch"].x) == [best + 1, best + 1]
+    (dot,) = [mark for mark in chart.marks if isinstance(mark, DotsMark) and mark.ringed]
+    assert (list(dot.x), list(dot.y)) == ([best + 1], [values[best]])
+    (text,) = texts(chart)
     assert text.startswith(f"epoch {best + 1}: ")
     assert float(text.split(": ")[1]) == pytest.approx(values[best], abs=5e-5)
+    assert chart.description.endswith(f"Best in epoch {best + 1}: {text.split(': ')[1]}.")
 
 
 def test_one_epoch_shows_as_points():
     axes = build_figure(SITUATIONS["one epoch"]).axes[0]
-    assert lines(axes)["validation"].get_marker() == "o"
     assert list(axes.get_xticks()) == [1]
     assert axes.get_xlim() == (0.5, 1.5)
+    # The line has no length: what is seen are dots of training, validation and the best epoch.
+    dots = [patch for patch in axes.patches if patch.get_capstyle() == "round"]
+    assert len(dots) == 4
+    assert all(dot.get_path().vertices[0, 0] == 1 for dot in dots)
 
 
 def test_dots_of_500_epochs_do_not_touch():
-    figure = build_figure(SITUATIONS["500 epochs"])
-    figure.draw_without_rendering()
-    axes = figure.axes[0]
-    (dots,) = [line for line in axes.lines if str(line.get_label()).startswith("training")]
-    assert dots.get_label() == "training (every third epoch)"
-    apart = axes.bbox.width * 72 / figure.dpi / np.ptp(axes.get_xlim())
-    assert len(dots.get_xdata()) == 500
-    assert dots.get_markevery() * apart > dots.get_markersize() > 1.5
+    chart = curve_charts(SITUATIONS["500 epochs"])[0]
+    dots = marks(chart)["training (every fifth epoch)"]
+    assert set(np.diff(dots.x)) == {5}
+    apart = 5 * 370 / 500
+    assert apart > dots.size > 1.5
 
 
 def test_first_epochs_of_one_training_are_left_out_and_it_says_so():
     facts = fit_facts({"mae": noisy(200, 1)[0]["val_mae"], **noisy(200, 2)[1]}, "x")
-    (axes,) = build_figure(facts).axes
+    (chart,) = curve_charts(facts)
     assert facts.left_out > 0
-    for line in (lines(axes)["training"], lines(axes)["validation"]):
-        assert np.flatnonzero(np.isfinite(line.get_ydata()))[0] == facts.left_out
-    assert axes.get_xlabel() == f"Epoch (the first {facts.left_out} are left out)"
+    for label in ("training (every second epoch)", "validation"):
+        assert marks(chart)[label].x[0] == facts.left_out + 1
+    assert chart.x.label == f"Epoch (the first {facts.left_out} are left out)"
 
 
 def test_epochs_without_a_number_are_gaps_and_said_to_be():
+    (chart,) = curve_charts(SITUATIONS["diverged"])
+    assert np.isnan(marks(chart)["validation"].y).tolist() == [False, True, True]
+    shade = marks(chart)["no number (NaN)"]
+    assert isinstance(shade, BoxesMark)
+    ((left, _, right, _),) = shade.boxes
+    assert (left, right) == (2.5, 3.5)
+    assert texts(chart) == ["epoch 1: 2"]
     figure = build_figure(SITUATIONS["diverged"])
-    (axes,) = figure.axes
-    assert np.isnan(lines(axes)["validation"].get_ydata()).tolist() == [False, True, True]
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
     assert legend[-1] == "no number (NaN)"
-    (shade,) = axes.patches
-    assert (shade.get_x(), shade.get_x() + shade.get_width()) == (2.5, 3.5)
-    assert texts(axes) == ["epoch 1: 2"]
 
 
 def test_validation_of_every_third_epoch_is_one_line():
     values = [NAN, NAN, 3.0, NAN, NAN, 2.0, NAN, NAN, 1.0]
     facts = fit_facts({"loss": [1.0] * 9, "val_loss": values}, "x")
-    line = lines(build_figure(facts).axes[0])["validation"]
-    assert list(line.get_xdata()) == [3, 6, 9]
-    assert list(line.get_ydata()) == [3, 2, 1]
+    line = marks(curve_charts(facts)[0])["validation"]
+    assert list(line.x) == [3, 6, 9]
+    assert list(line.y) == [3, 2, 1]
 
 
 def test_without_validation_nothing_is_marked():
-    (axes,) = build_figure(SITUATIONS["no validation"]).axes
-    assert list(lines(axes)) == ["training"]
-    assert texts(axes) == []
+    (chart,) = curve_charts(SITUATIONS["no validation"])
+    assert list(marks(chart)) == ["training"]
+    assert texts(chart) == []
 
 
 def test_folds_show_mean_band_and_every_fold():
     facts = SITUATIONS["folds"]
-    figure = build_figure(facts)
-    axes, panel = figure.axes[0], facts.panels[0]
-    assert list(lines(axes)["mean of 4 folds"].get_ydata()) == list(panel.mean)
-    drawn = [tuple(line.get_ydata()) for line in axes.lines]
+    chart, panel = curve_charts(facts)[0], facts.panels[0]
+    assert tuple(marks(chart)["mean of 4 folds"].y) == panel.mean
+    drawn = [tuple(mark.y) for mark in chart.marks if isinstance(mark, LineMark)]
     assert all(fold in drawn for fold in panel.folds)
-    (band,) = axes.collections
-    corners = {(x, round(y, 9)) for x, y in band.get_paths()[0].vertices.tolist()}
-    for epoch, (mean, std) in enumerate(zip(panel.mean, panel.std, strict=True), 1):
-        assert {(epoch, round(mean - std, 9)), (epoch, round(mean + std, 9))} <= corners
+    band = marks(chart)["± 1 standard deviation"]
+    assert isinstance(band, BandMark)
+    mean, std = np.array(panel.mean), np.array(panel.std)
+    np.testing.assert_allclose(band.low, mean - std)
+    np.testing.assert_allclose(band.high, mean + std)
+    figure = build_figure(facts)
     legend = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert legend == ["mean of 4 folds", "± 1 std", "each fold", "best epoch"]
+    assert legend == ["mean of 4 folds", "± 1 standard deviation", "each fold", "best epoch"]
 
 
 def test_noisy_folds_are_smoothed_and_their_first_epochs_left_out_and_it_says_so():
     facts = SITUATIONS["noisy folds"]
-    figure = build_figure(facts)
-    (axes,) = figure.axes
-    smooth = lines(axes)["mean of 100 folds, moving average 0.9"]
-    assert np.array_equal(smooth.get_ydata(), facts.panels[0].smoothed.mean, equal_nan=True)
-    assert same_color(smooth.get_color(), BLUE)
-    raw = lines(axes)["not smoothed"].get_ydata()
-    assert raw[facts.left_out] == facts.panels[0].mean[facts.left_out]
-    assert np.isnan(raw[: facts.left_out]).all()
-    assert axes.get_xlabel() == f"Epoch (the first {facts.left_out} are left out)"
-    assert axes.get_xlim()[0] < facts.left_out + 1 < 0.1 * 500
-    assert axes.get_ylabel() == "MAE (thousand dollars)"
+    (chart,) = curve_charts(facts)
+    first = facts.left_out
+    smooth = marks(chart)["mean of 100 folds, moving average 0.9"]
+    assert tuple(smooth.y) == facts.panels[0].smoothed.mean[first:]
+    raw = marks(chart)["not smoothed"]
+    assert (raw.x[0], tuple(raw.y)) == (first + 1, facts.panels[0].mean[first:])
+    assert chart.x.label == f"Epoch (the first {first} are left out)"
+    assert chart.x.low < first + 1 < 0.1 * 500
+    assert chart.y.label == "MAE (thousand dollars)"
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
@@ -271,7 +272,7 @@ def test_drawing_needs_neither_pyplot_nor_keras(tmp_path):
     code = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from dlrun.reports.curves import draw_run_curves\n"
+        "from dlrun.reports.curve_charts import draw_run_curves\n"
         "from dlrun.store.training_folder import TrainingFolder\n"
         "assert 'matplotlib' not in sys.modules\n"
         "folder = TrainingFolder(Path(sys.argv[1]))\n"
@@ -291,9 +292,9 @@ def test_drawing_needs_neither_pyplot_nor_keras(tmp_path):
     [
         (1, 1, [1]),
         (1, 4, [1, 2, 3, 4]),
-        (1, 20, [2, 4, 6, 8, 10, 12, 14, 16, 18, 20]),
+        (1, 20, [1, 5, 10, 15, 20]),
         (1, 80, [1, 10, 20, 30, 40, 50, 60, 70, 80]),
-        (13, 500, [13, *range(50, 501, 50)]),
+        (13, 500, [13, 100, 200, 300, 400, 500]),
     ],
 )
 def test_epoch_ticks(first, last, ticks):

@@ -10,8 +10,8 @@ import pytest
 
 from dlrun.metrics.folds import moving_average
 from dlrun.reports.curve_facts import Best
-from dlrun.reports.overlay import build_overlay, draw_overlay
-from dlrun.reports.overlay_facts import overlay_facts
+from dlrun.reports.drawing import STYLES, build_picture
+from dlrun.reports.overlay import draw_overlay, overlay_charts, overlay_facts
 
 
 def table(loss: list[float], accuracy: list[float], fold: float = 0) -> dict[str, list[float]]:
@@ -65,10 +65,11 @@ def test_noisy_curves_are_smoothed_alike_and_marked_where_they_were_best() -> No
     (panel,) = overlay_facts(tables, ["noisy", "calm"], ["loss"]).panels
     assert panel.smoothing is not None
     assert panel.curves[0].best == Best(int(np.argmin(noisy)) + 1, min(noisy))
-    figure = build_overlay(overlay_facts(tables, ["noisy", "calm"], ["loss"]))
-    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
-    np.testing.assert_allclose(lines["noisy"].get_ydata(), moving_average(noisy, panel.smoothing))
-    assert f"moving average {panel.smoothing:g}" in figure.axes[0].get_title(loc="right")
+    (chart,) = overlay_charts(overlay_facts(tables, ["noisy", "calm"], ["loss"]))
+    lines = {line.label: line for line in chart.legend}
+    np.testing.assert_allclose(lines["noisy"].y, moving_average(noisy, panel.smoothing))
+    assert chart.note == f"moving average {panel.smoothing:g}"
+    assert build_picture([chart], "").axes[0].get_title(loc="right") == chart.note
 
 
 def test_a_first_epoch_that_would_press_every_curve_flat_is_left_out() -> None:
@@ -84,10 +85,11 @@ def test_a_first_epoch_that_would_press_every_curve_flat_is_left_out() -> None:
 def test_ten_runs_are_told_apart_by_colour_and_dashes() -> None:
     labels = [f"run {number}" for number in range(10)]
     overlay = overlay_facts([SHORT] * 10, labels, ["loss", "accuracy"])
-    figure = build_overlay(overlay)
-    assert [axes.get_ylabel() for axes in figure.axes] == ["Validation loss", "Validation accuracy"]
-    lines = [line for line in figure.axes[0].get_lines() if line.get_label() in labels]
-    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 10
+    charts = overlay_charts(overlay)
+    assert [chart.y.label for chart in charts] == ["Validation loss", "Validation accuracy"]
+    styles = [STYLES[line.style] for line in charts[0].legend[:10]]
+    assert len({(style.color, style.dashes) for style in styles}) == 10
+    figure = build_picture(charts, overlay.title)
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [*labels, "best epoch"]
     # The legend stays inside the picture.
@@ -99,8 +101,8 @@ def test_ten_runs_are_told_apart_by_colour_and_dashes() -> None:
 
 def test_an_abbreviation_keeps_its_capitals() -> None:
     history = {name.replace("accuracy", "mae"): values for name, values in SHORT.items()}
-    figure = build_overlay(overlay_facts([history], ["one"], ["mae"]))
-    assert figure.axes[0].get_ylabel() == "Validation MAE"
+    (chart,) = overlay_charts(overlay_facts([history], ["one"], ["mae"]))
+    assert chart.y.label == "Validation MAE"
 
 
 def test_the_same_facts_give_the_same_picture() -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
-from dlrun.reports.html.plot import Figure
+from dlrun.reports.charts import Chart
 from dlrun.reports.run_record import RunFinding
 
 
@@ -38,11 +38,11 @@ class FindingList:
 
 
 @dataclass(frozen=True)
-class Figures:
+class Charts:
     """Charts beside each other where there is room."""
 
-    kind: ClassVar[str] = "figures"
-    figures: tuple[Figure, ...]
+    kind: ClassVar[str] = "charts"
+    charts: tuple[Chart, ...]
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ Block = (
     Prose
     | Bullets
     | FindingList
-    | Figures
+    | Charts
     | PageTable
     | Matrix
     | Definitions

@@ -6,21 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dlrun.metrics.formatting import duration, figure, figure_with_spread
+from dlrun.reports.charts import Chart
 from dlrun.reports.comparison import Comparison, Pair
-from dlrun.reports.curve_panels import epoch_ticks
 from dlrun.reports.differences import differences, short_names
-from dlrun.reports.html.blocks import Block, Figures, PageSection, PageTable, Prose
+from dlrun.reports.html.blocks import Block, Charts, PageSection, PageTable, Prose
 from dlrun.reports.html.headline import protocol_of
-from dlrun.reports.html.plot import Figure, LegendKey, Plot
-from dlrun.reports.html.scale import at_ticks, linear, logarithmic
-from dlrun.reports.overlay_facts import Overlay, OverlayPanel, smoothed
-from dlrun.reports.result_charts import ScoreMark, score_figure
+from dlrun.reports.overlay import overlay_charts
+from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
 
 MOST_DIFFERENCES = 40
 NOTHING = "–"
-COLOURS = 6
-"""Runs that have a colour of their own; those after them come again in dashes."""
 
 
 def comparison_section(records: Sequence[RunRecord], compared: Comparison | None) -> PageSection:
@@ -37,9 +33,9 @@ def comparison_section(records: Sequence[RunRecord], compared: Comparison | None
     comparable = compared is None or any(pair.comparable for pair in compared.pairs)
     chart = _score_chart(records, labels) if comparable else None
     if chart is not None:
-        blocks.append(Figures((chart,)))
+        blocks.append(Charts((chart,)))
     if compared is not None and compared.overlay is not None:
-        blocks.append(Figures(_overlay_charts(compared.overlay)))
+        blocks.append(Charts(overlay_charts(compared.overlay)))
     blocks.append(_runs(records, labels))
     if compared is not None and comparable:
         blocks.append(_pairs(compared.pairs))
@@ -96,7 +92,7 @@ def _ends(interval: Mapping[str, Any] | None) -> str:
     return f"{figure(interval['low'])} to {figure(interval['high'])}"
 
 
-def _score_chart(records: Sequence[RunRecord], labels: Sequence[str]) -> Figure | None:
+def _score_chart(records: Sequence[RunRecord], labels: Sequence[str]) -> Chart | None:
     """All scores on one axis, where they are scores of the same measure."""
     marks, names = [], set()
     for record, label in zip(records, labels, strict=True):
@@ -109,40 +105,7 @@ def _score_chart(records: Sequence[RunRecord], labels: Sequence[str]) -> Figure 
             names.add(str(score.get("name")))
     if len(names) != 1:
         return None
-    name = names.pop()
-    described = ", ".join(f"{mark.label} {figure(mark.value)}" for mark in marks)
-    return score_figure(marks, name, f"{name}: {described}.")
-
-
-def _overlay_charts(overlay: Overlay) -> tuple[Figure, ...]:
-    return tuple(_overlay_chart(panel, overlay) for panel in overlay.panels)
-
-
-def _overlay_chart(panel: OverlayPanel, overlay: Overlay) -> Figure:
-    first = overlay.left_out
-    drawn = [
-        curve.values if panel.smoothing is None else smoothed(curve.values, first, panel.smoothing)
-        for curve in panel.curves
-    ]
-    shown = [value for values in drawn for value in values[first:]]
-    room = max(0.5, 0.02 * (overlay.epochs - first))
-    ticks = epoch_ticks(first + 1, overlay.epochs, most=8)
-    named = ", ".join(curve.label for curve in panel.curves)
-    plot = Plot(
-        x=at_ticks(first + 1 - room, overlay.epochs + room, ticks),
-        y=(logarithmic if panel.logarithmic else linear)(shown),
-        description=f"Validation {panel.label} over the epochs of {named}.",
-        x_label="epoch",
-        y_label=f"{panel.label}, validation{', log scale' if panel.logarithmic else ''}",
-    )
-    keys = []
-    for curve, values in zip(panel.curves, drawn, strict=True):
-        mark = f"run-{curve.run % COLOURS}" + (" dashed" if curve.run >= COLOURS else "")
-        epochs = list(range(first + 1, len(values) + 1))
-        plot.line(epochs, values[first:], mark)
-        keys.append(LegendKey(f"line {mark}", curve.label))
-    smoothing = "" if panel.smoothing is None else f"Moving average {panel.smoothing:g}."
-    return Figure(plot.svg(), keys=tuple(keys), note=smoothing)
+    return score_chart(marks, names.pop())
 
 
 def _pairs(pairs: Sequence[Pair]) -> PageTable:

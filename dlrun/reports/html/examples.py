@@ -24,19 +24,19 @@ SHOWN_NUMBERS = 60
 SHOWN_COLUMNS = 16
 
 
-def most_wrong(record: RunRecord, judged: ScoredRows | None) -> PageSection | None:
+def most_wrong(record: RunRecord, scored: ScoredRows | None) -> PageSection | None:
     """The most wrong rows, as pictures, texts or rows of a table."""
     examples = record.examples
     if examples is None:
         return None
-    place = {int(row): index for index, row in enumerate(judged.rows)} if judged else {}
-    kept = [i for i, row in enumerate(examples.rows) if judged is None or row in place]
-    if not examples.rows and judged is None:
+    place = {int(row): index for index, row in enumerate(scored.rows)} if scored else {}
+    kept = [i for i, row in enumerate(examples.rows) if scored is None or row in place]
+    if not examples.rows and scored is None:
         return None
     if not examples.rows:
         lead = Prose("Every validation row was predicted right.", "good")
         return PageSection("examples", "Most wrong", [lead])
-    titles = [_title(judged, place[examples.rows[i]]) if judged is not None else "" for i in kept]
+    titles = [_title(scored, place[examples.rows[i]]) if scored is not None else "" for i in kept]
     cards, form = _cards(examples, kept, titles)
     lead = Prose(f"The {len(cards)} validation rows that were predicted worst, worst first.")
     return PageSection("examples", "Most wrong", [lead, Cards(tuple(cards), form)])
@@ -120,30 +120,34 @@ def _array(entry: np.ndarray) -> str:
     return f"{shown}, …" if flat.size > 6 else shown
 
 
-def _title(judged: ScoredRows, index: int) -> str:
-    if judged.task == "regression":
-        return _quantity_title(judged, index)
-    if judged.task == "multilabel":
-        return _labels_title(judged, index)
-    true, called = int(judged.true[index]), int(judged.called[index])
-    says = f"{judged.names[true]}, called {judged.names[called]}"
-    return f"{says} ({_share(judged.said[index, called])})" if judged.probable else says
+def _title(scored: ScoredRows, index: int) -> str:
+    if scored.task == "regression":
+        return _quantity_title(scored, index)
+    if scored.task == "multilabel":
+        return _labels_title(scored, index)
+    true, predicted = int(scored.true[index]), int(scored.predicted_class[index])
+    says = f"{scored.names[true]}, predicted {scored.names[predicted]}"
+    return (
+        f"{says} ({_share(scored.predictions[index, predicted])})"
+        if scored.has_probabilities
+        else says
+    )
 
 
-def _quantity_title(judged: ScoredRows, index: int) -> str:
-    errors = np.abs(judged.said[index] - judged.true[index])
-    spread = judged.true.std(axis=0)
+def _quantity_title(scored: ScoredRows, index: int) -> str:
+    errors = np.abs(scored.predictions[index] - scored.true[index])
+    spread = scored.true.std(axis=0)
     worst = int((errors / np.where(spread > 0, spread, 1)).argmax())
-    true, said = float(judged.true[index, worst]), float(judged.said[index, worst])
-    of = f"{judged.names[worst]} " if len(judged.names) > 1 else ""
+    true, said = float(scored.true[index, worst]), float(scored.predictions[index, worst])
+    of = f"{scored.names[worst]} " if len(scored.names) > 1 else ""
     sign = "+" if said > true else "−"
     return f"{of}{figure(true)}, predicted {figure(said)} ({sign}{figure(abs(said - true))})"
 
 
-def _labels_title(judged: ScoredRows, index: int) -> str:
-    true, called = judged.true[index] > 0, judged.said[index] > 0.5
-    missed = [name for name, t, c in zip(judged.names, true, called, strict=True) if t and not c]
-    wrongly = [name for name, t, c in zip(judged.names, true, called, strict=True) if c and not t]
+def _labels_title(scored: ScoredRows, index: int) -> str:
+    true, called = scored.true[index] > 0, scored.predictions[index] > 0.5
+    missed = [name for name, t, c in zip(scored.names, true, called, strict=True) if t and not c]
+    wrongly = [name for name, t, c in zip(scored.names, true, called, strict=True) if c and not t]
     parts = [
         f"{word} {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
         for word, names in (("missed", missed), ("wrongly", wrongly))

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from dlrun.metrics.formatting import duration, figure, figure_with_spread
-from dlrun.reports.html.plot import Figure
-from dlrun.reports.result_charts import ScoreMark, score_figure
+from dlrun.reports.charts import Chart
+from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import folds_word
 
@@ -68,7 +68,7 @@ class Headline:
     facts: tuple[tuple[str, str], ...]
     verdicts: tuple[str, ...]
     beats: bool | None
-    figure: Figure | None
+    figure: Chart | None
 
 
 def headline(record: RunRecord) -> Headline:
@@ -193,7 +193,7 @@ def _rival(facts: Mapping[str, Any] | None, *, several: bool) -> str:
     return f"{value} ({about})" if about else value
 
 
-def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Figure | None:
+def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Chart | None:
     value = score.get("value")
     if value is None:
         return None
@@ -203,9 +203,7 @@ def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Figure | Non
         rival = result.get(key) or {}
         if rival.get("value") is not None:
             marks.append(ScoreMark(label, rival["value"], kind="rival"))
-    name = str(score.get("name", "score"))
-    described = ", ".join(f"{mark.label} {figure(mark.value)}" for mark in marks)
-    return score_figure(marks, name, f"{name}: {described}.")
+    return score_chart(marks, str(score.get("name", "score")))
 
 
 def _moment(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup
 
 from dlrun.reports.comparison import Comparison
+from dlrun.reports.drawing import key_style, page_svg
 from dlrun.reports.html.blocks import PageSection
 from dlrun.reports.html.comparison import comparison_section, run_names
 from dlrun.reports.html.examples import most_wrong
@@ -36,21 +37,21 @@ TEMPLATES = Path(__file__).parent / "templates"
 Build = Callable[[RunRecord, ScoredRows | None], PageSection | None]
 
 SECTIONS: tuple[Build, ...] = (
-    lambda record, judged: diagnosis(record),
-    lambda record, judged: curves(record),
-    lambda record, judged: phases(record),
-    lambda record, judged: folds(record),
-    lambda record, judged: classes(judged),
+    lambda record, scored: diagnosis(record),
+    lambda record, scored: curves(record),
+    lambda record, scored: phases(record),
+    lambda record, scored: folds(record),
+    lambda record, scored: classes(scored),
     series,
-    lambda record, judged: quantities(judged),
-    lambda record, judged: outputs(record),
-    lambda record, judged: thresholds(judged),
-    lambda record, judged: confidence(judged),
+    lambda record, scored: quantities(scored),
+    lambda record, scored: outputs(record),
+    lambda record, scored: thresholds(scored),
+    lambda record, scored: confidence(scored),
     most_wrong,
-    lambda record, judged: looks(record),
-    lambda record, judged: data(record),
-    lambda record, judged: config(record),
-    lambda record, judged: environment(record),
+    lambda record, scored: looks(record),
+    lambda record, scored: data(record),
+    lambda record, scored: config(record),
+    lambda record, scored: environment(record),
 )
 """The parts of a run's page, in their order; each is left out where it does not apply."""
 
@@ -98,10 +99,10 @@ def report_page(records: Sequence[RunRecord], compared: Comparison | None = None
 
 
 def _run_page(record: RunRecord, prefix: str) -> RunPage:
-    scored = record.of_output(record.output_names[0]) if record.output_names else record
-    judged = scored_rows(scored)
+    first = record.of_output(record.output_names[0]) if record.output_names else record
+    scored = scored_rows(first)
     sections = tuple(
-        section for build in SECTIONS if (section := build(record, judged)) is not None
+        section for build in SECTIONS if (section := build(record, scored)) is not None
     )
     return RunPage(prefix, headline(record), sections)
 
@@ -110,10 +111,12 @@ def _run_page(record: RunRecord, prefix: str) -> RunPage:
 def _environment() -> Environment:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    return Environment(
+    environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {"svg": page_svg, "key_style": key_style}
+    return environment

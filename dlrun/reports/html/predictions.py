@@ -16,26 +16,24 @@ from dlrun.metrics.figures import (
 from dlrun.metrics.formatting import percent, steady_figure
 from dlrun.reports.html.blocks import (
     Block,
-    Figures,
+    Charts,
     Matrix,
     MatrixCell,
     PageSection,
     PageTable,
     Prose,
 )
-from dlrun.reports.html.class_charts import (
-    matrix_figure,
-    precision_recall_figure,
-    reliability_figure,
-    roc_figure,
-)
-from dlrun.reports.html.quantity_charts import (
+from dlrun.reports.result_charts import (
+    matrix_chart,
+    precision_recall_chart,
     predicted_against_true,
+    reliability_chart,
     residual_histogram,
     residuals_against_predicted,
+    roc_chart,
 )
 from dlrun.reports.run_record import RunRecord, ScoredRows, scored_rows
-from dlrun.reports.series import OverTime, over_time, series_figures
+from dlrun.reports.series import OverTime, over_time, series_charts
 
 READABLE = 12
 """Classes whose confusion matrix is a table of numbers."""
@@ -50,14 +48,16 @@ CONFUSED = 10
 """Pairs of classes that are listed as taken for each other."""
 
 
-def classes(judged: ScoredRows | None) -> PageSection | None:
+def classes(scored: ScoredRows | None) -> PageSection | None:
     """Confusion matrix and a row of figures for each class."""
-    if judged is None or judged.task == "regression":
+    if scored is None or scored.task == "regression":
         return None
-    several = judged.task == "multilabel"
-    figures = classification_figures(judged.true, judged.said, judged.names, multilabel=several)
+    several = scored.task == "multilabel"
+    figures = classification_figures(
+        scored.true, scored.predictions, scored.names, multilabel=several
+    )
     where = " in every label" if several else ""
-    right = f"{percent(figures.accuracy)} of {len(judged):,} validation rows are right{where}."
+    right = f"{percent(figures.accuracy)} of {len(scored):,} validation rows are right{where}."
     blocks: list[Block] = [Prose(right)]
     if not several:
         blocks += _confusion(figures)
@@ -65,33 +65,33 @@ def classes(judged: ScoredRows | None) -> PageSection | None:
     return PageSection("classes", "Labels" if several else "Classes", blocks)
 
 
-def thresholds(judged: ScoredRows | None) -> PageSection | None:
+def thresholds(scored: ScoredRows | None) -> PageSection | None:
     """ROC and precision-recall curves of two classes."""
-    if judged is None or judged.task != "binary" or judged.said.shape[1] != 2:
+    if scored is None or scored.task != "binary" or scored.predictions.shape[1] != 2:
         return None
-    curves = ranking_curves(judged.true, judged.said[:, 1])
+    curves = ranking_curves(scored.true, scored.predictions[:, 1])
     if curves is None:
         return None
-    name = f"‘{judged.names[1]}’"
-    charts = (roc_figure(curves, name), precision_recall_figure(curves, name))
-    return PageSection("thresholds", "Every threshold", [Figures(charts)])
+    name = f"‘{scored.names[1]}’"
+    charts = (roc_chart(curves, name), precision_recall_chart(curves, name))
+    return PageSection("thresholds", "Every threshold", [Charts(charts)])
 
 
-def confidence(judged: ScoredRows | None) -> PageSection | None:
+def confidence(scored: ScoredRows | None) -> PageSection | None:
     """Whether probabilities come true as often as they say."""
-    if judged is None or judged.task == "regression" or not judged.probable:
+    if scored is None or scored.task == "regression" or not scored.has_probabilities:
         return None
-    if judged.task == "binary":
-        about, true, said = f"‘{judged.names[1]}’", judged.true == 1, judged.said[:, 1]
-    elif judged.task == "multiclass":
-        about = "the class that it named"
-        true, said = judged.called == judged.true, judged.said.max(axis=1)
+    if scored.task == "binary":
+        about, true, said = f"‘{scored.names[1]}’", scored.true == 1, scored.predictions[:, 1]
+    elif scored.task == "multiclass":
+        about = "the predicted class"
+        true, said = scored.predicted_class == scored.true, scored.predictions.max(axis=1)
     else:
-        about, true, said = "each label", judged.true.reshape(-1), judged.said.reshape(-1)
+        about, true, said = "each label", scored.true.reshape(-1), scored.predictions.reshape(-1)
     if said.min() < -1e-6 or said.max() > 1 + 1e-6:
         return None
-    chart = reliability_figure(calibration(np.asarray(true), said), about)
-    return PageSection("calibration", "Calibration", [Figures((chart,))])
+    chart = reliability_chart(calibration(np.asarray(true), said), about)
+    return PageSection("calibration", "Calibration", [Charts((chart,))])
 
 
 def _confusion(figures: ClassificationFigures) -> list[Block]:
@@ -101,11 +101,11 @@ def _confusion(figures: ClassificationFigures) -> list[Block]:
             tuple(MatrixCell(rows, rows / (sum(row) or 1), i == j) for j, rows in enumerate(row))
             for i, row in enumerate(figures.confusion)
         )
-        caption = "Confusion matrix: a row is a true class, a column what it was called"
+        caption = "Confusion matrix: a row is a true class, a column its predicted class"
         return [Matrix(caption, names, cells)]
     blocks: list[Block] = []
     if len(names) <= DRAWN:
-        blocks.append(Figures((matrix_figure(figures.confusion, names),)))
+        blocks.append(Charts((matrix_chart(figures.confusion, names),)))
     pairs = sorted(
         (
             (rows, names[i], names[j])
@@ -117,7 +117,7 @@ def _confusion(figures: ClassificationFigures) -> list[Block]:
     )[:CONFUSED]
     if pairs:
         rows = tuple((true, called, f"{count:,}") for count, true, called in pairs)
-        columns = ("true class", "called", "rows")
+        columns = ("true class", "predicted class", "rows")
         blocks.append(PageTable("Most often taken for another", columns, rows, frozenset({1})))
     return blocks
 
@@ -146,8 +146,8 @@ def outputs(record: RunRecord) -> PageSection | None:
     """Classes or errors of each output besides the one that the rest of the page is about."""
     blocks: list[Block] = []
     for name in record.output_names[1:]:
-        judged = scored_rows(record.of_output(name))
-        section = classes(judged) or quantities(judged)
+        scored = scored_rows(record.of_output(name))
+        section = classes(scored) or quantities(scored)
         if section is not None:
             blocks += [Prose(f"Output ‘{name}’:"), *section.blocks]
     return PageSection("outputs", "Other outputs", blocks) if blocks else None
@@ -157,26 +157,26 @@ DRAWN_TARGETS = 6
 """Targets that get charts of their own, at most."""
 
 
-def quantities(judged: ScoredRows | None) -> PageSection | None:
+def quantities(scored: ScoredRows | None) -> PageSection | None:
     """Charts and figures of the residuals of each target."""
-    if judged is None or judged.task != "regression":
+    if scored is None or scored.task != "regression":
         return None
-    figures = regression_figures(judged.true, judged.said, judged.names, worst=0)
+    figures = regression_figures(scored.true, scored.predictions, scored.names, worst=0)
     blocks: list[Block] = [
-        Prose(f"Residuals are predicted − true, of {len(judged):,} validation rows.")
+        Prose(f"Residuals are predicted − true, of {len(scored):,} validation rows.")
     ]
-    for index, name in enumerate(judged.names[:DRAWN_TARGETS]):
-        true, said = judged.true[:, index], judged.said[:, index]
+    for index, name in enumerate(scored.names[:DRAWN_TARGETS]):
+        true, said = scored.true[:, index], scored.predictions[:, index]
         charts = [
             predicted_against_true(true, said, name),
             residuals_against_predicted(true, said, name),
         ]
-        if len(judged.names) == 1:
+        if len(scored.names) == 1:
             charts.append(residual_histogram(true, said, name))
-        blocks.append(Figures(tuple(charts)))
-    if len(judged.names) > DRAWN_TARGETS:
+        blocks.append(Charts(tuple(charts)))
+    if len(scored.names) > DRAWN_TARGETS:
         blocks.append(
-            Prose(f"{len(judged.names) - DRAWN_TARGETS} more targets are not drawn.", "quiet")
+            Prose(f"{len(scored.names) - DRAWN_TARGETS} more targets are not drawn.", "quiet")
         )
     blocks.append(_residual_table(figures.targets))
     return PageSection("residuals", "Residuals", blocks)
@@ -198,19 +198,19 @@ def _residual_table(targets: tuple[TargetFigures, ...]) -> PageTable:
     return PageTable("Residuals of each target, in its own unit", columns, rows)
 
 
-def series(record: RunRecord, judged: ScoredRows | None) -> PageSection | None:
+def series(record: RunRecord, scored: ScoredRows | None) -> PageSection | None:
     """Predicted against true over time, of a run on a series."""
     dataset = record.resolved.get("dataset")
-    if judged is None or judged.task != "regression" or not isinstance(dataset, dict):
+    if scored is None or scored.task != "regression" or not isinstance(dataset, dict):
         return None
     if dataset.get("source") != "timeseries":
         return None
     baseline = str((record.result.get("baseline") or {}).get("name") or "")
-    found = over_time(judged.rows, judged.true, judged.said, judged.names, dataset, baseline)
+    found = over_time(scored.rows, scored.true, scored.predictions, scored.names, dataset, baseline)
     shown = found if len(found) <= 2 else (found[0], found[-1])
     blocks: list[Block] = []
     for facts in shown:
-        blocks += [Prose(_over_time_sentence(facts)), Figures(series_figures(facts))]
+        blocks += [Prose(_over_time_sentence(facts)), Charts(series_charts(facts))]
     if len(shown) < len(found):
         between = len(found) - len(shown)
         text = f"The first and the last number are drawn, not the {between} between them."

@@ -7,11 +7,11 @@ from typing import Any
 
 from dlrun.metrics.formatting import duration, figure, steady_figure
 from dlrun.metrics.names import Direction
-from dlrun.reports.curve_charts import curve_figures
+from dlrun.reports.curve_charts import curve_charts
 from dlrun.reports.curve_facts import facts_from_table
-from dlrun.reports.html.blocks import Advice, Block, Bullets, Figures, PageSection, PageTable
+from dlrun.reports.html.blocks import Advice, Block, Bullets, Charts, PageSection, PageTable
 from dlrun.reports.html.setup import command_line
-from dlrun.reports.result_charts import folds_figure
+from dlrun.reports.result_charts import folds_chart
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import folds_word
 
@@ -38,12 +38,16 @@ def curves(record: RunRecord) -> PageSection | None:
     if score.get("name") and score.get("direction") in ("min", "max"):
         directions[score["name"]] = score["direction"]
     facts = facts_from_table(
-        record.history, record.title, directions=directions, phases=_phase_names(record)
+        record.history,
+        record.title,
+        directions=directions,
+        phases=_phase_names(record),
+        several=folds_word(record.result),
     )
     if not facts.panels:
         return None
-    figures = curve_figures(facts, folds_word(record.result))
-    return PageSection("curves", "Training", [Figures(figures)])
+    figures = curve_charts(facts)
+    return PageSection("curves", "Training", [Charts(figures)])
 
 
 def phases(record: RunRecord) -> PageSection | None:
@@ -93,7 +97,7 @@ def folds(record: RunRecord) -> PageSection | None:
         return None
     name, several = str(score.get("name", "score")), folds_word(record.result)
     one = several.removesuffix("s")
-    chart = folds_figure(
+    chart = folds_chart(
         [float(fold["score"]) for fold in scored],
         [int(fold.get("iteration") or 0) for fold in scored],
         mean=float(score["value"]),
@@ -107,7 +111,7 @@ def folds(record: RunRecord) -> PageSection | None:
         columns=(one, name, "baseline", "best epoch", "epochs", "rows", "time"),
         rows=tuple(_fold_row(fold) for fold in every),
     )
-    return PageSection("folds", several.capitalize(), [Figures((chart,)), table])
+    return PageSection("folds", several.capitalize(), [Charts((chart,)), table])
 
 
 def _fold_row(fold: Mapping[str, Any]) -> tuple[str, ...]:

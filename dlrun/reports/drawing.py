@@ -1,0 +1,485 @@
+"""Draws charts with matplotlib: into PNG and SVG files, and into the HTML report.
+
+The same charts always give the same file, whatever the user's settings of matplotlib are, and those
+are left as they were.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import textwrap
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO, StringIO
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from markupsafe import Markup, escape
+
+from dlrun.metrics.formatting import figure as as_text
+from dlrun.reports.charts import (
+    Axis,
+    BandMark,
+    BoxesMark,
+    Chart,
+    DotsMark,
+    LineMark,
+    Mark,
+    TextMark,
+)
+from dlrun.text import shortened
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis as MatplotlibAxis
+    from matplotlib.figure import Figure
+
+COLORS = {
+    "blue": "#0072b2",
+    "orange": "#e69f00",
+    "good": "#009e73",
+    "bad": "#d55e00",
+    "violet": "#cc79a7",
+    "pale": "#66aad1",
+    "ink": "#222222",
+    "soft": "#5a5a5a",
+    "axis": "#9a9a9a",
+    "hair": "#e6e6e6",
+    "paper": "#ffffff",
+}
+"""Colours of a picture file: Okabe and Ito's palette (2008), told apart with every kind of colour
+vision. In the report each is the variable of its name in the style sheet, light or dark."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a mark is drawn.
+
+    Args:
+        color: A name in `COLORS`.
+        width: Of a line in points.
+        dashes: Lengths of strokes and gaps in points; empty for a solid line.
+        opacity: From 0 to 1.
+        layer: Higher ones cover lower ones.
+    """
+
+    color: str
+    width: float = 1.8
+    dashes: tuple[float, ...] = ()
+    opacity: float = 1.0
+    layer: float = 2.0
+
+
+RUN_COLORS = ("blue", "bad", "good", "violet", "orange", "soft")
+STYLES = {
+    "training": Style("orange"),
+    "validation": Style("blue", layer=2.5),
+    "mean": Style("blue", 2.2, layer=2.6),
+    "unsmoothed": Style("blue", 0.9, opacity=0.5, layer=2.4),
+    "fold": Style("soft", 0.8, opacity=0.5),
+    "spread": Style("blue", opacity=0.16, layer=1.0),
+    "reference": Style("soft", 1.1, dashes=(4, 3), layer=1.5),
+    "phase": Style("axis", 1.0, layer=1.5),
+    "missing": Style("soft", opacity=0.12, layer=0.5),
+    "model": Style("blue", layer=3.0),
+    "rival": Style("soft", layer=3.0),
+    "model interval": Style("blue", 3.0, opacity=0.45),
+    "rival interval": Style("soft", 3.0, opacity=0.45),
+    "grid": Style("hair", 1.0, layer=0.5),
+    "gap": Style("orange", 1.4),
+    "thin": Style("blue", 1.1),
+    "bars": Style("pale", 0.75),
+    "true": Style("orange", 1.4),
+    "expected": Style("soft", 0.9, dashes=(3, 2.5), layer=1.5),
+    "right": Style("blue"),
+    "wrong": Style("orange"),
+    **{f"run {number}": Style(color) for number, color in enumerate(RUN_COLORS)},
+    **{
+        f"run {number + len(RUN_COLORS)}": Style(color, dashes=(5, 2))
+        for number, color in enumerate(RUN_COLORS)
+    },
+}
+"""How marks are drawn, by the name of their style."""
+
+MATPLOTLIB_STYLE = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": COLORS["axis"],
+    "axes.formatter.limits": (-6, 7),
+    "axes.formatter.useoffset": False,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.labelcolor": COLORS["soft"],
+    "axes.labelpad": 5.0,
+    "axes.labelsize": 11.5,
+    "axes.spines.left": False,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 11,
+    "grid.color": COLORS["hair"],
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "dlrun",
+    "text.color": COLORS["ink"],
+    "xtick.bottom": False,
+    "xtick.labelcolor": COLORS["soft"],
+    "xtick.labelsize": 11,
+    "ytick.labelcolor": COLORS["soft"],
+    "ytick.labelsize": 11,
+    "ytick.left": False,
+}
+
+WIDTH = 576.0
+"""Width of a picture file in points (8 inches)."""
+
+PAGE_WIDTH = 430.0
+"""Width of a chart of the report in points."""
+
+PIXELS_PER_INCH = 200
+"""A PNG is 1,600 pixels wide: sharp on a dense screen where it is shown at 800."""
+
+CHART_HEIGHTS = {1: 302.0, 2: 216.0, 3: 187.0}
+"""Height of a chart in a picture in points, by the number of charts below each other."""
+
+LEAST_HEIGHT = 180.0
+
+# Parts of the heading of a picture, in points.
+MARGIN = 9.0
+TITLE_HEIGHT = 18.0
+LEGEND_HEIGHT = 16.0
+
+TITLE_LENGTH = 68
+LEGEND_LENGTH = 105
+"""Characters in a line of the title, and of the legend."""
+
+CHARACTER = 6.4
+"""Width of a character of a label in points, about."""
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Draw with this style alone; the user's comes back afterwards."""
+    from matplotlib import style
+
+    with style.context(["default", MATPLOTLIB_STYLE]), warnings.catch_warnings():
+        # A run may be named in a script that the font lacks; the SVG keeps the text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def save_figure(figure: Figure, file: FilePath | BytesIO, kind: str, dpi: float) -> None:
+    """Write a figure as `png` or `svg`; the same figure always gives the same file."""
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
+
+
+def draw_picture(charts: Sequence[Chart], title: str, file: FilePath | BytesIO, kind: str) -> None:
+    """Write charts as one picture.
+
+    Args:
+        charts: At least one.
+        title: Above them.
+        file: Where to.
+        kind: `png` or `svg`.
+    """
+    with own_style():
+        save_figure(build_picture(charts, title), file, kind, PIXELS_PER_INCH)
+
+
+def build_picture(charts: Sequence[Chart], title: str) -> Figure:
+    """Return the figure: a heading, and the charts below each other.
+
+    More than three charts are in two columns.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    with own_style():
+        count = len(charts)
+        columns = 1 if count <= 3 else 2
+        rows = math.ceil(count / columns)
+        figure = Figure(facecolor="white")
+        every_axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for number, (axes, chart) in enumerate(zip(every_axes, charts, strict=False)):
+            draw_chart(axes, chart, WIDTH / columns)
+            if chart.note:
+                axes.set_title(chart.note, loc="right", size=10)
+            if number + columns < count:
+                axes.set_xlabel("")
+                axes.tick_params(labelbottom=False)
+        for axes in every_axes[count:]:
+            axes.remove()
+        height = rows * CHART_HEIGHTS.get(rows, LEAST_HEIGHT)
+        heading = _draw_heading(figure, charts, title, height)
+        body = (0.0, 0.0, 1.0, height / (height + heading))
+        figure.set_layout_engine(
+            ConstrainedLayoutEngine(rect=body, h_pad=0.05, w_pad=0.08, hspace=0.03, wspace=0.04)
+        )
+        return figure
+
+
+def page_svg(chart: Chart) -> Markup:
+    """Return a chart for the HTML report: SVG that takes its colours and font from the page's style
+    sheet, with a text for those who cannot see it."""
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    with own_style():
+        figure = Figure(figsize=(PAGE_WIDTH / 72, chart.height / 72))
+        axes = figure.subplots()
+        figure.patch.set_visible(False)
+        axes.patch.set_visible(False)
+        draw_chart(axes, chart, PAGE_WIDTH)
+        figure.set_layout_engine(ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02))
+        file = StringIO()
+        figure.savefig(file, format="svg")
+    return Markup(
+        f'<svg class="chart" viewBox="0 0 {PAGE_WIDTH:g} {chart.height:g}" role="img" '
+        f'aria-label="{escape(chart.description)}">{_for_page(file.getvalue())}</svg>'
+    )
+
+
+def key_style(mark: Mark) -> tuple[str, str]:
+    """Return how the legend of the report shows a mark: a form and a colour's name."""
+    style = STYLES[mark.style]
+    if isinstance(mark, DotsMark):
+        return "dot", style.color
+    if isinstance(mark, (BandMark, BoxesMark)):
+        return "area", style.color
+    thin = " thin" if style.width < 1 else ""
+    return ("dashed" if style.dashes else "line") + thin, style.color
+
+
+def draw_chart(axes: Axes, chart: Chart, width: float) -> None:
+    """Draw a chart into axes.
+
+    Args:
+        axes: Empty.
+        chart: What to draw.
+        width: Room for it in points.
+    """
+    _set_axis(axes, axes.xaxis, chart.x, int(width / CHARACTER))
+    _set_axis(axes, axes.yaxis, chart.y, int(chart.height / CHARACTER))
+    for mark in chart.marks:
+        match mark:
+            case LineMark():
+                _draw_line(axes, mark)
+            case DotsMark():
+                _draw_dots(axes, mark, width)
+            case BandMark():
+                _draw_band(axes, mark)
+            case BoxesMark():
+                _draw_boxes(axes, mark)
+            case TextMark():
+                _draw_text(axes, mark)
+
+
+def _set_axis(axes: Axes, drawn: MatplotlibAxis, axis: Axis, room: int) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+
+    which = "x" if drawn is axes.xaxis else "y"
+    if axis.logarithmic:
+        getattr(axes, f"set_{which}scale")("log")
+        few = axis.high / axis.low < 10
+        parts = (1.0, 2.0, 3.0, 5.0, 7.0) if few else (1.0, 2.0, 5.0)
+        drawn.set_major_locator(LogLocator(subs=parts if axis.high / axis.low < 1e3 else (1.0,)))
+        drawn.set_major_formatter(FuncFormatter(lambda value, _: as_text(value)))
+        drawn.set_minor_locator(NullLocator())
+    elif axis.ticks is None:
+        drawn.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
+    else:
+        drawn.set_ticks(list(axis.ticks), axis.names and list(axis.names))
+        for label in drawn.get_ticklabels():
+            label.set_parse_math(False)
+    getattr(axes, f"set_{which}lim")(axis.low, axis.high)
+    drawn.set_label_text(shortened(axis.label, room)).set_parse_math(False)
+
+
+def _draw_line(axes: Axes, mark: LineMark) -> None:
+    style = STYLES[mark.style]
+    x, y = np.asarray(mark.x, np.float64), np.asarray(mark.y, np.float64)
+    drawn = axes.plot(x, y, linewidth=style.width, solid_capstyle="round", scalex=False)
+    if style.dashes:
+        drawn[0].set_linestyle(_dashes(style))
+    _finish(drawn[0], mark)
+    # Nothing connects a value whose neighbours are missing.
+    there = np.isfinite(np.concatenate([[np.nan], y, [np.nan]]))
+    lonely = there[1:-1] & ~there[:-2] & ~there[2:]
+    if lonely.any():
+        size = 2 * style.width + 1
+        _finish(_dots_path(axes, x[lonely], y[lonely], size), mark, labelled=False)
+
+
+def _dashes(style: Style) -> tuple[float, tuple[float, ...]]:
+    """Matplotlib counts dashes in widths of the line."""
+    return 0.0, tuple(length / style.width for length in style.dashes)
+
+
+def _draw_dots(axes: Axes, mark: DotsMark, width: float) -> None:
+    x, y = np.asarray(mark.x, np.float64), np.asarray(mark.y, np.float64)
+    there = np.isfinite(x) & np.isfinite(y)
+    if not there.any():
+        return
+    if mark.ringed:
+        ring = _dots_path(axes, x[there], y[there], mark.size + 2.4)
+        ring.set(edgecolor=COLORS["paper"], zorder=STYLES[mark.style].layer + 2.4)
+    dots = _dots_path(axes, x[there], y[there], mark.size)
+    _finish(dots, mark)
+    if mark.ringed:
+        dots.set_zorder(STYLES[mark.style].layer + 2.5)
+
+
+def _dots_path(axes: Axes, x: np.ndarray, y: np.ndarray, size: float) -> Any:
+    """One path for all dots: strokes so short that only their round ends are seen. It takes far
+    less room in an SVG than a marker a dot."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    low, high = axes.get_xlim()
+    points = np.repeat(np.column_stack([x, y]), 2, axis=0)
+    points[1::2, 0] += 1e-5 * (high - low)
+    codes = np.tile(np.array([Path.MOVETO, Path.LINETO], np.uint8), len(x))
+    path = Path(points, codes)
+    path.should_simplify = False
+    return axes.add_patch(PathPatch(path, fill=False, linewidth=size, capstyle="round", snap=False))
+
+
+def _draw_band(axes: Axes, mark: BandMark) -> None:
+    x, low, high = (np.asarray(values, np.float64) for values in (mark.x, mark.low, mark.high))
+    there = np.isfinite(x) & np.isfinite(low) & np.isfinite(high)
+    if there.sum() < 2:
+        return
+    x, low, high = x[there], low[there], high[there]
+    (drawn,) = axes.fill(np.append(x, x[::-1]), np.append(high, low[::-1]), linewidth=0)
+    _finish(drawn, mark)
+
+
+def _draw_boxes(axes: Axes, mark: BoxesMark) -> None:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    corners = [
+        [(left, low), (left, high), (right, high), (right, low), (left, low)]
+        for left, low, right, high in mark.boxes
+    ]
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+    path = Path(np.array(corners, np.float64).reshape(-1, 2), codes * len(corners))
+    patch = axes.add_patch(PathPatch(path, linewidth=0))
+    _finish(patch, mark)
+    if mark.style == "bars":
+        patch.set(edgecolor=COLORS["paper"], linewidth=STYLES["bars"].width)
+
+
+def _draw_text(axes: Axes, mark: TextMark) -> None:
+    axes.annotate(
+        mark.text,
+        (mark.x, mark.y),
+        xytext=mark.shift,
+        textcoords="offset points",
+        ha=mark.align,
+        va="top" if mark.below else "bottom",
+        size=11,
+        color=COLORS["ink" if mark.style == "value" else "soft"],
+        weight="bold" if mark.style == "value" else "normal",
+        annotation_clip=False,
+    ).set_parse_math(False)
+
+
+def _finish(
+    artist: Artist, mark: LineMark | DotsMark | BandMark | BoxesMark, *, labelled: bool = True
+) -> None:
+    """Give an artist the colour, opacity, layer and label of its mark."""
+    style = STYLES[mark.style]
+    opacity = getattr(mark, "opacity", None)
+    filled = isinstance(mark, (BandMark, BoxesMark))
+    color = "facecolor" if filled else "color" if hasattr(artist, "get_xdata") else "edgecolor"
+    artist.set(
+        **{color: COLORS[style.color]},
+        alpha=style.opacity if opacity is None else opacity,
+        zorder=style.layer,
+        label=mark.label if labelled and mark.label else "_",
+    )
+
+
+def _draw_heading(figure: Figure, charts: Sequence[Chart], title: str, height: float) -> float:
+    """Put title and legend above the charts, set the figure's size, and return the height taken.
+
+    Args:
+        figure: Has its charts already.
+        charts: Those.
+        title: Above them.
+        height: Of the charts in points.
+    """
+    lines = textwrap.wrap(title, TITLE_LENGTH) or [""]
+    marks: dict[str, Mark] = {}
+    for chart in charts:
+        for mark in chart.legend:
+            if not isinstance(mark, TextMark):
+                marks.setdefault(mark.label, mark)
+    # A handle takes the room of some characters.
+    rows = math.ceil(sum(len(label) + 7 for label in marks) / LEGEND_LENGTH)
+    above = MARGIN + len(lines) * TITLE_HEIGHT
+    heading = above + rows * LEGEND_HEIGHT + MARGIN
+    whole = height + heading
+    figure.set_size_inches(WIDTH / 72, whole / 72)
+    place = (MARGIN / WIDTH, 1 - MARGIN / whole)
+    text = figure.text(*place, "\n".join(lines), va="top", weight="bold", size=13)
+    text.set_parse_math(False)
+    legend = figure.legend(
+        [_legend_handle(mark) for mark in marks.values()],
+        list(marks),
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1 - above / whole),
+        borderaxespad=0.0,
+        borderpad=0.5,
+        columnspacing=1.5,
+        handlelength=1.6,
+        handletextpad=0.6,
+        ncols=math.ceil(len(marks) / max(rows, 1)),
+    )
+    for label in legend.get_texts():
+        label.set_parse_math(False)
+    return heading
+
+
+def _legend_handle(mark: Mark) -> Artist:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    style = STYLES[mark.style]
+    form, color = key_style(mark)
+    if form == "area":
+        return Patch(facecolor=COLORS[color], alpha=style.opacity, linewidth=0)
+    handle = Line2D([], [], color=COLORS[color], linewidth=style.width, alpha=style.opacity)
+    if form == "dot":
+        handle.set(linestyle="none", marker="o", markersize=5.5, markeredgewidth=0)
+    elif style.dashes:
+        handle.set_linestyle(_dashes(style))
+    return handle
+
+
+_VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}
+_DROPPED = re.compile(
+    r"<defs>.*?</defs>|<metadata>.*?</metadata>|<!--.*?-->|</?g\b[^>]*>", re.DOTALL
+)
+_DROPPED_INSIDE = re.compile(
+    r" (?:id|clip-path)=\"[^\"]*\"| transform=\"rotate\(-0 [^\"]*\"| font-family:[^;]*;"
+)
+
+
+def _for_page(svg: str) -> str:
+    """Return the inside of matplotlib's SVG without groups, definitions and names, which would
+    clash with another chart's, with short numbers, and with the page's colours and font."""
+    inside = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
+    return re.sub(r"<[^>]*>", lambda tag: _tag_for_page(tag[0]), _DROPPED.sub("", inside))
+
+
+def _tag_for_page(tag: str) -> str:
+    tag = re.sub(r"\s+", " ", _DROPPED_INSIDE.sub("", tag))
+    tag = re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), tag)
+    return re.sub(r"#[0-9a-f]{6}", lambda found: _VARIABLES.get(found[0], found[0]), tag)
