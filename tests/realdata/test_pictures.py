@@ -34,35 +34,20 @@ def test_checks_find_nothing_wrong_with_real_photos(photos: Path) -> None:
     assert data_findings(config, dataset).shown == ()
 
 
-@pytest.mark.timeout(1800)
-def test_a_frozen_base_tells_cats_from_dogs(photos: Path, keras_home: Path, tmp_path: Path) -> None:
-    run = dlrun.train(
-        BOOK / "cats_and_dogs_frozen_base.yaml",
-        runs_dir=tmp_path,
-        overrides=[f"dataset.path={photos}"],
-    )
-    assert dlrun.evaluate(run.path).score >= 0.94
-
-
-@pytest.mark.timeout(1800)
-def test_fine_tuning_does_no_harm(photos: Path, keras_home: Path, tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+def test_a_frozen_base_that_is_tuned_for_an_epoch_tells_cats_from_dogs(
+    photos: Path, keras_home: Path, tmp_path: Path
+) -> None:
     run = dlrun.train(
         BOOK / "cats_and_dogs_fine_tuned.yaml",
         runs_dir=tmp_path,
-        overrides=[f"dataset.path={photos}", "training.phases.1.epochs=2"],
+        overrides=[f"dataset.path={photos}", "training.phases.1.epochs=1"],
     )
     assert dlrun.evaluate(run.path).score >= 0.94
 
 
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize(
-    ("name", "least"),
-    [
-        ("mnist_convnet", 0.985),
-        ("mnist_convnet_batch_norm", 0.985),
-        ("mnist_convnet_separable", 0.975),
-    ],
-)
-def test_convnets_on_digits(name: str, least: float, keras_home: Path, tmp_path: Path) -> None:
-    run = dlrun.train(BOOK / f"{name}.yaml", runs_dir=tmp_path)
-    assert dlrun.evaluate(run.path).score >= least
+@pytest.mark.timeout(900)
+def test_a_convnet_on_digits(keras_home: Path, tmp_path: Path) -> None:
+    overrides = ["training.epochs=1"]
+    run = dlrun.train(BOOK / "mnist_convnet.yaml", runs_dir=tmp_path, overrides=overrides)
+    assert dlrun.evaluate(run.path).score >= 0.96
