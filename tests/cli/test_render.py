@@ -23,7 +23,7 @@ from dlrun.cli.console import (
     steady_figure,
 )
 from dlrun.errors import ConfigError, Problem, RunError
-from dlrun.reports.summary import Line, Summary
+from dlrun.reports.summary import Summary, SummaryLine
 
 RUN = Path("runs") / "20261121-101530-a-rather-long-name-for-a-narrow-terminal-3f2a"
 
@@ -127,11 +127,11 @@ def test_an_error_is_one_message() -> None:
 
 SUMMARY = Summary(
     lines=(
-        Line("score", "validation mae 2.41 ± 0.31"),
-        Line("baseline", "6.533 (median)"),
-        Line("note", "column crim [0] is heavy-tailed; log1p may help it a little"),
-        Line("run", str(RUN)),
-        Line("next", f"dlrun evaluate {RUN}"),
+        SummaryLine("score", "validation mae 2.41 ± 0.31"),
+        SummaryLine("baseline", "6.533 (median)"),
+        SummaryLine("note", "column crim [0] is heavy-tailed; log1p may help it a little"),
+        SummaryLine("run", str(RUN)),
+        SummaryLine("next", f"dlrun evaluate {RUN}"),
     ),
     beats_baseline=True,
 )
