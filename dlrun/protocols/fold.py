@@ -40,11 +40,18 @@ from dlrun.protocols.protocol import Fold, shifted
 from dlrun.protocols.result import FoldResult, PhaseOutcome
 from dlrun.protocols.word_vectors import set_word_vectors, words_of_numbers
 from dlrun.scoring.measures import Measure, measures_of, select_measure
-from dlrun.scoring.scored_rows import ModelScores, score_rows, simple_beside, true_values
+from dlrun.scoring.model_scores import (
+    ModelScores,
+    penalties,
+    score_outputs,
+    simple_beside,
+    true_values,
+)
 from dlrun.stages import stage
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import FitRequest, FitResult, History, PhaseResult
 from dlrun.training.phases import PHASE, PhasedTrainer
+from dlrun.training.prediction import predict
 from dlrun.training.reporting import DivergedError
 from dlrun.training.rows import FitRows
 from dlrun.training.trainer import Trainer
@@ -324,22 +331,27 @@ class FoldTraining:
             ),
         )
 
+    @stage("scoring")
     def _scores(self, model: Any, ready: ReadyFold, scored: Prepared) -> ModelScores:
         """The model, the baselines and the simple model on the rows that give the score."""
         config, train, chosen = self.config, ready.train, self._chosen
+        output = predict(model, scored.arrays.inputs)
         shapes = output_shapes(model)
-        simple = simple_beside(
-            every_layer(config.architecture, config.blocks),
-            self.dataset.of_output(chosen.output).task,
-            chosen,
-            (train.arrays.inputs, train.truths),
-            (scored.arrays.inputs, scored.truths),
-            next(iter(shapes.values())) if chosen.is_sum else shapes[chosen.output],
-        )
-        return score_rows(
-            model,
+        simple = None
+        if not chosen.is_sum:
+            simple = simple_beside(
+                every_layer(config.architecture, config.blocks),
+                self.dataset.of_output(chosen.output).task,
+                chosen,
+                (train.arrays.inputs, train.truths),
+                (scored.arrays.inputs, scored.truths),
+                shapes[chosen.output],
+            )
+        return score_outputs(
+            output,
+            penalties(model),
             ready.pipeline,
-            scored.arrays,
+            scored.arrays.weights,
             scored.truths,
             train.truths,
             self._measures,

@@ -16,7 +16,7 @@ from dlrun.data.step import listed
 from dlrun.errors import ComponentError, DataError, KeyPath
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
-from dlrun.scoring.scored_rows import Truths, truths_of
+from dlrun.scoring.model_scores import Truths, truths_of
 from dlrun.stages import stage
 from dlrun.training.rows import FitRows, Targets, narrow_integers
 

@@ -10,8 +10,8 @@ import numpy as np
 from dlrun.data.pipeline import Pipeline
 from dlrun.metrics.names import Direction
 from dlrun.scoring.baselines import Baseline
+from dlrun.scoring.model_scores import OutputRows
 from dlrun.scoring.rivals import Rivals
-from dlrun.scoring.scored_rows import OutputRows
 from dlrun.training.engine import Divergence, History, PhaseResult
 
 Array = np.ndarray

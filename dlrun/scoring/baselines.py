@@ -170,8 +170,8 @@ def in_time(
         y_rows: Targets of the rows to score.
         sample_weight: Weights of the rows to score.
     """
-    said = np.asarray(reference, np.float64)
-    predicted = np.where(np.isnan(said), constant.predictions, said)
+    predicted = np.asarray(reference, np.float64)
+    predicted = np.where(np.isnan(predicted), constant.predictions, predicted)
     value = score.function(np.asarray(y_rows), predicted, sample_weight)
     return CommonSense(Baseline(name, value, IN_TIME[name]), predicted)
 

@@ -42,6 +42,11 @@ class Measure:
     weight: float = 1.0
 
     @property
+    def is_loss(self) -> bool:
+        """Whether it is a loss, which is measured as it is optimised."""
+        return self.component.kind == "loss"
+
+    @property
     def is_sum(self) -> bool:
         """Whether it is the sum of the losses of several outputs."""
         return self.component is SUM_OF_LOSSES

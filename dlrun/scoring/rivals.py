@@ -1,33 +1,49 @@
-"""A model beside what it is compared with, on the same rows in the measure of success."""
+"""What a model has to beat: the scores of baselines and of the simple model on the same rows.
+
+Legend: m scored rows, t columns of all targets, k columns of all outputs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from dlrun.metrics.arrays import Array
+from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score
-from dlrun.scoring.baselines import Baseline, CommonSense
+from dlrun.scoring.baselines import Baseline, CommonSense, common_sense, in_time
+from dlrun.scoring.simple_models import SimpleScore, simple_name
 
-Array = np.ndarray
+NO_SIMPLE_MODEL = "the score is the sum of the losses of several outputs"
 
 
 @dataclass(frozen=True)
-class SimpleScore:
-    """How well the simple model does.
+class ScoredOutput:
+    """One output on the scored rows, in the form that its measure takes.
 
     Args:
-        name: `logistic regression` or `ridge regression`.
-        description: What it is and does; empty where it was skipped.
-        value: Its score; None where it was skipped.
-        skipped: Why it was, one clause; None where it was not.
+        task: What it predicts.
+        classes: Class names; empty where they have none.
+        score: What it is scored by.
+        predictions: (m, k) the model's.
+        truth: (m,) or (m, k) targets.
+        known: Targets of the rows that trained the model.
+        naive_forecasts: (m, k) what simple rules predict of rows in the order of time, by the
+            rule's name.
+        weight: What its score counts in the sum over outputs.
     """
 
-    name: str
-    description: str
-    value: float | None
-    skipped: str | None = None
+    task: TargetType
+    classes: Sequence[str]
+    score: Score
+    predictions: Array
+    truth: Array
+    known: Array
+    naive_forecasts: Mapping[str, Array] = field(default_factory=dict)
+    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +52,7 @@ class ComparedPredictions:
 
     Args:
         score: The measure of success.
-        truth: (m,) or (m, k) targets.
+        truth: (m,) or (m, t) targets.
         model: (m, k) the trained model's.
         baseline: (m, k) the baseline's.
         simple: (m, k) the simple model's, or None.
@@ -57,10 +73,10 @@ class ComparedPredictions:
 
 @dataclass(frozen=True)
 class Rivals:
-    """The scores beside the model's, and the predictions that they come from.
+    """The scores that a model has to beat, and the predictions that they come from.
 
     Args:
-        baseline: The strongest baseline, which the model has to beat.
+        baseline: The strongest baseline.
         simple: The simple model, or None.
         comparison: The predictions.
         others: Weaker baselines, the stronger first.
@@ -72,32 +88,158 @@ class Rivals:
     others: tuple[CommonSense, ...] = ()
 
 
-def with_strongest_baseline(rivals: Sequence[Rivals]) -> list[Rivals]:
+def rivals_of(
+    output: ScoredOutput, simple: SimpleScore | None, weights: Array | None, added: float
+) -> Rivals:
+    """Score the baselines and the simple model on the rows that the model is scored on.
+
+    Args:
+        output: The output that gives the score.
+        simple: The simple model with its predictions, not yet scored, or None.
+        weights: (m,) weights of the rows in the score, or None.
+        added: What regularizers of weights add to the model's score where that is the loss.
+    """
+    score, truth = output.score, output.truth
+    common = _common_sense(output, weights)
+    predicted = None if simple is None else simple.predictions
+    if simple is not None and predicted is not None:
+        simple = replace(simple, value=score.function(truth, predicted, weights))
+    comparison = ComparedPredictions(
+        score,
+        truth,
+        output.predictions,
+        common.predictions,
+        predicted,
+        weights,
+        added,
+        len(output.known),
+    )
+    forecasts = (
+        in_time(rule, forecast, common, score, truth, weights)
+        for rule, forecast in output.naive_forecasts.items()
+    )
+    rivals = Rivals(common.baseline, simple, comparison, tuple(forecasts))
+    return with_strongest_baseline([rivals])[0]
+
+
+def rivals_of_sum(outputs: Sequence[ScoredOutput], weights: Array | None, added: float) -> Rivals:
+    """Score the baselines of all outputs together, by the sum of their losses.
+
+    Args:
+        outputs: All of them, each with its loss; none has further axes.
+        weights: (m,) weights of the rows in the losses, or None.
+        added: What regularizers of weights add to the model's loss.
+    """
+    each = [_common_sense(output, weights) for output in outputs]
+    score = sum_of_losses(outputs)
+    truth = np.column_stack([_columns(output.truth) for output in outputs])
+    predicted = np.column_stack([common.predictions for common in each])
+    baseline = Baseline(
+        " and ".join(dict.fromkeys(common.baseline.name for common in each)),
+        score.function(truth, predicted, weights),
+        "predicts each output by the targets of the training rows alone",
+    )
+    comparison = ComparedPredictions(
+        score,
+        truth,
+        np.column_stack([output.predictions for output in outputs]),
+        predicted,
+        None,
+        weights,
+        added,
+        len(outputs[0].known),
+    )
+    constant = CommonSense(baseline, predicted)
+    forecasts = (
+        in_time(
+            rule,
+            np.column_stack([output.naive_forecasts[rule] for output in outputs]),
+            constant,
+            score,
+            truth,
+            weights,
+        )
+        for rule in outputs[0].naive_forecasts
+        if all(rule in output.naive_forecasts for output in outputs)
+    )
+    simple = SimpleScore(simple_name(outputs[0].task), "", None, NO_SIMPLE_MODEL)
+    return with_strongest_baseline([Rivals(baseline, simple, comparison, tuple(forecasts))])[0]
+
+
+def sum_of_losses(outputs: Sequence[ScoredOutput]) -> Score:
+    """Return the weighted sum of the outputs' losses as one score.
+
+    It takes targets (m, t) and predictions (m, k), those of the outputs side by side in order.
+    """
+    target_ends = np.cumsum([_columns(output.truth).shape[1] for output in outputs])[:-1]
+    output_ends = np.cumsum([output.predictions.shape[-1] for output in outputs])[:-1]
+
+    def parts(y_true: ArrayLike, y_pred: ArrayLike) -> Iterator[tuple[ScoredOutput, Array, Array]]:
+        true = np.split(np.asarray(y_true), target_ends, axis=1)
+        predicted = np.split(np.asarray(y_pred), output_ends, axis=1)
+        yield from zip(outputs, true, predicted, strict=True)
+
+    def function(
+        y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        return sum(
+            output.weight * output.score.function(true, predicted, sample_weight)
+            for output, true, predicted in parts(y_true, y_pred)
+        )
+
+    def rows(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
+        values = [
+            output.weight * output.score.rows(true, predicted, sample_weight)
+            for output, true, predicted in parts(y_true, y_pred)
+            if output.score.rows is not None
+        ]
+        return np.sum(values, axis=0)
+
+    scores = [output.score for output in outputs]
+    by_row = all(score.rows is not None and score.of_mean is None for score in scores)
+    return Score("loss", "min", function, rows=rows if by_row else None)
+
+
+def with_strongest_baseline(folds: Sequence[Rivals]) -> list[Rivals]:
     """Return the same with the baseline in front whose mean over all of them is best.
 
     Args:
-        rivals: Of the folds of one experiment, with baselines of the same names.
+        folds: Of one experiment, with baselines of the same names.
     """
-    if not rivals or not rivals[0].others:
-        return list(rivals)
-    candidates = [
-        {one.baseline.name: one for one in (_front(each), *each.others)} for each in rivals
+    if not folds or not folds[0].others:
+        return list(folds)
+    known = [
+        {
+            one.baseline.name: one
+            for one in (CommonSense(fold.baseline, fold.comparison.baseline), *fold.others)
+        }
+        for fold in folds
     ]
-    sign = 1.0 if rivals[0].comparison.score.direction == "min" else -1.0
+    sign = 1.0 if folds[0].comparison.score.direction == "min" else -1.0
 
     def weakness(name: str) -> float:
-        return sign * float(np.mean([known[name].baseline.value for known in candidates]))
+        return sign * float(np.mean([baselines[name].baseline.value for baselines in known]))
 
-    names = sorted(candidates[0], key=weakness)
-    pairs = zip(rivals, candidates, strict=True)
-    return [_led_by(each, [known[name] for name in names]) for each, known in pairs]
+    names = sorted(known[0], key=weakness)
+    found = []
+    for fold, baselines in zip(folds, known, strict=True):
+        first, *others = (baselines[name] for name in names)
+        comparison = replace(fold.comparison, baseline=first.predictions)
+        found.append(Rivals(first.baseline, fold.simple, comparison, tuple(others)))
+    return found
 
 
-def _front(rivals: Rivals) -> CommonSense:
-    return CommonSense(rivals.baseline, rivals.comparison.baseline)
+def _common_sense(output: ScoredOutput, weights: Array | None) -> CommonSense:
+    return common_sense(
+        output.task,
+        output.score,
+        output.known,
+        output.truth,
+        outputs=output.predictions.shape[-1],
+        classes=output.classes,
+        sample_weight=weights,
+    )
 
 
-def _led_by(rivals: Rivals, order: Sequence[CommonSense]) -> Rivals:
-    first, *others = order
-    comparison = replace(rivals.comparison, baseline=first.predictions)
-    return replace(rivals, baseline=first.baseline, comparison=comparison, others=tuple(others))
+def _columns(targets: Array) -> Array:
+    return targets.reshape(len(targets), -1)

@@ -221,20 +221,22 @@ def _probability(part: Any, features: Any) -> Array:
 
 
 @dataclass(frozen=True)
-class SimpleOutput:
-    """What the simple model says about the scored rows.
+class SimpleScore:
+    """The simple model on the scored rows.
 
     Args:
         name: `logistic regression` or `ridge regression`, and of windows what part of them it saw.
         description: What it is and does, for a person to read; empty where it was skipped.
         predictions: (m, k) in the form of the network's output, or None.
-        skipped: Why there is none, one clause; None where there is one.
+        skipped: Why there are none, one clause; None where there are.
+        value: Its score; None where it has none yet.
     """
 
     name: str
     description: str
     predictions: Array | None
     skipped: str | None = None
+    value: float | None = None
 
 
 def simple_output(
@@ -244,7 +246,7 @@ def simple_output(
     train: tuple[Any, Array],
     inputs: Any,
     outputs: int,
-) -> SimpleOutput:
+) -> SimpleScore:
     """Fit the simple model and let it predict rows.
 
     Args:
@@ -271,11 +273,11 @@ def simple_output(
         model = fit_simple_model(task, features, targets, outputs)
         predictions = model.predict(_matrix(inputs), score)
     except SkippedError as error:
-        return SimpleOutput(simple_name(task), "", None, str(error))
+        return SimpleScore(simple_name(task), "", None, str(error))
     if windows is None:
-        return SimpleOutput(model.name, model.description, predictions)
+        return SimpleScore(model.name, model.description, predictions)
     part = _part_of_window(seen.length, windows.length)
-    return SimpleOutput(f"{model.name} on {part}", f"{model.description}, {part}", predictions)
+    return SimpleScore(f"{model.name} on {part}", f"{model.description}, {part}", predictions)
 
 
 def _part_of_window(seen: int, length: int) -> str:

@@ -26,8 +26,7 @@ from dlrun.protocols.preparation import sample_weights
 from dlrun.protocols.protocol import Protocol
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.scoring.measures import measures_of, select_measure
-from dlrun.scoring.rivals import Rivals
-from dlrun.scoring.scored_rows import (
+from dlrun.scoring.model_scores import (
     ModelScores,
     Truth,
     Truths,
@@ -35,6 +34,7 @@ from dlrun.scoring.scored_rows import (
     simple_beside,
     truths_of,
 )
+from dlrun.scoring.rivals import Rivals
 from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, record_evaluation
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import count_validated_runs, evaluation_hashes

@@ -17,8 +17,8 @@ from dlrun.metrics.names import Direction
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.scoring.rivals import SimpleScore
-from dlrun.scoring.scored_rows import OutputRows
+from dlrun.scoring.model_scores import OutputRows
+from dlrun.scoring.simple_models import SimpleScore
 from dlrun.workflows.statistics import (
     interval_facts,
     run_statistics,

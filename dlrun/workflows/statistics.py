@@ -27,8 +27,9 @@ from dlrun.scoring.intervals import (
     stretches,
     widened_by_seeds,
 )
-from dlrun.scoring.rivals import ComparedPredictions, SimpleScore
-from dlrun.scoring.scored_rows import ModelScores
+from dlrun.scoring.model_scores import ModelScores
+from dlrun.scoring.rivals import ComparedPredictions
+from dlrun.scoring.simple_models import SimpleScore
 from dlrun.scoring.verdict import verdict
 
 Array = np.ndarray

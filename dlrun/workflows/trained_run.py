@@ -17,7 +17,7 @@ from dlrun.errors import RunError
 from dlrun.metrics.predictions import as_probabilities
 from dlrun.models.files import load_model
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.scoring.scored_rows import penalties
+from dlrun.scoring.model_scores import penalties
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
 from dlrun.training.prediction import predict

@@ -6,11 +6,7 @@ import numpy as np
 import pytest
 
 from dlrun.metrics.scores import find_score
-from dlrun.registry.keras_component import KerasComponent
-from dlrun.scoring.measures import Measure
-from dlrun.scoring.sum_of_losses import ComparedOutput, rivals_of_sum
-
-MSE = KerasComponent("loss", "MeanSquaredError", "mse", {}, ("loss",))
+from dlrun.scoring.rivals import ScoredOutput, rivals_of_sum
 
 
 def test_the_baseline_of_a_sum_over_a_series_is_the_sum_of_the_last_known_values() -> None:
@@ -19,20 +15,20 @@ def test_the_baseline_of_a_sum_over_a_series_is_the_sum_of_the_last_known_values
     loss_weights = {"heat": 1.0, "wind": 0.25}
     score = find_score("MeanSquaredError", {}, from_logits=False, kind="loss")
     outputs = [
-        ComparedOutput(
+        ScoredOutput(
             "regression",
             (),
-            Measure(f"{name}_loss", MSE, score, name, loss_weights[name]),
-            said=rng.normal(size=(99, 1)),
+            score,
+            predictions=rng.normal(size=(99, 1)),
             truth=walk[101:],
             known=walk[:100],
-            references={"persistence": walk[100:-1, np.newaxis]},
+            naive_forecasts={"persistence": walk[100:-1, np.newaxis]},
+            weight=loss_weights[name],
         )
         for name, walk in walks.items()
     ]
-    judged = rivals_of_sum(outputs, None, 0.0)
+    rivals = rivals_of_sum(outputs, None, 0.0)
     steps = [np.mean(np.diff(walk[100:]) ** 2) for walk in walks.values()]
-    assert judged is not None
-    assert judged.baseline.name == "persistence"
-    assert judged.baseline.value == pytest.approx(steps[0] + 0.25 * steps[1])
-    assert [other.baseline.name for other in judged.others] == ["mean"]
+    assert rivals.baseline.name == "persistence"
+    assert rivals.baseline.value == pytest.approx(steps[0] + 0.25 * steps[1])
+    assert [other.baseline.name for other in rivals.others] == ["mean"]
