@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlrun.metrics.arrays import Array
+from dlrun.metrics.predictions import class_indices
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -142,7 +143,7 @@ def classification_figures(
         called = (predicted[:, 0] > threshold).astype(np.int64)
     else:
         called = predicted.argmax(axis=1)
-    return _figures(_indices(y_true), called, classes, count)
+    return _figures(class_indices(y_true), called, classes, count)
 
 
 def regression_figures(
@@ -239,13 +240,6 @@ def _target_figures(
         ),
         rows=len(true),
     )
-
-
-def _indices(y_true: ArrayLike) -> Array:
-    true = np.asarray(y_true)
-    if true.ndim == 2 and true.shape[1] > 1:
-        return true.argmax(axis=1)
-    return true.reshape(-1).astype(np.int64)
 
 
 def _as_tuples(value: Any) -> Any:

@@ -1,13 +1,14 @@
 """Keras' names of metrics and losses, in all their spellings, and which way is better.
 
-A table by hand, so that a direction is known without importing Keras.
+All of it is known without importing Keras: the names come from the catalogue of its classes.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from dlrun.registry.names import did_you_mean, snake_case
+from dlrun.registry.catalogue import class_name, spellings
+from dlrun.registry.names import did_you_mean
 
 Direction = Literal["min", "max"]
 Kind = Literal["metric", "loss"]
@@ -15,78 +16,40 @@ Kind = Literal["metric", "loss"]
 TargetType = Literal["binary", "multiclass", "multilabel", "regression"]
 """What is predicted."""
 
-METRIC_DIRECTIONS: dict[str, Direction] = {
-    "Accuracy": "max",
-    "AUC": "max",
-    "BinaryAccuracy": "max",
-    "BinaryCrossentropy": "min",
-    "BinaryIoU": "max",
-    "CategoricalAccuracy": "max",
-    "CategoricalCrossentropy": "min",
-    "CategoricalHinge": "min",
-    "ConcordanceCorrelation": "max",
-    "CosineSimilarity": "max",
-    "F1Score": "max",
-    "FBetaScore": "max",
-    "FalseNegatives": "min",
-    "FalsePositives": "min",
-    "Hinge": "min",
-    "IoU": "max",
-    "KLDivergence": "min",
-    "LogCoshError": "min",
-    "MeanAbsoluteError": "min",
-    "MeanAbsolutePercentageError": "min",
-    "MeanIoU": "max",
-    "MeanSquaredError": "min",
-    "MeanSquaredLogarithmicError": "min",
-    "OneHotIoU": "max",
-    "OneHotMeanIoU": "max",
-    "PearsonCorrelation": "max",
-    "Poisson": "min",
-    "Precision": "max",
-    "PrecisionAtRecall": "max",
-    "R2Score": "max",
-    "Recall": "max",
-    "RecallAtPrecision": "max",
-    "RootMeanSquaredError": "min",
-    "SensitivityAtSpecificity": "max",
-    "SparseCategoricalAccuracy": "max",
-    "SparseCategoricalCrossentropy": "min",
-    "SparseTopKCategoricalAccuracy": "max",
-    "SpecificityAtSensitivity": "max",
-    "SquaredHinge": "min",
-    "TopKCategoricalAccuracy": "max",
-    "TrueNegatives": "max",
-    "TruePositives": "max",
-}
-"""Keras' metric classes that measure something. Left out: `Mean`, `Sum` and the base classes."""
-
-LOSSES = (
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CTC",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalGeneralizedCrossEntropy",
-    "CategoricalHinge",
-    "Circle",
-    "CosineSimilarity",
-    "Crossentropy",
-    "Dice",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Poisson",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "Tversky",
+HIGHER_IS_BETTER = frozenset(
+    {
+        "AUC",
+        "Accuracy",
+        "BinaryAccuracy",
+        "BinaryIoU",
+        "CategoricalAccuracy",
+        "ConcordanceCorrelation",
+        "CosineSimilarity",
+        "F1Score",
+        "FBetaScore",
+        "IoU",
+        "MeanIoU",
+        "OneHotIoU",
+        "OneHotMeanIoU",
+        "PearsonCorrelation",
+        "Precision",
+        "PrecisionAtRecall",
+        "R2Score",
+        "Recall",
+        "RecallAtPrecision",
+        "SensitivityAtSpecificity",
+        "SparseCategoricalAccuracy",
+        "SparseTopKCategoricalAccuracy",
+        "SpecificityAtSensitivity",
+        "TopKCategoricalAccuracy",
+        "TrueNegatives",
+        "TruePositives",
+    }
 )
-"""Keras' loss classes, and `Crossentropy`: the one that `compile` chooses by shapes."""
+"""Keras' metric classes of which a higher value is better; of all others, a lower one."""
+
+NO_MEASURES = frozenset({"Loss", "Mean", "MeanMetricWrapper", "Metric", "Sum"})
+"""Classes of the catalogue that have no better or worse."""
 
 LOSSES_OF_QUANTITIES = frozenset(
     {
@@ -102,27 +65,22 @@ LOSSES_OF_QUANTITIES = frozenset(
 )
 """The losses that predict quantities; the others predict classes."""
 
-ALIASES = {
+RESOLVED_BY_SHAPES = {
     "acc": "Accuracy",
-    "bce": "BinaryCrossentropy",
-    "BCE": "BinaryCrossentropy",
+    "accuracy": "Accuracy",
     "ce": "Crossentropy",
+    "crossentropy": "Crossentropy",
+}
+"""What `compile` resolves by the shapes of outputs and targets; Keras takes these in any case."""
+
+IN_HISTORIES = {
+    "categorical_generalized_cross_entropy": "CategoricalGeneralizedCrossEntropy",
     "fbeta_score": "FBetaScore",
     "huber_loss": "Huber",
-    "kld": "KLDivergence",
-    "KLD": "KLDivergence",
     "kullback_leibler_divergence": "KLDivergence",
     "logcosh": "LogCosh",
-    "mae": "MeanAbsoluteError",
-    "MAE": "MeanAbsoluteError",
-    "mape": "MeanAbsolutePercentageError",
-    "MAPE": "MeanAbsolutePercentageError",
-    "mse": "MeanSquaredError",
-    "MSE": "MeanSquaredError",
-    "msle": "MeanSquaredLogarithmicError",
-    "MSLE": "MeanSquaredLogarithmicError",
 }
-"""Keras' short names, and the names that its objects carry in a history."""
+"""Names that Keras' objects have in a history, beside those that a config may use."""
 
 
 def canonical(name: str, kind: Kind = "metric") -> str | None:
@@ -132,9 +90,20 @@ def canonical(name: str, kind: Kind = "metric") -> str | None:
         name: Class name, snake_case or alias.
         kind: Where the config names it; a loss may also serve as a metric.
     """
-    # Keras takes these four in any case: it resolves them by shapes.
-    folded = name.lower() if name.lower() in ("accuracy", "acc", "crossentropy", "ce") else name
-    return _SPELLINGS[kind].get(folded)
+    if (resolved := RESOLVED_BY_SHAPES.get(name.lower())) is not None:
+        return None if (resolved, kind) == ("Accuracy", "loss") else resolved
+    name = IN_HISTORIES.get(name, name)
+    # A metric's class wins where both have the name.
+    found = class_name("metric", name) if kind == "metric" else None
+    found = found or class_name("loss", name)
+    return None if found in NO_MEASURES else found
+
+
+def direction_of_class(name: str) -> Direction | None:
+    """Return the direction of a metric class of Keras, or None where there is none."""
+    if class_name("metric", name) != name or name in NO_MEASURES:
+        return None
+    return "max" if name in HIGHER_IS_BETTER else "min"
 
 
 def direction(name: str, kind: Kind = "metric") -> Direction:
@@ -152,24 +121,7 @@ def direction(name: str, kind: Kind = "metric") -> Direction:
         return "min"
     found = canonical(name, kind)
     if found is None:
-        raise LookupError(
-            f"no direction is known for the {kind} '{name}'{did_you_mean(name, _SPELLINGS[kind])}"
-        )
-    if kind == "metric":
-        return METRIC_DIRECTIONS.get(found, "min")
-    return "min"
-
-
-def _spellings(classes: tuple[str, ...]) -> dict[str, str]:
-    known = {name: name for name in classes}
-    known |= {snake_case(name): name for name in classes}
-    known |= {alias: name for alias, name in ALIASES.items() if name in classes}
-    return known
-
-
-_OF_LOSSES = _spellings(LOSSES)
-_SPELLINGS: dict[Kind, dict[str, str]] = {
-    "loss": _OF_LOSSES,
-    # A metric's class wins where both have the name.
-    "metric": _OF_LOSSES | _spellings(tuple(METRIC_DIRECTIONS)),
-}
+        known = {*spellings("loss"), *(spellings("metric") if kind == "metric" else ())}
+        near = did_you_mean(name, sorted(known))
+        raise LookupError(f"no direction is known for the {kind} '{name}'{near}")
+    return "max" if kind == "metric" and found in HIGHER_IS_BETTER else "min"

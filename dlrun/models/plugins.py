@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from dlrun.config.keras_components import TITLES
 from dlrun.config.plugins import PluginError, PluginFile
-from dlrun.metrics.names import METRIC_DIRECTIONS
+from dlrun.metrics.names import direction_of_class
 from dlrun.registry import additions, catalogue
 from dlrun.registry.additions import Additions
 from dlrun.registry.catalogue import Argument, CatalogueEntry, signature_arguments
@@ -171,7 +171,7 @@ def own_direction(metric: Any) -> Literal["min", "max"] | None:
     of Keras that it is derived from means; None where nothing tells."""
     told = getattr(metric, "direction", None)
     if told is None and isinstance(metric, type):
-        known = (METRIC_DIRECTIONS.get(base.__name__) for base in metric.__mro__)
+        known = (direction_of_class(base.__name__) for base in metric.__mro__)
         told = next(filter(None, known), None)
     return told if told in ("min", "max") else None
 

@@ -74,6 +74,11 @@ def spellings(kind: KerasKind) -> list[str]:
     return sorted({*words, *_added_names(kind)})
 
 
+def class_name(kind: KerasKind, name: str) -> str | None:
+    """Return the name of the class that a name or alias stands for, as the catalogue has it."""
+    return _spellings(kind).get(name)
+
+
 def activations() -> tuple[str, ...]:
     """Return the names of Keras' activation functions, sorted."""
     return tuple(_catalogue()["activations"])

@@ -77,30 +77,6 @@ class CommonSense:
     predictions: Array
 
 
-def baseline(
-    task: TargetType,
-    score: Score,
-    y_train: ArrayLike,
-    y_rows: ArrayLike,
-    *,
-    outputs: int | None = None,
-    classes: Sequence[str] | None = None,
-    train_weight: ArrayLike | None = None,
-    sample_weight: ArrayLike | None = None,
-) -> Baseline:
-    """Return the common-sense baseline's score; arguments as `common_sense`."""
-    return common_sense(
-        task,
-        score,
-        y_train,
-        y_rows,
-        outputs=outputs,
-        classes=classes,
-        train_weight=train_weight,
-        sample_weight=sample_weight,
-    ).baseline
-
-
 def common_sense(
     task: TargetType,
     score: Score,

@@ -32,6 +32,14 @@ from dlrun.scoring.intervals import (
     share_of_rows,
 )
 
+Predictions = ArrayLike | list[Array]
+"""(n, 1) or (n, k) predictions; or a list of such, of models whose scores are averaged."""
+
+_MOST_CALLS = 1000
+_FEWEST_CALLS = 200
+_NUMBERS_IN_CALLS = 4_000_000
+"""Resamples of a measure that has to be called for each: so many, and so many rows in all."""
+
 
 @dataclass(frozen=True)
 class ScoreDifference:
@@ -89,21 +97,16 @@ def compare_on_rows(
         seed: Of the draws.
         level: Of the interval.
     """
-    method = "paired bootstrap"
+    method, ours, theirs = "paired bootstrap", _each_model(first), _each_model(second)
+
+    def mean_score(models: list[Array]) -> float:
+        return float(np.mean([score.function(y_true, p, sample_weight) for p in models]))
+
     try:
-        found = gain_on_rows(
-            score,
-            y_true,
-            first,
-            second,
-            sample_weight=sample_weight,
-            units=units,
-            seed=seed,
-            level=level,
-        )
+        found = _gain_on_rows(score, y_true, ours, theirs, sample_weight, units, seed, level)
     except NoIntervalError as error:
-        ours, theirs = (mean_score(score, y_true, p, sample_weight) for p in (first, second))
-        return ScoreDifference(_gain(ours, theirs, score.direction), None, None, method, str(error))
+        gain = _gain(mean_score(ours), mean_score(theirs), score.direction)
+        return ScoreDifference(gain, None, None, method, str(error))
     if found.interval.method == AGRESTI_MIN:
         method = AGRESTI_MIN
     return ScoreDifference(found.value, found.interval, found.p_value, method)
@@ -165,15 +168,6 @@ def _gain(ours: float, theirs: float, direction: Direction) -> float:
     return float(ours - theirs if direction == "max" else theirs - ours)
 
 
-Predictions = ArrayLike | list[Array]
-"""(n, 1) or (n, k) predictions; or a list of such, of models whose scores are averaged."""
-
-_MOST_CALLS = 1000
-_FEWEST_CALLS = 200
-_NUMBERS_IN_CALLS = 4_000_000
-"""Resamples of a measure that has to be called for each: so many, and so many rows in all."""
-
-
 def score_on_rows(
     score: Score,
     y_true: ArrayLike,
@@ -190,52 +184,48 @@ def score_on_rows(
     Raises:
         NoIntervalError: The rows say too little; why.
     """
-    members = _members(y_pred)
+    models = _each_model(y_pred)
     if score.rows is not None:
-        values = _row_values(score, y_true, members, sample_weight)
+        values = _row_values(score, y_true, models, sample_weight)
         if units is None and sample_weight is None and score.of_mean is None and _flags(values):
             interval = share_of_rows(int(values.sum()), len(values), level)
             return Estimate(float(values.mean()), interval, float("nan"))
-        if score.of_mean is None or len(members) == 1:
+        if score.of_mean is None or len(models) == 1:
             found = bootstrap_mean(values, units=units, seed=seed, level=level)
             # A mean error is never below 0.
             low = 0.0 if values.min() >= 0 else None
             found = replace(found, interval=found.interval.within(low, None))
             return _within_bounds(score, _transformed(score, found))
-    statistic, resamples = _repeated(score, y_true, members, sample_weight)
+    statistic, resamples = _repeated(score, y_true, models, sample_weight)
     found = bootstrap_statistic(
-        statistic, len(members[0]), units=units, seed=seed, level=level, resamples=resamples
+        statistic, len(models[0]), units=units, seed=seed, level=level, resamples=resamples
     )
     return _within_bounds(score, found)
 
 
-def gain_on_rows(
+def _gain_on_rows(
     score: Score,
     y_true: ArrayLike,
-    first: Predictions,
-    second: Predictions,
-    *,
-    sample_weight: ArrayLike | None = None,
-    units: ArrayLike | None = None,
-    seed: int = 0,
-    level: float = LEVEL,
+    ours: list[Array],
+    theirs: list[Array],
+    sample_weight: ArrayLike | None,
+    units: ArrayLike | None,
+    seed: int,
+    level: float,
 ) -> Estimate:
-    """Return how much better `first` is than `second` on the same rows, above 0 where it is.
-
-    Arguments as `dlrun.scoring.differences.compare_on_rows`.
+    """How much better the first models are than the second; see `compare_on_rows`.
 
     Raises:
         NoIntervalError: The rows say too little; why.
     """
     sign = 1.0 if score.direction == "max" else -1.0
-    ours, theirs = _members(first), _members(second)
     if score.rows is not None and score.of_mean is None:
-        of_first = _row_values(score, y_true, ours, sample_weight)
-        of_second = _row_values(score, y_true, theirs, sample_weight)
-        if units is None and sample_weight is None and _flags(of_first) and _flags(of_second):
-            gained, lost = np.sum(of_first > of_second), np.sum(of_first < of_second)
-            return paired_shares(int(gained), int(lost), len(of_first), level)
-        return bootstrap_mean(sign * (of_first - of_second), units=units, seed=seed, level=level)
+        first = _row_values(score, y_true, ours, sample_weight)
+        second = _row_values(score, y_true, theirs, sample_weight)
+        if units is None and sample_weight is None and _flags(first) and _flags(second):
+            gained, lost = np.sum(first > second), np.sum(first < second)
+            return paired_shares(int(gained), int(lost), len(first), level)
+        return bootstrap_mean(sign * (first - second), units=units, seed=seed, level=level)
     mine, resamples = _repeated(score, y_true, ours, sample_weight)
     other, _ = _repeated(score, y_true, theirs, sample_weight)
     return bootstrap_statistic(
@@ -248,28 +238,17 @@ def gain_on_rows(
     )
 
 
-def mean_score(
-    score: Score,
-    y_true: ArrayLike,
-    y_pred: Predictions,
-    sample_weight: ArrayLike | None = None,
-) -> float:
-    """Return the score, or the mean of several models' scores."""
-    members = _members(y_pred)
-    return float(np.mean([score.function(y_true, p, sample_weight) for p in members]))
-
-
-def _members(predictions: Predictions) -> list[Array]:
+def _each_model(predictions: Predictions) -> list[Array]:
     if isinstance(predictions, list) and isinstance(predictions[0], np.ndarray):
         return predictions
     return [np.asarray(predictions)]
 
 
 def _row_values(
-    score: Score, y_true: ArrayLike, members: list[Array], sample_weight: ArrayLike | None
+    score: Score, y_true: ArrayLike, models: list[Array], sample_weight: ArrayLike | None
 ) -> Array:
     assert score.rows is not None
-    each = [score.rows(y_true, predicted, sample_weight) for predicted in members]
+    each = [score.rows(y_true, predicted, sample_weight) for predicted in models]
     return np.asarray(each[0] if len(each) == 1 else np.mean(each, axis=0))
 
 
@@ -279,13 +258,13 @@ def _flags(values: Array) -> bool:
 
 
 def _repeated(
-    score: Score, y_true: ArrayLike, members: list[Array], sample_weight: ArrayLike | None
+    score: Score, y_true: ArrayLike, models: list[Array], sample_weight: ArrayLike | None
 ) -> tuple[Callable[[Array], Array], int]:
     """The score where each row counts so many times, (B, n) to (B,), and how often to draw."""
-    weights = np.ones(len(members[0])) if sample_weight is None else np.asarray(sample_weight)
+    weights = np.ones(len(models[0])) if sample_weight is None else np.asarray(sample_weight)
     if score.rows is not None:
         rows, of_mean = score.rows, score.of_mean or (lambda mean: mean)
-        tables = [rows(y_true, predicted, None) for predicted in members]
+        tables = [rows(y_true, predicted, None) for predicted in models]
 
         def of_means(times: Array) -> Array:
             counted = times * weights
@@ -296,19 +275,19 @@ def _repeated(
     repeated = score.repeated
     if repeated is not None and sample_weight is None:
         return (
-            lambda times: np.mean([repeated(y_true, p, times) for p in members], axis=0),
+            lambda times: np.mean([repeated(y_true, p, times) for p in models], axis=0),
             RESAMPLES,
         )
 
     def called(times: Array) -> Array:
         return np.array(
             [
-                np.mean([score.function(y_true, p, count * weights) for p in members])
+                np.mean([score.function(y_true, p, count * weights) for p in models])
                 for count in times
             ]
         )
 
-    calls = _NUMBERS_IN_CALLS // max(1, len(weights) * len(members))
+    calls = _NUMBERS_IN_CALLS // max(1, len(weights) * len(models))
     return called, min(_MOST_CALLS, max(_FEWEST_CALLS, calls))
 
 
