@@ -31,7 +31,7 @@ with open(sys.argv[2], "w") as file:
 
 SOUND = """
 dataset: {source: csv, path: houses.csv, target: price}
-preprocess: [standardize, one_hot, {targets: standardize}]
+preprocess: [standardize, {targets: standardize}]
 architecture: {layers: [{Dense: {units: 64, activation: relu}}, {Dense: 1}]}
 loss: mse
 optimizer: {rmsprop: {learning_rate: 0.001}}
@@ -44,6 +44,12 @@ BUNDLED = SOUND.replace("{source: csv, path: houses.csv, target: price}",
 WRONG = SOUND.replace("mse", "msee").replace("relu", "rleu").replace("EarlyStopping", "EarlyStop")
 MISSING_FILE = SOUND.replace("houses.csv", "nowhere.csv")
 NO_COLUMN = SOUND.replace("price", "cost")
+
+GRAPH = SOUND.replace(
+    "{layers: [{Dense: {units: 64, activation: relu}}, {Dense: 1}]}",
+    "{layers: [{Dense: 8, from: area, name: a}, {Dense: 8, from: rooms, name: b}, "
+    "{Concatenate: {}, from: [a, b]}, {Dense: 1}]}",
+)
 
 COMMANDS = dlrun.list_commands(click.Context(dlrun))
 
@@ -77,6 +83,7 @@ TABLES: dict[str, tuple[list[str], str, int]] = {
     "train without its target": (["train", "c.yaml"], NO_COLUMN, 2),
     "init for a table": (["init", "--data", "houses.csv", "-o", "new.yaml"], SOUND, 0),
     "check of a config on a table": (["check", "c.yaml"], SOUND, 0),
+    "check of a graph on a table": (["check", "c.yaml"], GRAPH, 0),
 }
 GROUPS = [
     (HELP, HEAVY | {"pandas", "numpy", "pydantic", "yaml", "rich"}),
@@ -94,7 +101,7 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
             folder = tmp_path / str(len(commands))
             folder.mkdir()
             (folder / "c.yaml").write_text(config)
-            (folder / "houses.csv").write_text("area,street,price\n80,Elm,200.5\n60,Oak,150\n")
+            (folder / "houses.csv").write_text("area,rooms,price\n80,3,200.5\n60,2,150\n")
             make_runs(folder / "runs")
             commands.append([str(folder), *arguments])
             expected.append((case, status, forbidden))

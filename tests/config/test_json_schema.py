@@ -20,6 +20,7 @@ SCHEMA = json_schema()
 CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
 
 
+@pytest.mark.slow
 def test_it_is_a_schema_of_the_draft_that_it_names() -> None:
     assert SCHEMA["$schema"] == Draft202012Validator.META_SCHEMA["$id"]
     Draft202012Validator.check_schema(SCHEMA)

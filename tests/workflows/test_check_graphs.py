@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -92,18 +90,3 @@ def test_a_shape_that_does_not_fit_is_found_with_the_data(tmp_path: Path) -> Non
     assert problem.message.startswith(
         "layer 3 (Add) cannot take the shapes (8) from layer 1 (Dense) and (4) from layer 2 (Dense)"
     )
-
-
-def test_a_graph_is_checked_without_keras(tmp_path: Path) -> None:
-    file = write(
-        tmp_path,
-        "  layers:\n    - {Dense: 8, from: size, name: a}\n    - {Dense: 8, from: age, name: b}\n"
-        "    - {Concatenate: {}, from: [a, b]}\n    - Dense: 1",
-    )
-    code = (
-        "import sys\nfrom dlrun.workflows.check import check\n"
-        f"check({str(file)!r})\n"
-        "print([m for m in ('keras', 'tensorflow', 'sklearn') if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"

@@ -131,12 +131,20 @@ def test_folds_are_judged_by_the_corrected_resampled_t(
     assert 40 < result["simple_model"]["value"] < 50
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("used", "evaluation", "note"),
     [
-        ("clinic", "{protocol: holdout, validation: 0.5, groups: clinic}", "in 20 groups"),
-        ("day", "{protocol: holdout, validation: 0.5, time: day}", "in 14 stretches of time"),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("clinic", "{protocol: holdout, validation: 0.5, groups: clinic}", "in 20 groups"),
+                (
+                    "day",
+                    "{protocol: holdout, validation: 0.5, time: day}",
+                    "in 14 stretches of time",
+                ),
+            )
+        ),
         ("day", "{protocol: time_series, folds: 2, time: day}", "in 24 stretches of time"),
         ("", "{protocol: repeated_holdout, repeats: 2}", "from 89 rows and 2 seeds"),
     ],
