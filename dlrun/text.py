@@ -1,7 +1,8 @@
-"""Words for lists, counts and long texts, the same in every message."""
+"""Words for lists, counts and long texts, and numbers as text: the same in every message."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -69,3 +70,94 @@ def display_path(path: Path) -> str:
     except (ValueError, OSError):
         return str(path)
     return str(shown)
+
+
+DIGITS = 4
+
+
+def figure(value: float | int | None) -> str:
+    """Return a number with 4 significant digits, as one would write it by hand.
+
+    `0.88`, `2.413`, `22.53`, `12346`, `0.00001234`; whole numbers keep all their digits. Powers
+    of ten only from 1e9 up and below 1e-6, and what is smaller than 1e-12 is rounding error:
+    `0`. None (not known) is `–`.
+    """
+    if value is None:
+        return "–"
+    if math.isnan(value):
+        return "nan"
+    if math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    size = abs(value)
+    if size < 1e-12:
+        return "0"
+    if isinstance(value, int) and size < 1e9:
+        return str(value)
+    if not 1e-6 <= size < 1e9:
+        return _scientific(value)
+    decimals = max(0, DIGITS - 1 - _exponent(value))
+    text = f"{value:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def steady_figure(value: float | int | None) -> str:
+    """Return a number as `figure` does, keeping zeros at the end: columns stay in line."""
+    if value is None or isinstance(value, int) or not 0.01 <= abs(value) < 1000:
+        return figure(value)
+    return f"{value:#.4g}".rstrip(".")
+
+
+def figure_with_spread(mean: float, std: float | None) -> str:
+    """Return `2.41 ± 0.31`: the standard deviation to 2 digits, the mean to the same place.
+
+    Only the mean where there is no deviation (one fold).
+    """
+    if std is None or not math.isfinite(std) or not math.isfinite(mean):
+        return figure(mean)
+    if abs(std) < 1e-12 or not 1e-6 <= abs(mean) < 1e9:
+        return f"{figure(mean)} ± {figure(std)}"
+    decimals = min(max(0, 1 - _exponent(std, digits=2)), 8)
+    return f"{mean:.{decimals}f} ± {std:.{decimals}f}"
+
+
+def figure_range(low: float, high: float) -> str:
+    """Return `0.940 to 0.983`, both to the place of the second digit of their distance."""
+    return f"{figure_near(low, high - low)} to {figure_near(high, high - low)}"
+
+
+def figure_near(value: float, distance: float) -> str:
+    """Return a number to the place that the second digit of a distance has: 0.8681, 0.08 gives
+    `0.868`."""
+    if not (math.isfinite(value) and 1e-6 <= distance < 1e9) or abs(value) >= 1e9:
+        return figure(value)
+    decimals = min(max(0, 1 - _exponent(distance, digits=2)), 8)
+    # What rounds to -0 is 0.
+    return f"{round(value, decimals) + 0.0:.{decimals}f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as `0.8 s`, `42 s`, `3 min 05 s` or `2 h 07 min`."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def percent(share: float) -> str:
+    """Return a share as `36.4%`, with 3 significant digits."""
+    return f"{100 * share:.3g}%"
+
+
+def _exponent(value: float, digits: int = DIGITS) -> int:
+    """Power of ten of the first digit, after rounding to that many digits: 9.9999 gives 1."""
+    return int(f"{abs(value):.{digits - 1}e}".split("e")[1])
+
+
+def _scientific(value: float) -> str:
+    mantissa, exponent = f"{value:.{DIGITS - 1}e}".split("e")
+    return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from dlrun.checks.architecture import OutputLayer, followed, output_of
 from dlrun.config.schema import Config
 from dlrun.config.walk import PlainLayer, every_layer
+from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
     from dlrun.data.samples import Dataset, Samples
     from dlrun.protocols.protocol import Fold
-
-
-Task = Literal["binary", "multiclass", "multilabel", "regression"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,7 @@ class Known:
         labels_are_indices: Whether each row has one class index, before any step.
     """
 
-    task: Task | None = None
+    task: TargetType | None = None
     classes: int | None = None
     outputs: int | None = None
     rows: int | None = None
@@ -128,7 +126,7 @@ class ModelView:
 
 
 def _classes(count: int, rows: int) -> Known:
-    task: Task = "binary" if count == 2 else "multiclass"
+    task: TargetType = "binary" if count == 2 else "multiclass"
     return Known(task, count, None, rows, None, True)
 
 

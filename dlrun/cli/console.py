@@ -18,9 +18,9 @@ from rich.table import Table
 from rich.text import Text
 
 from dlrun.errors import ConfigError, DlrunError, Problem
-from dlrun.metrics.formatting import duration, figure, steady_figure
 from dlrun.reports.columns import GAP, PIPE_WIDTH, Column, fitted
 from dlrun.reports.summary import NOTE, Summary
+from dlrun.text import duration, figure, steady_figure
 
 OnLine = Callable[[str], None]
 """Takes every line that is shown, as plain text, for the run's log."""

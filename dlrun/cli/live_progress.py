@@ -23,7 +23,7 @@ from dlrun.cli.console import (
 )
 from dlrun.cli.findings import headline_text
 from dlrun.cli.progress import PlainProgress, QuietProgress
-from dlrun.metrics.formatting import duration, steady_figure
+from dlrun.text import duration, steady_figure
 
 FRAMES_PER_SECOND = 10
 WIDEST = 100

@@ -13,8 +13,8 @@ from typing import Self
 from rich.console import Console
 
 from dlrun.cli.console import FoldRow, OnLine
-from dlrun.metrics.formatting import duration, figure
 from dlrun.protocols.observer import Observer
+from dlrun.text import duration, figure
 
 
 class QuietProgress(Observer):

@@ -24,13 +24,12 @@ from dlrun.cli.console import (
     print_table,
 )
 from dlrun.errors import UsageError
-from dlrun.metrics.formatting import duration, figure, figure_with_spread
 from dlrun.reports.columns import Column, fitted
 from dlrun.reports.differences import short_names
 from dlrun.reports.run_table import ends_text, run_table
 from dlrun.reports.summary import evaluation_summary
 from dlrun.store.run_list import RunEntry
-from dlrun.text import display_path
+from dlrun.text import display_path, duration, figure, figure_with_spread
 from dlrun.workflows.runs import RunDiff, RunListing, ShownRun
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlrun.data.naive_forecasts import previous_targets
 from dlrun.data.reading.files import Paths, refuse_shared
-from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
+from dlrun.data.samples import Array, Columns, Dataset, Samples
 from dlrun.data.source import Limit, Loaded, Part, Source
 from dlrun.data.splits import RowInfo, holdout_split
 from dlrun.data.stored import concatenated
@@ -25,6 +25,7 @@ from dlrun.data.task import (
 )
 from dlrun.data.timestamps import as_times, refuse_missing_extra
 from dlrun.errors import DataError
+from dlrun.metrics.names import TargetType
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class _ReadOptions:
 class _Rows:
     loaded: Loaded
     samples: Samples
-    task: Task
+    task: TargetType
     classes: dict[str, tuple[str, ...]]
-    tasks: dict[str, Task] = field(default_factory=dict)
+    tasks: dict[str, TargetType] = field(default_factory=dict)
 
 
 def load_dataset(
@@ -312,7 +313,7 @@ def _joined(first: Samples, second: Samples, offset: int) -> Samples:
     )
 
 
-def _label_findings(task: Task, samples: Samples, any_labels: bool) -> list[str]:
+def _label_findings(task: TargetType, samples: Samples, any_labels: bool) -> list[str]:
     labels = class_labels(task, samples.targets)
     if labels is None:
         return []

@@ -22,10 +22,11 @@ from dlrun.data.fitting.target_pipeline import (
     fit_outputs,
 )
 from dlrun.data.inputs import Inputs
-from dlrun.data.samples import Array, Dataset, Kind, Samples, Task
+from dlrun.data.samples import Array, Dataset, Kind, Samples
 from dlrun.data.step import State, Step, TargetStep
 from dlrun.data.vocabulary import Vocabulary
 from dlrun.errors import DataError
+from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 from dlrun.registry.families import STEPS, TARGET_STEPS, Family, UnknownMemberError
 
@@ -271,12 +272,12 @@ def _from_facts(facts: Sequence[Mapping[str, Any]]) -> Pipeline:
     made = {name: tuple(shape) for name, shape in head["made"].items()}
     plan = {name: tuple(used) for name, used in head.get("inputs", {}).items()}
     outputs: dict[str | None, TargetPipeline] = {
-        name: TargetPipeline(cast("Task", task), {name: targets[name]})
+        name: TargetPipeline(cast("TargetType", task), {name: targets[name]})
         for name, task in head.get("outputs", {}).items()
     }
     return Pipeline(
         FeaturePipeline(tuple(steps), columns, made, plan, tuple(head.get("quantities", ()))),
-        outputs or {None: TargetPipeline(cast("Task", head["task"]), targets)},
+        outputs or {None: TargetPipeline(cast("TargetType", head["task"]), targets)},
     )
 
 

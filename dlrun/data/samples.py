@@ -15,6 +15,7 @@ import numpy as np
 from dlrun.data.lazy import Array, in_memory, series_windows
 from dlrun.data.stored import take_all
 from dlrun.data.windows import Windows
+from dlrun.metrics.names import TargetType
 
 Columns = dict[str, Array]
 """Column name to an array whose first axis is the row; features may be a `StoredColumn` or
@@ -30,7 +31,6 @@ ExpectedColumns = Mapping[str, tuple[str, tuple[int, ...]]]
 """Columns that `predict` needs: name to kind and the shape of one entry."""
 
 Kind = Literal["numeric", "categorical", "sequences"]
-Task = Literal["binary", "multiclass", "multilabel", "regression"]
 
 
 def kind_of(column: Array) -> Kind:
@@ -154,7 +154,7 @@ class Dataset:
     """
 
     samples: Samples
-    task: Task
+    task: TargetType
     classes: Mapping[str, tuple[str, ...]]
     has_test: bool
     test_rows: Array | None
@@ -162,7 +162,7 @@ class Dataset:
     findings: tuple[str, ...] = ()
     validation: Array | None = None
     labels: Mapping[str, Array] = field(default_factory=dict)
-    tasks: Mapping[str, Task] = field(default_factory=dict)
+    tasks: Mapping[str, TargetType] = field(default_factory=dict)
 
     def of_output(self, name: str | None) -> Dataset:
         """Return what one output predicts as a data set of its own; None for the only one."""

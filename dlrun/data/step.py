@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from dlrun.data.lazy import blocks
-from dlrun.data.samples import Array, Columns, Kind, Task, kind_of
+from dlrun.data.samples import Array, Columns, Kind, kind_of
 from dlrun.data.vocabulary import Vocabulary
 from dlrun.errors import DataError
+from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 from dlrun.registry.names import did_you_mean
 
@@ -128,7 +129,7 @@ class TargetStep(Component):
     Args of all methods: `target` is (n,) or (n, k).
     """
 
-    suits: ClassVar[tuple[Task, ...]] = ("binary", "multiclass", "multilabel", "regression")
+    suits: ClassVar[tuple[TargetType, ...]] = ("binary", "multiclass", "multilabel", "regression")
     """What kinds of target it is for, where there are several outputs."""
 
     columns: list[str] | None = None

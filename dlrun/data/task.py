@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dlrun.data.samples import Array, Columns, Task
+from dlrun.data.samples import Array, Columns
 from dlrun.errors import DataError
+from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
 
 Classes = Mapping[str, tuple[str, ...]]
@@ -25,7 +26,7 @@ class InferredTask:
         classes: Class names by target, where there are names.
     """
 
-    task: Task
+    task: TargetType
     targets: Columns
     classes: Classes
 
@@ -99,7 +100,7 @@ def text_classes(targets: Columns) -> dict[str, tuple[str, ...]]:
     }
 
 
-def unnamed_labels(task: Task, targets: Columns, classes: Classes) -> dict[str, Array]:
+def unnamed_labels(task: TargetType, targets: Columns, classes: Classes) -> dict[str, Array]:
     """The different labels, ascending, of every target of integer labels without names."""
     if task not in ("binary", "multiclass"):
         return {}
@@ -110,7 +111,7 @@ def unnamed_labels(task: Task, targets: Columns, classes: Classes) -> dict[str, 
     }
 
 
-def class_labels(task: Task, targets: Columns) -> Array | None:
+def class_labels(task: TargetType, targets: Columns) -> Array | None:
     """(n,) the class of each row, for stratified splits; None where a row has no one class."""
     if task not in ("binary", "multiclass"):
         return None
@@ -158,7 +159,7 @@ def refuse_constant(name: str, values: Array, advice: str = "there is nothing to
         )
 
 
-def _task_of(values: Array, names: tuple[str, ...] | None, regression: bool) -> Task:
+def _task_of(values: Array, names: tuple[str, ...] | None, regression: bool) -> TargetType:
     if values.ndim > 1:
         return _matrix_task(values, regression)
     if names is not None:
@@ -168,13 +169,13 @@ def _task_of(values: Array, names: tuple[str, ...] | None, regression: bool) -> 
     return "binary" if len(np.unique(values)) <= 2 else "multiclass"
 
 
-def _matrix_task(values: Array, regression: bool) -> Task:
+def _matrix_task(values: Array, regression: bool) -> TargetType:
     if regression or values.ndim > 2 or not np.isin(values, (0, 1)).all():
         return "regression"
     return "multiclass" if bool((values.sum(axis=1) == 1).all()) else "multilabel"
 
 
-def _common_task(targets: Columns, tasks: Mapping[str, Task]) -> Task:
+def _common_task(targets: Columns, tasks: Mapping[str, TargetType]) -> TargetType:
     if set(tasks.values()) == {"regression"}:
         return "regression"
     flags = (v.ndim == 1 and v.dtype != object and np.isin(v, (0, 1)) for v in targets.values())

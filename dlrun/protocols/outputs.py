@@ -12,9 +12,9 @@ from dlrun.config.schema import Config, OutputEntry
 from dlrun.config.walk import every_layer
 from dlrun.data.pipeline import Pipeline
 from dlrun.errors import ComponentError, KeyPath
-from dlrun.metrics.formatting import figure
 from dlrun.metrics.names import TargetType
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.text import figure
 from dlrun.training.rows import FitRows
 
 Array = np.ndarray

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from dlrun.metrics.formatting import figure
 from dlrun.reports.differences import ConfigDifference, short_names
 from dlrun.reports.overlay import Overlay
 from dlrun.reports.summary import interval_text
+from dlrun.text import figure
 
 MOST_NAMED = 2
 """Pairs that one sentence names at most."""

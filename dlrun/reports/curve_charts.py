@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlrun.metrics.formatting import figure
 from dlrun.metrics.names import Direction
 from dlrun.reports.charts import (
     Axis,
@@ -31,7 +30,7 @@ from dlrun.reports.curve_facts import (
     FoldsPanel,
     facts_from_table,
 )
-from dlrun.text import ordinal
+from dlrun.text import figure, ordinal
 
 if TYPE_CHECKING:
     from dlrun.store.training_folder import TrainingFolder

@@ -15,10 +15,10 @@ from typing import Any, Literal
 import numpy as np
 
 from dlrun.metrics.folds import mean_history, moving_average
-from dlrun.metrics.formatting import figure
 from dlrun.metrics.names import Direction
 from dlrun.reports.curve_facts import History, dwarfing_epochs, is_noisy, smoothing_factor
 from dlrun.reports.suggestions import Suggestion, planned_epochs, suggest
+from dlrun.text import figure
 
 Kind = Literal["diverged", "no_signal", "overfitting", "still_improving", "underfitting", "noisy"]
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup, escape
 
-from dlrun.metrics.formatting import figure as as_text
 from dlrun.reports.charts import (
     Axis,
     BandMark,
@@ -31,6 +30,7 @@ from dlrun.reports.charts import (
     Mark,
     TextMark,
 )
+from dlrun.text import figure as as_text
 from dlrun.text import shortened
 
 if TYPE_CHECKING:

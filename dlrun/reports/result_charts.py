@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlrun.metrics.figures import Calibration, RankingCurves
-from dlrun.metrics.formatting import figure, percent
 from dlrun.reports.charts import (
     SQUARE,
     Axis,
@@ -24,7 +23,7 @@ from dlrun.reports.charts import (
     rule,
     share_axis,
 )
-from dlrun.text import shortened
+from dlrun.text import figure, percent, shortened
 
 ROW = 34.0
 """Height of one score in points."""

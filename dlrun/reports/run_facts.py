@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.metrics.formatting import duration, figure, figure_with_spread
 from dlrun.reports.run_table import ends_text
 from dlrun.reports.summary import SummaryLine
 from dlrun.store.run_list import RunEntry
-from dlrun.text import ordinal
+from dlrun.text import duration, figure, figure_with_spread, ordinal
 
 Facts = Mapping[str, Any]
 

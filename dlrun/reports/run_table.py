@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.metrics.formatting import duration, figure, figure_range, steady_figure
 from dlrun.reports.columns import Column, fitted, shortened_apart
 from dlrun.reports.differences import (
     ConfigDifference,
@@ -17,6 +16,7 @@ from dlrun.reports.differences import (
 )
 from dlrun.reports.summary import part_of_folds
 from dlrun.store.run_list import RunEntry
+from dlrun.text import duration, figure, figure_range, steady_figure
 
 NAME_WIDTH = 24
 VALUE_WIDTH = 28

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.metrics.formatting import figure
 from dlrun.reports.charts import Axis, Chart, LineMark, axis_holding
+from dlrun.text import figure
 
 READABLE = 400
 """Rows that a chart shows one by one; of more, the last ones get a chart of their own."""

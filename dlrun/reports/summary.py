@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.metrics.formatting import (
+from dlrun.text import (
     duration,
     figure,
     figure_range,
     figure_with_spread,
+    ordinal,
     percent,
 )
-from dlrun.text import ordinal
 
 NOTE = "note"
 """Label of a line with something that the user should know."""

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlrun.metrics.arrays import EPSILON, Array
-from dlrun.metrics.formatting import figure, percent
 from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score
+from dlrun.text import figure, percent
 
 _BEST_AT_MEDIAN = (
     "MeanAbsoluteError",

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.metrics.formatting import figure, figure_near, figure_range, percent
 from dlrun.scoring.differences import ScoreDifference
 from dlrun.scoring.intervals import Interval
+from dlrun.text import figure, figure_near, figure_range, percent
 
 FEW_ROWS = 100
 """Fewer rows than these show only large differences."""

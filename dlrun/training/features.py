@@ -17,11 +17,11 @@ from dlrun.data.inputs import StreamedInputs
 from dlrun.data.samples import Samples
 from dlrun.data.stored import as_column
 from dlrun.errors import RunError
-from dlrun.metrics.formatting import figure
 from dlrun.models.cutting import Cut, cut_of, model_hash
 from dlrun.stages import stage
 from dlrun.store.environment import package_versions
 from dlrun.store.features import FeatureStore, StoredFeatures
+from dlrun.text import figure
 from dlrun.training.backend import device_facts
 from dlrun.training.engine import FitRequest
 from dlrun.training.rows import FitRows

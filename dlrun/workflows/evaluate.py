@@ -20,7 +20,6 @@ from dlrun.data.samples import Array, Dataset, Samples
 from dlrun.data.timestamps import time_text
 from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
-from dlrun.metrics.formatting import percent
 from dlrun.metrics.predictions import as_probabilities
 from dlrun.protocols.preparation import sample_weights
 from dlrun.protocols.protocol import Protocol
@@ -38,6 +37,7 @@ from dlrun.scoring.rivals import Rivals
 from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, record_evaluation
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import count_validated_runs, evaluation_hashes
+from dlrun.text import percent
 from dlrun.workflows.loading import load_test_rows, start_and_load
 from dlrun.workflows.next_step import open_findings
 from dlrun.workflows.plugins import load_run_config

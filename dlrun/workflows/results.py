@@ -12,13 +12,13 @@ from dlrun.config.schema import Config
 from dlrun.data.fingerprint import describe, fingerprint
 from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch, mean_history, spread_facts
-from dlrun.metrics.formatting import figure
 from dlrun.metrics.names import Direction
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.scoring.model_scores import OutputRows
 from dlrun.scoring.simple_models import SimpleScore
+from dlrun.text import figure
 from dlrun.workflows.statistics import (
     interval_facts,
     run_statistics,

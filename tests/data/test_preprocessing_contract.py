@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from dlrun.data.pipeline import Pipeline, fit_pipeline, from_plain, to_plain
-from dlrun.data.samples import Array, Columns, Dataset, Samples, Task, kind_of
+from dlrun.data.samples import Array, Columns, Dataset, Samples, kind_of
 from dlrun.data.step import State, Step, TargetStep
+from dlrun.metrics.names import TargetType
 from dlrun.registry.families import STEPS, TARGET_STEPS
 
 ROWS = 60
@@ -152,7 +153,7 @@ def closing_steps(columns: Columns) -> list[Step]:
     return [*steps, STEPS.get("flatten")()]
 
 
-def dataset_of(features: Columns, targets: Columns, task: Task = "regression") -> Dataset:
+def dataset_of(features: Columns, targets: Columns, task: TargetType = "regression") -> Dataset:
     samples = Samples(features, targets, np.arange(ROWS))
     return Dataset(samples, task, {}, has_test=False, test_rows=None, description="rows")
 
@@ -236,7 +237,7 @@ def test_columns_stand_bare_only_where_nothing_else_can(name: str) -> None:
 @every_target_step
 def test_held_out_targets_do_not_reach_what_is_learnt(step: TargetStep) -> None:
     def learnt(target: Array) -> Any:
-        task: Task = "regression" if type(step).__name__ == "Standardize" else "multiclass"
+        task: TargetType = "regression" if type(step).__name__ == "Standardize" else "multiclass"
         dataset = dataset_of({"x": np.ones(ROWS)}, {"y": target}, task)
         plain, arrays = fit_pipeline([], [step], dataset, dataset.samples.take(TRAIN)).to_state()
         return plain, {name: array.tobytes() for name, array in arrays.items()}

@@ -9,8 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 from dlrun.data.pipeline import Pipeline, fit_pipeline
-from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
+from dlrun.data.samples import Array, Columns, Dataset, Samples
 from dlrun.errors import DataError
+from dlrun.metrics.names import TargetType
 from dlrun.registry.families import STEPS, TARGET_STEPS
 
 NAN = np.nan
@@ -35,7 +36,7 @@ def fit(
     features: Columns,
     target: Array | None = None,
     target_steps: dict[str, Any] | None = None,
-    task: Task = "regression",
+    task: TargetType = "regression",
     extra: Columns | None = None,
 ) -> tuple[Pipeline, Samples]:
     count = len(next(iter(features.values())))
@@ -262,7 +263,7 @@ def test_messages_for_features(steps: dict[str, Any], features: Columns, message
     assert str(caught.value) == message
 
 
-TARGET_ERRORS: list[tuple[dict[str, Any], Task, Array, Array, str]] = [
+TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
     (
         {"label_index": {}},
         "multiclass",
@@ -339,7 +340,7 @@ TARGET_ERRORS: list[tuple[dict[str, Any], Task, Array, Array, str]] = [
     ("steps", "task", "train", "rows", "message"), TARGET_ERRORS, ids=range(len(TARGET_ERRORS))
 )
 def test_messages_for_targets(
-    steps: dict[str, Any], task: Task, train: Array, rows: Array, message: str
+    steps: dict[str, Any], task: TargetType, train: Array, rows: Array, message: str
 ) -> None:
     features = {"x": np.arange(len(train))}
 

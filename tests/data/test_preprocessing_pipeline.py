@@ -14,8 +14,9 @@ from dlrun.data.encoded import Encoded
 from dlrun.data.fitting import batches
 from dlrun.data.fitting.target_pipeline import FittedTarget, FittedTargetStep, TargetPipeline
 from dlrun.data.pipeline import Pipeline, fit_pipeline
-from dlrun.data.samples import Array, Columns, Dataset, Samples, Task
+from dlrun.data.samples import Array, Columns, Dataset, Samples
 from dlrun.errors import DataError
+from dlrun.metrics.names import TargetType
 from dlrun.registry.families import STEPS, TARGET_STEPS
 
 Named = Sequence[tuple[str, dict[str, Any]]]
@@ -31,7 +32,7 @@ def fit(
     features: Columns,
     targets: Columns | None = None,
     target_steps: Named = (),
-    task: Task = "regression",
+    task: TargetType = "regression",
     classes: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Pipeline:
     train = samples_of(features, targets)
@@ -247,7 +248,7 @@ def test_text_targets_become_class_indices_without_being_asked() -> None:
     ],
 )
 def test_targets_have_the_form_that_keras_losses_take(
-    targets: Columns, task: Task, shape: tuple[int, ...], dtype: Any
+    targets: Columns, task: TargetType, shape: tuple[int, ...], dtype: Any
 ) -> None:
     features = {"x": np.arange(3.0)}
     made = fit([], features, targets, task=task).targets(samples_of(features, targets))

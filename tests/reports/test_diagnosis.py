@@ -14,11 +14,11 @@ import yaml
 
 from dlrun.config.load import load_config
 from dlrun.metrics.folds import moving_average
-from dlrun.metrics.formatting import figure
 from dlrun.reports.curve_facts import smoothing_factor
 from dlrun.reports.diagnosis import CurveFinding, diagnose, diagnosis_facts
 from dlrun.reports.suggestions import suggest
 from dlrun.reports.summary import run_summary
+from dlrun.text import figure
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))

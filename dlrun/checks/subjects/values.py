@@ -16,8 +16,7 @@ from dlrun.checks.views import DataView
 from dlrun.config.graph import LayerGraph, layer_graph
 from dlrun.config.walk import plain
 from dlrun.data.preprocessing.impute import Impute
-from dlrun.metrics.formatting import figure
-from dlrun.text import counted, first_few
+from dlrun.text import counted, figure, first_few
 
 LARGE = 10.0
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dlrun.data.samples import Array, Dataset, Samples, Task
+from dlrun.data.samples import Array, Dataset, Samples
 from dlrun.data.step import RowError, State, TargetStep, listed
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.errors import DataError
+from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
 
 _LARGEST_LABEL = 2**31 - 1
@@ -54,7 +55,7 @@ class TargetPipeline:
         targets: By name, in the order in which their columns stand.
     """
 
-    task: Task
+    task: TargetType
     targets: Mapping[str, FittedTarget]
 
     def apply(self, samples: Samples) -> Array:
@@ -201,7 +202,7 @@ def _errors_name(target: str, samples: Samples) -> Iterator[None]:
         raise DataError(f"target '{target}': {error}") from None
 
 
-def _require_labels(name: str, column: Array, task: Task) -> None:
+def _require_labels(name: str, column: Array, task: TargetType) -> None:
     """Refuse labels that Keras would take for something else than classes, silently."""
     if task not in ("binary", "multiclass") or not _is_labels(column) or not len(column):
         return
@@ -220,7 +221,7 @@ def _is_labels(column: Array) -> bool:
     return column.ndim == 1 or column.shape[1:] == (1,)
 
 
-def _as_wanted(column: Array, task: Task) -> Array:
+def _as_wanted(column: Array, task: TargetType) -> Array:
     if task in ("binary", "multiclass") and _is_labels(column):
         return column.astype(np.int32, copy=False)
     return column.astype(np.float32, copy=False)

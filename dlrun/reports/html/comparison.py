@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlrun.metrics.formatting import duration, figure, figure_with_spread
 from dlrun.reports.charts import Chart
 from dlrun.reports.comparison import Comparison, Pair
 from dlrun.reports.differences import differences, short_names
@@ -14,6 +13,7 @@ from dlrun.reports.html.headline import protocol_of
 from dlrun.reports.overlay import overlay_charts
 from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
+from dlrun.text import duration, figure, figure_with_spread
 
 MOST_DIFFERENCES = 40
 NOTHING = "–"

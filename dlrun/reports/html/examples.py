@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.metrics.formatting import figure, percent
 from dlrun.reports.html.blocks import Card, Cards, PageSection, Prose
 from dlrun.reports.run_record import RunRecord, ScoredRows
 from dlrun.store.examples import Examples
+from dlrun.text import figure, percent
 
 LONG_TEXT = 60
 """A column whose longest text has so many characters is shown as text."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from dlrun.metrics.formatting import duration, figure, figure_with_spread
 from dlrun.reports.charts import Chart
 from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import folds_word
+from dlrun.text import duration, figure, figure_with_spread
 
 TASKS = {
     "binary": "two classes",

@@ -13,7 +13,6 @@ from dlrun.metrics.figures import (
     ranking_curves,
     regression_figures,
 )
-from dlrun.metrics.formatting import percent, steady_figure
 from dlrun.reports.html.blocks import (
     Block,
     Charts,
@@ -34,6 +33,7 @@ from dlrun.reports.result_charts import (
 )
 from dlrun.reports.run_record import RunRecord, ScoredRows, scored_rows
 from dlrun.reports.series import OverTime, over_time, series_charts
+from dlrun.text import percent, steady_figure
 
 READABLE = 12
 """Classes whose confusion matrix is a table of numbers."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from dlrun.metrics.formatting import figure
 from dlrun.reports.html.blocks import (
     Block,
     Code,
@@ -20,6 +19,7 @@ from dlrun.reports.html.blocks import (
     Prose,
 )
 from dlrun.reports.run_record import RunFinding, RunRecord
+from dlrun.text import figure
 
 NAMED_FEATURES = 12
 NAMED_CLASSES = 3

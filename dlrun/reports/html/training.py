@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dlrun.metrics.formatting import duration, figure, steady_figure
 from dlrun.metrics.names import Direction
 from dlrun.reports.curve_charts import curve_charts
 from dlrun.reports.curve_facts import facts_from_table
@@ -14,6 +13,7 @@ from dlrun.reports.html.setup import command_line
 from dlrun.reports.result_charts import folds_chart
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import folds_word
+from dlrun.text import duration, figure, steady_figure
 
 
 def diagnosis(record: RunRecord) -> PageSection | None:

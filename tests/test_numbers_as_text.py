@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlrun.metrics.formatting import duration, figure, figure_with_spread, percent
+from dlrun.text import duration, figure, figure_with_spread, percent
 
 
 @pytest.mark.parametrize(
