@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from dlrun.config.schema import Config
 from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
@@ -117,6 +118,13 @@ class Source(Component):
     limit: Annotated[int, Field(ge=1)] | Limit | None = None
     """Use only so many of the non-test rows: a number (the first rows), `first` or `random`.
     The test rows stay the same."""
+
+    @classmethod
+    def of(cls, config: Config) -> Source:
+        """The source that a config names."""
+        source = config.dataset
+        assert isinstance(source, Source)
+        return source
 
     @property
     @abstractmethod

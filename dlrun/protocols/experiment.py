@@ -120,8 +120,7 @@ def folds_of(config: Config, dataset: Dataset) -> list[Fold]:
     Raises:
         DataError: The rows cannot be dealt so.
     """
-    protocol = config.evaluation.protocol
-    assert isinstance(protocol, Protocol)
+    protocol = Protocol.of(config)
     return protocol.split(row_info_of(dataset, protocol, config.seed), _monitors(config))
 
 

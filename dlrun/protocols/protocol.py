@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from dlrun.config.schema import Config
 from dlrun.data.splits import RowInfo, holdout_split
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
@@ -111,6 +112,13 @@ class Protocol(Component):
     time: str | None = None
     """Column that orders the rows in time: validation comes strictly after training; no
     feature then."""
+
+    @classmethod
+    def of(cls, config: Config) -> Protocol:
+        """The protocol that a config names."""
+        protocol = config.evaluation.protocol
+        assert isinstance(protocol, Protocol)
+        return protocol
 
     @abstractmethod
     def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:

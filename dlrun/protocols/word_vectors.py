@@ -100,11 +100,10 @@ def words_of_numbers(config: Config, pipeline: Pipeline) -> list[str] | None:
     if len(known) == 1:
         return known[0].lines()
     kinds = [kind for kind, _ in pipeline.expected_columns.values()]
-    assert isinstance(config.dataset, Source)
     if known or kinds.count("sequences") != 1:
         return None
     try:
-        numbers = config.dataset.word_numbers()
+        numbers = Source.of(config).word_numbers()
     except DataError:
         return None
     if numbers is None:
@@ -121,8 +120,7 @@ def _vocabularies(
     learnt = {name: words for name, words in pipeline.vocabularies.items() if words.numbers}
     expected = pipeline.expected_columns
     sequences = [name for name, (kind, _) in expected.items() if kind == "sequences"]
-    assert isinstance(config.dataset, Source)
-    if sequences and (numbers := config.dataset.word_numbers()) is not None:
+    if sequences and (numbers := Source.of(config).word_numbers()) is not None:
         rows = train().features
         learnt |= {name: vocabulary_of_sequences(*numbers, rows[name]) for name in sequences}
     return learnt

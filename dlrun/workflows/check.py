@@ -16,7 +16,6 @@ from dlrun.config.schema import Config, LayerEntry
 from dlrun.config.walk import every_graph
 from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem
-from dlrun.protocols.protocol import Protocol
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.loading import with_place
 from dlrun.workflows.plugins import runner
@@ -179,8 +178,7 @@ def _check_files(config: Config) -> None:
     refuse_leaking_test(config)
     refuse_folds_of_a_series(config)
     check_model_files(config)
-    source, validation, extra = config.dataset, validation_files(config), extra_columns(config)
-    assert isinstance(source, Source)
+    source, validation, extra = Source.of(config), validation_files(config), extra_columns(config)
     place: KeyPath = ("dataset",)
     try:
         source.check(config.base, extra)
@@ -228,7 +226,6 @@ def _build(config: Config, dataset: Dataset) -> tuple[Built, Findings]:
     from dlrun.protocols.word_vectors import set_word_vectors
     from dlrun.training.callbacks import build_callbacks
 
-    assert isinstance(config.evaluation.protocol, Protocol)
     folds = folds_of(config, dataset)
     train = dataset.samples.take(folds[0].train)
     pipeline = pipeline_of(config, dataset, train)

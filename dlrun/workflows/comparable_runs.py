@@ -93,10 +93,8 @@ class ScoredRun:
     @property
     def in_time(self) -> bool:
         """Whether rows depend on those near them in time."""
-        protocol = self.config.evaluation.protocol
-        assert isinstance(protocol, Protocol)
-        source = self.config.dataset
-        assert isinstance(source, Source)
+        protocol = Protocol.of(self.config)
+        source = Source.of(self.config)
         return protocol.in_time_order or protocol.time is not None or source.in_time_order
 
     @cached_property

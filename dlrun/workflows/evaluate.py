@@ -191,8 +191,7 @@ def _judge(
         chosen,
         simple,
     )
-    protocol = config.evaluation.protocol
-    assert isinstance(protocol, Protocol)
+    protocol = Protocol.of(config)
     repeated = repeated_sentence(training_rows, test)
     statistics = evaluation_statistics(
         protocol, test, judged, judged.measures[chosen.name], config.seed

@@ -98,8 +98,7 @@ def execute(
     begin_timing()
     additions.use(config.own_code.additions)
     observer = observer or Observer()
-    protocol = config.evaluation.protocol
-    assert isinstance(protocol, Protocol)
+    protocol = Protocol.of(config)
     with components_located(config):
         backend, dataset = start_and_load(config)
         if inspect is not None:
@@ -187,7 +186,6 @@ def _draw(directory: RunDirectory, config: Config, directions: Mapping[str, Dire
     """Draw the curves of the run and, where they are few, of each fold."""
     folds = directory.folds()
     phases = [phase_name(phase, number) for number, phase in enumerate(config.training.phases)]
-    assert isinstance(config.evaluation.protocol, Protocol)
     several = folds_word({"protocol": config.evaluation.protocol.member_name()})
     for folder in (directory, *(folds if len(folds) <= MOST_DRAWN_FOLDS else ())):
         draw_run_curves(folder, config.name, directions=directions, phases=phases, several=several)
@@ -263,8 +261,7 @@ def _pinned(config: Config, backend: str, choice: Choice) -> Config:
         # What suits one phase may not suit another.
         chosen = {}
     training = config.training.model_copy(update=chosen)
-    assert isinstance(config.dataset, Source)
-    dataset = config.dataset.pinned(config.base)
+    dataset = Source.of(config).pinned(config.base)
     update = {"backend": backend, "training": training, "dataset": dataset}
     return with_kept_plugins(config.model_copy(update=update))
 
@@ -291,8 +288,7 @@ def _diverged(
 @stage("writing")
 def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory) -> Run:
     """Write what only the end of the run can tell."""
-    assert isinstance(config.evaluation.protocol, Protocol)
-    result = result_facts(config.evaluation.protocol, dataset, outcome, config.seed)
+    result = result_facts(Protocol.of(config), dataset, outcome, config.seed)
     result["planned_folds"] = sum(
         re.fullmatch(r"fold\d+_train", name) is not None for name in directory.read_splits()
     )

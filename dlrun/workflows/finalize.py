@@ -197,8 +197,7 @@ def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> Fi
 def final_config(config: Config, plan: FinalPlan) -> Config:
     """The same experiment on all non-test rows: nothing held out, the epochs of the plan, and no
     callback that watches validation data."""
-    given = config.evaluation.protocol
-    assert isinstance(given, Protocol)
+    given = Protocol.of(config)
     files = validation_files(config)
     protocol = Holdout(
         validation=None if files is None else Validation(path=files, hold_out=False),

@@ -63,8 +63,7 @@ def cross_validated(config: Config, folds: int | None, iterations: int | None) -
         raise UsageError(f"folds must be at least 2, found {folds}")
     if iterations is not None and iterations < 1:
         raise UsageError(f"iterations must be at least 1, found {iterations}")
-    given = config.evaluation.protocol
-    assert isinstance(given, Protocol)
+    given = Protocol.of(config)
     iterated = iterations is not None or isinstance(given, IteratedKFold)
     member: type[KFold] | type[IteratedKFold] = IteratedKFold if iterated else KFold
     options: dict[str, Any] = {

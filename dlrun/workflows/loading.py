@@ -72,8 +72,7 @@ def load_test_rows(config: Config) -> Samples:
 
 def extra_columns(config: Config) -> list[str]:
     """Columns that are neither features nor targets: groups, time and row weights."""
-    protocol = config.evaluation.protocol
-    assert isinstance(protocol, Protocol)
+    protocol = Protocol.of(config)
     named = (protocol.groups, protocol.time, config.training.sample_weight)
     return [name for name in named if name is not None]
 
@@ -84,9 +83,7 @@ def refuse_leaking_test(config: Config) -> None:
     Raises:
         ConfigError: They would be drawn at random from all times.
     """
-    source, protocol = config.dataset, config.evaluation.protocol
-    assert isinstance(source, Source)
-    assert isinstance(protocol, Protocol)
+    source, protocol = Source.of(config), Protocol.of(config)
     if not protocol.in_time_order or protocol.time is not None or source.test is None:
         return
     if source.in_time_order:
@@ -110,9 +107,7 @@ def refuse_folds_of_a_series(config: Config) -> None:
     Raises:
         ConfigError: The config names one.
     """
-    source, protocol = config.dataset, config.evaluation.protocol
-    assert isinstance(source, Source)
-    assert isinstance(protocol, Protocol)
+    source, protocol = Source.of(config), Protocol.of(config)
     evaluation = config.document.root.plain().get("evaluation") or {}
     name = protocol.member_name()
     # `dlrun kfold` brings a protocol that the config does not name.
@@ -136,9 +131,7 @@ def validation_files(config: Config) -> str | list[str] | None:
 def _arguments(config: Config) -> tuple[Source, dict[str, Any]]:
     refuse_leaking_test(config)
     refuse_folds_of_a_series(config)
-    source, protocol = config.dataset, config.evaluation.protocol
-    assert isinstance(source, Source)
-    assert isinstance(protocol, Protocol)
+    source, protocol = Source.of(config), Protocol.of(config)
     return source, {
         "extra": extra_columns(config),
         "groups": protocol.groups,

@@ -72,8 +72,7 @@ def predict(
     directory = RunDirectory.open(run, Path(runs_dir))
     trained = TrainedRun.of(directory)
     config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
-    source = config.dataset
-    assert isinstance(source, Source)
+    source = Source.of(config)
     pipeline = trained.pipeline
     files = [input_file] if isinstance(input_file, str | Path) else input_file
     new = source.read_new([Path(file) for file in files], pipeline.expected_columns)

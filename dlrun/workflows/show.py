@@ -12,7 +12,6 @@ from dlrun.config.load import load_config
 from dlrun.config.schema import Config
 from dlrun.errors import RunError
 from dlrun.models.summary import LayerFacts, ModelSummary, Shape, summary_of
-from dlrun.protocols.protocol import Protocol
 from dlrun.reports.graph_layout import LayerBox, ModelGraph, leads_in_a_circle
 from dlrun.store.atomic import write_bytes
 from dlrun.store.run_directory import RunDirectory
@@ -162,7 +161,6 @@ def _built(config: Config) -> Any:
     from dlrun.protocols.preparation import pipeline_of, prepare
     from dlrun.workflows.execute import components_located
 
-    assert isinstance(config.evaluation.protocol, Protocol)
     with components_located(config):
         _, dataset = start_and_load(config)
         train = dataset.samples.take(folds_of(config, dataset)[0].train)
