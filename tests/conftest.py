@@ -82,6 +82,12 @@ def assert_shown(pytestconfig: pytest.Config) -> Callable[[Section, str], None]:
     return compare
 
 
+def pytest_collection_finish() -> None:
+    # What is imported stays; it need not be searched for garbage after every module.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _compiled_functions_end_with_their_module() -> Iterator[None]:
     """Without this a process grows by gigabytes: Keras and JAX keep what they compiled."""

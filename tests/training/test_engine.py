@@ -67,6 +67,7 @@ def test_every_epoch_and_step_is_told(request_of: Request) -> None:
         assert logs == {name: values[index] for name, values in fitted.history.items()}
 
 
+@pytest.mark.slow
 def test_the_learning_rate_is_the_one_that_the_epoch_began_with(request_of: Request) -> None:
     import keras
 
@@ -78,7 +79,14 @@ def test_the_learning_rate_is_the_one_that_the_epoch_began_with(request_of: Requ
     assert fitted.history["learning_rate"] == pytest.approx([0.1, 0.1, 0.05])
 
 
-@pytest.mark.parametrize(("at", "epochs"), [((1, 1), 0), ((3, 2), 2), ((3, 4), 2)])
+@pytest.mark.parametrize(
+    ("at", "epochs"),
+    [
+        ((3, 2), 2),
+        pytest.param((1, 1), 0, marks=pytest.mark.slow),
+        pytest.param((3, 4), 2, marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_ends_the_step_and_keeps_the_epochs_before(
     at: tuple[int, int], epochs: int, request_of: Request
 ) -> None:
