@@ -26,8 +26,8 @@ from dlrun.cli.console import (
 from dlrun.errors import UsageError
 from dlrun.reports.columns import Column, fitted
 from dlrun.reports.differences import short_names
-from dlrun.reports.run_table import ends_text, run_table
-from dlrun.reports.summary import evaluation_summary
+from dlrun.reports.run_table import run_table
+from dlrun.reports.summary import ends_text, evaluation_summary
 from dlrun.store.run_list import RunEntry
 from dlrun.text import display_path, duration, figure, figure_with_spread
 from dlrun.workflows.runs import RunDiff, RunListing, ShownRun

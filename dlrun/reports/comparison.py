@@ -10,7 +10,7 @@ from typing import Any
 from dlrun.reports.differences import ConfigDifference, short_names
 from dlrun.reports.overlay import Overlay
 from dlrun.reports.summary import interval_text
-from dlrun.text import figure
+from dlrun.text import figure, listed
 
 MOST_NAMED = 2
 """Pairs that one sentence names at most."""
@@ -99,16 +99,16 @@ class Pair:
             return f"{self.better} and {self.worse} have the same {self.measure} on these rows"
         if self.interval is None:
             return (
-                f"{self.better} is better than {self.worse} by {amount}; whether that is more "
-                f"than chance cannot be said: {self.why}"
+                f"{self.better} is better than {self.worse} by {amount}; whether by more than "
+                f"chance is unknown: {self.why}"
             )
         amount += f" ({interval_text(self.interval)})"
         if self.different:
             return f"{self.better} is better than {self.worse} by {amount}"
-        text = f"no difference shown between {self.better} and {self.worse}: {amount}"
+        text = f"no clear difference between {self.better} and {self.worse}: {amount}"
         if self.corrected_p is None or self.interval["low"] <= 0:
             return text
-        return f"{text}, for p corrected for the number of pairs is {self.corrected_p:.2g}"
+        return f"{text}; corrected for the number of pairs, p is {self.corrected_p:.2g}"
 
 
 @dataclass(frozen=True)
@@ -156,15 +156,15 @@ class Comparison:
         clauses = [f"{best} has the best {ahead[0].measure}: {figure(value)}"]
         equal = [pair for pair in ahead if pair.equal and pair.interval is None]
         if equal:
-            clauses.append(f"{_and([pair.worse for pair in equal])} the same")
+            clauses.append(f"{listed([pair.worse for pair in equal])} the same")
         others = [pair for pair in ahead if pair not in equal]
         for different, text in (
             (True, "it is better than {} by more than chance"),
-            (False, "no difference shown between it and {}"),
-            (None, "whether it is better than {} cannot be said"),
+            (False, "no clear difference between it and {}"),
+            (None, "whether it is better than {} is unknown"),
         ):
             if named := [pair.worse for pair in others if pair.different is different]:
-                clauses.append(text.format(_and(named)))
+                clauses.append(text.format(listed(named)))
         return "; ".join(clauses)
 
 
@@ -220,12 +220,8 @@ def _refusal(pairs: Sequence[Pair], reason: str | None) -> str:
     if len(pairs) > 1 and in_all:
         one = in_all.pop()
         others = [pair.worse if pair.better == one else pair.better for pair in pairs]
-        return f"{one} is not comparable with {_and(others)}: {reason}"
+        return f"{one} is not comparable with {listed(others)}: {reason}"
     if len(pairs) <= MOST_NAMED:
-        named = _and([f"{pair.better} and {pair.worse}" for pair in pairs])
+        named = listed([f"{pair.better} and {pair.worse}" for pair in pairs])
         return f"{named} are not comparable: {reason}"
     return f"{len(pairs)} pairs of runs are not comparable: {reason}"
-
-
-def _and(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

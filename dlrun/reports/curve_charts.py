@@ -55,7 +55,6 @@ def draw_run_curves(
     title: str,
     *,
     directions: Mapping[str, Direction] | None = None,
-    units: Mapping[str, str] | None = None,
     phases: Sequence[str] = (),
     several: str = "folds",
 ) -> None:
@@ -67,7 +66,6 @@ def draw_run_curves(
         folder: The run or the fold.
         title: Name of the run.
         directions: Which way is better, for metrics that Keras' names do not tell.
-        units: Unit of a metric, where it has one.
         phases: Names of the phases of training, in order.
         several: What several trainings of the run are called: `folds` or `repeats`.
 
@@ -80,7 +78,6 @@ def draw_run_curves(
         folder.history(),
         title,
         directions=directions,
-        units=units,
         phases=phases,
         several=several,
     )

@@ -151,7 +151,6 @@ def fit_facts(
     title: str,
     *,
     directions: Mapping[str, Direction] | None = None,
-    units: Mapping[str, str] | None = None,
 ) -> CurveFacts:
     """Return the facts of one training.
 
@@ -159,7 +158,6 @@ def fit_facts(
         history: Metric to its value in every epoch, `val_` before those of validation data.
         title: Name of the run.
         directions: Which way is better, for metrics that Keras' names do not tell.
-        units: Unit of a metric, where it has one.
     """
     left_out = 0
     panels = []
@@ -170,7 +168,7 @@ def fit_facts(
         panels.append(
             FitPanel(
                 metric=metric,
-                label=metric_label(metric, (units or {}).get(metric)),
+                label=metric_label(metric),
                 training=training,
                 validation=validation,
                 best=_best(validation, better),
@@ -192,7 +190,6 @@ def folds_facts(
     title: str,
     *,
     directions: Mapping[str, Direction] | None = None,
-    units: Mapping[str, str] | None = None,
 ) -> CurveFacts:
     """Return the facts of several folds: their mean and spread. Args as `fit_facts`."""
     means = mean_history(histories)
@@ -206,7 +203,7 @@ def folds_facts(
         panels.append(
             FoldsPanel(
                 metric=metric,
-                label=metric_label(metric, (units or {}).get(metric)),
+                label=metric_label(metric),
                 part="validation" if key != metric else "training",
                 folds=tuple(_curve(history[key]) for history in histories),
                 mean=mean,
@@ -229,7 +226,6 @@ def facts_from_table(
     title: str,
     *,
     directions: Mapping[str, Direction] | None = None,
-    units: Mapping[str, str] | None = None,
     phases: Sequence[str] = (),
     several: str = "folds",
 ) -> CurveFacts:
@@ -239,7 +235,6 @@ def facts_from_table(
         table: Its columns, `fold` among them; rows of one fold are in the order of its epochs.
         title: Name of the run.
         directions: As in `fit_facts`.
-        units: As in `fit_facts`.
         phases: Names of the phases of training, in order.
         several: What several trainings of the run are called: `folds` or `repeats`.
     """
@@ -253,10 +248,10 @@ def facts_from_table(
         for number in numbers
     ]
     if len(histories) > 1:
-        facts = folds_facts(histories, title, directions=directions, units=units)
+        facts = folds_facts(histories, title, directions=directions)
     else:
         history = histories[0] if histories else table
-        facts = fit_facts(history, title, directions=directions, units=units)
+        facts = fit_facts(history, title, directions=directions)
     return replace(facts, phases=phase_starts(histories, phases), several=several)
 
 
@@ -290,13 +285,13 @@ def curve_direction(
     return None
 
 
-def metric_label(name: str, unit: str | None = None) -> str:
-    """Return what an axis says for a metric: `Accuracy`, `MAE (thousand dollars)`."""
+def metric_label(name: str) -> str:
+    """Return what an axis says for a metric: `Accuracy`, `MAE`."""
     label = LABELS.get(name.lower())
     if label is None:
         words = snake_case(name).replace("_", " ").strip()
         label = words[:1].upper() + words[1:]
-    return f"{label} ({unit})" if unit else label
+    return label
 
 
 def dwarfing_epochs(values: Sequence[float], better: Direction | None) -> int:

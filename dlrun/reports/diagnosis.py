@@ -1,4 +1,4 @@
-"""What the curves of a training say: facts with figures, from histories alone.
+"""What the curves of a training show: facts with figures, from histories alone.
 
 The kinds follow *Deep Learning with Python*, sections 4.4 and 4.5: a model first underfits, then
 overfits, and the border is looked for from the far side. A curve that jumps is smoothed first, as
@@ -277,8 +277,8 @@ def _no_signal(lens: _Lens, baseline: float | None) -> CurveFinding | None:
     if lens.validation[best] < _costs([baseline], lens.direction, lens.bounded)[0]:
         return None
     text = (
-        f"no signal: in {lens.epochs} epochs validation {lens.metric} was never better than the "
-        f"baseline's {figure(baseline)} (best {figure(lens.reached)} in epoch {best + 1}"
+        f"no signal: in {lens.epochs} epochs validation {lens.metric} never beat the baseline's "
+        f"{figure(baseline)} (best {figure(lens.reached)} in epoch {best + 1}"
         f"{', smoothed' if (lens.validation != lens.raw).any() else ''})"
     )
     figures = {"baseline": baseline, "best": lens.reached}
@@ -300,10 +300,10 @@ def _overfitting(lens: _Lens, rows: int | None) -> CurveFinding | None:
     if lost <= enough or lens.training[last] >= lens.training[best]:
         return None
     text = (
-        f"overfitting from epoch {best + 2} on: validation {lens.metric} was "
-        f"{lens.shown('validation', best)} in epoch {best + 1} and "
-        f"{lens.shown('validation', last)} in epoch {last + 1}, while training {lens.metric} went "
-        f"on from {lens.shown('training', best)} to {lens.shown('training', last)}"
+        f"overfitting from epoch {best + 2} on: validation {lens.metric} went from "
+        f"{lens.shown('validation', best)} in epoch {best + 1} to "
+        f"{lens.shown('validation', last)} in epoch {last + 1}, while training {lens.metric} "
+        f"improved from {lens.shown('training', best)} to {lens.shown('training', last)}"
     )
     figures = {
         "best_epoch": best + 1,
@@ -358,9 +358,9 @@ def _underfitting(lens: _Lens) -> CurveFinding | None:
     if moving or reached <= learnt or lens.validation[last] > NO_GAP * reached:
         return None
     text = (
-        f"underfitting: training {lens.metric} stands at {lens.shown('training', last)} and is "
-        f"no better than validation ({lens.shown('validation', last)}); a model that can learn "
-        "these rows would be better on them"
+        f"underfitting: training {lens.metric} stays at {lens.shown('training', last)}, no better "
+        f"than validation ({lens.shown('validation', last)}); a model with enough capacity would "
+        "fit the training rows better"
     )
     figures = {
         "training_last": lens.number("training", last),
@@ -377,8 +377,8 @@ def _noisy(lens: _Lens) -> CurveFinding | None:
     if jump < NOISY_SHARE * level:
         return None
     text = (
-        f"noisy: validation {lens.metric} jumps by {figure(jump)} from one epoch to the next "
-        f"({100 * jump / level:.2g}% of its value); smaller differences between epochs mean nothing"
+        f"noisy: validation {lens.metric} changes by {figure(jump)} from one epoch to the next "
+        f"({100 * jump / level:.2g}% of its value); smaller differences between epochs are noise"
     )
     return CurveFinding("noisy", text, {"jump": jump, "share": jump / level})
 

@@ -128,9 +128,9 @@ MATPLOTLIB_STYLE = {
     "text.color": COLORS["ink"],
     "xtick.bottom": False,
     "xtick.labelcolor": COLORS["soft"],
-    "xtick.labelsize": 11,
+    "xtick.labelsize": 11.5,
     "ytick.labelcolor": COLORS["soft"],
-    "ytick.labelsize": 11,
+    "ytick.labelsize": 11.5,
     "ytick.left": False,
 }
 
@@ -157,8 +157,11 @@ TITLE_LENGTH = 68
 LEGEND_LENGTH = 105
 """Characters in a line of the title, and of the legend."""
 
-CHARACTER = 6.4
+CHARACTER = 7.0
 """Width of a character of a label in points, about."""
+
+TICK_LABELS = 60.0
+"""Room in points that the numbers beside an axis take from the label of the other, at most."""
 
 
 @contextmanager
@@ -263,8 +266,8 @@ def draw_chart(axes: Axes, chart: Chart, width: float) -> None:
         chart: What to draw.
         width: Room for it in points.
     """
-    _set_axis(axes, axes.xaxis, chart.x, int(width / CHARACTER))
-    _set_axis(axes, axes.yaxis, chart.y, int(chart.height / CHARACTER))
+    _set_axis(axes, axes.xaxis, chart.x, int((width - TICK_LABELS) / CHARACTER))
+    _set_axis(axes, axes.yaxis, chart.y, int((chart.height - TICK_LABELS) / CHARACTER))
     for mark in chart.marks:
         match mark:
             case LineMark():
@@ -383,7 +386,7 @@ def _draw_text(axes: Axes, mark: TextMark) -> None:
         textcoords="offset points",
         ha=mark.align,
         va="top" if mark.below else "bottom",
-        size=11,
+        size=11.5,
         color=COLORS["ink" if mark.style == "value" else "soft"],
         weight="bold" if mark.style == "value" else "normal",
         annotation_clip=False,

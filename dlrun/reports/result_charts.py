@@ -281,7 +281,7 @@ def residuals_against_predicted(true: np.ndarray, predicted: np.ndarray, name: s
         (_points(predicted, errors), rule((x.low, 0), (x.high, 0), "reference")),
         f"Residuals against predicted {name}: mean {figure(float(errors.mean()))}.",
         title="Residuals",
-        note="A slope or a funnel is something that the model has not learnt.",
+        note="A slope or a funnel is structure that the model has not learnt.",
         height=SQUARE,
     )
 
@@ -306,7 +306,7 @@ def residual_histogram(true: np.ndarray, predicted: np.ndarray, name: str) -> Ch
         tuple(marks),
         f"Histogram of the residuals of {name}: from {figure(float(errors.min()))} to "
         f"{figure(float(errors.max()))}.",
-        title="How large the errors are",
+        title="Distribution of the residuals",
         height=SQUARE,
     )
 

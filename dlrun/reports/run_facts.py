@@ -1,4 +1,4 @@
-"""What is known of a run, in short lines under a few headings."""
+"""The facts of a run as short lines under a few headings."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.reports.run_table import ends_text
-from dlrun.reports.summary import SummaryLine
+from dlrun.reports.summary import SummaryLine, ends_text, quantity_text
 from dlrun.store.run_list import RunEntry
-from dlrun.text import duration, figure, figure_with_spread, ordinal
+from dlrun.text import duration, figure, ordinal
 
 Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class FactGroup:
-    """Some lines under a heading; a line without a label is a sentence or a line of YAML."""
+    """Lines under a heading; a line without a label is a sentence or a line of YAML."""
 
     title: str
     lines: tuple[SummaryLine, ...]
@@ -27,17 +26,17 @@ def fact_groups(
     entry: RunEntry,
     data: Facts,
     result: Facts,
-    looks: Sequence[Facts],
+    evaluations: Sequence[Facts],
     config: str,
     notices: Sequence[str] = (),
 ) -> list[FactGroup]:
-    """Return what is known of a run beside its summary; what is not known gets no line.
+    """Return the facts of a run beside its summary; what is not known gets no line.
 
     Args:
         entry: What `run.json` says.
         data: What `data.json` holds.
         result: What `result.json` holds.
-        looks: What the run keeps of its looks at the test data.
+        evaluations: What the run keeps of its test evaluations.
         config: The config with everything filled in.
         notices: What is wrong with the run's files.
     """
@@ -45,7 +44,7 @@ def fact_groups(
         ("run", _run_lines(entry)),
         ("data", _data_lines(data)),
         ("engine", _engine_lines(entry.facts)),
-        ("test data", _look_lines(data, looks)),
+        ("test data", _evaluation_lines(data, evaluations)),
         ("config", [SummaryLine("", line) for line in config.splitlines()]),
         ("damaged", [SummaryLine("", notice) for notice in notices]),
     ]
@@ -53,7 +52,7 @@ def fact_groups(
 
 
 def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
-    """Return what can be set beside another run: a text by its label.
+    """Return what can be compared with another run: a text by its label.
 
     Args:
         entry: What `run.json` says.
@@ -119,7 +118,7 @@ def _data_lines(data: Facts) -> list[SummaryLine]:
 
 
 def _of_folds(rows: Mapping[str, Any], part: str) -> list[int]:
-    """How many rows a part of each fold has; rows that callbacks watch inside are another part."""
+    """Rows in a part of each fold; rows that callbacks monitor are another part."""
     named = re.compile(rf"fold\d+_{part}")
     return [count for name, count in rows.items() if named.fullmatch(name) and count is not None]
 
@@ -147,18 +146,18 @@ def _engine_lines(facts: Facts) -> list[SummaryLine]:
     )
 
 
-def _look_lines(data: Facts, looks: Sequence[Facts]) -> list[SummaryLine]:
-    if not looks:
+def _evaluation_lines(data: Facts, evaluations: Sequence[Facts]) -> list[SummaryLine]:
+    if not evaluations:
         exists = (data.get("test") or {}).get("exists")
-        return [SummaryLine("", "not looked at")] if exists else []
+        return [SummaryLine("", "not evaluated")] if exists else []
     lines = []
-    for look in looks:
-        score = look.get("score") or {}
+    for one in evaluations:
+        score = one.get("score") or {}
         text = f"{score.get('name', 'score')} {figure(score.get('value'))}"
-        text += f" on {_text(look.get('rows'))} rows"
-        if isinstance(number := look.get("look"), int):
-            text += f", {ordinal(number)} look at this test set"
-        lines.append(SummaryLine(str(look.get("time", "")), text))
+        text += f" on {_text(one.get('rows'))} rows"
+        if isinstance(number := one.get("look"), int):
+            text += f", {ordinal(number)} test evaluation on these rows"
+        lines.append(SummaryLine(str(one.get("time", "")), text))
     return lines
 
 
@@ -180,8 +179,7 @@ def _level(score: Facts) -> str:
 
 
 def _quantity(spread: Facts) -> str:
-    value = spread.get("value")
-    return "" if value is None else figure_with_spread(value, spread.get("std"))
+    return "" if spread.get("value") is None else quantity_text(spread)
 
 
 def _text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,9 @@ from dlrun.reports.differences import (
     short_names,
     sources_differ,
 )
-from dlrun.reports.summary import part_of_folds
+from dlrun.reports.summary import ends_text, part_of_folds
 from dlrun.store.run_list import RunEntry
-from dlrun.text import duration, figure, figure_range, steady_figure
+from dlrun.text import duration, figure, steady_figure
 
 NAME_WIDTH = 24
 VALUE_WIDTH = 28
@@ -91,12 +91,6 @@ def config_differences(entries: Sequence[RunEntry]) -> list[ConfigDifference]:
     known = [index for index, entry in enumerate(entries) if entry.config]
     found = differences([entries[index].config for index in known])
     return [one for one in found if one.key != ("name",)]
-
-
-def ends_text(interval: Mapping[str, Any] | None) -> str:
-    """Return `0.944 to 0.989`; empty where there is no interval."""
-    low, high = (interval or {}).get("low"), (interval or {}).get("high")
-    return "" if low is None or high is None else figure_range(low, high)
 
 
 def _run_columns(entries: Sequence[RunEntry]) -> list[Column]:

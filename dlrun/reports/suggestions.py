@@ -129,13 +129,13 @@ def _fewer_epochs(config: Mapping[str, Any], best_epoch: int | None) -> Suggesti
     if best_epoch in (None, planned_epochs(config)) or "EarlyStopping" in names:
         return None
     if not phases:
-        return Suggestion("as many epochs as were best", (f"training.epochs={best_epoch}",))
+        return Suggestion("stop at the best epoch", (f"training.epochs={best_epoch}",))
     before = 0
     for number, phase in enumerate(phases):
         best, before = (best_epoch or 0) - before, before + int(phase["epochs"])
         if best < int(phase["epochs"]):
             change = f"training.phases.{number}.epochs={best}"
-            return Suggestion(f"as many epochs of phase {number + 1} as were best", (change,))
+            return Suggestion(f"stop phase {number + 1} at its best epoch", (change,))
         if best == int(phase["epochs"]):
             return None
     return None
@@ -145,7 +145,7 @@ def _more_capacity(config: Mapping[str, Any]) -> Iterator[Suggestion]:
     hidden = _sizable(config)
     if hidden:
         bigger = tuple(_sized(layer, 2 * (layer.size or 1)) for layer in hidden)
-        yield Suggestion("larger layers, until it overfits", bigger)
+        yield Suggestion("larger layers, until the model overfits", bigger)
     dense = {"Dense": {"units": 64, "activation": "relu"}}
     if (changed := _with_inserted(config, dense)) is not None:
         yield Suggestion("one more layer", (changed,))
@@ -197,7 +197,7 @@ def _smaller(config: Mapping[str, Any]) -> Iterator[Suggestion]:
 
 def _more_data(config: Mapping[str, Any]) -> Iterator[Suggestion]:
     if config["dataset"].get("limit") is not None:
-        yield Suggestion("all of the rows", ("dataset.limit=null",))
+        yield Suggestion("all rows", ("dataset.limit=null",))
 
 
 def _against_divergence(config: Mapping[str, Any]) -> Iterator[Suggestion]:
@@ -244,7 +244,7 @@ def _against_noise(config: Mapping[str, Any]) -> Iterator[Suggestion]:
         kept = {k: v for k, v in config["evaluation"].items() if k in ("groups", "score")}
         if config["evaluation"].get("time") is None:
             changed = in_line({"protocol": "kfold", "folds": 5, **kept})
-            yield Suggestion("a score of all rows, by K-fold", (f"evaluation={changed}",))
+            yield Suggestion("a score on all rows, by K-fold", (f"evaluation={changed}",))
     size = 2 * int(config["training"]["batch_size"])
     yield Suggestion("larger batches", (f"training.batch_size={size}",))
     yield from _other_rate(config, 0.5)

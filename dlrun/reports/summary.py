@@ -53,7 +53,6 @@ def run_summary(
     where: str,
     next_command: str | None = None,
     *,
-    unit: str | None = None,
     open_findings: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Summarise a run.
@@ -66,8 +65,7 @@ def run_summary(
             line.
         where: The run directory, as the user would type it.
         next_command: What to run next.
-        unit: Unit of the score, where it has one.
-        open_findings: `codes` of the warnings that stood before training, and the command to
+        open_findings: `codes` of the warnings that were open before training, and the command to
             `check`; None where there were none.
     """
     score, baseline = result.get("score") or {}, result.get("baseline") or {}
@@ -75,11 +73,11 @@ def run_summary(
     folds = sum(not fold.get("interrupted") for fold in trained) or len(trained)
     verdict = result.get("verdict") or {}
     texts = {
-        "status": "interrupted; what was reached is kept" if result.get("interrupted") else None,
-        "score": _score(result, folds, unit),
-        "interval": _interval(score, unit),
-        "baseline": _baseline(baseline, folds, unit),
-        "simple model": simple_model_text(result.get("simple_model"), unit),
+        "status": "interrupted; the results so far are kept" if result.get("interrupted") else None,
+        "score": _score(result, folds),
+        "interval": _interval(score),
+        "baseline": _baseline(baseline, folds),
+        "simple model": simple_model_text(result.get("simple_model")),
         "verdict": verdict.get("text"),
         "best epoch": _best_epoch(result, score, folds),
         "weights": _weights(result),
@@ -98,7 +96,7 @@ def run_summary(
 
 
 def evaluation_summary(facts: Mapping[str, Any], where: str) -> Summary:
-    """Summarise a look at the test data.
+    """Summarise a test evaluation.
 
     Args:
         facts: What the file of the evaluation holds.
@@ -109,24 +107,23 @@ def evaluation_summary(facts: Mapping[str, Any], where: str) -> Summary:
     others = [f"{n} {figure(v)}" for n, v in facts["measures"].items() if n != name]
     texts = {
         "score": f"test {name} {figure(score['value'])} on {facts['rows']} rows",
-        "interval": _interval(score, None),
-        "baseline": _baseline(baseline, 1, None),
+        "interval": _interval(score),
+        "baseline": _baseline(baseline, 1),
         "simple model": simple_model_text(facts.get("simple_model")),
         "verdict": verdict.get("text"),
         "measures": "  ".join(others) or None,
         "findings": findings_text(facts.get("open_findings")),
-        "look": test_evaluation_sentence(facts["look"], facts["runs_before"]),
-        "before it": earlier_evaluations(facts.get("looks_before") or ()),
+        "evaluation": test_evaluation_sentence(facts["look"], facts["runs_before"]),
+        "earlier": earlier_evaluations(facts.get("looks_before") or ()),
         "written to": where,
     }
     lines = tuple(SummaryLine(label, text) for label, text in texts.items() if text is not None)
-    lines = _with_notes(lines, facts["findings"], before="look")
+    lines = _with_notes(lines, facts["findings"], before="evaluation")
     return Summary(lines, verdict.get("beats_baseline"))
 
 
 def advice(result: Mapping[str, Any]) -> Summary:
-    """Return what the curves say, and what to try: all that there is to say of a training that
-    diverged.
+    """Return what the curves show and what to try: all there is to say when training diverged.
 
     Args:
         result: Holds `diagnosis` and `suggestions`, as `result.json` does.
@@ -137,7 +134,7 @@ def advice(result: Mapping[str, Any]) -> Summary:
 def _with_notes(
     lines: Sequence[SummaryLine], notes: Sequence[str], before: str
 ) -> tuple[SummaryLine, ...]:
-    """The lines with what the user should know: above where the run is and what comes next."""
+    """The lines with the notes above where the run is and what comes next."""
     place = [line.label for line in lines].index(before)
     return (*lines[:place], *(SummaryLine(NOTE, note) for note in notes), *lines[place:])
 
@@ -145,7 +142,7 @@ def _with_notes(
 def _with_diagnosis(
     texts: Mapping[str, str | None], result: Mapping[str, Any]
 ) -> Iterator[tuple[str, str | None]]:
-    """The lines, and what the curves say and what to try after that of the best epoch."""
+    """The lines, with what the curves show and what to try before the time."""
     for label, text in texts.items():
         if label == "time":
             yield from _advice(result)
@@ -160,12 +157,11 @@ def _advice(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def findings_text(found: Mapping[str, Any] | None) -> str | None:
-    """Return `2 were open: DL106, DL114 (dlrun check FILE --data says more)`, or None."""
+    """Return `2 open: DL106, DL114 (details: dlrun check FILE --data)`, or None."""
     if not found:
         return None
     codes = found["codes"]
-    were = "was" if len(codes) == 1 else "were"
-    return f"{len(codes)} {were} open: {', '.join(codes)} ({found['check']} says more)"
+    return f"{len(codes)} open: {', '.join(codes)} (details: {found['check']})"
 
 
 def part_of_folds(result: Mapping[str, Any]) -> str | None:
@@ -191,19 +187,19 @@ def folds_word(result: Mapping[str, Any]) -> str:
     return "repeats" if result.get("protocol") == "repeated_holdout" else "folds"
 
 
-def _score(result: Mapping[str, Any], folds: int, unit: str | None) -> str | None:
+def _score(result: Mapping[str, Any], folds: int) -> str | None:
     score = result.get("score")
     if not score:
         return None
     if models := result.get("ensemble"):
-        return f"none before it is evaluated: {models} models, whose answers are averaged"
+        return f"none until `dlrun evaluate`: the predictions of {models} models are averaged"
     name = f"validation {score.get('name', 'score')}"
     values: Sequence[float | None] = score.get("folds") or []
     if not values:
         return "none: no rows were held out"
     if score.get("value") is None:
         return f"{name} is not a number"
-    text = f"{name} {_quantity(score, unit)}"
+    text = f"{name} {quantity_text(score)}"
     part = part_of_folds(result)
     if folds > 1:
         counted = part or f"{folds} {folds_word(result)}"
@@ -211,42 +207,49 @@ def _score(result: Mapping[str, Any], folds: int, unit: str | None) -> str | Non
     return f"{text} ({part})" if part else text
 
 
-def _interval(score: Mapping[str, Any], unit: str | None) -> str | None:
+def _interval(score: Mapping[str, Any]) -> str | None:
     """The interval, how sure it is, and what it comes from."""
     interval = score.get("interval")
     if interval is None:
         why = score.get("no_interval")
         return f"none: {why}" if why and math.isfinite(score.get("value") or math.nan) else None
-    low, high, level = (interval[key] for key in ("low", "high", "level"))
-    about = ", ".join(filter(None, [percent(level), interval.get("note")]))
-    return f"{figure_range(low, high)}{f' {unit}' if unit else ''} ({about})"
+    about = ", ".join(filter(None, [percent(interval["level"]), interval.get("note")]))
+    return f"{ends_text(interval)} ({about})"
 
 
-def interval_text(interval: Mapping[str, Any] | None) -> str | None:
-    """Return `95% interval 0.942 to 0.983`, or None where there is none."""
-    if interval is None:
-        return None
-    ends = figure_range(interval["low"], interval["high"])
-    return f"{percent(interval['level'])} interval {ends}"
+def ends_text(interval: Mapping[str, Any] | None) -> str:
+    """Return `0.944 to 0.989`; empty where there is no interval."""
+    low, high = (interval or {}).get("low"), (interval or {}).get("high")
+    return "" if low is None or high is None else figure_range(low, high)
 
 
-def _baseline(baseline: Mapping[str, Any], folds: int, unit: str | None) -> str | None:
+def interval_text(interval: Mapping[str, Any] | None) -> str:
+    """Return `95% interval 0.942 to 0.983`; empty where there is none."""
+    ends = ends_text(interval)
+    return f"{percent((interval or {}).get('level') or 0.95)} interval {ends}" if ends else ""
+
+
+def _baseline(baseline: Mapping[str, Any], folds: int) -> str | None:
     if not baseline:
         return None
-    # Each fold's constant is its own, so that one number would say too much.
-    about = baseline.get("description") if folds <= 1 else baseline.get("name")
     others = "".join(
-        f"; {other['name']} {_quantity(other, unit)}" for other in baseline.get("others") or ()
+        f"; {other['name']} {quantity_text(other)}" for other in baseline.get("others") or ()
     )
-    return f"{_quantity(baseline, unit)} ({about}){others}"
+    return f"{baseline_text(baseline, folds)}{others}"
 
 
-def simple_model_text(simple: Mapping[str, Any] | None, unit: str | None = None) -> str | None:
+def baseline_text(baseline: Mapping[str, Any], folds: int) -> str:
+    """Return `0.5 (always predicts 'yes')`; of several folds, each with a constant of its own, only
+    the baseline's name."""
+    about = baseline.get("name" if folds > 1 else "description") or baseline.get("name")
+    return f"{quantity_text(baseline)} ({about})" if about else quantity_text(baseline)
+
+
+def simple_model_text(simple: Mapping[str, Any] | None) -> str | None:
     """Return the simple model's score and how it compares with the model, or why it was skipped.
 
     Args:
         simple: `simple_model` of a result, or None.
-        unit: Unit of the score, where it has one.
     """
     if not simple:
         return None
@@ -254,7 +257,7 @@ def simple_model_text(simple: Mapping[str, Any] | None, unit: str | None = None)
         return f"none ({simple['name']} skipped: {simple['skipped']})"
     compared = simple.get("verdict") or {}
     if compared.get("interval") is None:
-        # What there is to say without one: no row, or no fold, tells the two apart.
+        # Without one all that can be said is that no row, or no fold, differs.
         answer = "; the same score" if compared.get("difference") == 0 else ""
     elif compared["beats_simple_model"] is None:
         answer = "; no clear difference"
@@ -262,7 +265,7 @@ def simple_model_text(simple: Mapping[str, Any] | None, unit: str | None = None)
         answer = (
             "; the model beats it" if compared["beats_simple_model"] else "; it beats the model"
         )
-    return f"{_quantity(simple, unit)} ({simple['name']}{answer})"
+    return f"{quantity_text(simple)} ({simple['name']}{answer})"
 
 
 def _best_epoch(result: Mapping[str, Any], score: Mapping[str, Any], folds: int) -> str | None:
@@ -278,17 +281,16 @@ def _best_epoch(result: Mapping[str, Any], score: Mapping[str, Any], folds: int)
 
 
 def _weights(result: Mapping[str, Any]) -> str | None:
-    """Which epoch's weights the model has, where they are not those of the last one, or where that
-    is not the best one."""
+    """Which epoch's weights the model has, where that is not both the last and the best epoch."""
     kept, epochs, best = (result.get(key) for key in ("kept_weights", "epochs", "best_epoch"))
     if not kept:
         return None
     if not kept["monitor"]:
         later = best is not None and best < kept["epoch"]
-        return f"those of the last epoch, {kept['epoch']}, as is the score" if later else None
+        return f"last epoch ({kept['epoch']}), like the score" if later else None
     if kept["epoch"] == epochs:
         return None
-    return f"those of epoch {kept['epoch']}, of the best {kept['monitor']} (EarlyStopping)"
+    return f"epoch {kept['epoch']}, the best {kept['monitor']} (EarlyStopping)"
 
 
 def _time(result: Mapping[str, Any], folds: int) -> str | None:
@@ -298,47 +300,45 @@ def _time(result: Mapping[str, Any], folds: int) -> str | None:
     return duration(seconds) + (f" for {folds} {folds_word(result)}" if folds > 1 else "")
 
 
-def _quantity(spread: Mapping[str, Any], unit: str | None) -> str:
+def quantity_text(spread: Mapping[str, Any]) -> str:
+    """Return the `value` of a score or baseline with its `std`: `2.41 ± 0.31`, or `–`."""
     value = spread.get("value")
-    text = figure(None) if value is None else figure_with_spread(value, spread.get("std"))
-    return f"{text} {unit}" if unit else text
+    return figure(None) if value is None else figure_with_spread(value, spread.get("std"))
 
 
-NAMED = 3
-"""Earlier looks that are named at most, the newest."""
+MOST_EARLIER = 3
+"""Earlier test evaluations that are named at most, the newest."""
 
 
 def test_evaluation_sentence(number: int, runs_before: int) -> str:
-    """Return `third look at this test set; validation chose among 14 runs before it`, or that no
-    other run was there to choose from.
+    """Return `third test evaluation on these rows; validation chose among 14 runs; ...`.
 
     Args:
-        number: Which look at these test rows it is, by any run, from 1.
+        number: Which test evaluation on these rows it is, by any run, from 1.
         runs_before: Finished runs on the same data that validation chose among before.
     """
-    sentence = f"{ordinal(number)} look at this test set"
+    sentence = f"{ordinal(number)} test evaluation on these rows"
     if runs_before == 1:
-        sentence += "; validation had no other run to choose from"
+        sentence += "; validation had only this run to choose from"
     elif runs_before:
-        sentence += f"; validation chose among {runs_before} runs before it"
+        sentence += f"; validation chose among {runs_before} runs"
     if number > 1:
-        sentence += "; who chooses between looks gets a score that flatters"
+        sentence += "; choosing among test evaluations biases the score"
     return sentence
 
 
-def earlier_evaluations(looks: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return `20261121-101530-a-3f2a (accuracy 0.91), ...`: who looked before, the newest first;
-    None where nobody did.
+def earlier_evaluations(evaluations: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return `20261121-101530-a-3f2a (accuracy 0.91), ...`, the newest first; None without any.
 
     Args:
-        looks: `run`, `metric` and `score` of each, oldest first.
+        evaluations: `run`, `metric` and `score` of each, oldest first.
     """
     shown = [
-        f"{look['run']} ({look['metric']} {figure(look['score'])})"
-        for look in reversed(looks[-NAMED:])
+        f"{one['run']} ({one['metric']} {figure(one['score'])})"
+        for one in reversed(evaluations[-MOST_EARLIER:])
     ]
-    if len(looks) > NAMED:
-        shown.append(f"and {len(looks) - NAMED} more")
+    if len(evaluations) > MOST_EARLIER:
+        shown.append(f"and {len(evaluations) - MOST_EARLIER} more")
     return ", ".join(shown) or None
 
 

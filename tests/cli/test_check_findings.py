@@ -102,7 +102,7 @@ def test_training_shows_and_keeps_them(call: Any, tmp_path: Path) -> None:
     assert HEADLINE in (run / "log.txt").read_text()
     # Beside the score they are named again, with a command that says the same of the run.
     command = f"dlrun check runs/{run.name}/resolved.yaml --data"
-    assert answer.line("findings") == f"1 was open: DL016 ({command} says more)"
+    assert answer.line("findings") == f"1 open: DL016 (details: {command})"
     assert "warning DL016" in call(*command.split()[1:]).out
 
 

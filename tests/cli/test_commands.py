@@ -126,8 +126,8 @@ def test_evaluate_scores_the_sealed_rows_and_counts_its_looks(
     assert [look.json["look_of_run"] for look in looks] == [1, 2]
     third = project("evaluate", f"runs/{path.name}")
     assert re.search(
-        r"^  look          \w+ look at this test set; validation (chose among \d+ runs before it|"
-        r"had no other run to choose from); who chooses between looks gets a score that flatters$",
+        r"^  evaluation    \w+ test evaluation on these rows; validation (chose among \d+ runs|"
+        r"had only this run to choose from); choosing among test evaluations biases the score$",
         third.out,
         re.MULTILINE,
     )
@@ -333,7 +333,7 @@ def test_whose_weights_a_model_has_is_said(call: Any, tmp_path: Path) -> None:
     """The rate of the third epoch spoils what the first two have learnt."""
     (tmp_path / "digits.yaml").write_text(TURNING)
     answer = call("train", "digits.yaml")
-    assert answer.line("weights") == "those of epoch 2, of the best val_loss (EarlyStopping)"
+    assert answer.line("weights") == "epoch 2, the best val_loss (EarlyStopping)"
     run = tmp_path / answer.line("run")
     kept, data = np.load(run / "predictions.npz"), load_digits()
     of_true = kept["predictions"][np.arange(len(kept["rows"])), data.target[kept["rows"]]]
@@ -356,7 +356,7 @@ def test_an_interrupt_while_a_run_is_written_names_what_is_kept(
     answer = call("train", "digits.yaml")
     assert answer.status == 130
     (run,) = (tmp_path / "runs").iterdir()
-    told = f"error: interrupted; what was reached is kept in runs/{run.name}"
+    told = f"error: interrupted; the results so far are kept in runs/{run.name}"
     assert answer.err.strip() == told
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     assert (run / "curves.png").exists()

@@ -138,7 +138,7 @@ def test_ctrl_c_ends_a_run_that_can_be_used(project: Any) -> None:
         project.folder, "train", "credit.yaml", *MANY_EPOCHS, at="epoch 3/"
     )
     assert (status, err) == (130, "")
-    assert re.search(r"status +interrupted; what was reached is kept", out)
+    assert re.search(r"status +interrupted; the results so far are kept", out)
     name = out.split("next")[1].split()[2]
     path = project.folder / name
     assert json.loads((path / "run.json").read_text())["status"] == "interrupted"

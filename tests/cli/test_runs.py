@@ -162,7 +162,7 @@ def test_show_says_what_the_end_of_training_said(experiments: Any) -> None:
     assert answer.line("run") == f"runs/{name}"
     assert answer.line("status") == "finished"
     assert answer.line("backend").startswith("tensorflow 2.")
-    assert "test data\n  not looked at\n" in answer.out
+    assert "test data\n  not evaluated\n" in answer.out
     resolved = (experiments.path("wide") / "resolved.yaml").read_text()
     assert "".join(f"  {line}\n" for line in resolved.splitlines()) in answer.out
     facts = experiments("runs", "show", name, "--json").json
@@ -183,8 +183,8 @@ def test_show_tells_looks_and_damaged_files(experiments: Any, tmp_path: Path) ->
     answer = experiments("runs", "show", run)
     assert answer.status == 0
     assert (
-        "  2026-11-21T11:00:00+00:00  accuracy 0.875 on 140 rows, third look at this test set\n"
-        in answer.out
+        "  2026-11-21T11:00:00+00:00  accuracy 0.875 on 140 rows, third test evaluation "
+        "on these rows\n" in answer.out
     )
     assert answer.out.count(" is damaged: no JSON at line 1: ") == 2
 

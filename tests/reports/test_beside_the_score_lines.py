@@ -22,7 +22,7 @@ def lines(result: dict[str, Any], **options: Any) -> dict[str, str]:
 def test_findings_that_were_open_are_named() -> None:
     found = {"codes": ["DL106", "DL114"], "check": "dlrun check runs/x/resolved.yaml --data"}
     assert lines({"score": SCORE}, open_findings=found)["findings"] == (
-        "2 were open: DL106, DL114 (dlrun check runs/x/resolved.yaml --data says more)"
+        "2 open: DL106, DL114 (details: dlrun check runs/x/resolved.yaml --data)"
     )
     assert "findings" not in lines({"score": SCORE})
 

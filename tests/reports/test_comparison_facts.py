@@ -34,12 +34,12 @@ def answer(*pairs: Pair) -> list[str]:
         ({}, "B is better than A by 0.012 accuracy (95% interval 0.004 to 0.020)"),
         (
             {"different": False, "interval": {**INTERVAL, "low": -0.01}},
-            "no difference shown between B and A: 0.012 accuracy (95% interval -0.010 to 0.020)",
+            "no clear difference between B and A: 0.012 accuracy (95% interval -0.010 to 0.020)",
         ),
         (
             {"different": None, "interval": None, "why": "5 rows are too few"},
-            "B is better than A by 0.012 accuracy; whether that is more than chance cannot be "
-            "said: 5 rows are too few",
+            "B is better than A by 0.012 accuracy; whether by more than chance is unknown: "
+            "5 rows are too few",
         ),
         (
             {"difference": None, "why": "different splits (seed 0 against 1)"},
@@ -55,7 +55,7 @@ def test_two_equal_runs() -> None:
     interval = {**INTERVAL, "low": -0.01, "high": 0.01}
     same = {"difference": 0.0, "different": False, "interval": interval}
     assert answer(pair("B", "A", **same)) == [
-        "no difference shown between B and A: 0 accuracy (95% interval -0.010 to 0.010)"
+        "no clear difference between B and A: 0 accuracy (95% interval -0.010 to 0.010)"
     ]
 
     same |= {"different": None, "interval": None, "why": "all 5 folds have the same value"}
@@ -67,8 +67,8 @@ def test_two_equal_runs() -> None:
 
 def test_a_difference_that_many_comparisons_take_back_says_so() -> None:
     assert answer(pair("B", "A", different=False, corrected_p=0.06)) == [
-        "no difference shown between B and A: 0.012 accuracy (95% interval 0.004 to 0.020), for p "
-        "corrected for the number of pairs is 0.06"
+        "no clear difference between B and A: 0.012 accuracy (95% interval 0.004 to 0.020); "
+        "corrected for the number of pairs, p is 0.06"
     ]
 
 
@@ -81,8 +81,8 @@ def test_several_runs_are_told_by_the_best() -> None:
         pair("D", "B"),
         pair("C", "D"),
     ) == [
-        "A has the best accuracy: 0.9; it is better than B by more than chance; no difference "
-        "shown between it and C; whether it is better than D cannot be said"
+        "A has the best accuracy: 0.9; it is better than B by more than chance; no clear "
+        "difference between it and C; whether it is better than D is unknown"
     ]
 
 
@@ -94,7 +94,7 @@ def test_runs_that_can_be_compared_among_themselves_are_told_apart() -> None:
         pair("D", "C", different=False),
     ) == [
         "A is better than B by 0.012 accuracy (95% interval 0.004 to 0.020)",
-        "no difference shown between D and C: 0.012 accuracy (95% interval 0.004 to 0.020)",
+        "no clear difference between D and C: 0.012 accuracy (95% interval 0.004 to 0.020)",
         "4 pairs of runs are not comparable: different data (dataset.name iris against wine)",
     ]
 

@@ -37,12 +37,12 @@ def panels(facts):
 
 
 def test_one_training():
-    facts = fit_facts(HISTORY, "digits", units={"loss": "nats"})
+    facts = fit_facts(HISTORY, "digits")
     assert (facts.title, facts.epochs, facts.left_out) == ("digits", 3, 0)
     assert [panel.metric for panel in facts.panels] == ["accuracy", "loss"]
     loss = panels(facts)["loss"]
     assert isinstance(loss, FitPanel)
-    assert loss.label == "Loss (nats)"
+    assert loss.label == "Loss"
     assert loss.training == (0.7, 0.4, 0.2)
     assert loss.validation == (0.7, 0.5, 0.6)
     assert loss.best == Best(2, 0.5)
@@ -101,7 +101,6 @@ def test_directions_of_names_in_a_history(name, expected):
 )
 def test_labels(name, label):
     assert metric_label(name) == label
-    assert metric_label(name, "°C") == f"{label} (°C)"
 
 
 def fold(epochs, seed, noise=0.0):

@@ -61,7 +61,7 @@ SITUATIONS = {
     ),
     "log": fit_facts({"loss": [1e6, 1e3, *[10.0] * 9]}, "steep"),
     "folds": folds_facts([history(8, seed) for seed in range(4)], "digits"),
-    "noisy folds": folds_facts(noisy(500, 100), "boston", units={"mae": "thousand dollars"}),
+    "noisy folds": folds_facts(noisy(500, 100), "boston"),
     "one fold alone": folds_facts([history(5)], "x"),
     "long name": fit_facts(history(3), "a name with $maths_{ and 漢字 in it " * 4),
 }
@@ -190,7 +190,7 @@ def test_noisy_folds_are_smoothed_and_their_first_epochs_left_out_and_it_says_so
     assert (raw.x[0], tuple(raw.y)) == (first + 1, facts.panels[0].mean[first:])
     assert chart.x.label == f"Epoch (the first {first} are left out)"
     assert chart.x.low < first + 1 < 0.1 * 500
-    assert chart.y.label == "MAE (thousand dollars)"
+    assert chart.y.label == "MAE"
 
 
 @pytest.mark.parametrize("name", SITUATIONS)

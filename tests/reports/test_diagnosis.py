@@ -52,8 +52,8 @@ def test_overfitting_says_from_when_on_with_the_figures() -> None:
     assert (finding.kind, finding.epoch) == ("overfitting", 5)
     assert finding.figures["best_epoch"] == 4
     assert finding.text.startswith(
-        "overfitting from epoch 5 on: validation loss was 0.28 in epoch 4 and 0.7 in epoch 20, "
-        "while training loss went on from "
+        "overfitting from epoch 5 on: validation loss went from 0.28 in epoch 4 to 0.7 in epoch "
+        "20, while training loss improved from "
     )
 
 
@@ -93,7 +93,7 @@ def test_underfitting_stands_still_without_a_gap() -> None:
     history = {"accuracy": decay(0.5, 0.71, 40, 12), "val_accuracy": decay(0.5, 0.70, 40, 12)}
     (finding,) = diagnose([history], "accuracy", "max", asked=40)
     assert finding.kind == "underfitting"
-    assert "training accuracy stands at 0.71" in finding.text
+    assert "training accuracy stays at 0.71" in finding.text
     # All is learnt: there is no gap because there is no error.
     good = {"accuracy": decay(0.5, 0.995, 40, 12), "val_accuracy": decay(0.5, 0.99, 40, 12)}
     assert diagnose([good], "accuracy", "max", asked=40) == []
@@ -104,7 +104,7 @@ def test_no_signal_is_never_better_than_the_baseline() -> None:
     (finding,) = diagnose([history], "accuracy", "max", baseline=0.55, asked=20)
     smooth = moving_average(history["val_accuracy"], smoothing_factor(20))
     assert finding.text == (
-        "no signal: in 20 epochs validation accuracy was never better than the baseline's 0.55 "
+        "no signal: in 20 epochs validation accuracy never beat the baseline's 0.55 "
         f"(best {figure(max(smooth))} in epoch {int(np.argmax(smooth)) + 1}, smoothed)"
     )
     assert kinds(diagnose([history], "accuracy", "max", baseline=0.4, asked=20)) != ["no_signal"]
@@ -232,7 +232,7 @@ def test_against_overfitting_in_the_order_of_the_book() -> None:
     assert texts == [
         "dropout before the last layer",
         "L2 weight regularization",
-        "as many epochs as were best",
+        "stop at the best epoch",
     ]
     assert suggest(["overfitting"], given, best_epoch=7)[-1].set == ("training.epochs=7",)
     stopped = {**given, "training": {**given["training"], "callbacks": ["EarlyStopping"]}}
@@ -274,7 +274,7 @@ def test_the_end_of_a_run_shows_them_to_be_pasted(tmp_path: Path) -> None:
     assert [finding["kind"] for finding in facts["diagnosis"]] == ["overfitting"]
     lines = run_summary({**result, **facts}, "runs/x").text().splitlines()
     (said,) = [line for line in lines if line.startswith("diagnosis")]
-    assert "overfitting from epoch 5 on: validation loss was 0.28 in epoch 4" in said
+    assert "overfitting from epoch 5 on: validation loss went from 0.28 in epoch 4" in said
     tries = [line for line in lines if line.startswith("try")]
     assert len(tries) == 3
     for line in tries:

@@ -59,7 +59,9 @@ CONTRAST = """
     .map(e => ratio(getComputedStyle(e).color));
   const labels = [...document.querySelectorAll('svg text')]
     .map(e => ratio(getComputedStyle(e).fill));
-  const lines = [...document.querySelectorAll('svg .line, svg .dots')]
+  const drawn = /stroke: var\\(--(blue|orange|good|bad|violet)/;
+  const lines = [...document.querySelectorAll('svg path')]
+    .filter(e => drawn.test(e.getAttribute('style')))
     .map(e => ratio(getComputedStyle(e).stroke));
   return [Math.min(...words), Math.min(...labels), Math.min(...lines)];
 })()
@@ -197,9 +199,10 @@ def test_labels_of_charts_are_legible_on_a_phone(browser, page):
     assert browser.evaluate(SPILT) == []
     assert browser.evaluate(COVERED) == []
     sizes = browser.evaluate(
-        "[...document.querySelectorAll('svg.chart')].map(s => "
-        "parseFloat(getComputedStyle(s).fontSize) * s.getBoundingClientRect().width "
-        "/ s.viewBox.baseVal.width)"
+        "[...document.querySelectorAll('svg.chart text')].map(t => "
+        "parseFloat(getComputedStyle(t).fontSize) "
+        "* t.ownerSVGElement.getBoundingClientRect().width "
+        "/ t.ownerSVGElement.viewBox.baseVal.width)"
     )
     assert min(sizes) >= 9
 

@@ -185,7 +185,7 @@ def test_the_page_says_what_the_run_says(tmp_path):
         "Train for 5 epochs",
         "--set training.epochs=5",
         "warning DL201 two rows are the same a copy is no new row drop: [id]",
-        "Silenced by `ignore`: 2 × DL010.",
+        "Suppressed by `ignore`: 2 × DL010.",
         "800, without test rows",
         "40, sealed",
         "numpy 2.0",
@@ -233,7 +233,7 @@ def test_nothing_from_config_or_data_is_ever_markup(tmp_path):
 
 def test_an_interrupted_and_a_failed_run_say_so(tmp_path):
     interrupted = page_of(stored_run(tmp_path, status="interrupted")).text()
-    assert "This run was interrupted; the page shows what it had reached." in interrupted
+    assert "This run was interrupted; the page shows the results so far." in interrupted
     failed = page_of(stored_run(tmp_path, status="failed")).text()
     assert "This run failed" in failed
     assert "TrainingError: the loss is <NaN>" in failed
@@ -319,7 +319,7 @@ def test_looks_at_the_test_data_are_counted(tmp_path):
     from dlrun.store.ledger import LedgerEntry, record_evaluation
 
     run = stored_run(tmp_path)
-    assert "Nobody has looked at the test data." in page_of(run).text()
+    assert "The test data has not been evaluated." in page_of(run).text()
     for name, score in ((run.name, 0.71), ("another-run", 0.72)):
         record_evaluation(
             tmp_path,
@@ -329,7 +329,7 @@ def test_looks_at_the_test_data_are_counted(tmp_path):
         {"look": 1, "score": {"name": "accuracy", "value": 0.71}, "rows": 40, "time": "2026"}
     )
     text = page_of(run).text()
-    assert "looked at 2 times, by 2 runs" in text
+    assert "evaluated 2 times, by 2 runs" in text
     assert "another-run" in text
     assert "0.71" in text
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dlrun.config.schema import Training
 from dlrun.reports.columns import Column, shortened_apart
 from dlrun.reports.differences import UNSET
-from dlrun.reports.run_table import RunTable, ends_text, run_table
+from dlrun.reports.run_table import RunTable, run_table
+from dlrun.reports.summary import ends_text
 from dlrun.store.run_list import RunEntry
 
 

@@ -84,12 +84,12 @@ def test_a_k_fold_run():
         seconds=185.0,
         findings=["3 rows have no target"],
     )
-    summary = run_summary(result, "runs/boston", unit="thousand dollars")
+    summary = run_summary(result, "runs/boston")
     assert summary.text() == (
-        "score         validation mae 2.41 ± 0.31 thousand dollars "
+        "score         validation mae 2.41 ± 0.31 "
         "(mean ± standard deviation of 4 folds)\n"
-        "interval      1.7 to 3.2 thousand dollars (95%, from 4 folds)\n"
-        "baseline      6.53 ± 0.41 thousand dollars (median)\n"
+        "interval      1.7 to 3.2 (95%, from 4 folds)\n"
+        "baseline      6.53 ± 0.41 (median)\n"
         "simple model  none (ridge regression skipped: the inputs are not one array)\n"
         "best epoch    81 of 100 (mean validation mae 2.351)\n"
         "time          3 min 05 s for 4 folds\n"
@@ -133,7 +133,7 @@ def test_a_final_model_has_no_score():
 def test_an_interrupted_run_says_so_first():
     summary = run_summary(holdout(interrupted=True), "runs/x")
     assert summary.lines[0].label == "status"
-    assert summary.lines[0].text == "interrupted; what was reached is kept"
+    assert summary.lines[0].text == "interrupted; the results so far are kept"
 
 
 def test_a_diverged_run_has_no_number():

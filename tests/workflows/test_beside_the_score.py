@@ -79,6 +79,6 @@ def test_the_end_of_a_run_says_whose_weights_gave_the_score() -> None:
     }
     lines = run_summary(result, "runs/x").text().splitlines()
     (said,) = [line for line in lines if line.startswith("weights")]
-    assert said.endswith("those of the last epoch, 25, as is the score")
+    assert said.endswith("last epoch (25), like the score")
     at_the_end = run_summary({**result, "best_epoch": 25}, "runs/x").text()
     assert "weights" not in at_the_end

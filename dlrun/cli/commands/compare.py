@@ -38,7 +38,7 @@ def command(
 ) -> None:
     """Set 2 to 10 runs beside each other: which is better, and whether by more than chance on the
     same held-out rows; what differs between their configs; their validation curves over each
-    other. The test data is not looked at.
+    other. The test data is not read.
 
     \b
     Examples:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from dlrun.reports.charts import Chart
 from dlrun.reports.comparison import Comparison, Pair
@@ -13,7 +12,8 @@ from dlrun.reports.html.headline import protocol_of
 from dlrun.reports.overlay import overlay_charts
 from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
-from dlrun.text import duration, figure, figure_with_spread
+from dlrun.reports.summary import ends_text, quantity_text
+from dlrun.text import duration, figure
 
 MOST_DIFFERENCES = 40
 NOTHING = "–"
@@ -52,13 +52,13 @@ def run_names(records: Sequence[RunRecord], compared: Comparison | None) -> list
 def _runs(records: Sequence[RunRecord], labels: Sequence[str]) -> PageTable:
     """Return a row for each run; what is the same for all gets no column."""
     names = ("run", "measure", "score", "interval", "baseline", "protocol", "best epoch", "time")
-    columns = (*names, "test looks", "status")
+    columns = (*names, "test evaluations", "status")
     rows = [_row(record, label) for record, label in zip(records, labels, strict=True)]
     alike = [len({row[index] for row in rows}) == 1 for index in range(len(columns))]
     kept = [
         index
         for index, name in enumerate(columns)
-        if not (alike[index] and name in ("measure", "protocol", "status", "test looks"))
+        if not (alike[index] and name in ("measure", "protocol", "status", "test evaluations"))
     ]
     words = [kept.index(i) for i in kept if columns[i] in ("measure", "protocol", "status")]
     return PageTable(
@@ -71,12 +71,12 @@ def _runs(records: Sequence[RunRecord], labels: Sequence[str]) -> PageTable:
 
 def _row(record: RunRecord, label: str) -> tuple[str, ...]:
     score, baseline = (record.result.get(key) or {} for key in ("score", "baseline"))
-    value, seconds = score.get("value"), record.result.get("seconds") or record.run.get("seconds")
+    seconds = record.result.get("seconds") or record.run.get("seconds")
     return (
         label,
         str(score.get("name") or NOTHING),
-        NOTHING if value is None else figure_with_spread(value, score.get("std")),
-        _ends(score.get("interval")),
+        quantity_text(score),
+        ends_text(score.get("interval")) or NOTHING,
         figure(baseline.get("value")),
         protocol_of(record) or NOTHING,
         figure(record.result.get("best_epoch")),
@@ -84,12 +84,6 @@ def _row(record: RunRecord, label: str) -> tuple[str, ...]:
         str(len(record.looks)),
         record.status,
     )
-
-
-def _ends(interval: Mapping[str, Any] | None) -> str:
-    if not interval or interval.get("low") is None or interval.get("high") is None:
-        return NOTHING
-    return f"{figure(interval['low'])} to {figure(interval['high'])}"
 
 
 def _score_chart(records: Sequence[RunRecord], labels: Sequence[str]) -> Chart | None:
@@ -114,7 +108,7 @@ def _pairs(pairs: Sequence[Pair]) -> PageTable:
         (
             f"{pair.better} {'over' if pair.comparable else 'and'} {pair.worse}",
             figure(pair.difference),
-            _ends(pair.interval),
+            ends_text(pair.interval) or NOTHING,
             _chance(pair.corrected_p),
             _more_than_chance(pair),
         )
@@ -131,7 +125,7 @@ def _more_than_chance(pair: Pair) -> str:
     if not pair.comparable:
         return f"not comparable: {pair.why}"
     if pair.different is None:
-        return f"cannot be said: {pair.why}"
+        return f"unknown: {pair.why}"
     return "yes" if pair.different else "no"
 
 
@@ -146,7 +140,9 @@ def _differences(records: Sequence[RunRecord], labels: Sequence[str]) -> list[Bl
         (name, *one.texts()) for name, one in zip(names, found[:MOST_DIFFERENCES], strict=False)
     )
     words = frozenset(range(1, len(records) + 1))
-    blocks: list[Block] = [PageTable("What differs", ("config", *labels), rows, words)]
+    blocks: list[Block] = [
+        PageTable("Differences between the configs", ("config", *labels), rows, words)
+    ]
     if len(found) > MOST_DIFFERENCES:
         more = len(found) - MOST_DIFFERENCES
         blocks.append(Prose(f"{more} more differences are not shown.", "quiet"))

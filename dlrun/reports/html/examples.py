@@ -34,11 +34,11 @@ def most_wrong(record: RunRecord, scored: ScoredRows | None) -> PageSection | No
     if not examples.rows and scored is None:
         return None
     if not examples.rows:
-        lead = Prose("Every validation row was predicted right.", "good")
+        lead = Prose("Every validation row was predicted correctly.", "good")
         return PageSection("examples", "Most wrong", [lead])
     titles = [_title(scored, place[examples.rows[i]]) if scored is not None else "" for i in kept]
     cards, form = _cards(examples, kept, titles)
-    lead = Prose(f"The {len(cards)} validation rows that were predicted worst, worst first.")
+    lead = Prose(f"The {len(cards)} worst predicted validation rows, worst first.")
     return PageSection("examples", "Most wrong", [lead, Cards(tuple(cards), form)])
 
 
@@ -150,7 +150,7 @@ def _labels_title(scored: ScoredRows, index: int) -> str:
     wrongly = [name for name, t, c in zip(scored.names, true, called, strict=True) if c and not t]
     parts = [
         f"{word} {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
-        for word, names in (("missed", missed), ("wrongly", wrongly))
+        for word, names in (("missed", missed), ("wrongly predicted", wrongly))
         if names
     ]
     return "; ".join(parts)

@@ -10,8 +10,14 @@ from typing import Any
 from dlrun.reports.charts import Chart
 from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
-from dlrun.reports.summary import folds_word
-from dlrun.text import duration, figure, figure_with_spread
+from dlrun.reports.summary import (
+    baseline_text,
+    folds_word,
+    interval_text,
+    quantity_text,
+    simple_model_text,
+)
+from dlrun.text import duration
 
 TASKS = {
     "binary": "two classes",
@@ -28,13 +34,11 @@ PROTOCOLS = {
     "time_series": "time series",
 }
 
-RIVALS = (("baseline", "baseline"), ("simple_model", "simple model"))
-
 ENDINGS = {
-    "running": "This run was still going on when the page was made.",
-    "interrupted": "This run was interrupted; the page shows what it had reached.",
-    "failed": "This run failed; the page shows what it had reached.",
-    "died": "The process of this run ended without a word; the page shows what it had reached.",
+    "running": "This run was still in progress when this page was made.",
+    "interrupted": "This run was interrupted; the page shows the results so far.",
+    "failed": "This run failed; the page shows the results so far.",
+    "died": "The process of this run died; the page shows the results so far.",
 }
 
 
@@ -47,7 +51,7 @@ class Headline:
         run: Name of the run directory.
         status: How it ended.
         about: What was predicted from what, under which protocol, in one line.
-        warning: What is to be known before reading on, or nothing.
+        warning: Why the page may be incomplete, or nothing.
         score: The score as text, or nothing.
         score_label: What the score is.
         score_note: Interval or spread of the score.
@@ -81,10 +85,10 @@ def headline(record: RunRecord) -> Headline:
     return Headline(
         title=record.title,
         run=record.name,
-        status="died" if record.status == "died" else record.status,
+        status=record.status,
         about=_about(record),
         warning=f"{warning} {error}".strip() if error else warning,
-        score="" if value is None else figure_with_spread(value, score.get("std")),
+        score="" if value is None else quantity_text(score),
         score_label=_score_label(record, score),
         score_note=_score_note(record.result, score),
         facts=tuple(_facts(record)),
@@ -135,24 +139,16 @@ def _score_note(result: Mapping[str, Any], score: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def interval_text(interval: Mapping[str, Any] | None) -> str:
-    """Return `95% interval 0.95 to 0.98 (bootstrap)`, or nothing."""
-    if not interval or interval.get("low") is None or interval.get("high") is None:
-        return ""
-    level = 100 * float(interval.get("level") or 0.95)
-    about = [str(interval[key]) for key in ("method", "note") if interval.get(key)]
-    ends = f"{figure(interval['low'])} to {figure(interval['high'])}"
-    return f"{level:g}% interval {ends}" + (f" ({', '.join(about)})" if about else "")
-
-
 def _facts(record: RunRecord) -> list[tuple[str, str]]:
     result, run = record.result, record.run
     facts = []
-    for key, label in RIVALS:
-        if text := _rival(result.get(key), several=len(result.get("folds") or []) > 1):
-            facts.append((label, text))
-        for other in (result.get(key) or {}).get("others") or ():
-            facts.append((f"{label}, weaker", _rival(other, several=False)))
+    folds = len(result.get("folds") or [])
+    if baseline := result.get("baseline"):
+        facts.append(("baseline", baseline_text(baseline, folds)))
+        others = baseline.get("others") or ()
+        facts += [("weaker baseline", baseline_text(other, folds)) for other in others]
+    if simple := simple_model_text(result.get("simple_model")):
+        facts.append(("simple model", simple))
     if (best := result.get("best_epoch")) is not None:
         facts.append(("best epoch", f"{best} of {result.get('epochs', best)}"))
     elif result.get("epochs"):
@@ -167,7 +163,7 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     if parent := run.get("parent"):
         facts.append(("made from", str(parent)))
     if record.looks:
-        facts.append(("test-set looks", str(len(record.looks))))
+        facts.append(("test evaluations", str(len(record.looks))))
     return facts
 
 
@@ -176,21 +172,6 @@ def _verdicts(result: Mapping[str, Any]) -> list[str]:
     simple = (result.get("simple_model") or {}).get("verdict") or {}
     texts = [(result.get("verdict") or {}).get("text"), simple.get("text")]
     return [text[:1].upper() + text[1:] for text in map(str, filter(None, texts))]
-
-
-def _rival(facts: Mapping[str, Any] | None, *, several: bool) -> str:
-    if not facts:
-        return ""
-    # Each fold's is its own, so that one description would say too much; what the simple model
-    # is takes a long sentence.
-    named = several or "verdict" in facts
-    words = ("name", "description") if named else ("description", "name")
-    about = str(facts.get(words[0]) or facts.get(words[1]) or "")
-    if facts.get("value") is None:
-        reason = facts.get("skipped")
-        return f"not fitted: {reason}" if reason else ""
-    value = figure_with_spread(facts["value"], facts.get("std"))
-    return f"{value} ({about})" if about else value
 
 
 def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Chart | None:

@@ -24,7 +24,7 @@ from dlrun.reports.html.predictions import (
     series,
     thresholds,
 )
-from dlrun.reports.html.setup import config, data, environment, looks
+from dlrun.reports.html.setup import config, data, environment, test_evaluations
 from dlrun.reports.html.training import curves, diagnosis, folds, phases
 from dlrun.reports.run_record import RunRecord, ScoredRows, scored_rows
 from dlrun.store.environment import package_versions
@@ -48,7 +48,7 @@ SECTIONS: tuple[Build, ...] = (
     lambda record, scored: thresholds(scored),
     lambda record, scored: confidence(scored),
     most_wrong,
-    lambda record, scored: looks(record),
+    lambda record, scored: test_evaluations(record),
     lambda record, scored: data(record),
     lambda record, scored: config(record),
     lambda record, scored: environment(record),

@@ -57,7 +57,7 @@ def classes(scored: ScoredRows | None) -> PageSection | None:
         scored.true, scored.predictions, scored.names, multilabel=several
     )
     where = " in every label" if several else ""
-    right = f"{percent(figures.accuracy)} of {len(scored):,} validation rows are right{where}."
+    right = f"{percent(figures.accuracy)} of {len(scored):,} validation rows are correct{where}."
     blocks: list[Block] = [Prose(right)]
     if not several:
         blocks += _confusion(figures)
@@ -118,7 +118,7 @@ def _confusion(figures: ClassificationFigures) -> list[Block]:
     if pairs:
         rows = tuple((true, called, f"{count:,}") for count, true, called in pairs)
         columns = ("true class", "predicted class", "rows")
-        blocks.append(PageTable("Most often taken for another", columns, rows, frozenset({1})))
+        blocks.append(PageTable("Most frequent confusions", columns, rows, frozenset({1})))
     return blocks
 
 
@@ -213,7 +213,7 @@ def series(record: RunRecord, scored: ScoredRows | None) -> PageSection | None:
         blocks += [Prose(_over_time_sentence(facts)), Charts(series_charts(facts))]
     if len(shown) < len(found):
         between = len(found) - len(shown)
-        text = f"The first and the last number are drawn, not the {between} between them."
+        text = f"Only the first and the last step are drawn, not the {between} between them."
         blocks.append(Prose(text, "quiet"))
     return PageSection("over-time", "Over time", blocks)
 

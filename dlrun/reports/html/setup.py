@@ -1,4 +1,4 @@
-"""What the data was, what is known against it, and who has looked at the test rows."""
+"""What a run was made from: data, test evaluations, config and environment."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def data(record: RunRecord) -> PageSection | None:
         blocks.append(FindingList(findings))
     if silenced := facts.get("silenced"):
         codes = ", ".join(f"{count} × {code}" for code, count in silenced.items())
-        blocks.append(Prose(f"Silenced by `ignore`: {codes}.", "quiet"))
+        blocks.append(Prose(f"Suppressed by `ignore`: {codes}.", "quiet"))
     items = [
         ("data", str(facts.get("description") or "")),
         ("rows", f"{facts['rows']:,}, without test rows" if "rows" in facts else ""),
@@ -53,44 +53,43 @@ def data(record: RunRecord) -> PageSection | None:
     return PageSection("data", "Data", blocks)
 
 
-def looks(record: RunRecord) -> PageSection | None:
-    """Every look at the test data: this run's in full, and how many there were at all. None
-    where there is no test data."""
+def test_evaluations(record: RunRecord) -> PageSection | None:
+    """The test evaluations: this run's in full, and how many there were at all. None where there is
+    no test data."""
     own, every = record.evaluations, record.looks
     if not own and not every:
         sealed = (record.data.get("test") or {}).get("exists")
-        unseen = PageSection("test", "Test data", [Prose("Nobody has looked at the test data.")])
+        unseen = PageSection("test", "Test data", [Prose("The test data has not been evaluated.")])
         return unseen if sealed else None
     blocks: list[Block] = []
     if every:
-        runs = len({look.run for look in every})
+        runs = len({one.run for one in every})
         blocks.append(Prose(_count_sentence(len(every), runs)))
     if own:
-        columns = ("look", "metric", "score", "baseline", "rows", "time")
-        own_rows = tuple(_look_row(e.number, e.facts) for e in own)
-        blocks.append(PageTable("What this run scored", columns, own_rows, frozenset({1, 5})))
-    if len({look.run for look in every} - {record.name}):
-        all_rows = tuple(
-            (str(look.number), look.run, look.metric, figure(look.score), look.time[:16])
-            for look in every
+        columns = ("number", "metric", "score", "baseline", "rows", "time")
+        own_rows = tuple(_evaluation_row(e.number, e.facts) for e in own)
+        blocks.append(
+            PageTable("Test evaluations of this run", columns, own_rows, frozenset({1, 5}))
         )
-        names = ("look", "run", "metric", "score", "time")
+    if len({one.run for one in every} - {record.name}):
+        all_rows = tuple(
+            (str(one.number), one.run, one.metric, figure(one.score), one.time[:16])
+            for one in every
+        )
+        names = ("number", "run", "metric", "score", "time")
         words = frozenset({1, 2, 4})
-        blocks.append(PageTable("Every look at this test data", names, all_rows, words))
+        blocks.append(PageTable("All test evaluations on this data", names, all_rows, words))
     return PageSection("test", "Test data", blocks)
 
 
-def _count_sentence(looks: int, runs: int) -> str:
-    if looks == 1:
-        return "The test data has been looked at once."
+def _count_sentence(evaluations: int, runs: int) -> str:
+    if evaluations == 1:
+        return "The test data has been evaluated once."
     by = "all by one run" if runs == 1 else f"by {runs} runs"
-    return (
-        f"The test data has been looked at {looks} times, {by}. Choosing between looks makes "
-        "the score flattering."
-    )
+    return f"The test data has been evaluated {evaluations} times, {by}. Choosing among test evaluations biases the score."
 
 
-def _look_row(number: int, facts: Mapping[str, Any]) -> tuple[str, ...]:
+def _evaluation_row(number: int, facts: Mapping[str, Any]) -> tuple[str, ...]:
     score, baseline = facts.get("score") or {}, facts.get("baseline") or {}
     return (
         str(facts.get("look") or number),
@@ -214,7 +213,7 @@ def config(record: RunRecord) -> PageSection | None:
         return None
     blocks: list[Block] = [Code(marked_yaml(record.config), "The config as given", wraps=False)]
     if changes := _changes(record.run.get("command")):
-        blocks.append(Code("\n".join(changes), "What the command line changed in it"))
+        blocks.append(Code("\n".join(changes), "Changed on the command line"))
     return PageSection("config", "Config", blocks)
 
 
@@ -244,15 +243,15 @@ def environment(record: RunRecord) -> PageSection | None:
     ]
     blocks: list[Block] = []
     if typed := run.get("command"):
-        blocks.append(Code(_typed(typed), "What was typed"))
+        blocks.append(Code(_typed(typed), "The command"))
     blocks.append(Code(command_line(record), "To repeat the run"))
     if following := record.result.get("next"):
-        blocks.append(Code(str(following), "What comes next"))
+        blocks.append(Code(str(following), "Next command"))
     blocks.append(Definitions(tuple((term, text) for term, text in items if text)))
     blocks.append(
         Prose(
-            "The same config, seed and machine give the same numbers. Other versions or devices "
-            "round differently.",
+            "The same config, seed and machine give the same numbers; other versions or devices "
+            "may round differently.",
             "quiet",
         )
     )
@@ -287,7 +286,7 @@ def _packages(packages: Any) -> str:
 def _git(git: Any) -> str:
     if not isinstance(git, dict) or not git.get("commit"):
         return ""
-    dirty = "with changes that were not committed" if git.get("dirty") else "unchanged"
+    dirty = "with uncommitted changes" if git.get("dirty") else "unchanged"
     return f"{git['commit'][:12]}, {dirty}"
 
 
