@@ -86,7 +86,10 @@ def _count_sentence(evaluations: int, runs: int) -> str:
     if evaluations == 1:
         return "The test data has been evaluated once."
     by = "all by one run" if runs == 1 else f"by {runs} runs"
-    return f"The test data has been evaluated {evaluations} times, {by}. Choosing among test evaluations biases the score."
+    return (
+        f"The test data has been evaluated {evaluations} times, {by}. Choosing "
+        "among test evaluations biases the score."
+    )
 
 
 def _evaluation_row(number: int, facts: Mapping[str, Any]) -> tuple[str, ...]:
