@@ -24,7 +24,6 @@ from dlrun.protocols.phases import (
     fingerprint_once,
     fit_phases,
     fresh_model,
-    is_phased,
     optimizer_of,
     phased_trainer,
     phases_of,
@@ -50,11 +49,10 @@ from dlrun.scoring.model_scores import (
 from dlrun.stages import stage
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import FitRequest, FitResult, History, PhaseResult
-from dlrun.training.phases import PHASE, PhasedTrainer
 from dlrun.training.prediction import predict
 from dlrun.training.reporting import DivergedError
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import Trainer
+from dlrun.training.trainer import PHASE, PhasedFit, PhasedTrainer
 
 Array = np.ndarray
 
@@ -141,58 +139,54 @@ class FoldTraining:
         return TrainedFolds(tuple(results))
 
     def _results(self, folds: Sequence[Fold]) -> Iterator[FoldResult]:
-        """As many folds at once as the trainer chose; one after the other where there are phases
-        or a frozen base."""
+        """As many folds at once as the trainer chose, or one after the other."""
         start = 0
         while start < len(folds):
             self.observer.fold_started(folds[start].index)
-            first = self.prepared(folds[start])
-            if is_phased(self.config, first.request.model):
-                yield self._in_phases(first)
-                del first
-                start += 1
-                continue
-            choice = self._trainer.choose(first.request, self.config.training.callbacks)
-            self.recorder.training_begins(first.fold.index, choice)
+            ready = [self.prepared(folds[start])]
+            fits = [self._phased_fit(ready[0])]
+            choice = self._trainer.choose(fits[0])
+            self.recorder.training_begins(folds[start].index, choice)
             end = min(start + choice.folds_together, len(folds))
             if end - start > 1:
                 self.observer.fold_started(folds[start].index, end - start)
-            yield from self._together(first, folds[start + 1 : end])
+                ready += map(self.prepared, folds[start + 1 : end])
+                fits += map(self._phased_fit, ready[1:])
+            yield from self._together(ready, fits)
             # The next fold's rows are prepared with these gone.
-            del first
+            del ready, fits
             start = end
 
-    def _together(self, first: ReadyFold, others: Sequence[Fold]) -> Iterator[FoldResult]:
-        folds = [first, *map(self.prepared, others)]
-        fits = self._trainer.fit_all([self._with_callbacks(fold) for fold in folds])
-        for fold in folds:
-            if fold is not first:
+    def _together(
+        self, ready: Sequence[ReadyFold], fits: Sequence[PhasedFit]
+    ) -> Iterator[FoldResult]:
+        fitted = self._trainer.fit_all(fits)
+        for number, fold in enumerate(ready):
+            if number:
                 self.observer.fold_started(fold.fold.index)
-            yield self.completed(fold, next(fits))
+            began = time.perf_counter()
+            result = self.completed(fold, next(fitted))
+            if len(ready) == 1:
+                # Features, and the models of later phases, take time too.
+                seconds = fold.seconds + time.perf_counter() - began
+                result = replace(result, seconds=seconds)
+            yield result
 
-    def _in_phases(self, ready: ReadyFold) -> FoldResult:
-        began = time.perf_counter()
-        trainer, request, index = self._phased_trainer, ready.request, ready.fold.index
-        rows = feature_rows(self.dataset, self._fingerprint, ready.fold, ready.pipeline)
+    def _phased_fit(self, ready: ReadyFold) -> PhasedFit:
+        request, index = ready.request, ready.fold.index
         held_out = [] if request.validation is None else [request.validation]
         phases = fit_phases(
             self.config,
             partial(fresh_model, self.config, request.train, held_out, request.seed),
             partial(self.recorder.callback_folder, index),
             partial(self.observer.phase_started, index),
+            partial(words_of_numbers, self.config, ready.pipeline),
         )
-        self.recorder.training_begins(index, trainer.choose(request, phases[0], rows))
-        result = self.completed(ready, trainer.fit(request, phases, rows))
-        # Features, and the models of later phases, take time too.
-        return replace(result, seconds=ready.seconds + time.perf_counter() - began)
+        rows = feature_rows(self.dataset, self._fingerprint, ready.fold, ready.pipeline)
+        return PhasedFit(request, phases, rows)
 
     @cached_property
-    def _trainer(self) -> Trainer:
-        training = self.config.training
-        return Trainer(training.engine, training.xla, fits=self.fits, alike=self.alike)
-
-    @cached_property
-    def _phased_trainer(self) -> PhasedTrainer:
+    def _trainer(self) -> PhasedTrainer:
         store = self.recorder.feature_store()
         return phased_trainer(self.config, store, self.observer.note, self.fits, self.alike)
 
@@ -279,18 +273,6 @@ class FoldTraining:
             on_epoch=on_epoch,
             on_step=partial(self.observer.step_ended, fold.index),
         )
-
-    def _with_callbacks(self, ready: ReadyFold) -> FitRequest:
-        """The fit with its callbacks, whose files go where the recorder says."""
-        request = ready.request
-        callbacks = build_callbacks(
-            self.config.training.callbacks,
-            partial(self.recorder.callback_folder, ready.fold.index),
-            model=request.model,
-            rows=(request.validation or request.train).inputs,
-            vocabulary=partial(words_of_numbers, self.config, ready.pipeline),
-        )
-        return replace(request, callbacks=callbacks)
 
     def completed(self, ready: ReadyFold, fitted: FitResult) -> FoldResult:
         """Keep the trained model of a fold, and score it, before the next fold is trained."""

@@ -17,7 +17,6 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
 from dlrun.models.augment import Augmentation
 from dlrun.models.build import InputSpec, build_model, compile_outputs
-from dlrun.models.cutting import cut_of
 from dlrun.models.freezing import Freezing, flags_of_phases, set_flags
 from dlrun.models.initial_weights import weights_as_on_tensorflow
 from dlrun.models.precision import mixed_precision
@@ -29,9 +28,8 @@ from dlrun.store.features import FeatureStore
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.features import FeatureRows, Features, rows_key
-from dlrun.training.phases import FitPhase, PhasedTrainer
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import Trainer
+from dlrun.training.trainer import FitPhase, PhasedTrainer, Trainer
 
 
 def phases_of(config: Config) -> list[Phase]:
@@ -58,12 +56,6 @@ def callbacks_of(config: Config, number: int) -> list[KerasComponent]:
     """Return the callbacks of a phase, counted from 0."""
     own = phases_of(config)[number].callbacks
     return config.training.callbacks if own is None else own
-
-
-def is_phased(config: Config, model: Any) -> bool:
-    """Whether training has phases, or a frozen base that can be run once."""
-    training = config.training
-    return bool(training.phases) or (training.cache_features and cut_of(model) is not None)
 
 
 @stage("building")
@@ -142,6 +134,7 @@ def fit_phases(
     model: Callable[[int], Any],
     folder: Callable[[], Path],
     begins: Callable[[str, int, int], None],
+    vocabulary: Callable[[], Sequence[str] | None],
 ) -> list[FitPhase]:
     """Return the phases of one fold's fit.
 
@@ -151,6 +144,7 @@ def fit_phases(
         folder: Makes and returns the folder for the files of callbacks.
         begins: Called with a phase's name, the epochs done, and how many there will be in all;
             not where there is one phase.
+        vocabulary: Returns the words that numbers in the inputs stand for.
     """
     phases, several = phases_of(config), bool(config.training.phases)
 
@@ -170,6 +164,7 @@ def fit_phases(
                 own_folder,
                 model=request.model,
                 rows=(request.validation or request.train).inputs,
+                vocabulary=vocabulary,
             ),
             begins=lambda done: begins(name, done, done + left) if several else None,
         )

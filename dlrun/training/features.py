@@ -46,14 +46,14 @@ class FeatureRows:
         count: n, all rows before the test.
         inputs: Returns the rows from a position to before another as the model sees them.
         train: (k,) positions of the rows to learn from.
-        watched: (w,) positions of the rows that are measured after every epoch, or None.
+        validation: (v,) positions of the rows that are measured after every epoch, or None.
     """
 
     key: Callable[[], str]
     count: int
     inputs: Callable[[int, int], Any]
     train: Array
-    watched: Array | None
+    validation: Array | None
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,15 @@ class Features:
 
     Args:
         store: Where they are kept.
-        tell: Takes a sentence for the user.
+        report: Takes a sentence for the user.
     """
 
-    def __init__(self, store: FeatureStore, tell: Callable[[str], None]) -> None:
+    def __init__(self, store: FeatureStore, report: Callable[[str], None]) -> None:
         self._store = store
-        self._tell = tell
-        self._told: set[str] = set()
+        self._report = report
+        self._reported: set[str] = set()
         self._latest: tuple[str, StoredFeatures] | None = None
 
-    @stage("features")
     def head_fit(self, request: FitRequest, rows: FeatureRows) -> HeadFit | None:
         """Return the fit of the head, or None where the model has no frozen base, or one that
         gives too much to be kept."""
@@ -91,34 +90,35 @@ class Features:
         if cut is None or not self._store.fits((rows.count, *cut.shape)):
             return None
         try:
-            kept = self._found(cut, rows)
+            kept = self._stored(cut, rows)
         except RunError as error:
-            self._say(f"the features of '{cut.name}' are not kept: {error}")
+            self._report_once(f"the features of '{cut.name}' are not kept: {error}")
             return None
         made = replace(request, model=cut.head, train=_with(request.train, kept, rows.train))
-        if request.validation is not None and rows.watched is not None:
-            made = replace(made, validation=_with(request.validation, kept, rows.watched))
+        if request.validation is not None and rows.validation is not None:
+            made = replace(made, validation=_with(request.validation, kept, rows.validation))
         return HeadFit(made, cut)
 
-    def _found(self, cut: Cut, rows: FeatureRows) -> StoredFeatures:
+    @stage("features")
+    def _stored(self, cut: Cut, rows: FeatureRows) -> StoredFeatures:
         shape = (rows.count, *cut.shape)
         key = _joined(_computed_with(), model_hash(cut.base), rows.key())
         if self._latest is not None and self._latest[0] == key:
             return self._latest[1]
         kept = self._store.find(key, shape)
-        what = f"the features that the frozen layers up to '{cut.name}' give for {rows.count} rows"
+        what = f"features of the frozen layers up to '{cut.name}' for {rows.count} rows"
         if kept is None:
             kept = self._store.write(key, shape, lambda into: _compute(cut.base, rows, into))
-            self._say(f"{what} ({figure(shape_size(cut.shape))} numbers each) are computed once")
+            self._report_once(f"{what} ({figure(shape_size(cut.shape))} numbers each) are computed once")
         else:
-            self._say(f"{what} are those that an earlier run has computed")
+            self._report_once(f"{what} come from an earlier run")
         self._latest = key, kept
         return kept
 
-    def _say(self, text: str) -> None:
-        if text not in self._told:
-            self._told.add(text)
-            self._tell(text)
+    def _report_once(self, text: str) -> None:
+        if text not in self._reported:
+            self._reported.add(text)
+            self._report(text)
 
 
 def shape_size(shape: tuple[int, ...]) -> int:

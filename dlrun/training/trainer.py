@@ -1,20 +1,47 @@
-"""All fits of one experiment, by one engine and on one compiled model."""
+"""All fits of one experiment: in phases, by one engine and on one compiled model for each phase.
+
+Each phase has its own model object, optimizer and callbacks; the weights are copied from one to
+the next. A fit without phases is one phase.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from dlrun.errors import ComponentError
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
 from dlrun.training.choice import Choice, choose, work_of
-from dlrun.training.engine import Engine, FitRequest, FitResult
+from dlrun.training.engine import (
+    Divergence,
+    Engine,
+    FitRequest,
+    FitResult,
+    History,
+    PhaseResult,
+)
+from dlrun.training.features import FeatureRows, Features, HeadFit, shape_size
 from dlrun.training.fused.engine import FusedEngine
 from dlrun.training.fused.program import CannotFuse
 from dlrun.training.keras_engine import KerasEngine
-from dlrun.training.state import are_interchangeable, copy_state
+from dlrun.training.reporting import DivergedError
+from dlrun.training.state import (
+    are_interchangeable,
+    copy_layer_state,
+    copy_optimizer_state,
+    copy_state,
+)
+
+SEES_NO_MODEL = frozenset(
+    {"CSVLogger", "EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau", "TerminateOnNaN"}
+)
+"""Callbacks to which a model's head does as well as all of it."""
+
+PHASE = "phase"
+"""Name under which the number of the phase, from 1, is reported with the metrics of an epoch."""
 
 
 class Trainer:
@@ -24,15 +51,11 @@ class Trainer:
         engine: What the config asks for: `auto`, `fused` or `keras`.
         xla: Whether the config asks for XLA; None leaves it to the rule.
         fits: How many fits of the same numbers of rows there will be, on average.
-        alike: How many fits of the same numbers of rows there will be one after another, at most.
+        alike: How many of them come one after another, at most.
     """
 
     def __init__(
-        self,
-        engine: str = "auto",
-        xla: bool | None = None,
-        fits: float = 1,
-        alike: int = 1,
+        self, engine: str = "auto", xla: bool | None = None, fits: float = 1, alike: int = 1
     ) -> None:
         self._wanted = engine
         self._xla = xla
@@ -42,18 +65,21 @@ class Trainer:
         self._choice: Choice | None = None
         self._model: Any = None
 
-    def choose(self, request: FitRequest, callbacks: Sequence[KerasComponent]) -> Choice:
+    def choose(
+        self, request: FitRequest, callbacks: Sequence[KerasComponent], *, alone: bool = False
+    ) -> Choice:
         """Return what trains; the first call decides, and compiles.
 
         Args:
             request: The fit to come; its callbacks need not be there yet.
             callbacks: The callbacks as the config names them.
+            alone: Whether no other fit may be trained in the same calls.
 
         Raises:
             ComponentError: `fused` is asked for and cannot be; says why.
         """
         if self._choice is None:
-            self._choice = self._decide(request, callbacks)
+            self._choice = self._decide(request, callbacks, 1 if alone else self._alike)
         return self._choice
 
     @stage("training")
@@ -78,13 +104,13 @@ class Trainer:
     def fit_all(self, requests: Sequence[FitRequest]) -> Iterator[FitResult]:
         """Train models of one config in order, each from its state, in the same calls if chosen so.
 
-        Where that was not chosen, or the models are not alike, one is trained after another.
+        If that was not chosen, or the models are not alike, one is trained after another.
 
         Args:
             requests: Fits of the same numbers of rows.
 
         Yields:
-            What `fit` returns for each, with what it says of the model. After a result that was
+            What `fit` returns for each; the same holds for its model. After a result that was
             interrupted there are no more.
 
         Raises:
@@ -111,10 +137,11 @@ class Trainer:
                 return
 
     @stage("compiling")
-    def _decide(self, request: FitRequest, callbacks: Sequence[KerasComponent]) -> Choice:
-        choice = choose(
-            work_of(request, callbacks, self._fits, self._alike), self._wanted, self._xla
-        )
+    def _decide(
+        self, request: FitRequest, callbacks: Sequence[KerasComponent], alike: int
+    ) -> Choice:
+        work = work_of(request, callbacks, self._fits, alike)
+        choice = choose(work, self._wanted, self._xla)
         if choice.name == "fused":
             choice = self._fused(request, choice)
         if choice.name == "keras":
@@ -142,3 +169,230 @@ class Trainer:
 @stage("training")
 def _next_trained(together: Iterator[FitResult]) -> FitResult | None:
     return next(together, None)
+
+
+@dataclass(frozen=True)
+class FitPhase:
+    """One phase of a fit.
+
+    Args:
+        name: What it is called; None if the fit has no other phase.
+        epochs: Passes over the training rows at most.
+        batch_size: Rows in a gradient step.
+        components: Its callbacks as the config names them.
+        model: Makes the model as the phase trains it, compiled.
+        compile: Compiles a part of that model alike.
+        callbacks: Makes its callbacks for the fit of the whole model.
+        begins: Called with the number of epochs done when the phase begins.
+    """
+
+    name: str | None
+    epochs: int
+    batch_size: int
+    components: Sequence[KerasComponent]
+    model: Callable[[], Any]
+    compile: Callable[[Any], None]
+    callbacks: Callable[[FitRequest], list[Any]]
+    begins: Callable[[int], None] = lambda done: None
+
+
+class PhasedFit(NamedTuple):
+    """A fit and its phases.
+
+    Args:
+        request: The fit, with the model of the first phase and no callbacks.
+        phases: What is trained one after the other.
+        rows: The rows that features are computed of.
+    """
+
+    request: FitRequest
+    phases: Sequence[FitPhase]
+    rows: FeatureRows
+
+
+class PhasedTrainer:
+    """Trains fits of the same phases; each phase keeps its engine and what it has compiled.
+
+    Args:
+        trainers: One for each phase.
+        features: Runs frozen bases once; None trains every model whole.
+    """
+
+    def __init__(self, trainers: Sequence[Trainer], features: Features | None) -> None:
+        self._trainers = trainers
+        self._features = features
+        self._prepared: _FitOfPhase | None = None
+
+    def choose(self, fit: PhasedFit) -> Choice:
+        """Return what trains the first phase; the first call decides, and compiles.
+
+        Raises:
+            ComponentError: `fused` is asked for and cannot be; says why.
+        """
+        first = self._fit_of(fit.request, fit.phases[0], fit.rows)
+        alone = len(fit.phases) > 1 or first.head is not None
+        return self._trainers[0].choose(first.request, fit.phases[0].components, alone=alone)
+
+    def fit_all(self, fits: Sequence[PhasedFit]) -> Iterator[FitResult]:
+        """Train fits of the same numbers of rows in order, in the same calls if chosen so.
+
+        Yields:
+            What `fit` returns for each. After a result that was interrupted there are no more.
+
+        Raises:
+            TrainingError: As `fit`.
+        """
+        if len(fits) > 1 and self.choose(fits[0]).folds_together > 1:
+            self._prepared = None
+            requests = [_first_request(fit.request, fit.phases[0]) for fit in fits]
+            yield from self._trainers[0].fit_all(
+                [
+                    replace(request, callbacks=fit.phases[0].callbacks(request))
+                    for request, fit in zip(requests, fits, strict=True)
+                ]
+            )
+            return
+        for fit in fits:
+            result = self.fit(fit)
+            yield result
+            if result.interrupted:
+                return
+
+    def fit(self, fit: PhasedFit) -> FitResult:
+        """Train all phases in order.
+
+        Ctrl-C, or a loss that becomes NaN, ends the fit in whatever phase it is; what it had
+        reached is the result.
+
+        Raises:
+            TrainingError: A step cannot be computed, or the loss became NaN in the first epoch.
+        """
+        progress = _Progress(fit.request)
+        self.choose(fit)
+        for number, (phase, trainer) in enumerate(zip(fit.phases, self._trainers, strict=True)):
+            try:
+                phase.begins(progress.done)
+                whole = progress.next_request(phase, number)
+                part = self._fit_of(whole, phase, fit.rows)
+                self._prepared = None
+                choice = trainer.choose(part.request, phase.components)
+                result = trainer.fit(
+                    replace(
+                        part.request,
+                        callbacks=phase.callbacks(whole),
+                        epochs_before=whole.epochs_before,
+                        on_epoch=whole.on_epoch,
+                    )
+                )
+            except KeyboardInterrupt:
+                if not number:
+                    raise
+                return progress.result(interrupted=True)
+            except DivergedError as error:
+                if not number:
+                    raise
+                kept = Divergence(error.epoch, error.loss, progress.done)
+                return progress.result(diverged=kept)
+            progress.add(phase, number, part, result, choice)
+            if result.interrupted or result.diverged is not None:
+                return progress.result(result.interrupted, result.diverged)
+        return progress.result()
+
+    def _fit_of(self, request: FitRequest, phase: FitPhase, rows: FeatureRows) -> _FitOfPhase:
+        """Return the fit of a phase; that of `choose` again for the same model."""
+        if self._prepared is None or self._prepared.model is not request.model:
+            self._prepared = _FitOfPhase(request, phase, self._features, rows)
+        return self._prepared
+
+
+def _first_request(request: FitRequest, phase: FitPhase) -> FitRequest:
+    return replace(request, epochs=phase.epochs, batch_size=phase.batch_size)
+
+
+class _FitOfPhase:
+    """The fit of one phase: of the whole model, or of its head on features."""
+
+    def __init__(
+        self,
+        request: FitRequest,
+        phase: FitPhase,
+        features: Features | None,
+        rows: FeatureRows,
+    ) -> None:
+        self.model = request.model
+        self.head: HeadFit | None = None
+        self.request = _first_request(request, phase)
+        names = {component.name for component in phase.components}
+        if features is not None and names <= SEES_NO_MODEL:
+            self.head = features.head_fit(self.request, rows)
+        if self.head is not None:
+            phase.compile(self.head.cut.head)
+            self.request = self.head.request
+
+    @property
+    def features(self) -> int | None:
+        """How many numbers of a row the head is trained on."""
+        return None if self.head is None else shape_size(self.head.cut.shape)
+
+    def whole(self, trained: Any) -> Any:
+        """Return the whole model with what was learnt.
+
+        Args:
+            trained: The model that the engine trained: it may be that of an earlier fit.
+        """
+        if self.head is None:
+            return trained
+        head = self.head.cut.head
+        if trained is not head:
+            copy_state(trained, head)
+        copy_optimizer_state(head, self.model)
+        return self.model
+
+
+class _Progress:
+    """How far a fit has come."""
+
+    def __init__(self, request: FitRequest) -> None:
+        self._request = request
+        self._model: Any = None
+        self._history: History = {}
+        self._phases: list[PhaseResult] = []
+        self.done = 0
+
+    def next_request(self, phase: FitPhase, number: int) -> FitRequest:
+        """Return the fit of the next phase, with its model and the weights so far."""
+        model = self._request.model
+        if number:
+            model = phase.model()
+            copy_layer_state(self._model, model)
+
+        def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
+            for name, value in logs.items():
+                self._history.setdefault(name, []).append(value)
+            numbered = logs if phase.name is None else {PHASE: number + 1.0, **logs}
+            self._request.on_epoch(epoch, numbered, seconds)
+
+        return replace(self._request, model=model, epochs_before=self.done, on_epoch=on_epoch)
+
+    def add(
+        self, phase: FitPhase, number: int, fit: _FitOfPhase, result: FitResult, choice: Choice
+    ) -> None:
+        """Keep what a phase came to."""
+        self._model = fit.whole(result.model)
+        epochs = len(result.history.get("loss", ()))
+        if phase.name is not None or fit.features is not None:
+            self._phases.append(
+                PhaseResult(
+                    name=phase.name or f"phase {number + 1}",
+                    first=self.done + 1,
+                    epochs=epochs,
+                    engine=choice.name,
+                    trained_weights=sum(math.prod(w.shape) for w in self._model.trainable_weights),
+                    features=fit.features,
+                )
+            )
+        self.done += epochs
+
+    def result(self, interrupted: bool = False, diverged: Divergence | None = None) -> FitResult:
+        """Return what all phases came to so far."""
+        return FitResult(self._model, self._history, interrupted, diverged, tuple(self._phases))

@@ -19,9 +19,8 @@ from dlrun.store.features import FeatureStore
 from dlrun.training import features as features_module
 from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.features import FeatureRows, Features
-from dlrun.training.phases import FitPhase, PhasedTrainer
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import Trainer
+from dlrun.training.trainer import FitPhase, PhasedFit, PhasedTrainer, Trainer
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.normal(size=(50, 8, 8, 3)).astype("float32")
@@ -129,8 +128,8 @@ def same(one: FitResult, other: FitResult) -> None:
 def test_the_head_learns_on_features_what_the_whole_model_learns(
     tmp_path: Path, engine: str
 ) -> None:
-    fast = trainer(tmp_path, engine).fit(request(), [phase()], rows())
-    slow = trainer(None, engine).fit(request(), [phase()], rows())
+    fast = trainer(tmp_path, engine).fit(PhasedFit(request(), [phase()], rows()))
+    slow = trainer(None, engine).fit(PhasedFit(request(), [phase()], rows()))
     assert (fast.phases[0].features, slow.phases[0].features) == (6 * 6 * 4, None)
     same(fast, slow)
     fast.model.save(tmp_path / "whole.keras")
@@ -144,9 +143,9 @@ def test_the_same_fit_gives_the_same_digits_whether_features_are_computed_or_fou
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = Told()
-    first = trainer(tmp_path, "fused", told).fit(request(), [phase()], rows())
+    first = trainer(tmp_path, "fused", told).fit(PhasedFit(request(), [phase()], rows()))
     monkeypatch.setattr(features_module, "_compute", refuse)
-    again = trainer(tmp_path, "fused", told).fit(request(), [phase()], rows())
+    again = trainer(tmp_path, "fused", told).fit(PhasedFit(request(), [phase()], rows()))
     assert first.history == again.history
     assert told.texts == [
         "the features that the frozen layers up to 'flatten' give for 50 rows (144 numbers each) "
@@ -172,10 +171,10 @@ def test_folds_share_what_is_computed_and_what_is_compiled(
         # The base of another fold is the same: pretrained weights do not depend on its seed.
         fit = request(fold, fold)
         fit.model.layers[0].set_weights(model(0).layers[0].get_weights())
-        result = together.fit(fit, [phase()], rows(fold))
+        result = together.fit(PhasedFit(fit, [phase()], rows(fold)))
         fit = request(fold, fold)
         fit.model.layers[0].set_weights(model(0).layers[0].get_weights())
-        same(result, trainer(None, "fused").fit(fit, [phase()], rows(fold)))
+        same(result, trainer(None, "fused").fit(PhasedFit(fit, [phase()], rows(fold))))
         models.append(together._trainers[0]._model)
     assert len(computed) == 1
     assert models[0] is models[1]
@@ -186,11 +185,11 @@ def test_other_data_other_preprocessing_or_another_base_are_computed_anew(tmp_pa
     def kept() -> int:
         return len(list(tmp_path.rglob("*.npy")))
 
-    trainer(tmp_path).fit(request(), [phase(epochs=1)], rows())
+    trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
     assert kept() == 1
-    trainer(tmp_path).fit(request(), [phase(epochs=1)], rows(key="other data"))
+    trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows(key="other data")))
     assert kept() == 2
-    trainer(tmp_path).fit(request(seed=1), [phase(epochs=1)], rows())
+    trainer(tmp_path).fit(PhasedFit(request(seed=1), [phase(epochs=1)], rows()))
     assert kept() == 3
 
 
@@ -202,7 +201,7 @@ def test_another_backend_or_version_does_not_take_over_the_last_digits(
     for backend, version in (("tensorflow", "3.1"), ("jax", "3.1"), ("jax", "3.2")):
         facts = {"backend": backend, "keras": version, "devices": ["CPU:0"]}
         monkeypatch.setattr(features_module, "device_facts", lambda facts=facts: facts)
-        trainer(tmp_path).fit(request(), [phase(epochs=1)], rows())
+        trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
         names |= {path.name for path in tmp_path.rglob("*.npy")}
     assert len(names) == 3
 
@@ -228,10 +227,10 @@ def without_numbers(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("spoil", [spoilt_end, spoilt_number, spoilt_facts, without_numbers])
 def test_damaged_features_are_computed_again(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
-    first = trainer(tmp_path).fit(request(), [phase(epochs=1)], rows())
+    first = trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
     (path,) = tmp_path.rglob("*.npy")
     spoil(path)
-    again = trainer(tmp_path).fit(request(), [phase(epochs=1)], rows())
+    again = trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
     assert first.history == again.history
 
 
@@ -239,9 +238,9 @@ def test_damaged_features_are_computed_again(tmp_path: Path, spoil: Callable[[Pa
 def test_features_that_do_not_fit_into_memory_stay_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = trainer(tmp_path).fit(request(), [phase()], rows())
+    held = trainer(tmp_path).fit(PhasedFit(request(), [phase()], rows()))
     monkeypatch.setattr(features_module, "MOST_BYTES_IN_MEMORY", 100)
-    read = trainer(tmp_path).fit(request(), [phase()], rows())
+    read = trainer(tmp_path).fit(PhasedFit(request(), [phase()], rows()))
     same(held, read)
 
 
@@ -253,7 +252,7 @@ def test_a_disk_without_room_for_features_ends_no_training(
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     told = Told()
-    result = trainer(tmp_path, tell=told).fit(request(), [phase(epochs=1)], rows())
+    result = trainer(tmp_path, tell=told).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
     assert result.phases[0].features is None
     assert len(told.texts) == 1
     assert told.texts[0].endswith(": No space left on device")
@@ -284,7 +283,7 @@ def test_features_that_another_run_removes_are_read_to_the_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
 ) -> None:
     monkeypatch.setattr(features_module, "MOST_BYTES_IN_MEMORY", in_memory)
-    undisturbed = trainer(tmp_path).fit(request(), [phase()], rows())
+    undisturbed = trainer(tmp_path).fit(PhasedFit(request(), [phase()], rows()))
     find = FeatureStore.find
 
     def robbed(store: FeatureStore, key: str, shape: tuple[int, ...]) -> Any:
@@ -294,7 +293,7 @@ def test_features_that_another_run_removes_are_read_to_the_end(
 
     monkeypatch.setattr(FeatureStore, "find", robbed)
     monkeypatch.setattr(features_module, "_compute", refuse)
-    again = trainer(tmp_path).fit(request(), [phase()], rows())
+    again = trainer(tmp_path).fit(PhasedFit(request(), [phase()], rows()))
     assert again.history == undisturbed.history
     assert not list(tmp_path.rglob("*.npy"))
 
@@ -305,6 +304,6 @@ def test_a_callback_that_looks_at_the_model_sees_all_of_it(tmp_path: Path) -> No
         "callback", "ModelCheckpoint", "ModelCheckpoint",
         {"filepath": str(tmp_path / "last.keras")},
     )  # fmt: skip
-    result = trainer(tmp_path).fit(request(), [phase(checkpoint, epochs=1)], rows())
+    result = trainer(tmp_path).fit(PhasedFit(request(), [phase(checkpoint, epochs=1)], rows()))
     assert result.phases[0].features is None
     assert keras.saving.load_model(tmp_path / "last.keras").input_shape == (None, 8, 8, 3)
