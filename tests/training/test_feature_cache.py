@@ -148,10 +148,9 @@ def test_the_same_fit_gives_the_same_digits_whether_features_are_computed_or_fou
     again = trainer(tmp_path, "fused", told).fit(PhasedFit(request(), [phase()], rows()))
     assert first.history == again.history
     assert told.texts == [
-        "the features that the frozen layers up to 'flatten' give for 50 rows (144 numbers each) "
-        "are computed once",
-        "the features that the frozen layers up to 'flatten' give for 50 rows are those that an "
-        "earlier run has computed",
+        "features of the frozen layers up to 'flatten' for 50 rows (144 numbers each) are computed "
+        "once",
+        "features of the frozen layers up to 'flatten' for 50 rows come from an earlier run",
     ]
 
 
