@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -53,6 +51,8 @@ def environment_facts() -> dict[str, Any]:
 
 def package_versions() -> dict[str, str]:
     """Versions of the installed ones among `PACKAGES`."""
+    import importlib.metadata
+
     versions = {}
     for name in PACKAGES:
         try:
@@ -67,6 +67,8 @@ def git_facts(folder: Path) -> dict[str, Any] | None:
 
     `commit` is None before the first commit. None where there is no repository or no git.
     """
+    import subprocess
+
     status = ["status", "--porcelain=v2", "--branch", "--untracked-files=no"]
     try:
         answer = subprocess.run(

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.store.atomic import write_json, write_npz
-from dlrun.store.reading import read_npz, read_object
+from dlrun.store.files import read_npz, read_object, write_json, write_npz
 from dlrun.text import display_path
 
 if TYPE_CHECKING:

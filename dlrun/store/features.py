@@ -1,13 +1,14 @@
-"""What frozen bases gave for rows, kept beside the runs so that it is computed once.
+"""The features that frozen bases gave for rows, kept beside the runs and computed once.
 
 `.cache/features/` in the folder of the runs holds for each key a `.npy` with the numbers and a
 `.json` that says when they are whole. All of it can be deleted at any time, also by another run
-that needs the room: who has found features keeps their file open, and can read it to the end.
+that needs the room: a run that has found features keeps their file open, and can read all of it.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import weakref
 from collections.abc import Callable
@@ -16,8 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dlrun.errors import RunError
-from dlrun.store.atomic import atomic_path, write_json
-from dlrun.store.reading import read_object
+from dlrun.store.files import atomic_path, os_errors_named, read_object, write_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 FOLDER = (".cache", "features")
 
 MOST_BYTES = 8 * 2**30
-"""Size of all that is kept; what was not used for longest goes first."""
+"""Size of all that is kept; the least recently used goes first."""
 
 READ_BYTES = 2**24
 
 
 class StoredFeatures:
-    """Features in a file that is open until nobody needs them: POSIX systems keep what is in an
+    """Features in a file that stays open while they are used: POSIX systems keep the contents of an
     open file that is removed, others do not let it be removed.
 
     Args:
@@ -78,7 +78,7 @@ class FeatureStore:
         self.path = runs_dir.joinpath(*FOLDER)
 
     def find(self, key: str, shape: tuple[int, ...]) -> StoredFeatures | None:
-        """Return the features of a key, or None where there are none that are whole.
+        """Return the features of a key, or None if there are none that are whole.
 
         Args:
             key: What the features are of.
@@ -106,7 +106,7 @@ class FeatureStore:
     def write(
         self, key: str, shape: tuple[int, ...], fill: Callable[[np.ndarray], None]
     ) -> StoredFeatures:
-        """Keep features, in the place of what was damaged, and return them.
+        """Keep features, in place of damaged ones, and return them.
 
         Args:
             key: What the features are of.
@@ -119,20 +119,16 @@ class FeatureStore:
         import numpy as np
 
         numbers, facts = self._files(key)
-        try:
+        with os_errors_named("make", self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"cannot make {self.path}: {error.strerror or error}") from error
         with atomic_path(numbers, replace=True) as temporary:
             mapped = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
             _reserve(temporary)
             fill(mapped)
             mapped.flush()
             del mapped
-        try:
+        with os_errors_named("read", numbers):
             file = numbers.open("rb", buffering=0)
-        except OSError as error:
-            raise RunError(f"cannot read {numbers}: {error.strerror or error}") from error
         kept = StoredFeatures(file, shape)
         write_json(facts, {"shape": list(shape), "sha256": _hash(file)}, replace=True)
         self._bound(facts)
@@ -140,15 +136,13 @@ class FeatureStore:
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether features of a shape are small enough to be kept."""
-        import math
-
         return 4 * math.prod(shape) <= MOST_BYTES
 
     def _files(self, key: str) -> tuple[Path, Path]:
         return self.path / f"{key}.npy", self.path / f"{key}.json"
 
     def _bound(self, newest: Path) -> None:
-        """Remove what was not used for longest until the rest is small enough."""
+        """Remove the least recently used until the rest is small enough."""
         others = {path: _facts_of(path) for path in self.path.glob("*.json") if path != newest}
         size = sum(_facts_of(path)[1] for path in self.path.glob("*.npy"))
         for facts in sorted(others, key=others.__getitem__):
@@ -163,7 +157,7 @@ class FeatureStore:
 
 
 def _facts_of(path: Path) -> tuple[float, int]:
-    """When a file was changed, and its size; zeros where another run has removed it."""
+    """When a file was changed, and its size; zeros if another run has removed it."""
     try:
         facts = path.stat()
     except OSError:
@@ -172,8 +166,8 @@ def _facts_of(path: Path) -> tuple[float, int]:
 
 
 def _reserve(path: Path) -> None:
-    """Take the room of a file on the disk: where there is none, writing to a mapped file would end
-    the process."""
+    """Reserve a file's space on the disk: on a full disk, writing to a mapped file would end the
+    process."""
     if not hasattr(os, "posix_fallocate"):
         return
     with path.open("rb+") as file:

@@ -1,4 +1,4 @@
-"""Every look at test data, in one file that only grows: `test-looks.jsonl` in the runs directory.
+"""Every test evaluation, in one file that only grows: `test-looks.jsonl` in the runs directory.
 
 Each line is a JSON object whose `hash` covers its own facts and the hash of the line before, so
 that a line that was changed or removed is noticed by those after it. Lines removed from the end
@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dlrun.errors import RunError
+from dlrun.store.files import os_errors_named
 from dlrun.text import counted, display_path
 
 NAME = "test-looks.jsonl"
 
 BEGINNING = "0" * 64
-"""What stands for the hash of the line before the first one."""
+"""Takes the place of the hash before the first line."""
 
 _OUT_OF_THE_WAY = 2**31 - 2
 """The byte that is locked where a lock also keeps others from reading it (Windows)."""
@@ -31,15 +31,15 @@ _OUT_OF_THE_WAY = 2**31 - 2
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One look at test data, as whoever looks writes it down.
+    """One test evaluation, as whoever evaluates writes it down.
 
     Args:
         fingerprint: That of the test rows.
-        data: That of the rows that were not test rows; empty where nobody knows.
+        data: That of the rows that were not test rows; empty if unknown.
         run: Name of the run directory whose model was scored.
         time: ISO 8601 with time zone.
         metric: The measure of success.
-        score: Its value on the test rows; None where it is no finite number.
+        score: Its value on the test rows; None if it is not finite.
         runs_before: Finished runs on the same data that validation chose among before.
     """
 
@@ -54,10 +54,10 @@ class LedgerEntry:
 
 @dataclass(frozen=True)
 class RecordedEvaluation(LedgerEntry):
-    """One look at test data, as the ledger holds it.
+    """One test evaluation, as the ledger holds it.
 
     Args:
-        number: Which look at these test rows it is, by any run, from 1.
+        number: Which evaluation on these test rows it is, by any run, from 1.
         hash: What the next line, and the run's evaluation, know it by.
     """
 
@@ -71,7 +71,7 @@ class Ledger:
 
     Args:
         evaluations: In the order in which they were written.
-        notices: What is wrong with the file, one sentence each; empty where it is whole.
+        notices: What is wrong with the file, one sentence each; empty if nothing is.
     """
 
     evaluations: tuple[RecordedEvaluation, ...]
@@ -79,78 +79,73 @@ class Ledger:
 
 
 def record_evaluation(runs_dir: Path, entry: LedgerEntry) -> RecordedEvaluation:
-    """Add one look at test data; safe with several writers.
+    """Add one test evaluation; safe with several writers.
 
     Returns:
-        The look with its number.
+        The evaluation with its number.
 
     Raises:
         RunError: The disk refused.
     """
     path = runs_dir / NAME
-    try:
-        with _locked(path) as descriptor:
-            before = _read_all(descriptor)
-            contents, last = _parse(before, display_path(path))
-            facts: dict[str, Any] = {**asdict(entry), "previous": last}
-            facts["hash"] = _hash(facts)
-            line = json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n"
-            # A line that was cut off in the middle stays alone.
-            torn = b"\n" if before and not before.endswith(b"\n") else b""
-            _write_all(descriptor, torn + line.encode())
-            os.fsync(descriptor)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"cannot write {display_path(path)}: {reason}") from error
-    number = 1 + sum(look.fingerprint == entry.fingerprint for look in contents.evaluations)
+    with os_errors_named("write", path), _locked(path) as descriptor:
+        before = _read_all(descriptor)
+        ledger, last = _parse(before, display_path(path))
+        facts: dict[str, Any] = {**asdict(entry), "previous": last}
+        facts["hash"] = _hash(facts)
+        line = json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n"
+        # A line that was cut off in the middle stays alone.
+        torn = b"\n" if before and not before.endswith(b"\n") else b""
+        _write_all(descriptor, torn + line.encode())
+        os.fsync(descriptor)
+    number = 1 + sum(one.fingerprint == entry.fingerprint for one in ledger.evaluations)
     return RecordedEvaluation(**asdict(entry), number=number, hash=facts["hash"])
 
 
 def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Ledger:
-    """Return every look at any test data, and what is wrong with the ledger.
+    """Return every evaluation on any test data, and what is wrong with the ledger.
 
     Args:
         runs_dir: Where runs are kept.
-        kept: Hashes that the evaluations of runs hold; a line that is gone is missed by them.
+        kept: Hashes that the evaluations of runs hold; they reveal a line that is gone.
 
     Raises:
         RunError: The file cannot be read.
     """
     path = runs_dir / NAME
-    try:
+    with os_errors_named("read", path):
         data = path.read_bytes() if path.exists() else b""
-    except OSError as error:
-        raise RunError(f"cannot read {display_path(path)}: {error.strerror or error}") from error
-    contents, _ = _parse(data, display_path(path))
-    gone = len(set(kept) - {look.hash for look in contents.evaluations})
+    ledger, _ = _parse(data, display_path(path))
+    gone = len(set(kept) - {one.hash for one in ledger.evaluations})
     if not gone:
-        return contents
+        return ledger
     text = (
         f"{display_path(path)} has no line for {counted(gone, 'evaluation')} that runs keep: "
         "lines were removed or changed"
     )
-    return replace(contents, notices=(*contents.notices, text))
+    return replace(ledger, notices=(*ledger.notices, text))
 
 
 def read_evaluations(runs_dir: Path, fingerprint: str) -> list[RecordedEvaluation]:
-    """Return all looks at one test set by any run, oldest first.
+    """Return all evaluations on one test set by any run, oldest first.
 
     Args:
         runs_dir: Where runs are kept.
         fingerprint: That of the test rows.
     """
-    return [look for look in read_ledger(runs_dir).evaluations if look.fingerprint == fingerprint]
+    every = read_ledger(runs_dir).evaluations
+    return [one for one in every if one.fingerprint == fingerprint]
 
 
 def read_evaluations_of_data(runs_dir: Path, data: str) -> list[RecordedEvaluation]:
-    """Return all looks at the test rows that belong to some training data, oldest first: what
-    can be said of a run whose own test rows nobody has read.
+    """Return all evaluations on the test rows that belong to some training data, oldest first: for
+    a run whose own test rows nobody has read.
 
     Args:
         runs_dir: Where runs are kept.
         data: Fingerprint of the rows that are not test rows, as `data.json` holds it.
     """
-    return [look for look in read_ledger(runs_dir).evaluations if look.data == data]
+    return [one for one in read_ledger(runs_dir).evaluations if one.data == data]
 
 
 def _parse(data: bytes, name: str) -> tuple[Ledger, str]:
@@ -184,9 +179,9 @@ def _parse(data: bytes, name: str) -> tuple[Ledger, str]:
 
 
 def _facts(line: bytes) -> dict[str, Any] | None:
-    """The facts of one line; None where it holds no look."""
+    """The facts of one line; None if it holds no evaluation."""
     try:
-        # NaN is no JSON, and has no hash.
+        # NaN is not JSON, and has no hash.
         facts = json.loads(line, parse_constant=_refuse_constant)
     except ValueError:
         return None
@@ -212,7 +207,7 @@ def _hash(facts: dict[str, Any]) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
-    """Open the file for appending; nobody else has it open so at the same time."""
+    """Open the file for appending; only one process at a time does."""
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
     descriptor = os.open(path, flags, 0o666)
     try:
@@ -224,7 +219,8 @@ def _locked(path: Path) -> Iterator[int]:
 
 
 def _lock(descriptor: int) -> None:
-    """Wait for the lock. A file system that knows none does without: a line is written at once."""
+    """Wait for the lock. Without one, on a file system that has none, a line is still written at
+    once."""
     if os.name == "posix":
         import fcntl
 

@@ -8,20 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.store.atomic import append_line
-from dlrun.store.reading import read_text
+from dlrun.store.files import append_line, read_text
 from dlrun.text import display_path
 
-INDEX = ("fold", "epoch")
-COUNTED = (*INDEX, "seconds")
+COUNTED = ("fold", "epoch", "seconds")
 
 PHASE = "phase"
-"""A column of whole numbers, from 1, where training has phases."""
+"""A column of whole numbers, from 1, if training has phases."""
 
 
 class MetricsCsv:
     """One `metrics.csv`: columns `fold` (from 0), `epoch` (from 1), `seconds`, every metric;
-    before the metrics `phase` (from 1) where training has phases.
+    before the metrics `phase` (from 1) if training has phases.
 
     Args:
         path: The file; made by the first row.
@@ -31,14 +29,7 @@ class MetricsCsv:
         self._path = path
         self._metrics: list[str] | None = None
 
-    def append(
-        self,
-        fold: int,
-        epoch: int,
-        seconds: float,
-        metrics: Mapping[str, float],
-        columns: Sequence[str] = (),
-    ) -> None:
+    def append(self, fold: int, epoch: int, seconds: float, metrics: Mapping[str, float]) -> None:
         """Add one epoch. The first one fixes the columns; a metric left out stays empty.
 
         Args:
@@ -46,13 +37,12 @@ class MetricsCsv:
             epoch: Counted from 1.
             seconds: How long the epoch took.
             metrics: Values by metric name.
-            columns: For the first row, metrics that only later rows will have.
 
         Raises:
             RunError: A metric was not there in the first row, or the disk refused.
         """
         if self._metrics is None:
-            self._metrics = self._open([*metrics, *(c for c in columns if c not in metrics)])
+            self._metrics = self._open(list(metrics))
         if unknown := [name for name in metrics if name not in self._metrics]:
             raise RunError(
                 f"{display_path(self._path)} has no column for '{unknown[0]}': "
@@ -61,13 +51,10 @@ class MetricsCsv:
         cells = [_cell(name, metrics.get(name)) for name in self._metrics]
         append_line(self._path, _row([str(fold), str(epoch), f"{seconds:.6f}", *cells]))
 
-    def read(self, fold: int | None = None) -> dict[str, list[float]]:
-        """Return the columns by name, one value an epoch; empty where nothing was trained.
+    def read(self) -> dict[str, list[float]]:
+        """Return the columns by name, one value an epoch; empty if nothing was trained.
 
         A last line that was cut off in the middle is left out. A cell left empty is NaN.
-
-        Args:
-            fold: Only this fold's rows; default: all.
 
         Raises:
             RunError: A row does not fit the header; names the line.
@@ -81,9 +68,8 @@ class MetricsCsv:
         history: dict[str, list[float]] = {name: [] for name in header}
         for number, cells in enumerate(csv.reader(lines[1:]), start=2):
             values = self._values(header, cells, number)
-            if fold is None or values[0] == fold:
-                for name, value in zip(header, values, strict=True):
-                    history[name].append(value)
+            for name, value in zip(header, values, strict=True):
+                history[name].append(value)
         return history
 
     def _open(self, metrics: list[str]) -> list[str]:

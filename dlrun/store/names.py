@@ -92,7 +92,7 @@ def _of_experiment(given: str, runs: list[str]) -> list[str]:
 
 
 def _no_run(folder: Path) -> str:
-    message = f"{display_path(folder)} is no run directory: it has no {MARKER}"
+    message = f"{display_path(folder)} is not a run directory: it has no {MARKER}"
     if (folder.parent.parent / MARKER).is_file():
         return f"{message}; it is part of the run {display_path(folder.parent.parent)}"
     if inside := run_names(folder):

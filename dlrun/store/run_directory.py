@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shutil
@@ -11,20 +12,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlrun.errors import RunError
-from dlrun.store.atomic import (
+from dlrun.store.environment import process_facts, process_is_gone
+from dlrun.store.examples import Examples, read_examples, write_examples
+from dlrun.store.files import (
     append_line,
     as_bytes,
     make_folder,
+    os_errors_named,
+    read_bytes,
+    read_npz,
+    read_object,
+    read_text,
     write_bytes,
     write_json,
     write_npz,
     write_once,
     write_text,
 )
-from dlrun.store.environment import process_facts, process_is_gone
-from dlrun.store.examples import Examples, read_examples, write_examples
 from dlrun.store.names import MARKER, directory_name, find_run
-from dlrun.store.reading import read_bytes, read_npz, read_object, read_text
 from dlrun.store.training_folder import Arrays, FoldDirectory, TrainingFolder
 from dlrun.text import display_path
 
@@ -61,20 +66,13 @@ class RunDirectory(TrainingFolder):
             RunError: The directory cannot be made.
         """
         now = now or datetime.now()
-        try:
+        with os_errors_named("make a run in", runs_dir, "; choose another folder with --runs-dir"):
             runs_dir.mkdir(parents=True, exist_ok=True)
             for _ in range(ATTEMPTS):
                 path = runs_dir.absolute() / directory_name(name, now, secrets.token_hex(2))
-                try:
+                with contextlib.suppress(FileExistsError):
                     path.mkdir()
-                except FileExistsError:
-                    continue
-                return cls(path)
-        except OSError as error:
-            raise RunError(
-                f"cannot make a run in {display_path(runs_dir)}: {error.strerror or error}; "
-                "choose another folder with --runs-dir"
-            ) from error
+                    return cls(path)
         raise RunError(f"no free name for a run '{name}' in {display_path(runs_dir)}")
 
     @classmethod
@@ -91,50 +89,26 @@ class RunDirectory(TrainingFolder):
         """
         return cls(find_run(Path(given), runs_dir).absolute())
 
-    @property
-    def name(self) -> str:
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.name = path.name
         """The directory's own name."""
-        return self.path.name
-
-    @property
-    def config(self) -> Path:
+        self.config = path / "config.yaml"
         """The config as it was given."""
-        return self.path / "config.yaml"
-
-    @property
-    def resolved(self) -> Path:
+        self.resolved = path / "resolved.yaml"
         """The config with every default and override filled in."""
-        return self.path / "resolved.yaml"
-
-    @property
-    def run(self) -> Path:
+        self.run = path / MARKER
         """Status, command, times, seed, versions, machine."""
-        return self.path / MARKER
-
-    @property
-    def data(self) -> Path:
+        self.data = path / "data.json"
         """Fingerprints, shapes, dtypes, class counts, findings."""
-        return self.path / "data.json"
-
-    @property
-    def splits(self) -> Path:
+        self.splits = path / "splits.npz"
         """Row numbers of every split and fold."""
-        return self.path / "splits.npz"
-
-    @property
-    def log_file(self) -> Path:
-        """What the terminal said."""
-        return self.path / "log.txt"
-
-    @property
-    def evaluations(self) -> Path:
-        """Folder of the looks at the test data, numbered from 001."""
-        return self.path / "evaluations"
-
-    @property
-    def examples(self) -> Path:
+        self.log_file = path / "log.txt"
+        """What the terminal showed."""
+        self.evaluations = path / "evaluations"
+        """Folder of the test evaluations, numbered from 001."""
+        self.examples = path / "examples.json"
         """The rows that were predicted worst, as they came from the source."""
-        return self.path / "examples.json"
 
     def write_config(self, data: bytes) -> None:
         """Keep the config, byte for byte."""
@@ -190,7 +164,7 @@ class RunDirectory(TrainingFolder):
 
     @property
     def status(self) -> Status:
-        """How the run stands; `died` where it says `running` but its process is gone."""
+        """The run's status; `died` if it says `running` but its process is gone."""
         facts = self.read_run()
         status = facts.get("status")
         if status == "running" and process_is_gone(facts.get("process") or {}):
@@ -214,11 +188,11 @@ class RunDirectory(TrainingFolder):
             splits: (k,) integers by the split's name, such as `test` or `fold00_train`.
 
         Raises:
-            TypeError: An array is no list of integers.
+            TypeError: An array is not a list of integers.
         """
         for name, rows in splits.items():
             if rows.ndim != 1 or rows.dtype.kind not in "iu":
-                raise TypeError(f"split '{name}' is no list of row numbers")
+                raise TypeError(f"split '{name}' is not a list of row numbers")
         whole = {name: rows.astype("int64") for name, rows in splits.items()}
         write_npz(self.splits, whole, compress=True)
 
@@ -249,7 +223,7 @@ class RunDirectory(TrainingFolder):
         return [self.fold(index) for index in sorted(found)]
 
     def add_evaluation(self, facts: Mapping[str, Any], arrays: Arrays | None = None) -> Path:
-        """Keep one look at the test data under the next free number.
+        """Keep one test evaluation under the next free number.
 
         Safe with several writers: each gets a number of its own.
 
@@ -272,12 +246,12 @@ class RunDirectory(TrainingFolder):
         raise RunError(f"too many writers in {display_path(self.evaluations)}")
 
     def evaluation_numbers(self) -> list[int]:
-        """Return the numbers of the looks at the test data, in order."""
+        """Return the numbers of the test evaluations, in order."""
         names = (path.name for path in self.evaluations.glob("*.json"))
         return sorted(int(name[:-5]) for name in names if re.fullmatch(r"\d{3,}\.json", name))
 
     def read_evaluation(self, number: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the facts and the arrays of one look at the test data."""
+        """Return the facts and the arrays of one test evaluation."""
         path = self.evaluations / f"{number:03d}.json"
         facts, beside = read_object(path), path.with_suffix(".npz")
         return facts, read_npz(beside) if beside.exists() else {}
@@ -298,12 +272,12 @@ def remove_run(path: Path) -> None:
         path: The run directory.
 
     Raises:
-        RunError: It is no run directory, or the disk refused.
+        RunError: It is not a run directory, or the disk refused.
     """
     marker = path / MARKER
     if path.is_symlink() or not marker.is_file():
-        raise RunError(f"{display_path(path)} is no run directory; nothing was removed")
-    try:
+        raise RunError(f"{display_path(path)} is not a run directory; nothing was removed")
+    with os_errors_named("remove", path):
         for entry in path.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
@@ -312,6 +286,3 @@ def remove_run(path: Path) -> None:
         # Last, so that a run that is removed in part can be removed again.
         marker.unlink()
         path.rmdir()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"cannot remove {display_path(path)}: {reason}") from error

@@ -1,7 +1,7 @@
 """The runs of a folder, read so quickly that ten thousand are listed in less than a second.
 
-Whatever a list of runs shows stands in `run.json`, so that one small file is read for each, and
-only for those that are shown where their order is told by their names.
+Whatever a list of runs shows is in `run.json`, so one small file is read for each run, and only for
+those that are shown if their names tell their order.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dlrun.errors import RunError
 from dlrun.store.environment import process_is_gone
+from dlrun.store.files import os_errors_named
 from dlrun.store.names import MARKER, RUN_NAME
-from dlrun.text import display_path
 
 ListedStatus = Literal["running", "finished", "failed", "interrupted", "died", "damaged"]
 
@@ -29,9 +28,9 @@ class RunEntry:
 
     Args:
         path: Its directory.
-        status: `died` where it says `running` but its process is gone, `damaged` where
-            `run.json` is missing or cannot be understood.
-        facts: What `run.json` holds; empty where it is damaged.
+        status: `died` if it says `running` but its process is gone, `damaged` if `run.json` is
+            missing or cannot be understood.
+        facts: What `run.json` holds; empty if it is damaged.
         problem: What is wrong with a damaged run, else None.
     """
 
@@ -54,7 +53,7 @@ class RunEntry:
 
     @property
     def name(self) -> str:
-        """The experiment's name; of a damaged run, what the directory's name tells of it."""
+        """The experiment's name; for a damaged run, taken from the directory's name."""
         if isinstance(name := self.facts.get("name"), str):
             return name
         match = RUN_NAME.fullmatch(self.path.name)
@@ -62,24 +61,24 @@ class RunEntry:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        """The config with everything filled in; empty where it is not known."""
+        """The config with everything filled in; empty if it is unknown."""
         return _mapping(self.facts.get("config"))
 
     @property
     def result(self) -> Mapping[str, Any]:
-        """What `brief` keeps of the result; empty where there is none."""
+        """What `brief` keeps of the result; empty if there is none."""
         return _mapping(self.facts.get("result"))
 
     @property
     def score(self) -> Mapping[str, Any]:
-        """`name`, `direction`, `value`, `std` and `interval`; empty where nothing was scored."""
+        """`name`, `direction`, `value`, `std` and `interval`; empty if nothing was scored."""
         score = _mapping(self.result.get("score"))
         return score if _is_number(score.get("value")) else {}
 
     @property
     def seconds(self) -> float | None:
-        """How long training and scoring took, as the result says; where there is none, how long
-        the run lasted; or None."""
+        """How long training and scoring took, as the result says; without one, how long the run
+        lasted; or None."""
         seconds = self.result.get("seconds") or self.facts.get("seconds")
         return seconds if _is_number(seconds) else None
 
@@ -102,19 +101,16 @@ def brief(result: Mapping[str, Any]) -> dict[str, Any]:
 def run_entries(runs_dir: Path) -> Iterator[RunEntry]:
     """Yield the runs of a folder, newest first, each read when it is asked for.
 
-    What is no run is left out: other files, and folders that neither hold a `run.json` nor are
-    named like a run.
+    Other files are left out, and folders that neither hold a `run.json` nor are named like a run.
 
     Raises:
         RunError: The folder cannot be read. One that is not there holds no runs.
     """
-    try:
-        names = os.listdir(runs_dir)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(f"cannot read {display_path(runs_dir)}: {reason}") from error
+    with os_errors_named("read", runs_dir):
+        try:
+            names = os.listdir(runs_dir)
+        except FileNotFoundError:
+            return
     for _, name in sorted(((_time_of(runs_dir, name), name) for name in names), reverse=True):
         if (entry := read_entry(runs_dir / name)) is not None:
             yield entry
@@ -132,9 +128,9 @@ def read_entry(path: Path) -> RunEntry | None:
     except OSError as error:
         return _damaged(path, f"{MARKER} cannot be read: {error.strerror or error}")
     except (ValueError, RecursionError):
-        return _damaged(path, f"{MARKER} is no JSON")
+        return _damaged(path, f"{MARKER} is not JSON")
     if not isinstance(facts, dict):
-        return _damaged(path, f"{MARKER} holds no JSON object")
+        return _damaged(path, f"{MARKER} is not a JSON object")
     status = facts.get("status")
     if status == "running":
         gone = process_is_gone(_mapping(facts.get("process")))
@@ -199,7 +195,7 @@ def _was_validated(folder: str, fingerprint: str) -> bool:
 
 
 def _object(file: str, holding: str = "") -> dict[str, Any]:
-    """The JSON object in a file; empty where there is none, or where its text does not hold
+    """The JSON object in a file; empty if there is none, or where its text does not hold
     `holding`, which is quicker to see than what it means."""
     try:
         with open(file, "rb") as opened:

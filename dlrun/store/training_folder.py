@@ -7,10 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
-from dlrun.store.atomic import atomic_path, make_folder, write_json, write_npz
+from dlrun.store.files import (
+    atomic_path,
+    make_folder,
+    read_json,
+    read_npz,
+    read_object,
+    write_bytes,
+    write_json,
+    write_npz,
+    write_text,
+)
 from dlrun.store.metrics_csv import MetricsCsv
 from dlrun.store.names import slug
-from dlrun.store.reading import read_json, read_npz, read_object
 from dlrun.text import display_path
 
 if TYPE_CHECKING:
@@ -25,8 +34,8 @@ class TrainingFolder:
     """Metrics, model, curves, preprocessing, predictions and result of one training.
 
     Every file is written once and atomically; `metrics.csv` grows by whole rows. All writers
-    raise RunError where the file exists already or the disk refuses, all readers where it is
-    missing or damaged.
+    raise RunError if the file exists already or the disk refuses, all readers if it is missing
+    or damaged.
 
     Args:
         path: The folder.
@@ -34,74 +43,42 @@ class TrainingFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._metrics = MetricsCsv(self.metrics)
+        self.metrics = path / "metrics.csv"
+        """A row an epoch: fold, epoch, seconds, every metric."""
+        self.result = path / "result.json"
+        """Score, best epoch, baseline and what else was found."""
+        self.model = path / "model.keras"
+        """The trained model in Keras' own format."""
+        self.curves_png = path / "curves.png"
+        """Training and validation curves as pixels."""
+        self.curves_svg = path / "curves.svg"
+        """Training and validation curves as vectors."""
+        self.preprocess = path / "preprocess.json"
+        """What preprocessing learnt, without its arrays."""
+        self.preprocess_arrays = path / "preprocess.npz"
+        """The arrays that preprocessing learnt; missing if it learnt none."""
+        self.predictions = path / "predictions.npz"
+        """Validation or out-of-fold predictions with their row numbers."""
+        self.callbacks = path / "callbacks"
+        """Folder for the files that Keras callbacks of the config write."""
+        self._metrics_csv = MetricsCsv(self.metrics)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
 
-    @property
-    def metrics(self) -> Path:
-        """A row an epoch: fold, epoch, seconds, every metric."""
-        return self.path / "metrics.csv"
-
-    @property
-    def result(self) -> Path:
-        """Score, best epoch, baseline and what else was found."""
-        return self.path / "result.json"
-
-    @property
-    def model(self) -> Path:
-        """The trained model in Keras' own format."""
-        return self.path / "model.keras"
-
-    @property
-    def curves_png(self) -> Path:
-        """Training and validation curves as pixels."""
-        return self.path / "curves.png"
-
-    @property
-    def curves_svg(self) -> Path:
-        """Training and validation curves as vectors."""
-        return self.path / "curves.svg"
-
-    @property
-    def preprocess(self) -> Path:
-        """What preprocessing learnt, without its arrays."""
-        return self.path / "preprocess.json"
-
-    @property
-    def preprocess_arrays(self) -> Path:
-        """The arrays that preprocessing learnt; not there where it learnt none."""
-        return self.path / "preprocess.npz"
-
-    @property
-    def predictions(self) -> Path:
-        """Validation or out-of-fold predictions with their row numbers."""
-        return self.path / "predictions.npz"
-
-    @property
-    def callbacks(self) -> Path:
-        """Folder for the files that Keras callbacks of the config write."""
-        return self.path / "callbacks"
-
     def append_metrics(
-        self,
-        fold: int,
-        epoch: int,
-        seconds: float,
-        metrics: Mapping[str, float],
-        columns: Sequence[str] = (),
+        self, fold: int, epoch: int, seconds: float, metrics: Mapping[str, float]
     ) -> None:
         """Add one epoch's row; see `MetricsCsv.append`."""
         self._make()
-        self._metrics.append(fold, epoch, seconds, metrics, columns)
+        self._metrics_csv.append(fold, epoch, seconds, metrics)
 
-    def history(self, fold: int | None = None) -> dict[str, list[float]]:
+    def history(self) -> dict[str, list[float]]:
         """Return `metrics.csv` by column; see `MetricsCsv.read`."""
-        return self._metrics.read(fold)
+        return self._metrics_csv.read()
 
     def write_result(self, facts: Mapping[str, Any], *, replace: bool = False) -> None:
-        """Keep the result's facts as JSON; `replace` where a fuller one takes its place."""
+        """Keep the result's facts as JSON; `replace` if a fuller one takes its place."""
         self._make()
         write_json(self.result, facts, replace=replace)
 
@@ -140,7 +117,7 @@ class TrainingFolder:
             arrays: What the steps learnt as arrays, by names that `state` refers to.
 
         Raises:
-            ValueError: `state` holds NaN, infinity or an array: those belong into `arrays`.
+            ValueError: `state` holds NaN, infinity or an array: those belong in `arrays`.
         """
         self._make()
         if arrays:
@@ -157,15 +134,13 @@ class TrainingFolder:
             while name in taken:
                 name += "-2"
             taken.add(name)
-            with atomic_path(self.path / f"{name}.txt") as temporary:
-                temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            write_text(self.path / f"{name}.txt", "".join(f"{line}\n" for line in lines))
 
     def copy_vocabularies(self, other: TrainingFolder) -> None:
-        """Keep the words that stand in another folder."""
+        """Keep the words of another folder."""
         self._make()
         for file in sorted(other.path.glob("vocabulary*.txt")):
-            with atomic_path(self.path / file.name) as temporary:
-                temporary.write_bytes(file.read_bytes())
+            write_bytes(self.path / file.name, file.read_bytes())
 
     def read_preprocess(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         """Return the state of every step and the arrays, as they were written."""
@@ -193,7 +168,7 @@ class TrainingFolder:
         return self.callbacks
 
     def _make(self) -> None:
-        """Make the folder itself where writing to it is what calls it into being."""
+        """Make the folder itself, if the first file makes it."""
 
 
 class FoldDirectory(TrainingFolder):

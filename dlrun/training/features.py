@@ -109,7 +109,9 @@ class Features:
         what = f"features of the frozen layers up to '{cut.name}' for {rows.count} rows"
         if kept is None:
             kept = self._store.write(key, shape, lambda into: _compute(cut.base, rows, into))
-            self._report_once(f"{what} ({figure(shape_size(cut.shape))} numbers each) are computed once")
+            self._report_once(
+                f"{what} ({figure(shape_size(cut.shape))} numbers each) are computed once"
+            )
         else:
             self._report_once(f"{what} come from an earlier run")
         self._latest = key, kept

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.errors import ComponentError
-from dlrun.store.atomic import write_text
+from dlrun.store.files import write_text
 
 BUCKETS = 30
 """Buckets of a histogram, as TensorBoard's own have."""

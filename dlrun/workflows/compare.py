@@ -18,7 +18,7 @@ from dlrun.reports.differences import reported_differences, sources_differ
 from dlrun.reports.overlay import Overlay, overlay_facts
 from dlrun.scoring.differences import ScoreDifference, compare_folds, compare_on_rows, holm
 from dlrun.scoring.intervals import LEVEL
-from dlrun.store.atomic import write_bytes, write_once
+from dlrun.store.files import write_bytes, write_once
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.comparable_runs import (
     ScoredRun,

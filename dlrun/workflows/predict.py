@@ -18,7 +18,7 @@ from dlrun.data.windows import Windows
 from dlrun.errors import RunError, UsageError
 from dlrun.metrics.predictions import as_probabilities
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.store.atomic import atomic_path
+from dlrun.store.files import atomic_path
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import start_backend
 from dlrun.workflows.plugins import load_run_config

@@ -10,7 +10,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.reports.comparison import Comparison
 from dlrun.reports.html.page import report_page
 from dlrun.reports.run_record import read_run_record
-from dlrun.store.atomic import as_bytes, write_once, write_text
+from dlrun.store.files import as_bytes, write_once, write_text
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.compare import MOST_RUNS, compare
 

@@ -13,7 +13,7 @@ from dlrun.config.schema import Config
 from dlrun.errors import RunError
 from dlrun.models.summary import LayerFacts, ModelSummary, Shape, summary_of
 from dlrun.reports.graph_layout import LayerBox, ModelGraph, leads_in_a_circle
-from dlrun.store.atomic import write_bytes
+from dlrun.store.files import write_bytes
 from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import start_backend
 from dlrun.workflows.compare import check_picture

@@ -113,9 +113,9 @@ def test_a_damaged_run_is_shown_with_what_is_wrong(runs: Path, call: Callable[..
     answer = call("runs")
     assert answer.status == 0
     assert re.search(r"^20261121-101506 +0001 +torn +damaged$", answer.out, re.MULTILINE)
-    assert "damaged: 20261121-101506-torn-0001: run.json is no JSON\n" in answer.out
+    assert "damaged: 20261121-101506-torn-0001: run.json is not JSON\n" in answer.out
     damaged = answer = call("runs", "--json").json["runs"][0]
-    assert (damaged["problem"], damaged["differs"]) == ("run.json is no JSON", {})
+    assert (damaged["problem"], damaged["differs"]) == ("run.json is not JSON", {})
 
 
 def test_more_than_are_shown_are_said_to_be_there(runs: Path, call: Callable[..., Any]) -> None:
@@ -186,7 +186,7 @@ def test_show_tells_looks_and_damaged_files(experiments: Any, tmp_path: Path) ->
         "  2026-11-21T11:00:00+00:00  accuracy 0.875 on 140 rows, third test evaluation "
         "on these rows\n" in answer.out
     )
-    assert answer.out.count(" is damaged: no JSON at line 1: ") == 2
+    assert answer.out.count(" is damaged: not JSON at line 1: ") == 2
 
 
 def test_show_of_a_failed_run(call: Callable[..., Any], tmp_path: Path) -> None:
@@ -282,7 +282,10 @@ def test_rm_never_touches_what_is_no_run(
     (tmp_path / "web").mkdir()
     (tmp_path / "web" / "run.json").write_text('{"scripts": {}}')
     for given, message in [
-        ("runs", "error: runs is no run directory: it has no run.json; the newest run in it is "),
+        (
+            "runs",
+            "error: runs is not a run directory: it has no run.json; the newest run in it ",
+        ),
         ("web", "error: web may be something else than a run: run.json has the unknown status "),
         ("nothing", "error: no run 'nothing'"),
     ]:

@@ -16,15 +16,17 @@ import numpy as np
 import pytest
 
 from dlrun.errors import RunError
-from dlrun.store.atomic import (
+from dlrun.store.files import (
     append_line,
     atomic_path,
+    read_json,
+    read_npz,
+    read_text,
     write_bytes,
     write_json,
     write_npz,
     write_text,
 )
-from dlrun.store.reading import read_json, read_npz, read_text
 
 NPY = b"\x93NUMPY\x01\x00\x46\x00{'descr': '<i8', 'fortran_order': False, 'shape': (0,), }".ljust(
     80
@@ -140,7 +142,7 @@ def test_killed_writer_leaves_the_previous_file_or_none(tmp_path: Path, before: 
     if before is not None:
         path.write_text(before)
     program = (
-        "import sys; from pathlib import Path; from dlrun.store.atomic import atomic_path\n"
+        "import sys; from pathlib import Path; from dlrun.store.files import atomic_path\n"
         f"with atomic_path(Path({str(path)!r}), replace=True) as temporary:\n"
         "    file = temporary.open('w'); file.write('half of'); file.flush()\n"
         "    print('writing', flush=True); sys.stdin.read()\n"
@@ -244,13 +246,13 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", [b"", b"no zip", b"PK\x03\x04 torn", NPY])
 def test_damaged_files_are_named(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "a.npz").write_bytes(damage)
-    with pytest.raises(RunError, match=r"a\.npz is damaged: no readable npz file"):
+    with pytest.raises(RunError, match=r"a\.npz is damaged: not a readable npz file"):
         read_npz(tmp_path / "a.npz")
     (tmp_path / "a.json").write_text('{"a": 1,\n "b"')
-    with pytest.raises(RunError, match=r"a\.json is damaged: no JSON at line 2"):
+    with pytest.raises(RunError, match=r"a\.json is damaged: not JSON at line 2"):
         read_json(tmp_path / "a.json")
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe")
-    with pytest.raises(RunError, match=r"a\.yaml is damaged: it is no UTF-8 text"):
+    with pytest.raises(RunError, match=r"a\.yaml is damaged: not valid UTF-8"):
         read_text(tmp_path / "a.yaml")
     with pytest.raises(RunError, match=r"b\.json is missing$"):
         read_json(tmp_path / "b.json")
@@ -261,7 +263,7 @@ def test_damaged_files_are_named(tmp_path: Path, damage: bytes) -> None:
 def test_lines_are_appended_whole_by_several_processes(tmp_path: Path) -> None:
     path = tmp_path / "log.txt"
     program = (
-        "import sys; from pathlib import Path; from dlrun.store.atomic import append_line\n"
+        "import sys; from pathlib import Path; from dlrun.store.files import append_line\n"
         f"for i in range(200): append_line(Path({str(path)!r}), sys.argv[1] * 300)\n"
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, letter]) for letter in "abc"]

@@ -43,17 +43,16 @@ def test_values_come_back_to_the_last_bit(
     np.testing.assert_array_equal(history['a, "b" ü'], [score for _, score in rows])
 
 
-def test_rows_of_one_fold(folder: TrainingFolder) -> None:
+def test_rows_of_all_folds_are_in_one_file(folder: TrainingFolder) -> None:
     assert folder.history() == {}
     for fold in (0, 1):
         for epoch in (1, 2):
             folder.append_metrics(fold, epoch, 0.5, {"loss": 10 * fold + epoch})
-    assert folder.history()["loss"] == [1, 2, 11, 12]
-    assert folder.history(fold=1) == {
-        "fold": [1, 1],
-        "epoch": [1, 2],
-        "seconds": [0.5, 0.5],
-        "loss": [11, 12],
+    assert folder.history() == {
+        "fold": [0, 0, 1, 1],
+        "epoch": [1, 2, 1, 2],
+        "seconds": [0.5] * 4,
+        "loss": [1, 2, 11, 12],
     }
 
 
@@ -82,9 +81,9 @@ def test_a_damaged_row_is_named(folder: TrainingFolder, damage: str) -> None:
 
 
 def test_columns_are_fixed_by_the_first_row(folder: TrainingFolder) -> None:
-    folder.append_metrics(0, 1, 0.1, {"loss": 0.5}, columns=["loss", "val_loss"])
+    folder.append_metrics(0, 1, 0.1, {"loss": 0.5, "val_loss": 0.6})
     folder.append_metrics(0, 2, 0.1, {"val_loss": 0.7})
-    np.testing.assert_array_equal(folder.history()["val_loss"], [np.nan, 0.7])
+    np.testing.assert_array_equal(folder.history()["val_loss"], [0.6, 0.7])
     np.testing.assert_array_equal(folder.history()["loss"], [0.5, np.nan])
     with pytest.raises(
         RunError, match=r"no column for 'mae': its columns were fixed by its first row as loss, "

@@ -151,13 +151,13 @@ def test_messages_for_what_is_no_run(runs: Path, tmp_path: Path) -> None:
     assert message("mnist") == f"no run 'mnist'; the newest in runs is {run.name}"
     near = run.name.replace("boston", "bostom")
     assert message(near) == f"no run '{near}'; did you mean:\n    {run.name}"
-    assert message("empty") == "empty is no run directory: it has no run.json"
+    assert message("empty") == "empty is not a run directory: it has no run.json"
     assert message("config.yaml") == "config.yaml is a file; expected a run directory"
     assert message("runs") == (
-        f"runs is no run directory: it has no run.json; the newest run in it is runs/{run.name}"
+        f"runs is not a run directory: it has no run.json; the newest run in it is runs/{run.name}"
     )
     assert message(f"runs/{run.name}/folds/00") == (
-        f"runs/{run.name}/folds/00 is no run directory: it has no run.json; "
+        f"runs/{run.name}/folds/00 is not a run directory: it has no run.json; "
         f"it is part of the run runs/{run.name}"
     )
 
@@ -264,7 +264,7 @@ def test_written_files_stay(run: RunDirectory) -> None:
 
 
 def test_splits_are_whole_numbers(run: RunDirectory) -> None:
-    with pytest.raises(TypeError, match="split 'test' is no list of row numbers"):
+    with pytest.raises(TypeError, match="split 'test' is not a list of row numbers"):
         run.write_splits({"test": np.array([0.5])})
 
 

@@ -49,11 +49,11 @@ def test_what_is_no_run_is_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "run.json is no JSON"),
-        ('{"status": "finished"', "run.json is no JSON"),
-        ("\x00\x01", "run.json is no JSON"),
-        ("[" * 100_000, "run.json is no JSON"),
-        ("[]", "run.json holds no JSON object"),
+        ("", "run.json is not JSON"),
+        ('{"status": "finished"', "run.json is not JSON"),
+        ("\x00\x01", "run.json is not JSON"),
+        ("[" * 100_000, "run.json is not JSON"),
+        ("[]", "run.json is not a JSON object"),
         ("{}", "run.json has the unknown status None"),
         ('{"status": ["finished"]}', "run.json has the unknown status ['finished']"),
     ],
@@ -134,7 +134,7 @@ def test_what_is_no_run_is_never_removed(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(run, target_is_directory=True)
     for path in (folder, link, tmp_path / "nothing"):
-        with pytest.raises(RunError, match="is no run directory; nothing was removed"):
+        with pytest.raises(RunError, match="is not a run directory; nothing was removed"):
             remove_run(path)
     assert (folder / "cat.png").exists()
     assert (run / "run.json").exists()

@@ -71,7 +71,7 @@ def test_mistakes_are_typed_errors(config: Path, tmp_path: Path) -> None:
     assert [problem.place for problem in wrong.value.problems] == ["--set optimizer=adm"]
     with pytest.raises(UsageError, match="iterations must be at least 1, found 0"):
         dlrun.kfold(config, iterations=0)
-    with pytest.raises(RunError, match="is no run directory"):
+    with pytest.raises(RunError, match="is not a run directory"):
         dlrun.Run.open(tmp_path)
     assert not (tmp_path / "runs").exists()
 

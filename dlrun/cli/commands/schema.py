@@ -28,7 +28,7 @@ def command(output: Path | None) -> None:
     """
     from dlrun.cli.options import print_json
     from dlrun.config.json_schema import json_schema
-    from dlrun.store.atomic import write_json
+    from dlrun.store.files import write_json
 
     if output is None:
         print_json(json_schema())

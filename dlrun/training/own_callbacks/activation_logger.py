@@ -14,7 +14,7 @@ from pydantic import Field
 
 from dlrun.errors import ComponentError
 from dlrun.registry.names import did_you_mean
-from dlrun.store.atomic import make_folder, write_npz
+from dlrun.store.files import make_folder, write_npz
 from dlrun.training.own_callback import FitFacts, OwnCallback
 
 FOLDER = "activations"

@@ -10,7 +10,7 @@ from typing import Any
 
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.errors import DataError, DlrunError, RunError, UsageError
-from dlrun.store.atomic import write_text
+from dlrun.store.files import write_text
 from dlrun.workflows.check import check
 from dlrun.workflows.init.folders import (
     PictureFacts,

@@ -1,11 +1,13 @@
-"""Files that are either whole or not there: written beside their place, flushed, renamed."""
+"""The files of runs: written whole or not at all, and read back with every damage named."""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,19 +24,19 @@ if TYPE_CHECKING:
 def atomic_path(path: Path, *, replace: bool = False) -> Iterator[Path]:
     """Give a temporary name to write to; what was written becomes `path` at the end, at once.
 
-    The name stands in the same folder and has the same suffix. If the body fails, nothing is
-    left of it and `path` is as it was.
+    The name is in the same folder and has the same suffix. If the body fails, nothing is left of
+    it and `path` is as it was.
 
     Args:
         path: The file to make.
-        replace: Whether a file that is already there gives way.
+        replace: Whether a file that is already there is replaced.
 
     Raises:
         RunError: `path` exists and may not be replaced, the disk refused, or nothing was
             written.
     """
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
-    with _as_run_error(path):
+    with os_errors_named("write", path):
         if not replace and os.path.lexists(path):
             raise FileExistsError(path)
         try:
@@ -133,8 +135,8 @@ def append_line(path: Path, line: str) -> None:
     Raises:
         RunError: The disk refused.
     """
-    data = (line + "\n").encode("utf-8", errors="backslashreplace")
-    with _as_run_error(path):
+    data = as_bytes(line + "\n")
+    with os_errors_named("write", path):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
             os.write(descriptor, data)
@@ -149,20 +151,26 @@ def make_folder(path: Path) -> None:
         RunError: The disk refused.
     """
     # Not `parents=True`: a run that is deleted while it trains must not come back in part.
-    with _as_run_error(path):
+    with os_errors_named("write", path):
         path.mkdir(exist_ok=True)
 
 
 @contextlib.contextmanager
-def _as_run_error(path: Path) -> Iterator[None]:
-    """Turn the system's refusal into a message that names the file."""
+def os_errors_named(verb: str, path: Path, hint: str = "") -> Iterator[None]:
+    """Turn what the system raises into a RunError that names the file or folder.
+
+    Args:
+        verb: What is done to it: `cannot VERB PATH: REASON`.
+        path: The file or folder.
+        hint: What the message adds.
+    """
     try:
         yield
-    except FileExistsError as error:
-        raise RunError(f"{display_path(path)} exists and is never overwritten") from error
     except OSError as error:
+        if verb == "write" and isinstance(error, FileExistsError):
+            raise RunError(f"{display_path(path)} exists and is never overwritten") from error
         reason = error.strerror or str(error)
-        raise RunError(f"cannot write {display_path(path)}: {reason}") from error
+        raise RunError(f"cannot {verb} {display_path(path)}: {reason}{hint}") from error
 
 
 def _put(temporary: Path, path: Path, replace: bool) -> None:
@@ -199,3 +207,72 @@ def _flush_folder(folder: Path) -> None:
         pass
     finally:
         os.close(descriptor)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        RunError: It is missing or cannot be read.
+    """
+    with os_errors_named("read", path):
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise RunError(f"{display_path(path)} is missing") from None
+
+
+def read_text(path: Path) -> str:
+    """Return a UTF-8 file's text, line ends as they are.
+
+    Raises:
+        RunError: It is missing or no text.
+    """
+    try:
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise RunError(f"{display_path(path)} is damaged: not valid UTF-8") from error
+
+
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        RunError: It is missing or no JSON.
+    """
+    try:
+        return json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise RunError(
+            f"{display_path(path)} is damaged: not JSON at line {error.lineno}: {error.msg}"
+        ) from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object that a file holds.
+
+    Raises:
+        RunError: It is missing, no JSON, or another kind of value.
+    """
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise RunError(f"{display_path(path)} is damaged: expected a JSON object")
+    return value
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz file by name. Nothing in it is ever unpickled.
+
+    Raises:
+        RunError: It is missing, no npz file, or holds Python objects.
+    """
+    import numpy as np
+
+    try:
+        # NumPy leaves a file open that it opened itself and found to be no archive.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError:
+        raise RunError(f"{display_path(path)} is missing") from None
+    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise RunError(f"{display_path(path)} is damaged: not a readable npz file") from error
