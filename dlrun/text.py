@@ -63,6 +63,11 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[: max(length - 1, 1)].rstrip() + ELLIPSIS
 
 
+def shape_text(shape: Iterable[int | None]) -> str:
+    """Return a shape as a person writes it: `(28, 28, 3)`; `any` for a length that varies."""
+    return f"({', '.join('any' if length is None else str(length) for length in shape)})"
+
+
 def display_path(path: Path) -> str:
     """The path as the user would type it: relative where it lies below the working directory."""
     try:

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.errors import ComponentError
-from dlrun.models.objects import REFUSALS, reason
+from dlrun.models.objects import REFUSALS, reason, refused
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.text import shape_text
 
 IMAGENET = "imagenet"
 
@@ -90,11 +91,10 @@ def build_application(
     if file is not None:
         arguments["weights"] = None
     try:
-        with _told_of_downloads():
+        with _downloads_shown():
             model = make(input_shape=tuple(shape), input_tensor=tensor, name=name, **arguments)
     except REFUSALS as error:
-        message = f"Keras refused {component.alias}: {reason(error)}"
-        raise ComponentError(message, component.path) from error
+        raise refused(component, error) from error
     # What Keras raises where it cannot download is a plain `Exception`.
     except Exception as error:
         raise ComponentError(_missing(component, error), component.path) from error
@@ -115,14 +115,14 @@ def _load_weights(model: Any, file: Path, component: KerasComponent) -> None:
     if not file.is_file():
         raise ComponentError(f"there is no file {file}", place)
     # Of a file of another model, Keras warns once a layer before it gives up.
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             model.load_weights(file)
         except (*REFUSALS, OSError) as error:
             message = f"{file.name} holds no weights of this {component.alias}: {reason(error)}"
             raise ComponentError(message, place) from error
-    for each in told:
+    for each in caught:
         warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
 
 
@@ -162,7 +162,7 @@ def _turn_off(component: KerasComponent, arguments: dict[str, Any], preprocess: 
 
 
 def _check_shape(component: KerasComponent, shape: Sequence[int | None], preprocess: bool) -> None:
-    text = f"({', '.join('any' if size is None else str(size) for size in shape)})"
+    text = shape_text(shape)
     if len(shape) != 3:
         raise ComponentError(
             f"{component.alias} takes pictures of height, width and 3 channels, and gets the "
@@ -181,7 +181,7 @@ def _check_shape(component: KerasComponent, shape: Sequence[int | None], preproc
 
 
 @contextmanager
-def _told_of_downloads() -> Iterator[None]:
+def _downloads_shown() -> Iterator[None]:
     """Let Keras say on standard error what it downloads, and give up on a silent server."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS_TO_ANSWER)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 from dlrun.config.phases import OF_ANY_INPUT
 from dlrun.errors import ComponentError, KeyPath
@@ -12,20 +12,27 @@ from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.registry.names import snake_case
+from dlrun.text import shape_text
 
 Layers = Sequence[KerasComponent]
+Shape = tuple[int | None, ...]
 
 PATH: KeyPath = ("augment",)
 SEEDS = 2**31
 """Keras on TensorFlow takes seeds below this number."""
 
 
-class Spec(Protocol):
-    """What an input gets."""
+@dataclass(frozen=True)
+class InputSpec:
+    """What a model is called with under one name.
 
-    @property
-    def shape(self) -> tuple[int | None, ...]:
-        """Shape of one row."""
+    Args:
+        shape: Shape of one row; None where a length varies.
+        dtype: NumPy's name of the type, such as `float32`.
+    """
+
+    shape: Shape
+    dtype: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,7 @@ class Augmentation:
     layers: Layers | Mapping[str, Layers] = ()
     seed: int = 0
 
-    def on(self, inputs: Mapping[str, Spec]) -> Mapping[str, Layers]:
+    def on(self, inputs: Mapping[str, InputSpec]) -> Mapping[str, Layers]:
         """Return the layers of each input that has some.
 
         Args:
@@ -102,14 +109,14 @@ class Augmentation:
             given["seed"] = (self.seed + number) % SEEDS
         return replace(component, arguments={**given, **component.arguments})
 
-    def _only_input(self, inputs: Mapping[str, Spec]) -> str:
+    def _only_input(self, inputs: Mapping[str, InputSpec]) -> str:
         assert not isinstance(self.layers, Mapping)
         pictures = [name for name, spec in inputs.items() if len(spec.shape) == 3]
         if len(inputs) == 1:
             return next(iter(inputs))
         if len(pictures) == 1:
             return pictures[0]
-        found = ", ".join(f"{name} {_text(spec.shape)}" for name, spec in inputs.items())
+        found = ", ".join(f"{name} {shape_text(spec.shape)}" for name, spec in inputs.items())
         raise ComponentError(
             f"the model has {len(pictures) or 'no'} inputs of pictures ({found}), so name the one "
             "that is meant: `augment: {INPUT: [...]}`",
@@ -121,20 +128,15 @@ NO_AUGMENTATION = Augmentation()
 """Nothing is changed while a model is trained."""
 
 
-def _refuse_rows_that_are_no_pictures(layer: KerasComponent, shape: tuple[int | None, ...]) -> None:
+def _refuse_rows_that_are_no_pictures(layer: KerasComponent, shape: Shape) -> None:
     if layer.name in OF_ANY_INPUT or len(shape) == 3:
         return
     hint = ""
     if len(shape) == 2:
-        sizes = ", ".join("any" if size is None else str(size) for size in shape)
+        sizes = shape_text(shape)[1:-1]
         hint = f"; a step `reshape: [{sizes}, 1]` under `preprocess` adds the axis of colours"
     raise ComponentError(
         f"{layer.alias} changes pictures (height, width, colours), and the input is "
-        f"{_text(shape)}{hint}",
+        f"{shape_text(shape)}{hint}",
         layer.path,
     )
-
-
-def _text(shape: tuple[int | None, ...]) -> str:
-    sizes = ["any" if size is None else str(size) for size in shape]
-    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"

@@ -1,25 +1,32 @@
-"""From the layers of a config to a compiled Keras model."""
+"""From the layers of a config to a Keras model."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dlrun.config.keras_components import metric_names
-from dlrun.config.schema import Architecture, Block, OutputEntry
-from dlrun.errors import ComponentError
-from dlrun.models.augment import NO_AUGMENTATION, Augmentation
-from dlrun.models.graph import InputSpec as InputSpec
-from dlrun.models.graph import build_graph
+from dlrun.config.graph import INPUT, INPUT_LAYER, LayerCall, LayerGraph, calling, layer_graph
+from dlrun.config.layers import block_body
+from dlrun.config.schema import Architecture, Block, LayerEntry
+from dlrun.errors import ComponentError, KeyPath
+from dlrun.models.applications import build_application
+from dlrun.models.augment import NO_AUGMENTATION, Augmentation, InputSpec, Shape
 from dlrun.models.objects import REFUSALS, build_object, reason
-from dlrun.models.precision import scaling_losses
-from dlrun.registry.keras_component import KerasComponent
+from dlrun.models.precision import exact_output
+from dlrun.models.trained_run import build_trained
+from dlrun.text import listed, shape_text
+
+Blocks = Mapping[str, Block]
+
+SEVERAL = (dict, list, tuple)
+"""How Keras holds several outputs of one layer."""
 
 
 def build_model(
     architecture: Architecture,
-    blocks: Mapping[str, Block],
+    blocks: Blocks,
     inputs: Mapping[str, InputSpec],
     augmentation: Augmentation = NO_AUGMENTATION,
 ) -> Any:
@@ -40,79 +47,272 @@ def build_model(
         ComponentError: Keras refused a layer, or a layer cannot take what it is given; names the
             layer, the shapes it gets and what it wants.
     """
+    import keras
+
     if not architecture.layers:
         raise ComponentError("the architecture has no layers", ("architecture", "layers"))
-    return build_graph(architecture, blocks, inputs, augmentation)
+    graph = layer_graph(architecture, blocks, _refuse)
+    entrances = _entrances(graph, inputs)
+    if graph.is_chain:
+        [entrance] = entrances.values()
+        return _sequential(graph, blocks, entrance, _augmented(augmentation, entrances)[0])
+    augmented = _augmented(augmentation, entrances)[1]
+    tensors = _called(graph, blocks, augmented, exact=graph.outputs)
+    outputs = {name: tensors[name] for name in graph.outputs}
+    for name in outputs:
+        node = graph.node(name)
+        gives_it = node is not None and node.name == name and node.calls == name
+        if len(outputs) > 1 and not gives_it:
+            # Keras names an output after the layer that gives it.
+            outputs[name] = keras.layers.Identity(name=name)(outputs[name])
+    return keras.Model(
+        entrances if len(entrances) > 1 else next(iter(entrances.values())),
+        outputs if len(outputs) > 1 else next(iter(outputs.values())),
+        name="functional",
+    )
 
 
-def compile_model(
-    model: Any,
-    loss: KerasComponent,
-    optimizer: KerasComponent,
-    metrics: Sequence[KerasComponent],
-    weighted: bool = False,
-) -> None:
-    """Give a model its loss, a new optimizer and new metrics.
+def _refuse(path: KeyPath, message: str, **_: Any) -> None:
+    raise ComponentError(message, path)
 
-    The history's names are those of `dlrun.config.keras_components.metric_names`.
+
+def _entrances(graph: LayerGraph, inputs: Mapping[str, InputSpec]) -> dict[str, Any]:
+    """The symbolic input of each name."""
+    import keras
+
+    if len(graph.inputs) == 1:
+        # One input may go by any name, such as that of the only array.
+        [spec] = inputs.values()
+        inputs = {graph.inputs[0]: spec}
+    return {
+        name: keras.Input(
+            shape=inputs[name].shape,
+            dtype=inputs[name].dtype,
+            name=INPUT_LAYER if name == INPUT else name,
+        )
+        for name in graph.inputs
+    }
+
+
+def _augmented(
+    augmentation: Augmentation, entrances: Mapping[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """The layers that augment, and the symbolic inputs as they leave them."""
+    inputs = {name: InputSpec(tuple(t.shape[1:]), str(t.dtype)) for name, t in entrances.items()}
+    layers, tensors = list[Any](), dict(entrances)
+    for name, components in augmentation.on(inputs).items():
+        made, tensors[name] = augmentation.apply(components, entrances[name])
+        layers += made
+    return layers, tensors
+
+
+def _sequential(graph: LayerGraph, blocks: Blocks, entrance: Any, before: Sequence[Any]) -> Any:
+    """The model of a chain, with layers before it."""
+    import keras
+
+    built, shape = list[Any](), entrance.shape
+    for node in graph.nodes:
+        spec = InputSpec(shape[1:], "float32" if before or built else entrance.dtype)
+        with exact_output(node.name in graph.outputs):
+            layer = _made(node, blocks, [spec])
+        built.append(layer)
+        if any(follower.entry.layer is None for follower in graph.nodes[len(built) :]):
+            shape = _shape_after(layer, shape)
+    try:
+        model = keras.Sequential([entrance, *before, *built], name="sequential")
+    except REFUSALS as error:
+        raise _failed_chain(graph, built, entrance, error) from error
+    if len(model.outputs) > 1:
+        raise several_outputs(graph.nodes[-1], len(model.outputs))
+    return model
+
+
+def _shape_after(layer: Any, shape: Shape) -> Shape:
+    """The shape that a layer gives, without making its weights; the same where it refuses."""
+    try:
+        return tuple(layer.compute_output_shape(shape))
+    except REFUSALS:
+        return shape
+
+
+def _failed_chain(
+    graph: LayerGraph, built: Sequence[Any], entrance: Any, error: Exception
+) -> ComponentError:
+    """The error that says which layer failed, found by passing shapes through one by one."""
+    tensors = {graph.inputs[0]: entrance}
+    for node, layer in zip(graph.nodes, built, strict=True):
+        try:
+            answer = layer(tensors[node.sources[0]])
+        except REFUSALS as refusal:
+            return shape_error(graph, node, tensors, built, refusal)
+        if isinstance(answer, SEVERAL):
+            return several_outputs(node, len(answer))
+        tensors[node.name] = answer
+    return shape_error(graph, graph.nodes[0], tensors, built, error)
+
+
+def _called(
+    graph: LayerGraph, blocks: Blocks, entrances: Mapping[str, Any], exact: Sequence[str]
+) -> dict[str, Any]:
+    """Every output of every node by its name, from the symbolic inputs."""
+    tensors, made = dict(entrances), dict[str, Any]()
+    for node in graph.nodes:
+        given = [tensors[name] for name in node.sources]
+        if node.calls == node.name:
+            specs = [InputSpec(tuple(t.shape[1:]), str(t.dtype)) for t in given]
+            outputs = [name for name in exact if graph.node(name) is not None]
+            with exact_output(any(_origin(graph, name) == node.name for name in outputs)):
+                made[node.name] = _made(node, blocks, specs)
+        origin = graph.node(node.calls) or node
+        try:
+            answer = _call(made[node.calls], origin, given)
+        except REFUSALS as refusal:
+            raise shape_error(graph, node, tensors, list(made.values()), refusal) from refusal
+        if isinstance(answer, SEVERAL) and origin.entry.block is None:
+            raise several_outputs(node, len(answer))
+        if isinstance(answer, dict):
+            tensors.update({f"{node.name}.{name}": value for name, value in answer.items()})
+        else:
+            tensors[node.name] = answer
+    return tensors
+
+
+def _origin(graph: LayerGraph, name: str) -> str | None:
+    """The node that makes the layer which gives an output."""
+    node = graph.node(name)
+    return node.calls if node else None
+
+
+def _call(layer: Any, origin: LayerCall, given: Sequence[Any]) -> Any:
+    """The output of a layer for these inputs."""
+    if origin.entry.layer is None:
+        return layer(given[0] if len(given) == 1 else list(given))
+    how = calling(origin.entry.layer)
+    if how == "list" or (origin.entry.layer.implementation is not None and len(given) > 1):
+        return layer(list(given))
+    if how == "state" and len(given) > 1:
+        states = list(given[1:])
+        return layer(given[0], initial_state=states[0] if len(states) == 1 else states)
+    return layer(*given)
+
+
+def _made(node: LayerCall, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
+    """The new layer or model of a node."""
+    entry = node.entry
+    if entry.layer is not None:
+        arguments = {**entry.layer.arguments, "name": node.name}
+        return build_object(replace(entry.layer, arguments=arguments))
+    if entry.block is not None:
+        return _block(node, block_body(entry.block, blocks), blocks, inputs)
+    if entry.application is not None:
+        if len(inputs) != 1:
+            raise ComponentError(f"{entry.application.alias} takes one input", entry.path)
+        [pixels] = inputs
+        return build_application(entry.application, node.name, pixels.shape, pixels.dtype)
+    assert entry.run is not None
+    return build_trained(entry.run, node.name, entry.path)
+
+
+def _block(node: LayerCall, body: Architecture, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
+    """The nested model of a block."""
+    import keras
+
+    graph = layer_graph(body, blocks)
+    entrances = _entrances(graph, dict(zip(graph.inputs, inputs, strict=True)))
+    tensors = _called(graph, blocks, entrances, exact=())
+    outputs = {name: tensors[name] for name in graph.outputs}
+    taken = list(entrances.values())
+    return keras.Model(
+        taken[0] if len(taken) == 1 else taken,
+        outputs if len(outputs) > 1 else next(iter(outputs.values())),
+        name=node.name,
+    )
+
+
+def shape_error(
+    graph: LayerGraph,
+    node: LayerCall,
+    tensors: Mapping[str, Any],
+    built: Sequence[Any],
+    error: Exception,
+) -> ComponentError:
+    """Return the error that says which layer failed, which shapes it gets, and who gives them.
 
     Args:
-        model: A Keras model.
-        loss: What training minimises.
-        optimizer: How training minimises it.
-        metrics: What is measured besides the loss.
-        weighted: Whether metrics count rows by their sample weight, as the loss does.
-
-    Raises:
-        ComponentError: Keras refused one of them.
+        graph: The architecture.
+        node: The call that failed.
+        tensors: What is known by each name.
+        built: The layers made so far.
+        error: What Keras says.
     """
-    measured = {"weighted_metrics" if weighted else "metrics": _built_metrics(metrics)}
-    objects = {
-        "loss": build_object(loss),
-        "optimizer": scaling_losses(build_object(optimizer), model),
-    }
-    try:
-        model.compile(**objects, **measured)
-    except REFUSALS as error:
-        raise ComponentError(
-            f"Keras cannot compile the model: {reason(error)}", loss.path
-        ) from error
+    givers = [(shape_text(tensors[name].shape[1:]), _giver(graph, name)) for name in node.sources]
+    if len(givers) == 1:
+        [(shape, giver)] = givers
+        given = f"the shape {shape} that {giver} gives"
+    else:
+        given = f"the shapes {listed(f'{shape} from {giver}' for shape, giver in givers)}"
+    message = f"{_title(node)} cannot take {given}: {_wanted(error)}"
+    for name in node.sources:
+        source = graph.node(name)
+        layer = next((made for made in built if source and made.name == source.calls), None)
+        if getattr(layer, "return_sequences", None) is False and _wants_axes(error):
+            giver = _giver(graph, name).partition(" (")[0]
+            message += f"; {giver} may need return_sequences: true"
+    return ComponentError(message, node.entry.path)
 
 
-def compile_outputs(model: Any, outputs: Sequence[OutputEntry], optimizer: KerasComponent) -> None:
-    """Give a model the loss and new metrics of each of its outputs, and a new optimizer.
-
-    The history's names are those of `dlrun.scoring.measures.measures_of`.
+def several_outputs(node: LayerCall, count: int) -> ComponentError:
+    """Return the error of a layer that gives several outputs, although its name can mean only one.
 
     Args:
-        model: A Keras model; one with several outputs gives a mapping by their names.
-        outputs: All of its outputs.
-        optimizer: How training minimises the sum of the losses.
-
-    Raises:
-        ComponentError: Keras refused one of them.
+        node: The call of the layer.
+        count: How many it gives.
     """
-    if len(outputs) == 1:
-        compile_model(model, outputs[0].loss, optimizer, outputs[0].metrics)
-        return
-    objects = {
-        "loss": {output.name: build_object(output.loss) for output in outputs},
-        "loss_weights": {output.name: output.weight for output in outputs},
-        "metrics": {output.name: _built_metrics(output.metrics) for output in outputs},
-        "optimizer": scaling_losses(build_object(optimizer), model),
-    }
-    try:
-        model.compile(**objects)
-    except REFUSALS as error:
-        raise ComponentError(
-            f"Keras cannot compile the model: {reason(error)}", ("loss",)
-        ) from error
+    layer, path = node.entry.layer, node.entry.path
+    message = f"{_title(node)} gives {count} outputs, and its name can mean only one of them"
+    if layer is not None and layer.arguments.get("return_state"):
+        message, path = f"{message}; leave out `return_state`", (*layer.path, "return_state")
+    return ComponentError(message, path)
 
 
-def _built_metrics(metrics: Sequence[KerasComponent]) -> list[Any]:
-    built = []
-    for metric, name in zip(metrics, metric_names(metrics), strict=True):
-        if metric.arguments:
-            metric = replace(metric, arguments={**metric.arguments, "name": name})
-        built.append(build_object(metric))
-    return built
+def _giver(graph: LayerGraph, name: str) -> str:
+    node = graph.node(name)
+    if node is not None:
+        return _title(node)
+    return "the data" if name == INPUT or len(graph.inputs) == 1 else f"the input '{name}'"
+
+
+def _title(node: LayerCall) -> str:
+    """A layer by its number and kind, and the block that it is in."""
+    path = node.entry.path
+    index, place = path[-1] if path else 0, ""
+    if path[:1] == ("blocks",):
+        place = f" of the block '{path[1]}'"
+    number = f"{int(index) + 1}" if isinstance(index, int) else str(index)
+    return f"layer {number}{place} ({what_of(node.entry)})"
+
+
+def what_of(entry: LayerEntry) -> str:
+    """Return the name of what an entry holds."""
+    if entry.layer is not None:
+        return entry.layer.name
+    if entry.application is not None:
+        return entry.application.name
+    if entry.block is not None:
+        return entry.block.name
+    return f"use: {entry.use}" if entry.use is not None else "run"
+
+
+def _wants_axes(error: Exception) -> bool:
+    return re.search(r"expected (min_|max_)?ndim=(\d+), found", reason(error)) is not None
+
+
+def _wanted(error: Exception) -> str:
+    """What a layer wants of its input, counted without the batch axis."""
+    text = reason(error)
+    match = re.search(r"expected (min_|max_)?ndim=(\d+), found", text)
+    if match is None:
+        return text
+    count = int(match[2]) - 1
+    bound = {"min_": "at least ", "max_": "at most ", None: ""}[match[1]]
+    return f"it wants {bound}{count} {'axis' if count == 1 else 'axes'} a row"

@@ -41,8 +41,12 @@ def build_object(component: KerasComponent) -> Any:
             raise AttributeError(f"there is no {component.kind} {component.name}")
         return make if inspect.isfunction(make) else make(**arguments)
     except REFUSALS as error:
-        message = f"Keras refused {component.alias}: {reason(error)}"
-        raise ComponentError(message, component.path) from error
+        raise refused(component, error) from error
+
+
+def refused(component: KerasComponent, error: Exception) -> ComponentError:
+    """Return the error that says why Keras does not accept a component."""
+    return ComponentError(f"Keras refused {component.alias}: {reason(error)}", component.path)
 
 
 def class_of(component: KerasComponent) -> Any:

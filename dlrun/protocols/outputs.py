@@ -14,7 +14,7 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.errors import ComponentError, KeyPath
 from dlrun.metrics.names import TargetType
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.text import figure
+from dlrun.text import figure, shape_text
 from dlrun.training.rows import FitRows
 
 Array = np.ndarray
@@ -212,7 +212,7 @@ def _check_axes(
     forms += [] if sparse else [(*needed, 1)]
     if any(_same(compared, form) for form in forms):
         return
-    message = f"the last layer gives {_as_text(given)} a row, but {_needed(needed, sparse)}"
+    message = f"the last layer gives {shape_text(given)} a row, but {_needed(needed, sparse)}"
     if len(needed) < 2 <= len(given):
         pooling = f"GlobalAveragePooling{len(given) - 1}D"
         kinds = f"Flatten or {pooling}" if len(given) <= 4 else "Flatten"
@@ -230,18 +230,13 @@ def _same(one: Shape, other: Shape) -> bool:
 
 def _needed(needed: Shape, sparse: bool) -> str:
     if sparse:
-        one = "one class index" if needed in ((), (1,)) else f"{_as_text(needed)} class indices"
+        one = "one class index" if needed in ((), (1,)) else f"{shape_text(needed)} class indices"
         return f"each row has {one}"
     if needed in ((), (1,)):
         return "one value is needed"
     if len(needed) == 1:
         return f"{needed[0]} values are needed"
-    return f"{_as_text(needed)} is needed"
-
-
-def _as_text(shape: Shape) -> str:
-    sizes = ", ".join("any" if size is None else str(size) for size in shape)
-    return f"({sizes})"
+    return f"{shape_text(needed)} is needed"
 
 
 def _check_classes(given: int | None, targets: Array, path: KeyPath) -> None:

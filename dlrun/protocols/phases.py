@@ -15,8 +15,9 @@ from dlrun.data.fingerprint import fingerprint
 from dlrun.data.inputs import Inputs, parts_of
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
-from dlrun.models.augment import Augmentation
-from dlrun.models.build import InputSpec, build_model, compile_outputs
+from dlrun.models.augment import Augmentation, InputSpec
+from dlrun.models.build import build_model
+from dlrun.models.compiling import compile_outputs
 from dlrun.models.freezing import Freezing, flags_of_phases, set_flags
 from dlrun.models.initial_weights import weights_as_on_tensorflow
 from dlrun.models.precision import mixed_precision

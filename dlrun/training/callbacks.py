@@ -9,7 +9,7 @@ from typing import Any
 
 from dlrun.config.callbacks import written_files
 from dlrun.errors import ComponentError
-from dlrun.models.objects import REFUSALS, build_object, reason
+from dlrun.models.objects import REFUSALS, build_object, refused
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.registry.own_callbacks import own_callback
 from dlrun.training.own_callback import FitFacts, OwnCallback
@@ -76,8 +76,7 @@ def _build(component: KerasComponent, fit: FitFacts) -> Any:
     except ComponentError as error:
         raise ComponentError(str(error), error.path or component.path) from error
     except REFUSALS as error:
-        message = f"Keras refused {component.alias}: {reason(error)}"
-        raise ComponentError(message, component.path) from error
+        raise refused(component, error) from error
 
 
 def _inside(component: KerasComponent, folder: Callable[[], Path] | None) -> KerasComponent:

@@ -15,6 +15,7 @@ from dlrun.models.summary import LayerFacts, ModelSummary, Shape, summary_of
 from dlrun.reports.graph_layout import LayerBox, ModelGraph, leads_in_a_circle
 from dlrun.store.files import write_bytes
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import shape_text
 from dlrun.training.backend import start_backend
 from dlrun.workflows.compare import check_picture
 from dlrun.workflows.loading import start_and_load
@@ -225,11 +226,6 @@ def _shapes_text(shapes: Sequence[Shape]) -> str:
     """Several shapes, a repeated one only once."""
     counts = Counter(map(shape_text, shapes))
     return ", ".join(f"{count} × {text}" if count > 1 else text for text, count in counts.items())
-
-
-def shape_text(shape: Shape) -> str:
-    """Return a shape without the batch, as a person writes it; `any` for a length that varies."""
-    return f"({', '.join('any' if length is None else str(length) for length in shape)})"
 
 
 def _size(count: int) -> str:

@@ -161,7 +161,8 @@ def test_cats_and_dogs_from_scratch(photos: Path, tmp_path: Path) -> None:
 
 def model_of(name: str, shape: tuple[int, ...], *others: str) -> Any:
     """What the config builds for pictures of a shape; no weights are read."""
-    from dlrun.models.build import InputSpec, build_model
+    from dlrun.models.augment import InputSpec
+    from dlrun.models.build import build_model
 
     config = load_config(BOOK / f"{name}.yaml", others)
     fresh()

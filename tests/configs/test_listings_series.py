@@ -132,7 +132,8 @@ def windows_by_hand(
 def test_the_config_builds_the_listing(name: str, by_hand: Callable[[Any], list[Any]]) -> None:
     import keras
 
-    from dlrun.models.build import InputSpec, build_model
+    from dlrun.models.augment import InputSpec
+    from dlrun.models.build import build_model
 
     config = load_config(BOOK / f"{name}.yaml")
     source: Any = config.dataset

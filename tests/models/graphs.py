@@ -11,7 +11,8 @@ from dlrun.config.blocks import read_blocks
 from dlrun.config.layers import check_blocks
 from dlrun.config.report import Reporter
 from dlrun.config.schema import Architecture, Block
-from dlrun.models.build import InputSpec, build_model
+from dlrun.models.augment import InputSpec
+from dlrun.models.build import build_model
 
 
 def read(text: str) -> tuple[Architecture, dict[str, Block]]:

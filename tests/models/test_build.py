@@ -14,7 +14,9 @@ from dlrun.config.keras_components import dump_component, read_component
 from dlrun.config.load import load_config
 from dlrun.config.schema import Architecture, LayerEntry
 from dlrun.errors import ComponentError
-from dlrun.models.build import InputSpec, build_model, compile_model
+from dlrun.models.augment import InputSpec
+from dlrun.models.build import build_model
+from dlrun.models.compiling import compile_model
 from dlrun.registry.keras_component import KerasComponent, KerasKind
 
 keras = pytest.importorskip("keras")

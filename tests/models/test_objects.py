@@ -10,7 +10,7 @@ import yaml
 
 from dlrun.config.keras_components import dump_component, metric_names, read_component
 from dlrun.errors import ComponentError
-from dlrun.models.build import compile_model
+from dlrun.models.compiling import compile_model
 from dlrun.models.objects import build_object
 from dlrun.registry.keras_component import KerasComponent, KerasKind
 

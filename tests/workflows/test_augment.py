@@ -14,8 +14,7 @@ from keras import layers
 import dlrun
 from dlrun.config.phases import AUGMENTING
 from dlrun.errors import ComponentError, ConfigError
-from dlrun.models.augment import Augmentation
-from dlrun.models.build import InputSpec
+from dlrun.models.augment import Augmentation, InputSpec
 from dlrun.registry.keras_component import KerasComponent
 
 RANDOM = np.random.default_rng(0)
@@ -173,7 +172,7 @@ def test_of_several_inputs_that_of_pictures_is_meant_or_one_is_named() -> None:
         (
             [FLIP],
             {"x": NUMBERS},
-            "RandomFlip changes pictures (height, width, colours), and the input is (4,)",
+            "RandomFlip changes pictures (height, width, colours), and the input is (4)",
         ),
         (
             [FLIP],
