@@ -7,12 +7,13 @@ own (`vgg16.block5_conv1`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from dlrun.errors import ComponentError, KeyPath
+from dlrun.models.objects import leaf_layers
 from dlrun.registry.names import closest
 
 Flags = Mapping[str, bool]
@@ -40,7 +41,7 @@ class Freezing:
 
 def flags_of(model: Any) -> dict[str, bool]:
     """Return the flags that a model has."""
-    return {address: bool(layer.trainable) for address, layer in _leaves(model)}
+    return {address: bool(layer.trainable) for address, layer in leaf_layers(model)}
 
 
 def flags_of_phases(model: Any, phases: Sequence[Freezing]) -> list[Flags]:
@@ -53,7 +54,7 @@ def flags_of_phases(model: Any, phases: Sequence[Freezing]) -> list[Flags]:
     Raises:
         ComponentError: A pattern fits no layer, or a phase leaves nothing to be trained.
     """
-    leaves = dict(_leaves(model))
+    leaves = dict(leaf_layers(model))
     kept = {name for name, layer in leaves.items() if "." in name and _normalises(layer)}
     flags, found = flags_of(model), list[Flags]()
     for phase in phases:
@@ -84,26 +85,13 @@ def _set(model: Any, flags: Flags, prefix: str) -> None:
     """Set the flags below a model."""
     for layer in model.layers:
         address = prefix + layer.name
-        if _is_model(layer):
+        if hasattr(layer, "layers"):
             inner = {name: flag for name, flag in flags.items() if name.startswith(f"{address}.")}
             # Setting a model's flag sets those of all its layers.
             layer.trainable = any(inner.values())
             _set(layer, flags, f"{address}.")
         else:
             layer.trainable = flags[address]
-
-
-def _leaves(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for layer in model.layers:
-        address = prefix + layer.name
-        if _is_model(layer):
-            yield from _leaves(layer, f"{address}.")
-        else:
-            yield address, layer
-
-
-def _is_model(layer: Any) -> bool:
-    return hasattr(layer, "layers") and hasattr(layer, "trainable")
 
 
 def _normalises(layer: Any) -> bool:

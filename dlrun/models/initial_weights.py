@@ -50,6 +50,18 @@ FORMATS = {
     "float64": Format(np.uint64, 52, 1023),
 }
 
+WORDS = 4
+"""Random 32-bit words in a block."""
+
+ROUNDS = 10
+MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
+SEED_KEY = (0x3EC8F720, 0x02461E29)
+
+LOW = np.uint64(0xFFFFFFFF)
+HALF = np.uint64(32)
+WORD = 2**32
+
 
 @contextmanager
 def weights_as_on_tensorflow() -> Iterator[None]:
@@ -84,20 +96,29 @@ class _Draws:
     def uniform(
         self, shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = 0
     ) -> Any:
-        name = _dtype_name(dtype)
-        return _tensor(uniform(shape, minval, maxval, name, _seed(seed)), name)
+        return _drawn(uniform, shape, minval, maxval, dtype, seed)
 
     def normal(
         self, shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = 0
     ) -> Any:
-        name = _dtype_name(dtype)
-        return _tensor(normal(shape, mean, stddev, name, _seed(seed)), name)
+        return _drawn(normal, shape, mean, stddev, dtype, seed)
 
     def truncated_normal(
         self, shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = 0
     ) -> Any:
-        name = _dtype_name(dtype)
-        return _tensor(truncated_normal(shape, mean, stddev, name, _seed(seed)), name)
+        return _drawn(truncated_normal, shape, mean, stddev, dtype, seed)
+
+
+def _drawn(
+    draw: Callable[..., Array], shape: Any, first: float, second: float, dtype: Any, seed: Any
+) -> Any:
+    """Random numbers as a tensor; a seed of Keras is an integer, or the state of a generator."""
+    import keras
+
+    name = str(keras.backend.standardize_dtype(dtype or keras.config.floatx()))
+    parts = (seed, 0) if isinstance(seed, int) else (int(part) for part in seed.next())
+    numbers = draw(shape, first, second, name, tuple(part % SEEDS for part in parts))
+    return keras.ops.convert_to_tensor(numbers, name)
 
 
 def uniform(shape: Sequence[int], low: float, high: float, dtype: str, seed: Seed) -> Array:
@@ -210,37 +231,6 @@ def _scalar(dtype: str) -> Any:
     import ml_dtypes
 
     return ml_dtypes.bfloat16
-
-
-def _dtype_name(dtype: Any) -> str:
-    import keras
-
-    return str(keras.backend.standardize_dtype(dtype or keras.config.floatx()))
-
-
-def _seed(seed: Any) -> Seed:
-    """A seed of Keras as TensorFlow gets it: an integer, or the state of a generator."""
-    first, second = (seed, 0) if isinstance(seed, int) else (int(part) for part in seed.next())
-    return first % SEEDS, second % SEEDS
-
-
-def _tensor(numbers: Array, dtype: str) -> Any:
-    import keras
-
-    return keras.ops.convert_to_tensor(numbers, dtype)
-
-
-WORDS = 4
-"""Random 32-bit words in a block."""
-
-ROUNDS = 10
-MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
-SEED_KEY = (0x3EC8F720, 0x02461E29)
-
-LOW = np.uint64(0xFFFFFFFF)
-HALF = np.uint64(32)
-WORD = 2**32
 
 
 class Philox:

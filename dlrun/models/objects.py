@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from dlrun.config.keras_components import metric_names
@@ -54,6 +55,16 @@ def class_of(component: KerasComponent) -> Any:
     if component.implementation is not None:
         return component.implementation
     return getattr(importlib.import_module(NAMESPACES[component.kind]), component.name, None)
+
+
+def leaf_layers(model: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the layers of a model, those of nested models in their place, by address: a layer of
+    the nested model `vgg16` is `vgg16.block5_conv1`."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from leaf_layers(layer, f"{above}{layer.name}.")
+        else:
+            yield f"{above}{layer.name}", layer
 
 
 def reason(error: Exception) -> str:

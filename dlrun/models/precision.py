@@ -6,7 +6,7 @@ https://keras.io/api/mixed_precision/
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 OUTPUT_DTYPE = "float32"
@@ -22,27 +22,16 @@ def dtype_policy(mixed: bool) -> str:
     return "mixed_float16" if has_gpu() else "mixed_bfloat16"
 
 
-@contextmanager
-def mixed_precision(on: bool) -> Iterator[None]:
+def mixed_precision(on: bool) -> AbstractContextManager[None]:
     """Let layers and models that are made inside compute with mixed precision, and no later ones.
 
     Args:
         on: Whether at all.
     """
-    import keras
-
-    before = keras.config.dtype_policy()
-    if on:
-        keras.config.set_dtype_policy(dtype_policy(mixed=True))
-    try:
-        yield
-    finally:
-        if on:
-            keras.config.set_dtype_policy(before)
+    return _policy(dtype_policy(mixed=True) if on else None)
 
 
-@contextmanager
-def exact_output(on: bool) -> Iterator[None]:
+def exact_output(on: bool) -> AbstractContextManager[None]:
     """Let layers that are made inside compute float32, unless they name a dtype of their own.
 
     Probabilities and losses of 16 bits are too coarse.
@@ -52,15 +41,23 @@ def exact_output(on: bool) -> Iterator[None]:
     """
     import keras
 
+    policy = keras.config.dtype_policy()
+    mixed = policy.compute_dtype != policy.variable_dtype
+    return _policy(OUTPUT_DTYPE if on and mixed else None)
+
+
+@contextmanager
+def _policy(name: str | None) -> Iterator[None]:
+    """Give layers that are made inside a dtype policy; None changes nothing."""
+    import keras
+
     before = keras.config.dtype_policy()
-    on = on and before.compute_dtype != before.variable_dtype
-    if on:
-        keras.config.set_dtype_policy(OUTPUT_DTYPE)
+    if name is not None:
+        keras.config.set_dtype_policy(name)
     try:
         yield
     finally:
-        if on:
-            keras.config.set_dtype_policy(before)
+        keras.config.set_dtype_policy(before)
 
 
 def scaling_losses(optimizer: Any, model: Any) -> Any:

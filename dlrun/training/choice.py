@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from dlrun.data.encoded import as_encoded
 from dlrun.data.inputs import parts_of
-from dlrun.models.objects import class_of
+from dlrun.models.objects import class_of, leaf_layers
 from dlrun.models.precision import has_gpu
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.engine import FitRequest
@@ -279,7 +279,7 @@ def work_of(
     """
     import keras
 
-    layers = list(_layers(request.model))
+    layers = [layer for _, layer in leaf_layers(request.model)]
     recurrent = [layer for layer in layers if _is(_inner(layer), RECURRENT)]
     batch = min(request.batch_size, len(request.train))
     inputs = parts_of(request.train.inputs).values()
@@ -318,11 +318,6 @@ def _bytes(request: FitRequest) -> int:
         arrays += [*parts_of(rows.inputs).values(), *every_target(rows.targets)]
     held = sum(4 * math.prod(array.shape) for array in arrays)
     return held + 12 * int(request.model.count_params())
-
-
-def _layers(model: Any) -> Iterable[Any]:
-    for layer in model.layers:
-        yield from _layers(layer) if hasattr(layer, "layers") else [layer]
 
 
 def _is(layer: Any, names: Collection[str]) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.errors import ComponentError
+from dlrun.models.objects import leaf_layers
 from dlrun.store.files import write_text
 
 BUCKETS = 30
@@ -108,13 +109,8 @@ def _require_tensorflow() -> None:
 def _embeddings(model: Any) -> list[Any]:
     import keras
 
-    found = []
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Embedding):
-            found.append(layer)
-        elif hasattr(layer, "layers"):
-            found += _embeddings(layer)
-    return found
+    leaves = (layer for _, layer in leaf_layers(model))
+    return [layer for layer in leaves if isinstance(layer, keras.layers.Embedding)]
 
 
 def _projected(name: str, metadata: Any) -> str:
