@@ -7,6 +7,7 @@ Two rows of different values share a 64-bit hash with a probability below 1e-9 f
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -67,8 +68,7 @@ def near_hashes(features: Columns) -> Array | None:
             cell = np.floor(np.nan_to_num(values, nan=-1e12) / (spread * STEP))
             rounded.append(_column_hash(cell))
         elif kind_of(column) == "categorical":
-            plain = [None if v is None else _letters(v) for v in column]
-            rounded.append(_column_hash(np.asarray([*plain, None], object)[:-1]))
+            rounded.append(_hashes_of_texts(column, _letters))
         else:
             rounded.append(_column_hash(column))
     return _combined(rounded)
@@ -93,8 +93,10 @@ def _is_measure(column: Array) -> bool:
 
 def _column_hash(column: Array) -> Array:
     """(n,) uint64 of one column of any kind."""
+    if kind_of(column) == "categorical":
+        return _hashes_of_texts(column)
     if column.dtype == object:
-        return np.fromiter((_of_entry(entry) for entry in column), np.uint64, len(column))
+        return np.fromiter(map(_of_entry, column), np.uint64, len(column))
     if column.dtype.kind == "f":
         column = column + column.dtype.type(0)  # -0 is 0
     if not (n := len(column)):
@@ -108,6 +110,12 @@ def _column_hash(column: Array) -> Array:
     return _combined([words[:, i] for i in range(words.shape[1])])
 
 
+def _hashes_of_texts(column: Array, change: Callable[[str], str] = str) -> Array:
+    """(n,) uint64 of a column of texts, changed first; each different one is hashed once."""
+    hashes = {text: 0 if text is None else _of_entry(change(text)) for text in set(column)}
+    return np.fromiter(map(hashes.__getitem__, column), np.uint64, len(column))
+
+
 def _of_entry(entry: object) -> int:
     if entry is None:
         return 0
@@ -119,13 +127,16 @@ def _combined(parts: list[Array]) -> Array:
     total = np.zeros(len(parts[0]), np.uint64)
     with np.errstate(over="ignore"):
         for index, part in enumerate(parts):
-            total += _mixed(part + np.uint64((index + 1) * 0x9E3779B97F4A7C15 % 2**64))
+            total += _mix(part + np.uint64((index + 1) * 0x9E3779B97F4A7C15 % 2**64))
     return total
 
 
-def _mixed(x: Array) -> Array:
-    """SplitMix64's finaliser (Steele, Lea and Flood 2014, Fast splittable pseudorandom number
-    generators)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+def _mix(x: Array) -> Array:
+    """Mix the bits of (n,) uint64 in place, and return it: SplitMix64's finaliser (Steele, Lea and
+    Flood 2014, Fast splittable pseudorandom number generators)."""
+    x ^= x >> np.uint64(30)
+    x *= np.uint64(0xBF58476D1CE4E5B9)
+    x ^= x >> np.uint64(27)
+    x *= np.uint64(0x94D049BB133111EB)
+    x ^= x >> np.uint64(31)
+    return x

@@ -107,6 +107,21 @@ class DataView:
     hashed: Samples
     hashed_positions: np.ndarray
 
+    @cached_property
+    def feature_hashes(self) -> np.ndarray:
+        """(n,) uint64, equal for hashed rows that are equal in every feature."""
+        from dlrun.checks.duplicates import exact_hashes
+
+        return exact_hashes(self.hashed.features)
+
+    @cached_property
+    def class_codes(self) -> np.ndarray | None:
+        """(n,) int64, equal for rows of one class; None where there are no classes."""
+        from dlrun.checks.columns import as_codes, labels_of
+
+        labels = labels_of(self.dataset.samples)
+        return None if labels is None or self.dataset.task == "regression" else as_codes(labels)
+
 
 @dataclass(frozen=True)
 class ModelView:

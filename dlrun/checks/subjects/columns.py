@@ -14,6 +14,7 @@ from dlrun.checks.columns import (
     drop_columns,
     is_series,
     labels_of,
+    may_differ_in_nearly_every_row,
     numeric_columns,
     preprocess_place,
     read_as_text,
@@ -191,7 +192,7 @@ def identifier(view: DataView) -> Iterator[Finding]:
     found += [name for name, column in columns if _numbers_rows(name, column)]
     as_text = read_as_text(view.config, view.dataset.samples)
     for name, texts in text_columns(view.dataset.samples):
-        if name in as_text:
+        if name in as_text or not may_differ_in_nearly_every_row(texts):
             continue
         words = [text for text in texts if text is not None]
         if any(are_grouped(texts, *layout) for layout in LAYOUTS):
@@ -212,8 +213,9 @@ def identifier(view: DataView) -> Iterator[Finding]:
 
 def _numbers_rows(name: str, column: Array) -> bool:
     """Whether whole numbers run on from row to row, in whatever order, or are named so."""
-    whole = column.dtype.kind in "iu" or bool((column == np.floor(column)).all())
-    if not whole or not len(column):
+    if not len(column) or not may_differ_in_nearly_every_row(column):
+        return False
+    if column.dtype.kind not in "iu" and not (column == np.floor(column)).all():
         return False
     values = np.unique(column).astype(np.float64)
     if _NAMES_OF_IDENTIFIERS.search(name) and len(values) > len(column) / 2:

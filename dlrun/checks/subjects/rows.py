@@ -71,18 +71,25 @@ def shared_rows(
 
     Coarse columns make rows equal by chance: up to three times as many as that are passed over.
     """
+    found: dict[int, int] = {}
+    ordered = np.sort(hashes)
+    repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(repeated):
+        return None
+    is_repeated = np.isin(hashes, repeated)
     positions = view.hashed_positions
     place = np.full(len(view.dataset.samples), -1, np.int64)
     place[positions] = np.arange(len(positions))
-    found: dict[int, int] = {}
     scored_rows = 0
     for fold in view.folds:
         if fold.scored is None:
             continue
         train, scored = (p[p >= 0] for p in (place[fold.train], place[fold.scored]))
         scored_rows += len(scored)
+        train, scored = train[is_repeated[train]], scored[is_repeated[scored]]
         twins = scored[np.isin(hashes[scored], hashes[train])]
         if but is not None and len(twins):
+            # A row that shares the other hash with a training row shares this one with it, too.
             twins = twins[~np.isin(but[twins], but[train])]
         if not len(twins):
             continue
@@ -155,19 +162,16 @@ def reported_by_source(view: DataView) -> Iterator[Finding]:
 )
 def duplicate_rows(view: DataView) -> Iterator[Finding]:
     """Scored rows that also occur among the training rows, with the same target."""
-    shared = shared_rows(view, exact_hashes(_with_targets(view)), with_targets=True)
+    # Equal features with another target are another case rather than a repeated row.
+    columns = {f"target {name}": column for name, column in view.hashed.targets.items()}
+    hashes = exact_hashes({"features": view.feature_hashes, **columns})
+    shared = shared_rows(view, hashes, with_targets=True)
     if shared is not None:
         # A later day may be like an earlier one without being a copy of it.
         in_time = getattr(view.config.evaluation.protocol, "time", None) is not None
         mild = in_time or shared.count < 0.05 * shared.scored
         text = shared.text("the same as") + (", at another time" if in_time else "")
         yield Finding(text, DATASET, on_key=True, severity="note" if mild else None)
-
-
-def _with_targets(view: DataView) -> Columns:
-    """Equal features with another target are another case rather than a repeated row."""
-    columns = {f"feature {name}": column for name, column in view.hashed.features.items()}
-    return columns | {f"target {name}": column for name, column in view.hashed.targets.items()}
 
 
 @check(
@@ -189,7 +193,7 @@ def near_duplicates(view: DataView) -> Iterator[Finding]:
     near = near_hashes(view.hashed.features)
     if near is None:
         return
-    shared = shared_rows(view, near, but=exact_hashes(view.hashed.features))
+    shared = shared_rows(view, near, but=view.feature_hashes)
     if shared is not None:
         rare = shared.count < 0.05 * shared.scored
         text = shared.text("nearly the same as")

@@ -128,10 +128,9 @@ def shuffled_time(view: DataView) -> Iterator[Finding]:
 )
 def sorted_by_class(view: DataView) -> Iterator[Finding]:
     """Rows sorted by class that are split or trained on without shuffling."""
-    labels = labels_of(view.dataset.samples)
-    if labels is None or view.dataset.task == "regression":
+    codes = view.class_codes
+    if codes is None:
         return
-    codes = as_codes(labels)
     classes, changes = int(codes.max()) + 1, int((np.diff(codes) != 0).sum())
     if len(codes) < 10 * classes or changes > 2 * (classes - 1):
         return
@@ -166,16 +165,16 @@ def sorted_by_class(view: DataView) -> Iterator[Finding]:
 )
 def missing_class(view: DataView) -> Iterator[Finding]:
     """A class that occurs on one side of the split only."""
-    labels = labels_of(view.dataset.samples)
-    if labels is None or view.dataset.task == "regression" or view.held_out is None:
+    labels, codes = labels_of(view.dataset.samples), view.class_codes
+    if labels is None or codes is None or view.held_out is None:
         return
-    codes = as_codes(labels)
-    names = {int(code): label for code, label in zip(codes, labels, strict=True)}
+    different, firsts = np.unique(codes, return_index=True)
+    names = dict(zip(different.tolist(), labels[firsts], strict=True))
     classes = view.dataset.classes.get(next(iter(view.dataset.samples.targets)), ())
     untrained, unscored = set[int](), set(names)
     for fold in view.folds:
-        untrained |= set(names) - set(codes[fold.train].tolist())
-        unscored -= set() if fold.scored is None else set(codes[fold.scored].tolist())
+        untrained |= set(names) - set(np.unique(codes[fold.train]).tolist())
+        unscored -= set() if fold.scored is None else set(np.unique(codes[fold.scored]).tolist())
     for missing, side in ((untrained, "trained on"), (unscored, "scored")):
         if missing:
             shown = first_few(_class_name(names[code], classes) for code in sorted(missing))
