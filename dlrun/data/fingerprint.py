@@ -44,9 +44,16 @@ def describe(samples: Samples, classes: Mapping[str, tuple[str, ...]]) -> dict[s
     described: dict[str, Any] = {"rows": len(samples)}
     for part, columns in _parts(samples).items():
         described[part] = {name: _facts(column) for name, column in columns.items()}
-    for name, column in samples.targets.items():
-        described["targets"][name] |= _target_facts(column, classes.get(name))
+    for name, facts in describe_targets(samples, classes).items():
+        described["targets"][name] |= facts
     return described
+
+
+def describe_targets(
+    samples: Samples, classes: Mapping[str, tuple[str, ...]]
+) -> dict[str, dict[str, Any]]:
+    """Return of each target `counts` by class, `range` or `sums`; see `describe`."""
+    return {n: _target_facts(column, classes.get(n)) for n, column in samples.targets.items()}
 
 
 def _parts(samples: Samples) -> dict[str, Columns]:
@@ -66,10 +73,11 @@ def _pieces(column: Array) -> Iterator[bytes | memoryview]:
             yield np.ascontiguousarray(block).reshape(-1).view(np.uint8).data
     elif kind == "categorical":
         for block in blocks(column):
-            lengths = [-1 if text is None else len(text.encode()) for text in block]
-            yield np.asarray(lengths, dtype="<i8").tobytes()
+            sizes = {text: -1 if text is None else len(text.encode()) for text in set(block)}
+            yield np.fromiter(map(sizes.__getitem__, block), "<i8", len(block)).tobytes()
         for block in blocks(column):
-            yield b"".join(text.encode() for text in block if text is not None)
+            encoded = {text: b"" if text is None else text.encode() for text in set(block)}
+            yield b"".join(map(encoded.__getitem__, block))
     else:
         lengths = [-1 if entry is None else len(entry) for entry in column]
         yield np.asarray(lengths, dtype="<i8").tobytes()
@@ -97,7 +105,7 @@ def _count_missing(column: Array) -> int:
     if (windows := windows_of(column)) is not None:
         return int(np.isnan(windows.series.values[windows.covered()]).sum())
     if column.dtype == object:
-        return sum(value is None for value in column)
+        return sum(block.tolist().count(None) for block in blocks(column))
     if column.dtype.kind == "M":
         return int(np.isnat(column).sum())
     if column.dtype.kind != "f":

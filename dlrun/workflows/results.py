@@ -9,7 +9,7 @@ import numpy as np
 
 from dlrun.checks.finding import Findings
 from dlrun.config.schema import Config
-from dlrun.data.fingerprint import describe, fingerprint
+from dlrun.data.fingerprint import describe, describe_targets, fingerprint
 from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch, mean_history, spread_facts
 from dlrun.metrics.names import Direction
@@ -311,12 +311,8 @@ def _questions(dataset: Dataset) -> dict[str, Any]:
 def _split_facts(dataset: Dataset, rows: np.ndarray) -> dict[str, Any]:
     """Facts of one split; row numbers ascend in a data set, so that they can be looked up."""
     part = dataset.samples.take(np.searchsorted(dataset.samples.rows, rows))
-    described = describe(part, dataset.classes)
     return {
         "rows": len(part),
         "fingerprint": fingerprint(part),
-        "targets": {
-            name: {key: facts[key] for key in ("counts", "range", "sums") if key in facts}
-            for name, facts in described["targets"].items()
-        },
+        "targets": describe_targets(part, dataset.classes),
     }

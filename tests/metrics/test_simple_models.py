@@ -10,8 +10,15 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score, find_score
-from dlrun.scoring.simple_models import SkippedError, fit_simple_model, refuse_large
+from dlrun.scoring import simple_models
+from dlrun.scoring.simple_models import (
+    SkippedError,
+    fit_simple_model,
+    refuse_large,
+    simple_output,
+)
 
 X, Y = load_iris(return_X_y=True)
 TRAIN, ROWS = np.arange(0, 150, 2), np.arange(1, 150, 2)
@@ -121,3 +128,30 @@ def test_what_takes_less_than_a_second_is_fitted(size: tuple) -> None:
 def test_a_single_class_cannot_be_learned() -> None:
     with pytest.raises(SkippedError, match="the training rows hold a single class"):
         fit_simple_model("binary", X[:20], np.zeros(20, int), 1)
+
+
+@pytest.mark.parametrize("task", ["binary", "regression"])
+def test_many_rows_are_replaced_by_evenly_spaced_ones(
+    task: TargetType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 3)).astype(np.float32)
+    y = x @ [1.0, -2.0, 0.5] + rng.normal(size=2000)
+    y = (y > 0).astype(np.int64) if task == "binary" else y
+    score = score_named("accuracy" if task == "binary" else "mae")
+    monkeypatch.setattr(simple_models, "FEWEST_SEEN", 100)
+    monkeypatch.setattr(simple_models, "MOST_NUMBERS", 500 * 3)
+    monkeypatch.setattr(simple_models, "MOST_PRODUCTS", 500 * 9)
+    output = simple_output(task, score, [], (x, y[:, None]), x, 1)
+    assert output.name.endswith(" regression on 500 evenly spaced rows")
+    seen = np.linspace(0, 1999, 500).astype(int)
+    model = make_pipeline(StandardScaler(), LogisticRegression() if task == "binary" else Ridge())
+    model.fit(x[seen], y[seen])
+    expected = model.predict_proba(x)[:, 1] if task == "binary" else model.predict(x)
+    assert output.predictions is not None
+    np.testing.assert_allclose(output.predictions[:, 0], expected, rtol=1e-3, atol=1e-4)
+    # Fewer than a linear model needs say nothing.
+    monkeypatch.setattr(simple_models, "FEWEST_SEEN", 1000)
+    skipped = simple_output(task, score, [], (x, y[:, None]), x, 1).skipped
+    assert skipped is not None
+    assert skipped.endswith("take too long")

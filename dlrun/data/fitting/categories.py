@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns
 from dlrun.data.step import RowError, State, Step, choose_columns, first_row, listed, shape_text
 from dlrun.errors import DataError
@@ -53,9 +54,11 @@ def learn_categories(step: Step, features: Columns, max_categories: int | None) 
 def category_indices(column: Array, categories: list[str] | list[int]) -> Array:
     """Return (n,) int64: each value's index in `categories`, `UNKNOWN` or `MISSING`."""
     if column.dtype == object:
-        index: dict[Any, int] = {value: position for position, value in enumerate(categories)}
+        # A dictionary without gaps is looked up without a call of Python for each row.
+        index: dict[Any, int] = dict.fromkeys(column, UNKNOWN)
+        index |= {value: position for position, value in enumerate(categories)}
         index[None] = MISSING
-        return np.fromiter((index.get(value, UNKNOWN) for value in column), np.int64, len(column))
+        return np.fromiter(map(index.__getitem__, column), np.int64, len(column))
     known = np.asarray(categories)
     position = np.searchsorted(known, column).clip(max=len(known) - 1)
     indices = np.where(known[position] == column, position, UNKNOWN)
@@ -86,8 +89,12 @@ def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
 
-def _text(column: Array) -> dict[str, int]:
-    return Counter(value for value in column if value is not None)
+def _text(column: Array) -> dict[Any, int]:
+    times = Counter[Any]()
+    for block in blocks(column):
+        times.update(block.tolist())
+    del times[None]
+    return times
 
 
 def _whole(step: Step, name: str, column: Array) -> dict[int, int]:

@@ -163,6 +163,8 @@ def as_texts(table: TableFiles, name: str, series: pd.Series) -> FactorizedText:
     """
     import pandas as pd
 
+    if name in table.texts:
+        return table.texts[name]
     file = table.files[0]
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         raise DataError(
@@ -177,7 +179,9 @@ def as_texts(table: TableFiles, name: str, series: pd.Series) -> FactorizedText:
         )
     codes, uniques = pd.factorize(series)
     words = [as_text(value) for value in uniques]
-    return FactorizedText(codes, words, table.dialect.decimal, table.dialect.thousands)
+    texts = FactorizedText(codes, words, table.dialect.decimal, table.dialect.thousands)
+    table.texts[name] = texts
+    return texts
 
 
 def findings(table: TableFiles, name: str, values: Array) -> list[str]:
@@ -188,9 +192,11 @@ def findings(table: TableFiles, name: str, values: Array) -> list[str]:
         if values.dtype.kind == "f" and np.isnan(values).all():
             return [f"column '{name}' holds no value in any row; drop it"]
         return []
+    different = len(set(values) - {None})
+    if different < 20:
+        return []
     present = values[values != None]  # noqa: E711 - element by element
-    different = len(set(present))
-    if different >= 20 and different > len(present) / 2 and not are_sentences(present):
+    if different > len(present) / 2 and not are_sentences(present):
         return [
             f"column '{name}' holds {different} different texts in {len(present)} rows, as an "
             f"identifier does; drop it unless they mean something"

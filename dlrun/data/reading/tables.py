@@ -20,6 +20,8 @@ from dlrun.registry.names import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
+    from dlrun.data.reading.table_columns import FactorizedText
+
 
 _JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
@@ -40,11 +42,13 @@ class TableFiles:
         files: The files.
         frames: What each of them holds.
         dialect: How CSV and TSV files are written.
+        texts: Columns that were looked at as text, by name; finding the different texts takes long.
     """
 
     files: tuple[Path, ...]
     frames: tuple[pd.DataFrame, ...]
     dialect: CsvDialect
+    texts: dict[str, FactorizedText] = field(default_factory=dict, compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -334,6 +338,7 @@ class ParquetFiles(TableFiles):
         self.require(name)
         if name not in self._kept:
             self._kept.clear()
+            self.texts.clear()
             return_freed_memory()
             frames = tuple(read_parquet(file, self.dialect, [name]) for file in self.files)
             self._kept[name] = TableFiles(self.files, frames, self.dialect).series(name)
