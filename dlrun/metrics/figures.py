@@ -257,15 +257,15 @@ class CalibrationBin:
         low: Where it begins; a probability of just so much is in the bin before, but for 0.
         high: Where it ends.
         rows: How many rows there are; at least one.
-        said: Mean probability that the model gave.
-        seen: Share of the rows where it came true.
+        predicted: Mean probability that the model gave.
+        observed: Share of the rows where it came true.
     """
 
     low: float
     high: float
     rows: int
-    said: float
-    seen: float
+    predicted: float
+    observed: float
 
 
 @dataclass(frozen=True)
@@ -274,8 +274,8 @@ class Calibration:
 
     Args:
         bins: Those that hold rows, ascending.
-        error: Expected calibration error: the mean distance of `said` from `seen`, weighted
-            with the rows. 0 is perfect.
+        error: Expected calibration error: the mean distance of `predicted` from `observed`,
+            weighted with the rows. 0 is perfect.
         rows: All rows.
     """
 
@@ -293,18 +293,18 @@ def calibration(came_true: ArrayLike, probability: ArrayLike, bins: int = BINS) 
     Args:
         came_true: (n,) 0 or 1. For several classes: whether the class with the highest
             probability was the right one.
-        probability: (n,) what the model said, from 0 to 1.
+        probability: (n,) the model's, from 0 to 1.
         bins: Number of parts of the range.
 
     Raises:
         ValueError: There are no rows.
     """
     true = np.asarray(came_true, np.float64).reshape(-1)
-    said = np.clip(np.asarray(probability, np.float64).reshape(-1), 0, 1)
+    predicted = np.clip(np.asarray(probability, np.float64).reshape(-1), 0, 1)
     if true.size == 0:
         raise ValueError("Expected at least one row. Received: none")
     edges = np.linspace(0.0, 1.0, bins + 1)
-    places = np.searchsorted(edges[1:-1], said)
+    places = np.searchsorted(edges[1:-1], predicted)
     found = []
     for index in np.unique(places).tolist():
         here = places == index
@@ -313,11 +313,11 @@ def calibration(came_true: ArrayLike, probability: ArrayLike, bins: int = BINS) 
                 low=float(edges[index]),
                 high=float(edges[index + 1]),
                 rows=int(here.sum()),
-                said=float(said[here].mean()),
-                seen=float(true[here].mean()),
+                predicted=float(predicted[here].mean()),
+                observed=float(true[here].mean()),
             )
         )
-    error = sum(part.rows * abs(part.said - part.seen) for part in found) / true.size
+    error = sum(part.rows * abs(part.predicted - part.observed) for part in found) / true.size
     return Calibration(tuple(found), error, int(true.size))
 
 

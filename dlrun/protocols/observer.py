@@ -1,4 +1,4 @@
-"""Who is told what happens while a protocol runs: the terminal, and the run directory."""
+"""What is notified while a protocol runs: the display on the terminal, and the run directory."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Observer:
 
     def fold_started(self, fold: int, together: int = 1) -> None:
         """A fold is about to be trained, in the same calls as those that come next where
-        `together` is more than 1; they are told when it has ended."""
+        `together` is more than 1; those are announced when it has ended."""
 
     def phase_started(self, fold: int, name: str, done: int, epochs: int) -> None:
         """A phase of a fold's training begins after so many epochs; `epochs` is how many there

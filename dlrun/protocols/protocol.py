@@ -18,7 +18,7 @@ from dlrun.registry.component import Component, Section
 Array = np.ndarray
 
 SEEDS = 2**32
-"""How many seeds there are, for NumPy and for Keras."""
+"""How many seeds NumPy and Keras take."""
 
 INNER_FRACTION = 0.2
 """Share of a fold's training rows that callbacks monitor where the config does not say."""
@@ -34,7 +34,7 @@ class Fold:
         train: (k,) int64 positions of the rows to learn from.
         scored: (m,) int64 positions of the rows that give the score; None where nothing is
             held out.
-        monitored: (w,) int64 positions that callbacks may steer training by: the scored rows, or
+        monitored: (w,) int64 positions that callbacks may monitor: the scored rows, or
             rows taken from the training rows; None where nothing is measured while training.
     """
 
@@ -46,7 +46,7 @@ class Fold:
 
     @property
     def monitors_scored_rows(self) -> bool:
-        """Whether the rows that give the score are also looked at while training."""
+        """Whether the rows that give the score are also measured while training."""
         return self.monitored is not None and self.monitored is self.scored
 
 
@@ -96,7 +96,7 @@ class Protocol(Component):
     """Base of all protocols: how rows may be dealt, and into which folds."""
 
     in_time_order: ClassVar[bool] = False
-    """Whether the order of the rows is that of time, with or without a column of times."""
+    """Whether rows are in time order, with or without a column of times."""
 
     shuffle: bool = True
     """Whether rows are put in a random order first; `false` cuts contiguous blocks, as the
@@ -107,11 +107,11 @@ class Protocol(Component):
     class has enough rows."""
 
     groups: str | None = None
-    """Column whose rows of one value never stand on both sides of a split; no feature then."""
+    """Column of groups, not a feature: rows of one group are never on both sides of a split."""
 
     time: str | None = None
-    """Column that orders the rows in time: validation comes strictly after training; no
-    feature then."""
+    """Column that orders the rows in time: validation comes strictly after training; it is not
+    a feature."""
 
     @classmethod
     def of(cls, config: Config) -> Protocol:
@@ -211,16 +211,16 @@ def hold_out_within(
     shuffle: bool,
     stratify: bool | None,
 ) -> tuple[Array, Array]:
-    """Hold rows out of some of the rows; positions in and out count from the first row of all."""
+    """Hold out some of the given rows; all positions count from the first row of the data."""
     train, held_out = hold_out(row_info.part(positions), given, shuffle=shuffle, stratify=stratify)
     return positions[train], positions[held_out]
 
 
 def _rows_of_their_own(row_info: RowInfo) -> tuple[Array, Array]:
-    """The rows that come from files of their own; groups and times hold for them too.
+    """The rows that come from files of their own; groups and times apply to them too.
 
     Raises:
-        DataError: A group stands on both sides, or validation does not come after training.
+        DataError: A group is on both sides, or validation does not come after training.
     """
     assert row_info.validation is not None
     train, held_out = np.flatnonzero(~row_info.validation), np.flatnonzero(row_info.validation)
@@ -228,8 +228,8 @@ def _rows_of_their_own(row_info: RowInfo) -> tuple[Array, Array]:
         torn = np.intersect1d(row_info.groups[train], row_info.groups[held_out])
         if len(torn):
             raise DataError(
-                f"the group '{torn[0]}' stands among the training rows and the validation rows; "
-                "take it out of one of the files"
+                f"the group '{torn[0]}' is in both the training and the validation rows; "
+                "remove it from one of the files"
             )
     if row_info.time is not None:
         last, first = row_info.time[train].max(), row_info.time[held_out].min()

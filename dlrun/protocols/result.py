@@ -1,4 +1,4 @@
-"""What training under a protocol comes to, as facts."""
+"""The results of training under a protocol."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class Coverage:
 def set_word_vectors(
     config: Config, model: Any, pipeline: Pipeline, train: Callable[[], Samples]
 ) -> tuple[str, ...]:
-    """Let every Embedding that names word vectors begin with them.
+    """Initialise every Embedding that names word vectors with them.
 
     Args:
         config: The experiment.
@@ -57,11 +57,11 @@ def set_word_vectors(
         train: Returns the training rows, as they come from the source.
 
     Returns:
-        How much of the words each file has, one sentence each.
+        What share of the words each file has, one sentence each.
 
     Raises:
         DataError: A file is missing, has vectors of another length or none of the words.
-        ComponentError: It is not to be told whose words they are.
+        ComponentError: It is unclear whose words they are.
     """
     if all(entry.vectors is None for entry in config.architecture.layers):
         return ()
@@ -82,7 +82,7 @@ def _set(model: Any, layer: str, file: Path, column: str, vocabulary: Vocabulary
     if not len(places):
         raise DataError(
             f"{display_path(file)}: has none of the {len(words):,} words of column '{column}'; is "
-            "it a file for another language, or are the words not in small letters?"
+            "it a file for another language, or are the words not in lower case?"
         )
     # Numbers that the Embedding has no entry for are refused, or reported, where they occur.
     fitting = places < rows
@@ -95,7 +95,7 @@ def _set(model: Any, layer: str, file: Path, column: str, vocabulary: Vocabulary
 
 def words_of_numbers(config: Config, pipeline: Pipeline) -> list[str] | None:
     """Return the words that the numbers of the only column of words stand for, in order; None
-    where there is no such column, or several, or its words are not to be had."""
+    where there is no such column, or several, or its words are unknown."""
     known = [words for words in pipeline.vocabularies.values() if words.numbers]
     if len(known) == 1:
         return known[0].lines()
@@ -163,7 +163,7 @@ def _columns_of(node: LayerCall, config: Config) -> Sequence[str]:
 def _unclear(known: Mapping[str, Vocabulary], place: KeyPath) -> ComponentError:
     first = next(iter(known))
     return ComponentError(
-        f"there are vocabularies of several columns ({', '.join(known)}); say whose words these "
+        f"several columns have vocabularies ({', '.join(known)}); say whose words these "
         f"are: `vectors: {{path: ..., column: {first}}}`",
         place,
     )

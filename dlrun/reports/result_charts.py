@@ -189,8 +189,8 @@ def reliability_chart(facts: Calibration, about: str) -> Chart:
     largest = max(part.rows for part in bins)
     dots = [
         DotsMark(
-            [part.said],
-            [part.seen],
+            [part.predicted],
+            [part.observed],
             "model",
             "rows in a tenth of the range",
             size=5 + 9 * (part.rows / largest) ** 0.5,
@@ -202,8 +202,11 @@ def reliability_chart(facts: Calibration, about: str) -> Chart:
         share_axis("observed share"),
         (
             *dots,
-            *(rule((part.said, part.said), (part.said, part.seen), "gap") for part in bins),
-            LineMark([part.said for part in bins], [part.seen for part in bins], "thin"),
+            *(
+                rule((part.predicted, part.predicted), (part.predicted, part.observed), "gap")
+                for part in bins
+            ),
+            LineMark([part.predicted for part in bins], [part.observed for part in bins], "thin"),
             rule((0, 0), (1, 1), "reference", "perfect calibration"),
         ),
         f"Reliability diagram: expected calibration error {error}.",

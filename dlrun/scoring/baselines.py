@@ -1,6 +1,6 @@
 """The common-sense prediction that a model has to beat (*Deep Learning with Python*, 4.5).
 
-It knows the training targets and nothing of the features.
+It knows the training targets and none of the features.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ IN_TIME = {
     "persistence": "predicts the last known value of the target",
     "seasonal": "predicts the value one season before",
 }
-"""What the baselines of rows in the order of time do."""
+"""What the baselines of time-ordered rows do."""
 
 _OF_SOFTMAX = ("CategoricalCrossentropy", "Crossentropy", "SparseCategoricalCrossentropy")
 _ON_MARGINS = ("Hinge", "SquaredHinge")
@@ -50,11 +50,11 @@ _ON_MARGINS = ("Hinge", "SquaredHinge")
 
 @dataclass(frozen=True)
 class Baseline:
-    """How well common sense does.
+    """The score of a common-sense prediction.
 
     Args:
-        name: `majority class`, `stratified chance`, `class shares`, `mean`, `median`, or of rows in
-            the order of time `persistence` or `seasonal`.
+        name: `majority class`, `stratified chance`, `class shares`, `mean`, `median`, or for
+            time-ordered rows `persistence` or `seasonal`.
         value: Its score.
         description: What it predicts, for a person to read.
     """
@@ -97,7 +97,7 @@ def common_sense(
 
     Args:
         task: What is predicted.
-        score: What to judge by.
+        score: The measure of success.
         y_train: Training targets as the loss sees them: (n,), (n, 1) or (n, k).
         y_rows: Targets of the rows to score, in the same form.
         outputs: Number of model outputs; default: what the targets ask for. Class indices
@@ -130,23 +130,23 @@ def common_sense(
 
 def in_time(
     name: str,
-    reference: ArrayLike,
+    forecast: ArrayLike,
     constant: CommonSense,
     score: Score,
     y_rows: ArrayLike,
     sample_weight: ArrayLike | None = None,
 ) -> CommonSense:
-    """Score what common sense says of rows in the order of time.
+    """Score a naive forecast of time-ordered rows.
 
     Args:
         name: `persistence` or `seasonal`.
-        reference: (n, k) what it says; NaN where it says nothing.
+        forecast: (n, k) what the rule predicts; NaN where it predicts nothing.
         constant: What is predicted there instead.
-        score: What to judge by.
+        score: The measure of success.
         y_rows: Targets of the rows to score.
         sample_weight: Weights of the rows to score.
     """
-    predicted = np.asarray(reference, np.float64)
+    predicted = np.asarray(forecast, np.float64)
     predicted = np.where(np.isnan(predicted), constant.predictions, predicted)
     value = score.function(np.asarray(y_rows), predicted, sample_weight)
     return CommonSense(Baseline(name, value, IN_TIME[name]), predicted)

@@ -1,6 +1,6 @@
-"""The simple model that stands beside every score: linear, from scikit-learn, with its defaults.
+"""The simple model that every score is compared with: linear, from scikit-learn, with its defaults.
 
-A network that is no better has learnt nothing that a straight line does not know.
+A network that does no better has learnt nothing beyond a linear fit.
 
 Legend: n rows, f features, k outputs or classes.
 """
@@ -29,10 +29,10 @@ LOGISTIC = "logistic regression"
 RIDGE = "ridge regression"
 
 ITERATIONS = 50
-"""Steps of the logistic regression at most; it is then as good as it gets, if not exact."""
+"""Steps of the logistic regression at most; more hardly change its score."""
 
 SPARSE_ITERATIONS = 20
-"""The same for sparse zeros and ones, of which each step takes longer."""
+"""The same for sparse zeros and ones, where each step takes longer."""
 
 MOST_NUMBERS = 12_000_000
 """A logistic regression of more numbers (stored inputs times outputs) takes over a second."""
@@ -103,7 +103,7 @@ class SimpleModel:
 
 
 def simple_name(task: TargetType) -> str:
-    """Return which simple model stands beside a score of this task."""
+    """Return the name of the simple model for a task."""
     return RIDGE if task == "regression" else LOGISTIC
 
 
@@ -215,7 +215,7 @@ def _logistic(features: Any, labels: Array) -> Any:
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
-        # It need not be exact to be a yardstick.
+        # A yardstick need not be exact.
         warnings.simplefilter("ignore", ConvergenceWarning)
         steps = SPARSE_ITERATIONS if issparse(features) else ITERATIONS
         return LogisticRegression(max_iter=steps).fit(features, labels)
@@ -259,7 +259,7 @@ def simple_output(
     Args:
         task: What is predicted.
         score: The measure of success.
-        layers: The network's layers: with an `Embedding`, its inputs are indices and no numbers.
+        layers: The network's layers: with an `Embedding`, its inputs are indices, not quantities.
         train: Inputs and targets of the training rows.
         inputs: Inputs of the rows to predict.
         outputs: Number of the network's outputs.

@@ -1,4 +1,4 @@
-"""Whether a model is better than what it is compared with, in one sentence."""
+"""Whether a model beats a baseline or the simple model, in one sentence."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Verdict:
 
     Args:
         beats: True where the model is better by more than chance, False where it is worse by
-            more than chance, None where nobody can tell.
+            more than chance, None where it cannot be told.
         difference: How much better it is, in the measure's unit; below 0 where it is worse.
         interval: Where the true difference probably lies, or None.
         text: All of it in one sentence.
@@ -70,9 +70,9 @@ def _text(found: ScoreDifference, beats: bool | None, rival: str) -> str:
         return f"worse than the {rival} by {size} ({ends})"
     better = "better" if found.difference > 0 else "worse"
     same = abs(found.difference) < SAME
-    told = f"the {ends} includes it" if same else f"{size} {better}, but the {ends} includes it"
+    detail = f"the {ends} includes 0" if same else f"{size} {better}, but the {ends} includes 0"
     few = _few_rows(found.interval.note)
-    return f"no difference from the {rival} shown: {told}{few}"
+    return f"no clear difference from the {rival}: {detail}{few}"
 
 
 def _ends(low: float, high: float) -> str:

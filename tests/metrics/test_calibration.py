@@ -19,11 +19,11 @@ def test_bins_are_scikit_learns(rows, bins):
     true, said = [label for label, _ in rows], [share for _, share in rows]
     found = calibration(true, said, bins)
     seen, mean = calibration_curve(np.array(true, int), said, n_bins=bins, pos_label=1)
-    assert [part.seen for part in found.bins] == pytest.approx(seen.tolist())
-    assert [part.said for part in found.bins] == pytest.approx(mean.tolist())
+    assert [part.observed for part in found.bins] == pytest.approx(seen.tolist())
+    assert [part.predicted for part in found.bins] == pytest.approx(mean.tolist())
     assert sum(part.rows for part in found.bins) == found.rows == len(rows)
     for part in found.bins:
-        assert part.low - 1e-9 <= part.said <= part.high + 1e-9
+        assert part.low - 1e-9 <= part.predicted <= part.high + 1e-9
 
 
 def test_error_is_the_mean_distance_over_rows():

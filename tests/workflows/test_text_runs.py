@@ -129,7 +129,7 @@ def test_of_several_columns_the_embedding_takes_the_one_that_is_named(folder: Pa
     named = [f"{'zebra' if i % 2 else 'film'} {rows[i]}".split(" ", 1) for i in range(1, len(rows))]
     lines = ["title,review,mood", *(f"{title},{row}" for title, row in named)]
     (folder / "reviews.csv").write_text("\n".join(lines) + "\n")
-    with pytest.raises(ConfigError, match="vocabularies of several columns"):
+    with pytest.raises(ConfigError, match="several columns have vocabularies"):
         dlrun.train(folder / "c.yaml", runs_dir=folder / "runs")
     overrides = [
         "architecture.layers.0.vectors={path: " + str(folder / "vectors.txt") + ", column: title}",

@@ -30,7 +30,7 @@ class Holdout(Protocol):
         if self.holds_nothing_out and monitors_validation:
             raise DataError(
                 "a callback monitors validation data, but `validation: null` holds no rows out; "
-                "leave the callback out (--set training.callbacks=[]) or hold rows out"
+                "remove the callback (--set training.callbacks=[]) or hold rows out"
             )
         if self.validation is None or self.holds_nothing_out:
             everything = np.arange(row_info.n, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Repeated hold-out: one split trained several times with different seeds."""
+"""Repeated hold-out: one split, trained several times with different seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dlrun.protocols.protocol import Fold, Protocol, Validation, hold_out, resee
 
 class RepeatedHoldout(Protocol):
     """Train on some rows and score on the others, several times with the seeds `seed`,
-    `seed + 1` and so on; the score is the mean, and its spread says how much chance in training
+    `seed + 1` and so on; the score is the mean, and its spread shows how much chance in training
     matters."""
 
     repeats: int = Field(default=5, ge=2)
@@ -38,8 +38,8 @@ class RepeatedHoldout(Protocol):
         }
         for option in (name for name, fixes in fixed.items() if fixes and self.reshuffle):
             raise ValueError(
-                f"`{option}` says which rows are held out, so that every split would be the same; "
-                "leave out `reshuffle`"
+                f"`{option}` fixes which rows are held out, so every split would be the same; "
+                "remove `reshuffle`"
             )
         if isinstance(given, Validation) and not given.hold_out:
             raise ValueError("`hold_out: false` leaves nothing to score; use `holdout`")
@@ -48,8 +48,8 @@ class RepeatedHoldout(Protocol):
     def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
         if self.reshuffle and row_info.places is not None:
             raise DataError(
-                "the rows of a series are held out in the order of time, so that every split would "
-                "be the same; leave out `reshuffle`"
+                "the rows of a series are held out in time order, so every split would be the "
+                "same; remove `reshuffle`"
             )
         first = self._repeat(row_info, 0)
         if not self.reshuffle:

@@ -1,4 +1,4 @@
-"""What a comparison on the same rows is said to mean."""
+"""The verdict on a comparison on the same rows."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from dlrun.scoring.verdict import verdict
         (
             0.003,
             (-0.5, 0.5),
-            "no difference from the baseline shown: 0.003 better, but the 95% interval -0.5 to 0.5 "
-            "includes it",
+            "no clear difference from the baseline: 0.003 better, but the 95% interval -0.5 to 0.5 "
+            "includes 0",
         ),
         (
             0.01234,
             (-2.0, 2.0),
-            "no difference from the baseline shown: 0.01234 better, but the 95% interval -2.0 to "
-            "2.0 includes it",
+            "no clear difference from the baseline: 0.01234 better, but the 95% interval -2.0 to "
+            "2.0 includes 0",
         ),
         (
             0.0,
             (-2.0, 2.0),
-            "no difference from the baseline shown: the 95% interval -2.0 to 2.0 includes it",
+            "no clear difference from the baseline: the 95% interval -2.0 to 2.0 includes 0",
         ),
         (
             -0.7,
             (-1.7, 0.0487),
-            "no difference from the baseline shown: 0.7 worse, but the 95% interval -1.7 to 0.0487 "
-            "includes it",
+            "no clear difference from the baseline: 0.7 worse, but the 95% interval -1.7 to 0.0487 "
+            "includes 0",
         ),
     ],
 )
@@ -50,5 +50,5 @@ def test_a_difference_is_never_rounded_to_none(
 @pytest.mark.parametrize(("note", "few"), [("from 20 rows", True), ("from 310 rows", False)])
 def test_few_rows_are_called_few(note: str, few: bool) -> None:
     found = ScoreDifference(0.0, Interval(-0.41, 0.41, 0.95, "t", note), 0.5, "t")
-    told = "no difference from the baseline shown: the 95% interval -0.41 to 0.41 includes it"
+    told = "no clear difference from the baseline: the 95% interval -0.41 to 0.41 includes 0"
     assert verdict(found, "baseline").text == told + (" (20 rows are few)" if few else "")

@@ -1,6 +1,6 @@
 """What intervals and comparisons promise, seen over thousands of data sets whose truth is known.
 
-Slow: `pytest -m slow tests/metrics/test_interval_simulations.py`.
+Slow: `pytest -m slow tests/scoring/test_interval_simulations.py`.
 """
 
 from __future__ import annotations
