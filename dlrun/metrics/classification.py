@@ -95,7 +95,7 @@ def precision(
     Args:
         thresholds: An output above it is called positive; default 0.5, or none with `top_k`.
         top_k: Call only the k largest outputs of a row positive.
-        class_id: Look at one class only; default: all outputs in one pot.
+        class_id: Count one class only; default: all outputs together.
     """
     right, called, _ = _counts(y_true, y_pred, sample_weight, thresholds, top_k, class_id)
     return right / called if called else 0.0
@@ -167,7 +167,7 @@ def auc(
 
     Args:
         curve: `ROC` or `PR`.
-        multi_label: Average over the outputs instead of putting them in one pot.
+        multi_label: Average over the outputs instead of taking them together.
         label_weights: Weight of each output in that average.
     """
     true, predicted = one_column_each(y_true, y_pred)

@@ -1,4 +1,4 @@
-"""What many folds say together: means and spreads of scores and of whole curves."""
+"""Several folds together: means and spreads of scores and of whole curves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Spread:
         values: Each fold's score, in the order of the folds.
         mean: Their mean.
         std: Their standard deviation with n - 1 in the divisor (`ddof=1`), the estimate
-            for folds one has not seen; NaN for a single fold.
+            for new folds; NaN for a single fold.
     """
 
     values: tuple[float, ...]
@@ -55,7 +55,7 @@ def spread_facts(values: Sequence[float | None]) -> dict[str, Any]:
 def mean_history(
     histories: Sequence[Mapping[str, Sequence[float]]],
 ) -> dict[str, dict[str, list[float]]]:
-    """Return the mean of each metric over folds, for the epochs that all folds reached.
+    """Return the mean of each metric over folds, for the epochs that all folds have.
 
     This is `average_mae_history` of *Deep Learning with Python*, section 3.6.
 
@@ -72,8 +72,8 @@ def mean_history(
     names = [name for name in histories[0] if all(name in history for history in histories)]
     curves = {}
     for name in names:
-        reached = min(len(history[name]) for history in histories)
-        folds = np.array([history[name][:reached] for history in histories], np.float64)
+        shared = min(len(history[name]) for history in histories)
+        folds = np.array([history[name][:shared] for history in histories], np.float64)
         mean, std = _mean_and_std(folds)
         curves[name] = {"mean": mean, "std": std}
     return curves
@@ -96,7 +96,7 @@ def moving_average(values: Sequence[float], factor: float = 0.9) -> list[float]:
 
     Each point is `factor` times the one before plus `1 - factor` times the value: `smooth_curve`
     of *Deep Learning with Python*, section 3.6. NaN and infinity stay as they are, and do not
-    reach the epochs after them.
+    affect the epochs after them.
     """
     smoothed: list[float] = []
     last: float | None = None

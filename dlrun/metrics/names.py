@@ -46,7 +46,7 @@ HIGHER_IS_BETTER = frozenset(
         "TruePositives",
     }
 )
-"""Keras' metric classes of which a higher value is better; of all others, a lower one."""
+"""Keras' metric classes where a higher value is better; for all others a lower one is."""
 
 NO_MEASURES = frozenset({"Loss", "Mean", "MeanMetricWrapper", "Metric", "Sum"})
 """Classes of the catalogue that have no better or worse."""
@@ -80,7 +80,7 @@ IN_HISTORIES = {
     "kullback_leibler_divergence": "KLDivergence",
     "logcosh": "LogCosh",
 }
-"""Names that Keras' objects have in a history, beside those that a config may use."""
+"""Names that Keras' objects have in a history, in addition to those that a config may use."""
 
 
 def canonical(name: str, kind: Kind = "metric") -> str | None:

@@ -1,7 +1,6 @@
 """Keras' metrics and losses as plain functions of arrays, found by Keras' own names.
 
-With these, predictions can be scored anywhere, a baseline by the same function as the model,
-without Keras.
+Predictions can be scored without Keras, those of a baseline by the same function as the model's.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ __all__ = ["Direction", "Kind", "Score", "ScoreFunction", "direction", "find_sco
 
 ScoreFunction = Callable[..., float]
 """(y_true, y_pred, sample_weight=None) -> float. y_true is (n,), (n, 1) or (n, k); y_pred is
-(n, 1) or (n, k); sample_weight is (n,). NaN where nothing can be said, such as without rows."""
+(n, 1) or (n, k); sample_weight is (n,). NaN where it is undefined, such as without rows."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """One way to judge predictions.
+    """One way to score predictions.
 
     Args:
         name: As the config gives it.
@@ -200,7 +199,7 @@ def _whole(metric: str, options: dict[str, Any], from_logits: bool) -> Score | N
     if metric not in _WHOLE:
         return None
     whole, unit_power = _WHOLE[metric]
-    # The order of predictions, which is all that AUC looks at, is that of the logits.
+    # Logits and probabilities have the same order, which is all that AUC depends on.
     options = {key: value for key, value in options.items() if key != "from_logits"}
     if not options.keys() <= _accepted(whole) or not _gives_one_number(options):
         return None

@@ -42,7 +42,7 @@ def run_experiment(
     Args:
         config: The experiment.
         dataset: Its rows.
-        observer: Told of every fold and epoch.
+        observer: Notified of every fold and epoch.
         recorder: Keeps the results as they come.
         executor: Runs the folds, those of the same numbers of rows as one piece of work; default:
             in this process.

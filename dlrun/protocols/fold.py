@@ -1,4 +1,4 @@
-"""Folds from raw rows to scored models: nothing in one has seen its held-out rows."""
+"""Folds from raw rows to scored models: nothing is learnt from a fold's held-out rows."""
 
 from __future__ import annotations
 
@@ -100,13 +100,13 @@ class TrainedFolds:
 class FoldTraining:
     """Trains and scores folds of one experiment: the work that an executor runs.
 
-    What comes of a fold depends on the arguments alone. What is kept from call to call, such as
-    the compiled model, only saves time.
+    A fold's result depends on the arguments alone. What is kept from call to call, such as the
+    compiled model, only saves time.
 
     Args:
         config: The experiment.
         dataset: Its rows.
-        observer: Told of every fold and epoch.
+        observer: Notified of every fold and epoch.
         recorder: Keeps the results as they come.
         fits: How many folds of the same numbers of rows there are, on average.
         alike: How many of them come one after another, at most.
@@ -278,7 +278,7 @@ class FoldTraining:
         """Keep the trained model of a fold, and score it, before the next fold is trained."""
         started = time.perf_counter()
         fold, pipeline, scored, chosen = ready.fold, ready.pipeline, ready.scored, self._chosen
-        # What is trained is kept before anything else can fail.
+        # The trained model is saved before anything else can fail.
         self.recorder.trained(fold.index, fitted.model, pipeline)
         history = _in_units(fitted.history, ready.units)
         findings = findings_of_outputs(self.config, pipeline, output_shapes(fitted.model))

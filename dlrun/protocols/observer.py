@@ -32,8 +32,7 @@ class Observer:
         `together` is more than 1; those are announced when it has ended."""
 
     def phase_started(self, fold: int, name: str, done: int, epochs: int) -> None:
-        """A phase of a fold's training begins after so many epochs; `epochs` is how many there
-        will be in all, at most."""
+        """A phase of a fold's training begins, after `done` epochs of at most `epochs` in all."""
 
     def step_ended(self, fold: int, epoch: int, step: int, steps: int) -> None:
         """A gradient step is done."""

@@ -38,7 +38,7 @@ def targets_of(arrays: FitRows, name: str | None) -> Array:
 
 
 def places_of_outputs(config: Config) -> list[KeyPath]:
-    """Where the layers stand that give the outputs, in the order of the outputs."""
+    """The places in the config of the layers that give the outputs, in the order of the outputs."""
     graph = layer_graph(config.architecture, config.blocks)
     nodes = (graph.node(name) for name in graph.outputs)
     return [config.architecture.path if node is None else node.entry.path for node in nodes]
@@ -85,8 +85,9 @@ def findings_of_outputs(
     for output in config.outputs:
         own = pipeline.of_output(output.name)
         task, shape = own.target_pipeline.task, shapes[output.name]
-        told = output_findings(shape, output, task, own.class_names)
-        found += told if output.name is None else [f"output '{output.name}': {t}" for t in told]
+        texts = output_findings(shape, output, task, own.class_names)
+        lead = "" if output.name is None else f"output '{output.name}': "
+        found += [lead + text for text in texts]
     return found
 
 
@@ -120,7 +121,7 @@ def check_output(
         output_shape: The model's, with the batch axis.
         targets: (n, ...) as the loss sees them.
         loss: As the config gives it.
-        path: Where the last layer stands in the config.
+        path: The last layer's place in the config.
         sequences: Whether a recurrent layer of the model gives its output at every timestep.
 
     Raises:
@@ -187,7 +188,7 @@ def output_findings(
         output_shape: The model's, with the batch axis.
         output: Names the loss and the metrics.
         task: What is predicted.
-        names: Class names; empty where nobody names them.
+        names: Class names; empty where they have none.
     """
     width, found = output_shape[-1] or 0, []
     if 0 < len(names) < width and output.loss.name not in _OF_EMBEDDINGS:
@@ -204,7 +205,7 @@ def _check_axes(
     """Refuse outputs that Keras would broadcast against targets with fewer or other axes."""
     sparse = loss.name.startswith("SparseCategorical")
     if len(given) < 2 and len(needed) < (1 if sparse and needed != (1,) else 2):
-        # The sizes of these are told apart by what they mean.
+        # Their sizes are compared by meaning, below.
         return
     compared = given[:-1] if sparse else given
     # Keras leaves out a last axis of 1 of either, where the other has none.
@@ -243,13 +244,13 @@ def _check_classes(given: int | None, targets: Array, path: KeyPath) -> None:
     classes, needed = len(np.unique(targets)), int(targets.max()) + 1
     if given is None or given >= needed:
         return
-    mend = f"give it {needed} units"
+    fix = f"give it {needed} units"
     if targets.min() > 0 or classes <= given:
-        mend = "number the classes from 0 by `targets: [label_index]` under `preprocess`"
-        mend += "" if classes <= given else f", and give it {classes} units"
+        fix = "number the classes from 0 by `targets: [label_index]` under `preprocess`"
+        fix += "" if classes <= given else f", and give it {classes} units"
     raise ComponentError(
         f"the last layer gives {_values(given)}, but the targets have classes 0 to {needed - 1}; "
-        f"{mend}",
+        f"{fix}",
         path,
     )
 
@@ -269,12 +270,12 @@ def _check_width(given: int | None, targets: Array, loss: str, path: KeyPath) ->
     needed = 1 if targets.ndim == 1 else targets.shape[1]
     if given == needed:
         return
-    mend = f"give it {needed} {'unit' if needed == 1 else 'units'}"
+    fix = f"give it {needed} {'unit' if needed == 1 else 'units'}"
     if _are_labels(targets):
-        mend = "use a sparse loss, or `targets: one_hot` in preprocess"
+        fix = "use a sparse loss, or `targets: one_hot` in preprocess"
     raise ComponentError(
         f"the last layer gives {_values(given)}, but each row has {needed} "
-        f"{'target' if needed == 1 else 'targets'} for the loss {loss}; {mend}",
+        f"{'target' if needed == 1 else 'targets'} for the loss {loss}; {fix}",
         path,
     )
 

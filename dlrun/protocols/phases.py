@@ -69,7 +69,7 @@ def fresh_model(
     Args:
         config: The experiment.
         train: Rows that say which shape and dtype the inputs have.
-        held_out: Other rows whose targets the output must fit as well: a class may stand there
+        held_out: Other rows whose targets the output must fit as well: a class may occur there
             alone.
         seed: Seed of the initial weights and of whatever training draws.
         phase: Which phase's optimizer and frozen layers it has, from 0.
@@ -111,14 +111,14 @@ def _compile(config: Config, phase: int, model: Any) -> None:
 
 
 def phased_trainer(
-    config: Config, store: FeatureStore | None, tell: Callable[[str], None], fits: float, alike: int
+    config: Config, store: FeatureStore | None, note: Callable[[str], None], fits: float, alike: int
 ) -> PhasedTrainer:
     """Return what trains every fold in the phases of the config.
 
     Args:
         config: The experiment.
         store: Where features are kept; None computes none.
-        tell: Takes a sentence for the user.
+        note: Takes a sentence for the user.
         fits: How many fits of the same numbers of rows there will be, on average.
         alike: How many of them one after another, at most.
     """
@@ -127,7 +127,7 @@ def phased_trainer(
         Trainer(training.engine, training.xla, fits=fits, alike=alike) for _ in phases_of(config)
     ]
     keeps = training.cache_features and store is not None
-    return PhasedTrainer(trainers, Features(store, tell) if keeps and store else None)
+    return PhasedTrainer(trainers, Features(store, note) if keeps and store else None)
 
 
 def fit_phases(

@@ -60,7 +60,7 @@ class Share(Section):
     """Number of rows."""
 
     first: int | None = Field(default=None, ge=1)
-    """The first so many rows, in the order of the source: the book's hold-out."""
+    """Number of rows at the beginning, in the order of the source: the book's hold-out."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -247,5 +247,5 @@ def reseeded(row_info: RowInfo, offset: int) -> RowInfo:
 
 
 def shifted(seed: int, offset: int) -> int:
-    """Return the seed so many further on; after the largest one comes 0."""
+    """Return the seed plus an offset; after the largest seed comes 0."""
     return (seed + offset) % SEEDS

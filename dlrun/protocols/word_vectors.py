@@ -94,7 +94,7 @@ def _set(model: Any, layer: str, file: Path, column: str, vocabulary: Vocabulary
 
 
 def words_of_numbers(config: Config, pipeline: Pipeline) -> list[str] | None:
-    """Return the words that the numbers of the only column of words stand for, in order; None
+    """Return the words of the only column of word numbers, in the order of the numbers; None
     where there is no such column, or several, or its words are unknown."""
     known = [words for words in pipeline.vocabularies.values() if words.numbers]
     if len(known) == 1:

@@ -25,10 +25,10 @@ from dlrun.scoring.intervals import (
 
 RESAMPLES = 2000
 MOST_UNITS = 5000
-"""More are put together at random: the interval stays the same, and takes no longer."""
+"""More are grouped at random: the interval stays the same and takes no longer."""
 
 MOST_GROUPS = 100
-"""Of units that are left out, one after another, to see how skewed a measure is."""
+"""Groups of units that are left out in turn, to see how skewed a measure is."""
 
 _AT_ONCE = 500_000
 """Numbers that are drawn at once."""
@@ -111,7 +111,7 @@ def bootstrap_statistic(
     comes from leaving out groups of units.
 
     Args:
-        statistic: Gives the measure, (B,), where each row counts so many times, (B, n) integers.
+        statistic: Gives the measure, (B,), for how often each row counts, (B, n) integers.
         n: Number of rows.
         units: As for `bootstrap_mean`.
         seed: Of the draws.

@@ -1,4 +1,4 @@
-"""Whether two models differ by more than chance, judged on the same rows or the same folds.
+"""Whether two models differ by more than chance, on the same rows or the same folds.
 
 In every function `first` and `second` are two models (or a model and a baseline), and the
 difference says how much better the first is: above 0 it is better, whichever direction the
@@ -38,7 +38,7 @@ Predictions = ArrayLike | list[Array]
 _MOST_CALLS = 1000
 _FEWEST_CALLS = 200
 _NUMBERS_IN_CALLS = 4_000_000
-"""Resamples of a measure that has to be called for each: so many, and so many rows in all."""
+"""Limits on the resamples, and on rows in all resamples, of a measure that is called for each."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class ScoreDifference:
         difference: In the measure's unit; above 0 where the first is better.
         interval: Where the true difference probably lies; None where too little is known.
         p_value: Two-sided, of the hypothesis that they are equal; None without an interval.
-        method: How it was judged: `paired bootstrap`, `corrected resampled t`, ...
+        method: How it was estimated: `paired bootstrap`, `corrected resampled t`, ...
         why: Why there is no interval, one clause; None where there is one.
     """
 
@@ -61,7 +61,7 @@ class ScoreDifference:
 
     @property
     def different(self) -> bool | None:
-        """Whether the difference is larger than chance; None where nobody can tell."""
+        """Whether the difference is larger than chance; None where it cannot be told."""
         return None if self.interval is None else not self.interval.low <= 0 <= self.interval.high
 
     def as_dict(self) -> dict[str, Any]:
@@ -260,7 +260,7 @@ def _flags(values: Array) -> bool:
 def _repeated(
     score: Score, y_true: ArrayLike, models: list[Array], sample_weight: ArrayLike | None
 ) -> tuple[Callable[[Array], Array], int]:
-    """The score where each row counts so many times, (B, n) to (B,), and how often to draw."""
+    """The score, (B,), as a function of how often each row counts, (B, n); how often to draw."""
     weights = np.ones(len(models[0])) if sample_weight is None else np.asarray(sample_weight)
     if score.rows is not None:
         rows, of_mean = score.rows, score.of_mean or (lambda mean: mean)

@@ -1,4 +1,4 @@
-"""How far a score can be trusted: intervals from the rows or the folds that it was measured on.
+"""How far a score can be trusted: intervals from the rows or folds that it was measured on.
 
 Legend: n rows, u units (rows, groups of rows, or stretches of time), B resamples, q candidates.
 """
@@ -17,7 +17,7 @@ from dlrun.metrics.arrays import Array
 
 LEVEL = 0.95
 FEWEST_UNITS = 10
-"""With fewer rows or groups, a bootstrap says too little."""
+"""With fewer rows or groups, a bootstrap is not reliable."""
 
 WILSON = "Wilson score"
 AGRESTI_MIN = "Agresti-Min"
@@ -27,7 +27,7 @@ CORRECTED_T = "corrected resampled t"
 
 
 class NoIntervalError(ValueError):
-    """There is too little to say how far a score can be trusted; the message says why."""
+    """Too little is known for an interval; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Interval:
         high: Upper end.
         level: How often such intervals hold the true value, such as 0.95.
         method: How it was made.
-        note: What else is to be known of it, or None.
+        note: What it comes from, or None.
     """
 
     low: float
@@ -67,7 +67,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its interval, and how surprising it were if the true value was 0.
+    """A value, its interval, and its p value.
 
     Args:
         value: The value on the rows or folds at hand.

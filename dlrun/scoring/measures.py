@@ -24,13 +24,13 @@ SUM_OF_LOSSES = KerasComponent("loss", "loss", "loss", {}, ("loss",))
 
 @dataclass(frozen=True)
 class Measure:
-    """One number that a model is judged by.
+    """One number that a model is measured by.
 
     Args:
         name: What Keras' history calls it.
         component: The metric or loss of the config.
         score: The NumPy version, or None where only Keras has one.
-        output: Name of the output that it judges, where there are several; None for the sum of
+        output: Name of the output that it measures, where there are several; None for the sum of
             their losses.
         weight: What the loss of that output counts in the sum.
     """

@@ -61,7 +61,7 @@ def _text(found: ScoreDifference, beats: bool | None, rival: str) -> str:
     low, high = found.interval.low, found.interval.high
     size = figure_near(abs(found.difference), high - low)
     if float(size) == 0:
-        # Next to a wide interval a small difference would look like none.
+        # Beside a wide interval a small difference would be rounded to none.
         size = figure(abs(found.difference))
     ends = f"{percent(found.interval.level)} interval {_ends(low, high)}"
     if beats:
@@ -76,7 +76,7 @@ def _text(found: ScoreDifference, beats: bool | None, rival: str) -> str:
 
 
 def _ends(low: float, high: float) -> str:
-    """Both ends; one that is nearly 0 with as many digits as tell on which side it lies."""
+    """Both ends; one near 0 has enough digits to show its sign."""
     texts = figure_range(low, high).split(" to ")
     ends = zip((low, high), texts, strict=True)
     return " to ".join(

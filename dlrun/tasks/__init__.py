@@ -23,7 +23,7 @@ class Task(Component):
         Args:
             config: The experiment.
             dataset: Its rows.
-            observer: Told of every fold and epoch.
+            observer: Notified of every fold and epoch.
             recorder: Keeps the results as they come.
 
         Raises:
