@@ -6,6 +6,7 @@ import atexit
 import gc
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -35,6 +36,10 @@ os.environ["KERAS_HOME"] = str(KERAS_HOME)
 import pytest  # noqa: E402 - a plugin of it may import Keras, which looks at the lines above
 from hypothesis import settings  # noqa: E402 - as pytest
 from pages import Section  # noqa: E402 - as pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # So a shell starts what runs in its background; tests press Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dlrun", deadline=None)
 settings.load_profile("dlrun")
