@@ -116,7 +116,7 @@ def _kept_as(file: PluginFile) -> str:
 
 def _run(files: Sequence[PluginFile], backend: str | None) -> Additions:
     # Plugins import Keras, so that its backend has to be chosen before.
-    start_backend(backend)
+    start_backend(backend, whole=True)
     from dlrun.models.plugins import run_plugins
 
     return run_plugins(files)
