@@ -24,6 +24,8 @@ from dlrun.workflows.plugins import runner
 from dlrun.workflows.run import Run
 from dlrun.workflows.transcript import Transcript
 
+OnScored = Callable[[Run], None]
+
 
 def run_and_report(
     config: Path,
@@ -55,16 +57,16 @@ def run_and_report(
     # The config is read before anything heavy is imported: its errors answer at once.
     loaded = change(load_config(config, overrides, seed, run_plugins=runner(trust_plugins)))
 
-    def start(progress: QuietProgress, transcript: Transcript) -> Run:
+    def start(progress: QuietProgress, transcript: Transcript, scored: OnScored) -> Run:
         from dlrun.workflows.execute import execute
 
-        return execute(loaded, runs_dir, progress, transcript)
+        return execute(loaded, runs_dir, progress, transcript, scored=scored)
 
     return show_run(start, quiet=quiet, as_json=as_json, report=report, verbose=verbose)
 
 
 def show_run(
-    start: Callable[[QuietProgress, Transcript], Run],
+    start: Callable[[QuietProgress, Transcript, OnScored], Run],
     *,
     quiet: bool,
     as_json: bool,
@@ -74,7 +76,8 @@ def show_run(
     """Show how a run goes and how it ended, and return the exit status.
 
     Args:
-        start: Makes the run, telling of its progress.
+        start: Makes the run, telling of its progress, and calls back when its result is complete:
+            the summary is printed before the curves are drawn.
         quiet: Show only the final result.
         as_json: Print one JSON object and nothing else.
         report: Also write the run as an HTML page.
@@ -85,9 +88,15 @@ def show_run(
     # Callbacks of Keras print too.
     elsewhere = redirect_stdout(sys.stderr) if as_json else nullcontext()
     display = progress_display(console, quiet=quiet or as_json, on_line=transcript.add)
+
+    def scored(run: Run) -> None:
+        if not as_json:
+            display.close()
+            _print_summary(console, run, transcript)
+
     try:
         with elsewhere, display as progress:
-            run = start(progress, transcript)
+            run = start(progress, transcript, scored)
     except TrainingError as error:
         # The error itself ends the command, below what to try.
         if error.result and not as_json:
@@ -101,7 +110,6 @@ def show_run(
         written = {} if page is None else {"report": page}
         print_json({"run": run.path, "status": run.status, **run.result, **written})
     else:
-        _print_summary(console, run, transcript)
         if verbose:
             _print_computed(console, run, transcript)
         if page is not None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from dlrun.errors import UsageError
+from dlrun.imports import without_collection, without_packages
 from dlrun.stages import stage
 
 UNUSED_BY_KERAS = ("jax", "matplotlib", "pandas", "scipy", "sklearn")
@@ -70,30 +69,9 @@ def _quick_import(whole: bool) -> Iterator[None]:
     if "keras" in sys.modules:
         yield
         return
-    with _without_collection(), _without_keras_json():
-        hidden = () if whole else tuple(name for name in UNUSED_BY_KERAS if name not in sys.modules)
-        # Python takes None for a package that is not installed.
-        sys.modules.update(dict.fromkeys(hidden, cast(ModuleType, None)))
-        try:
-            yield
-        finally:
-            for name in hidden:
-                sys.modules.pop(name, None)
-
-
-@contextmanager
-def _without_collection() -> Iterator[None]:
-    """Import without Python's search for garbage, which goes through a million objects of modules
-    again and again: about a second of five. What is imported stays out of later searches."""
-    if not gc.isenabled():
+    hidden = () if whole else UNUSED_BY_KERAS
+    with without_collection(), _without_keras_json(), without_packages(*hidden):
         yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 @contextmanager

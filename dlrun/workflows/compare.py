@@ -15,6 +15,7 @@ import numpy as np
 from dlrun.errors import UsageError
 from dlrun.reports.comparison import ComparedRun, Comparison, Pair, run_labels
 from dlrun.reports.differences import reported_differences, sources_differ
+from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.overlay import Overlay, overlay_facts
 from dlrun.scoring.differences import ScoreDifference, compare_folds, compare_on_rows, holm
 from dlrun.scoring.intervals import LEVEL
@@ -102,6 +103,8 @@ def draw_comparison(comparison: Comparison, file: Path | None = None) -> Path | 
     if comparison.overlay is None:
         return None
     from dlrun.reports.overlay import draw_overlay
+
+    use_temporary_cache()
 
     kind = "png" if file is None else file.suffix.lower().removeprefix(".")
     picture = draw_overlay(comparison.overlay, kind)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.registry import additions
 from dlrun.reports.curve_charts import draw_run_curves
 from dlrun.reports.diagnosis import diagnosis_facts, suggestions_against_divergence
+from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
 from dlrun.store.environment import environment_facts
@@ -66,6 +69,15 @@ from dlrun.workflows.worst_examples import worst_examples
 
 LOWER: Direction = "min"
 
+SCORING_AND_DRAWING = (
+    "scipy.stats",
+    "sklearn.linear_model",
+    "sklearn.preprocessing",
+    "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+)
+
 MOST_DRAWN_FOLDS = 10
 """Folds whose curves are drawn one by one; more would take longer than their training."""
 
@@ -78,6 +90,7 @@ def execute(
     *,
     facts: Mapping[str, Any] | None = None,
     inspect: Callable[[Dataset], None] | None = None,
+    scored: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train under the config's protocol and keep everything in a new run directory.
 
@@ -88,6 +101,7 @@ def execute(
         transcript: Lines for the run's log.
         facts: What else `run.json` shall hold, such as the `parent` of a final model.
         inspect: Called with the rows before anything is trained; may refuse them.
+        scored: Called with the run when its result is complete, before its curves are drawn.
 
     Raises:
         ConfigError: Keras refused a part of the config; says where it stands.
@@ -114,6 +128,7 @@ def execute(
             return directory
 
         def begin(directory: RunDirectory, splits: Splits, choice: Choice) -> None:
+            Thread(target=_import_ahead, daemon=True).start()
             pinned = _pinned(config, backend, choice)
             _begin(directory, pinned, dataset, splits, choice, findings, facts or {})
 
@@ -137,6 +152,8 @@ def execute(
                     error.run = recorder.directory.path
             raise
     # The run is complete: what fails from here on costs nothing that was reached.
+    if scored is not None and outcome.diverged is None:
+        scored(run)
     try:
         _draw(recorder.directory, config, {outcome.score_name: outcome.direction})
     except (RunError, OSError) as error:
@@ -145,6 +162,16 @@ def execute(
     if outcome.diverged is not None:
         raise _diverged(recorder.directory, outcome, outcome.diverged, run.result)
     return run
+
+
+def _import_ahead() -> None:
+    """Import what scoring and drawing need while the first model compiles and trains: most of that
+    time Python has nothing to do."""
+    use_temporary_cache()
+    for name in SCORING_AND_DRAWING:
+        # Whoever needs it says what is wrong.
+        with suppress(Exception):
+            import_module(name)
 
 
 def _tell(findings: Findings, config: Config, observer: Observer) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,7 @@ def finalize(
     overrides: Sequence[str] = (),
     observer: Observer | None = None,
     transcript: Transcript | None = None,
+    scored: Callable[[Run], None] | None = None,
     trust_plugins: bool = False,
 ) -> Run:
     """Train a fresh model on all non-test rows with a run's settings.
@@ -135,6 +136,7 @@ def finalize(
         overrides: `KEY=VALUE` changes to the run's config, such as a data path that moved.
         observer: Told of every epoch; default: nobody.
         transcript: Lines for the run's log.
+        scored: Called with the run when its result is complete, before its curves are drawn.
         trust_plugins: Whether the Python files that `plugins` names may run.
 
     Returns:
@@ -153,7 +155,10 @@ def finalize(
     config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
     _refuse(directory, config, ensemble)
     if ensemble:
-        return make_ensemble(directory, _renamed(config, "ensemble"), Path(runs_dir))
+        averaged = make_ensemble(directory, _renamed(config, "ensemble"), Path(runs_dir))
+        if scored is not None:
+            scored(averaged)
+        return averaged
     plan = make_plan(directory, config, epochs)
     observer = observer or Observer()
 
@@ -169,7 +174,9 @@ def finalize(
 
     facts = {"parent": directory.name, "finalized": plan.as_dict()}
     final = final_config(config, plan)
-    return execute(final, Path(runs_dir), observer, transcript, facts=facts, inspect=inspect)
+    return execute(
+        final, Path(runs_dir), observer, transcript, facts=facts, inspect=inspect, scored=scored
+    )
 
 
 def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> FinalPlan:

@@ -13,6 +13,7 @@ from dlrun.config.schema import Config
 from dlrun.errors import RunError
 from dlrun.models.summary import LayerFacts, ModelSummary, Shape, summary_of
 from dlrun.reports.graph_layout import LayerBox, ModelGraph, leads_in_a_circle
+from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.store.files import write_bytes
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import shape_text
@@ -117,6 +118,8 @@ def draw_model(shown: ShownModel, file: Path) -> None:
         RunError: The file exists, or the disk refused.
     """
     from dlrun.reports.graph_drawing import draw_graph
+
+    use_temporary_cache()
 
     check_picture(file)
     kind = file.suffix.lower().removeprefix(".")

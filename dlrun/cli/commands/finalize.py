@@ -19,6 +19,7 @@ from dlrun.cli.options import (
 
 if TYPE_CHECKING:
     from dlrun.cli.progress import QuietProgress
+    from dlrun.cli.training import OnScored
     from dlrun.workflows.run import Run
     from dlrun.workflows.transcript import Transcript
 
@@ -56,7 +57,7 @@ def command(
     """
     from dlrun.cli.training import show_run
 
-    def start(progress: QuietProgress, transcript: Transcript) -> Run:
+    def start(progress: QuietProgress, transcript: Transcript, scored: OnScored) -> Run:
         from dlrun.workflows.finalize import finalize
 
         return finalize(
@@ -67,6 +68,7 @@ def command(
             overrides=overrides,
             observer=progress,
             transcript=transcript,
+            scored=scored,
             trust_plugins=trust_plugins,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import model_validator
 
 from dlrun.data.source import Loaded, Part, Source, split_extras
+from dlrun.imports import without_packages
 
 _DESCRIPTIONS = {
     "breast_cancer": "569 tumours, 30 measures of their cells; benign or malignant",
@@ -42,7 +43,8 @@ class Sklearn(Source):
         return False
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
-        import sklearn.datasets
+        with without_packages("pandas"):
+            import sklearn.datasets
 
         data = getattr(sklearn.datasets, f"load_{self.name}")()
         if self.images:
