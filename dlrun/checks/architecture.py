@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dlrun.config.graph import LayerCall, LayerGraph, layer_graph
+from dlrun.config.layers import PlainLayer, every_graph, plain
 from dlrun.config.schema import Config
-from dlrun.config.walk import PlainLayer, every_graph, plain
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent

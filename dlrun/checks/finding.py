@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dlrun.config.walk import PlainLayer
+from dlrun.config.layers import PlainLayer
 from dlrun.config.yaml_writer import in_line
 from dlrun.errors import KeyPath, Problem
 from dlrun.registry.keras_component import KerasComponent

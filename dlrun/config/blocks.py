@@ -8,7 +8,8 @@ from typing import Any
 
 from dlrun.config.messages import found
 from dlrun.config.report import Reporter
-from dlrun.config.schema import Block
+from dlrun.config.schema import Block, LayerEntry
+from dlrun.config.validation import validate
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.names import did_you_mean
@@ -27,16 +28,6 @@ def read_blocks(value: Any, report: Reporter) -> dict[str, Block]:
     return {name: block for name, block in blocks.items() if block is not None}
 
 
-def names_in(value: Any, path: KeyPath, report: Reporter) -> list[str] | None:
-    """Read one name or a list of names; None where a problem was reported."""
-    names = value if isinstance(value, list) else [value]
-    if names and all(isinstance(name, str) and name for name in names):
-        return list(names)
-    expected = "a name or a list of names"
-    report(path, f"wrong value for '{path[-1]}'", expected=expected, found=found(value))
-    return None
-
-
 def _read_block(name: Any, given: Any, report: Reporter) -> Block | None:
     path: KeyPath = ("blocks", name)
     before = len(report)
@@ -44,54 +35,19 @@ def _read_block(name: Any, given: Any, report: Reporter) -> Block | None:
         report(path, "the name of a block is text without '/' and '.'", on_key=True)
     elif catalogue.entry("layer", name):
         report(path, f"a block cannot be named '{name}': Keras has such a layer", on_key=True)
-    if isinstance(given, list):
-        hint = "put the layers under `layers:`"
-        report(path, f"wrong value for '{name}'", expected="a mapping with 'layers'", hint=hint)
-        return None
+    elif name in LayerEntry.options():
+        report(path, f"a block cannot be named '{name}': it is a key of a layer", on_key=True)
     if not isinstance(given, dict):
-        expected = "a mapping with 'layers'"
-        report(path, f"wrong value for '{name}'", expected=expected, found=found(given))
+        hint = "put the layers under `layers:`" if isinstance(given, list) else None
+        message, expected = f"wrong value for '{name}'", "a mapping with 'layers'"
+        report(path, message, expected=expected, found=None if hint else found(given), hint=hint)
         return None
-    known = [key for key in Block.model_fields if key != "path"]
-    for key in given:
-        if key not in known:
-            near = did_you_mean(str(key), known)
-            allowed = None if near else listed(known, "or")
-            message = f"unknown key '{key}' in the block '{name}'{near}"
-            report((*path, key), message, expected=allowed, on_key=True)
-    read: dict[str, Any] = {}
-    if (parameters := _parameters(given.get("parameters"), (*path, "parameters"), report)) is None:
-        return None
-    for key in ("inputs", "outputs"):
-        if given.get(key) is not None:
-            read[key] = names_in(given[key], (*path, key), report)
-    taken = read.get("inputs") or []
-    if twice := next((each for each in taken if taken.count(each) > 1), None):
+    values = {key: value for key, value in given.items() if value is not None or key == "layers"}
+    block = validate(Block, values, path, report, filled_in={"path": path})
+    inputs = block.inputs if block else []
+    if twice := next((each for each in inputs if inputs.count(each) > 1), None):
         report((*path, "inputs"), f"the input '{twice}' of the block '{name}' is named twice")
-    layers = given.get("layers")
-    if "layers" not in given and len(report) == before:
-        report(path, f"the key 'layers' is missing in the block '{name}'", on_key=True)
-    elif "layers" in given and (not isinstance(layers, list) or not layers):
-        expected = "a list of layers, each on a line that begins with '- '"
-        report(
-            (*path, "layers"), "wrong value for 'layers'", expected=expected, found=found(layers)
-        )
-    if len(report) > before or not isinstance(layers, list):
-        return None
-    return Block(parameters=parameters, layers=layers, path=path, **read)
-
-
-def _parameters(value: Any, path: KeyPath, report: Reporter) -> dict[str, Any] | None:
-    """Parameters with their defaults, of a mapping or a list of names."""
-    if value is None:
-        return {}
-    if isinstance(value, list) and all(isinstance(name, str) for name in value):
-        value = dict.fromkeys(value)
-    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-        expected = "a mapping from the name of a parameter to its default, or a list of names"
-        report(path, "wrong value for 'parameters'", expected=expected, found=found(value))
-        return None
-    return dict(value)
+    return block if len(report) == before else None
 
 
 def substituted(

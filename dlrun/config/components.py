@@ -5,54 +5,63 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dlrun.config.grammar import DEFAULT_PROTOCOL
+from dlrun.config.fields import ChosenBy
 from dlrun.config.messages import found
 from dlrun.config.report import Reporter
+from dlrun.config.schema import CHOSEN_PROTOCOL, CHOSEN_SOURCE
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
 from dlrun.config.yaml_writer import in_line
 from dlrun.errors import KeyPath
 from dlrun.registry.component import Component
-from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family
+from dlrun.registry.families import STEPS, TARGET_STEPS, Family
 from dlrun.registry.names import closest, did_you_mean
 from dlrun.text import listed, quoted
 
 
 def read_dataset(value: Any, report: Reporter) -> Component | None:
     """Read `dataset`: `source` names the loader, the other keys are its options."""
+    if isinstance(value, dict):
+        return read_chosen(CHOSEN_SOURCE, "dataset", value, report)
     example = "dataset: {source: sklearn, name: digits}"
-    if not isinstance(value, dict):
-        report(
-            ("dataset",),
-            "wrong value for 'dataset'",
-            expected=f"a mapping with 'source', such as `{example}`",
-            found=found(value),
-        )
-        return None
-    if "source" not in value:
-        _report_no_source(value, report)
-        return None
-    name = value["source"]
-    cls = _member_class(SOURCES, name, ("dataset", "source"), report)
-    if cls is None:
-        return None
-    options = {key: option for key, option in value.items() if key != "source"}
-    unknown = UnknownKeys(report, "dataset", ["source", *cls.model_fields], SOURCES, name)
-    return validate(cls, options, ("dataset",), report, unknown=unknown)
+    report(
+        ("dataset",),
+        "wrong value for 'dataset'",
+        expected=f"a mapping with 'source', such as `{example}`",
+        found=found(value),
+    )
+    return None
 
 
-def read_protocol(value: Mapping[Any, Any], report: Reporter) -> Component | None:
-    """Read the protocol and its options from `evaluation`."""
-    if "protocol" not in value and _report_misspelt("protocol", "evaluation", value, report):
-        return None
-    name = value.get("protocol", DEFAULT_PROTOCOL)
-    cls = _member_class(PROTOCOLS, name, ("evaluation", "protocol"), report)
+def read_chosen(
+    chosen: ChosenBy, section: str, value: Mapping[Any, Any], report: Reporter, *beside: str
+) -> Component | None:
+    """Read a section in which one key names the component that the others are options of.
+
+    Args:
+        chosen: The key and the family.
+        section: The section's name.
+        value: The section, a mapping.
+        report: Takes the problems.
+        beside: Keys that are no options of the component.
+    """
+    key, family = chosen.key, chosen.family
+    if key not in value:
+        if misspelt := next((other for other in value if closest(str(other), [key])), None):
+            message = f"unknown key '{misspelt}' in '{section}'; did you mean '{key}'?"
+            report((section, misspelt), message, on_key=True)
+            return None
+        if chosen.default is None:
+            _report_not_chosen(chosen, section, value, report)
+            return None
+    name = value.get(key, chosen.default)
+    cls = _member_class(family, name, (section, key), report)
     if cls is None:
         return None
-    options = {key: option for key, option in value.items() if key not in ("protocol", "score")}
-    known = ["protocol", *cls.model_fields, "score"]
-    unknown = UnknownKeys(report, "evaluation", known, PROTOCOLS, name)
-    return validate(cls, options, ("evaluation",), report, unknown=unknown)
+    options = {k: option for k, option in value.items() if k not in (key, *beside)}
+    known = [key, *cls.options(), *beside]
+    unknown = UnknownKeys(report, section, known, family, name)
+    return validate(cls, options, (section,), report, unknown=unknown)
 
 
 def read_steps(value: Any, report: Reporter) -> tuple[list[Component], list[Component]]:
@@ -71,57 +80,41 @@ def read_steps(value: Any, report: Reporter) -> tuple[list[Component], list[Comp
         return [], []
     for number, entry in enumerate(value):
         path: KeyPath = ("preprocess", number)
-        if isinstance(entry, dict) and list(entry) == ["targets"]:
-            given, path = entry["targets"], (*path, "targets")
-            if isinstance(given, list):
-                targets += [
-                    _read_step(TARGET_STEPS, step, (*path, i), report)
-                    for i, step in enumerate(given)
-                ]
-            else:
-                targets.append(_read_step(TARGET_STEPS, given, path, report))
+        if not (isinstance(entry, dict) and list(entry) == ["targets"]):
+            features.append(read_member(STEPS, entry, path, report))
+        elif isinstance(entry["targets"], list):
+            for index, step in enumerate(entry["targets"]):
+                place = (*path, "targets", index)
+                targets.append(read_member(TARGET_STEPS, step, place, report))
         else:
-            features.append(_read_step(STEPS, entry, path, report))
+            _report_no_step(TARGET_STEPS, entry["targets"], (*path, "targets"), report)
     return [s for s in features if s is not None], [s for s in targets if s is not None]
 
 
-def _read_step(family: Family, entry: Any, path: KeyPath, report: Reporter) -> Component | None:
-    """Read one step in any of the three spellings."""
-    if isinstance(entry, str):
-        name, value, inside = entry, None, path
-    elif isinstance(entry, dict) and len(entry) == 1:
-        [(name, value)] = entry.items()
-        inside = (*path, name)
-    else:
+def read_member(family: Family, entry: Any, path: KeyPath, report: Reporter) -> Component | None:
+    """Read one component in its canonical form."""
+    if not isinstance(entry, dict) or len(entry) != 1:
         _report_no_step(family, entry, path, report)
         return None
-    cls = _member_class(family, name, inside, report, on_key=inside != path)
+    [(name, options)] = entry.items()
+    path = (*path, name)
+    cls = _member_class(family, name, path, report, on_key=True)
     if cls is None:
         return None
-    options = _options(cls, value)
-    if options is None:
-        report(inside, f"'{name}' takes no value", found=found(value), hint=f"write {name} alone")
+    if not isinstance(options, dict):
+        report(path, f"'{name}' takes no value", found=found(options), hint=f"write {name} alone")
         return None
 
     def unknown(key: str | int) -> None:
-        known = list(cls.model_fields)
+        known = list(cls.options())
         report(
-            (*inside, key),
+            (*path, key),
             f"unknown option '{key}' of {name}{did_you_mean(str(key), known)}",
             expected=listed(known, "or") or "no option at all",
             on_key=True,
         )
 
-    return validate(cls, options, inside, report, name=name, unknown=unknown)
-
-
-def _options(cls: type[Component], value: Any) -> dict[Any, Any] | None:
-    if value is None:
-        return {}
-    if isinstance(value, dict):
-        return value
-    first = cls.first_option()
-    return None if first is None else {first: value}
+    return validate(cls, options, path, report, name=name, unknown=unknown)
 
 
 def _member_class(
@@ -150,22 +143,14 @@ def _member_class(
     return None
 
 
-def _options_given(family: Family, name: Any, value: Any) -> dict[Any, Any]:
-    """The options that a member's value stands for, as far as that can be told."""
-    if isinstance(value, dict):
-        return value
-    first = family.get(name).first_option() if name in family.names() else None
-    return {} if value is None or first is None else {first: value}
-
-
 def _report_no_step(family: Family, entry: Any, path: KeyPath, report: Reporter) -> None:
     if isinstance(entry, dict) and len(entry) > 1:
         first, *others = entry
         if any(key in family.names() or key == "targets" for key in others):
             hint = "begin each step on a line of its own with '- '"
         else:
-            options = {**_options_given(family, first, entry[first]), **entry}
-            del options[first]
+            given = entry[first] if isinstance(entry[first], dict) else {}
+            options = given | {key: entry[key] for key in others}
             hint = f"write {first}: {in_line(options)}"
         stands = "stands" if len(others) == 1 else "stand"
         report(
@@ -183,28 +168,18 @@ def _report_no_step(family: Family, entry: Any, path: KeyPath, report: Reporter)
     )
 
 
-def _report_no_source(value: dict[Any, Any], report: Reporter) -> None:
-    if _report_misspelt("source", "dataset", value, report):
-        return
-    names = SOURCES.names()
+def _report_not_chosen(
+    chosen: ChosenBy, section: str, value: Mapping[Any, Any], report: Reporter
+) -> None:
+    names = chosen.family.names()
     as_key = next((key for key in value if key in names), None)
     report(
-        ("dataset",) if as_key is None else ("dataset", as_key),
-        "the key 'source' is missing in 'dataset'",
+        (section,) if as_key is None else (section, as_key),
+        f"the key '{chosen.key}' is missing in '{section}'",
         expected=listed(names, "or"),
-        hint=f"write `source: {as_key}`" if as_key is not None else None,
+        hint=f"write `{chosen.key}: {as_key}`" if as_key is not None else None,
         on_key=True,
     )
-
-
-def _report_misspelt(key: str, section: str, value: Mapping[Any, Any], report: Reporter) -> bool:
-    """Report what was meant as a key that decides what the others mean."""
-    misspelt = next((other for other in value if closest(str(other), [key])), None)
-    if misspelt is None:
-        return False
-    message = f"unknown key '{misspelt}' in '{section}'; did you mean '{key}'?"
-    report((section, misspelt), message, on_key=True)
-    return True
 
 
 def with_own_validation(evaluation: Any, dataset: Component | None) -> Any:
@@ -214,6 +189,6 @@ def with_own_validation(evaluation: Any, dataset: Component | None) -> Any:
     if path is None or not (evaluation is None or isinstance(evaluation, dict)):
         return evaluation
     given = {} if evaluation is None else evaluation
-    if given.get("protocol", DEFAULT_PROTOCOL) != "holdout" or "validation" in given:
+    if given.get("protocol", CHOSEN_PROTOCOL.default) != "holdout" or "validation" in given:
         return evaluation
     return {**given, "validation": {"path": path}}

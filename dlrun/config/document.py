@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,13 @@ class Node:
         """The entries of a mapping, or None for any other value."""
         return self.value if isinstance(self.value, dict) else None
 
+    def children(self) -> Iterator[tuple[Key, Node]]:
+        """The entries of a mapping or list, each with its key or index."""
+        if isinstance(self.value, dict):
+            yield from self.value.items()
+        elif isinstance(self.value, list):
+            yield from enumerate(self.value)
+
     def plain(self) -> Any:
         """The value as plain Python data."""
         if isinstance(self.value, dict):
@@ -79,14 +86,12 @@ class Node:
 
     def with_entry(self, key: Key, child: Node, key_place: Place) -> Node:
         """Return this mapping with one entry set."""
-        assert isinstance(self.value, dict)
-        return Node({**self.value, key: child}, self.place, {**self.keys, key: key_place})
+        return Node({**(self.mapping or {}), key: child}, self.place, {**self.keys, key: key_place})
 
     def only(self, keys: Iterable[Key]) -> Node:
         """Return this mapping with no other entries than those named."""
-        assert isinstance(self.value, dict)
         kept = set(keys)
-        value = {key: child for key, child in self.value.items() if key in kept}
+        value = {key: child for key, child in (self.mapping or {}).items() if key in kept}
         return Node(value, self.place, {key: self.keys[key] for key in value})
 
     def locate(self, path: KeyPath, *, on_key: bool = False) -> Place:
@@ -110,6 +115,16 @@ class Node:
             else:
                 break
         return place
+
+
+def node_of(value: Any, place: Place) -> Node:
+    """Return plain data as nodes that all have one place."""
+    if isinstance(value, dict):
+        below = {key: node_of(each, place) for key, each in value.items()}
+        return Node(below, place, dict.fromkeys(below, place))
+    if isinstance(value, list):
+        return Node([node_of(each, place) for each in value], place)
+    return Node(value, place)
 
 
 @dataclass(frozen=True)

@@ -5,134 +5,140 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Annotated, Any, get_args, get_origin
 
+from dlrun.config.document import node_of
+from dlrun.config.fields import ChosenBy, OneOrMany, unpacked
+from dlrun.config.grammar import (
+    Arguments,
+    Items,
+    Keys,
+    Named,
+    Names,
+    Shape,
+    layers_shape,
+)
 from dlrun.config.keras_components import dump_component
+from dlrun.config.report import NOWHERE
+from dlrun.config.schema import Block, Config, LayerEntry
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent
 
-if TYPE_CHECKING:
-    from dlrun.config.schema import Architecture, Config, LayerEntry
+ALWAYS_DUMPED = ("preprocess", "metrics")
+"""Keys that `resolved.yaml` holds where they are empty, too."""
 
 
 def dump_config(config: Config) -> dict[str, Any]:
-    """Return what `Config.dump` promises, keys in the order of the config language."""
-    dataset, protocol = config.dataset, config.evaluation.protocol
-    return {
-        "name": config.name,
-        "seed": config.seed,
-        "backend": config.backend or os.environ.get("KERAS_BACKEND") or "tensorflow",
-        **({"plugins": list(config.plugins)} if config.plugins else {}),
-        "dataset": {"source": dataset.member_name(), **_options(dataset)},
-        "preprocess": _steps(config),
-        **({"augment": _plain(config.augment)} if config.augment else {}),
-        **({"blocks": _blocks(config)} if config.blocks else {}),
-        "architecture": _architecture(config.architecture),
-        "loss": _by_output(config, [dump_component(o.loss) for o in config.outputs]),
-        **({"loss_weights": dict(config.loss_weights)} if config.loss_weights else {}),
-        "optimizer": dump_component(config.optimizer),
-        "metrics": _by_output(
-            config, [[dump_component(m) for m in o.metrics] for o in config.outputs]
-        ),
-        "training": _options(config.training),
-        "evaluation": {
-            "protocol": protocol.member_name(),
-            **_options(protocol),
-            "score": config.evaluation.score,
-        },
-        **({"ignore": list(config.ignore)} if config.ignore else {}),
-    }
+    """Return the whole config as plain data, every default filled in, keys in the order of the
+    config language: what `resolved.yaml` holds.
 
-
-def _by_output(config: Config, values: Sequence[Any]) -> Any:
-    """What each output has, by its name; of the only one without."""
-    if len(values) == 1:
-        return values[0]
-    return {output.name: value for output, value in zip(config.outputs, values, strict=True)}
-
-
-def _steps(config: Config) -> list[Any]:
-    steps = [_step(step) for step in config.preprocess]
+    Paths are absolute, so that it can be run from anywhere; `null` options that are null by
+    default are left out.
+    """
+    several = len(config.outputs) > 1
+    losses = {output.name: dump_component(output.loss) for output in config.outputs}
+    metrics = {output.name: _dump(output.metrics) for output in config.outputs}
+    steps = _dump(config.preprocess)
     if config.target_steps:
-        steps.append({"targets": [_step(step) for step in config.target_steps]})
-    return steps
-
-
-def _step(step: Component) -> Any:
-    options = _options(step)
-    return {step.member_name(): options} if options else step.member_name()
-
-
-def _blocks(config: Config) -> dict[str, Any]:
-    """The blocks as they are written: what is in them depends on their parameters."""
-    return {
-        name: {key: value for key, value in _options(block).items() if value and key != "path"}
-        for name, block in config.blocks.items()
+        steps.append({"targets": _dump(config.target_steps)})
+    given = {
+        **_options(config),
+        "backend": config.backend or os.environ.get("KERAS_BACKEND") or "tensorflow",
+        "preprocess": steps,
+        "loss": losses if several else losses[config.outputs[0].name],
+        "metrics": metrics if several else metrics[config.outputs[0].name],
     }
-
-
-def _architecture(architecture: Architecture) -> dict[str, Any]:
-    given: dict[str, Any] = {}
-    if architecture.inputs:
-        given["inputs"] = {name: _bare(names) for name, names in architecture.inputs.items()}
-    given["layers"] = [_layer(entry) for entry in architecture.layers]
-    if architecture.outputs:
-        given["outputs"] = _bare(architecture.outputs)
-    return given
-
-
-def _bare(names: list[str]) -> str | list[str]:
-    """One name alone, or several as a list."""
-    return names[0] if len(names) == 1 else list(names)
-
-
-def _layer(entry: LayerEntry) -> Any:
-    beside: dict[str, Any] = {}
-    if entry.name is not None:
-        beside["name"] = entry.name
-    if entry.inputs:
-        beside["from"] = _bare(entry.inputs)
-    if entry.repeat > 1:
-        beside["repeat"] = entry.repeat
-    if entry.vectors is not None:
-        beside["vectors"] = _options(entry.vectors) if entry.vectors.column else entry.vectors.path
-    given = _called(entry)
-    if not beside:
-        return given
-    return {**({given: {}} if isinstance(given, str) else given), **beside}
-
-
-def _called(entry: LayerEntry) -> Any:
-    """What an entry names, without what stands beside it."""
-    if entry.layer is not None:
-        return dump_component(entry.layer)
-    if entry.block is not None:
-        parameters = copy.deepcopy(entry.block.parameters)
-        return {entry.block.name: parameters} if parameters else entry.block.name
-    if entry.application is not None:
-        return {"application": dump_component(entry.application)}
-    if entry.run is not None:
-        return {"run": _options(entry.run) if entry.run.until else entry.run.path}
-    return {"use": entry.use}
+    return {
+        key: given[key]
+        for key in Config.options()
+        if key in ALWAYS_DUMPED or given.get(key) not in (None, [], {})
+    }
 
 
 def _options(section: Section) -> dict[str, Any]:
     """The values of a section; a null that is the default says nothing and is left out."""
-    options = {}
-    for name in section.own_options():
-        value = getattr(section, name)
-        if value is not None or type(section).model_fields[name].default is not None:
-            options[name] = _plain(value)
+    options: dict[str, Any] = {}
+    own = section.own_options()
+    for key, field in type(section).options().items():
+        if key not in own:
+            continue
+        name = next(n for n, each in type(section).model_fields.items() if each is field)
+        value, default = getattr(section, name), field.get_default(call_default_factory=True)
+        if value == default and (default is None or not type(section).dumps_defaults):
+            continue
+        marks = unpacked(field.metadata)
+        chosen = next((mark for mark in marks if isinstance(mark, ChosenBy)), None)
+        if chosen is None:
+            options[key] = _dump(value, field.annotation, marks)
+        else:
+            component = {chosen.key: value.member_name(), **_options(value)}
+            options |= component if chosen.key == key else {key: component}
     return options
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, Section):
-        return _options(value)
+def _dump(value: Any, annotation: Any = None, marks: Sequence[Any] = ()) -> Any:
+    """A value as plain data; its type tells whether a single one stands for a list."""
+    if get_origin(annotation) is Annotated:
+        annotation, *more = get_args(annotation)
+        marks = [*marks, *unpacked(more)]
+    inner = (get_args(annotation) or (None,))[-1]
     if isinstance(value, KerasComponent):
         return dump_component(value)
+    if isinstance(value, LayerEntry):
+        return _layer(value)
+    if isinstance(value, Block):
+        return _block(value)
+    if isinstance(value, Component):
+        options = _options(value)
+        return {value.member_name(): options} if options else value.member_name()
+    if isinstance(value, Section):
+        options, bare = _options(value), value.bare_option
+        return options[bare] if bare is not None and list(options) == [bare] else options
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        dumped = [_dump(each, inner) for each in value]
+        alone = any(isinstance(mark, OneOrMany) and mark.dumped_alone for mark in marks)
+        return dumped[0] if alone and len(dumped) == 1 else dumped
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return cast(Any, value)
+        return {key: _dump(each, inner) for key, each in value.items()}
+    return copy.deepcopy(value)
+
+
+def _layer(entry: LayerEntry) -> Any:
+    beside = _options(entry)
+    if entry.layer is not None:
+        called = dump_component(entry.layer)
+    elif entry.block is not None:
+        parameters = copy.deepcopy(entry.block.parameters)
+        called = {entry.block.name: parameters} if parameters else entry.block.name
+    else:
+        return beside
+    if not beside:
+        return called
+    return {**({called: {}} if isinstance(called, str) else called), **beside}
+
+
+def _block(block: Block) -> dict[str, Any]:
+    """A block as it is written: what is in it depends on its parameters."""
+    layers = [shortest(layer, layers_shape(Names()).below(0, NO_NODE)) for layer in block.layers]
+    return {**_options(block), "layers": layers}
+
+
+NO_NODE = node_of(None, NOWHERE)
+
+
+def shortest(value: Any, shape: Shape) -> Any:
+    """Return canonical plain data in the shortest spelling that means the same."""
+    node = node_of(value, NOWHERE)
+    if isinstance(value, list):
+        value = [shortest(each, shape.below(index, node)) for index, each in enumerate(value)]
+        return value[0] if isinstance(shape, Items) and shape.alone and len(value) == 1 else value
+    if not isinstance(value, dict):
+        return value
+    value = {key: shortest(each, shape.below(key, node)) for key, each in value.items()}
+    if len(value) != 1:
+        return value
+    [(key, inside)] = value.items()
+    bare = isinstance(shape, Keys) and key == shape.section.bare_option
+    if bare or (isinstance(shape, Arguments) and shape.stands_for(inside, key)):
+        return inside
+    return key if isinstance(shape, Named) and inside == {} and key not in shape.beside else value

@@ -12,11 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlrun.config.document import Node, Place
-from dlrun.config.grammar import DEFAULT_PROTOCOL, ROOT, Role, protocol_options, role_of
+from dlrun.config.grammar import (
+    ChosenKeys,
+    Keys,
+    Named,
+    Names,
+    OutputsShape,
+    Shape,
+    canonical_config,
+    config_shape,
+    names_of,
+)
 from dlrun.config.messages import found
 from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
-from dlrun.errors import KeyPath
 from dlrun.registry.component import Section
 from dlrun.registry.names import did_you_mean
 
@@ -59,75 +68,75 @@ def read_files(file: Path, report: Reporter) -> tuple[Node | None, bytes]:
         if file.resolve() in seen:
             report.at(place, f"'extends' leads in a circle: {_circle(chain, file)}")
             return None, content
-    merged = chain[-1][1]
+    merged = canonical_config(chain[-1][1])
     for _, child in reversed(chain[:-1]):
-        merged = merge(_without_name(merged), child, _role_of_both(merged, child))
+        merged = _extend(merged.only(key for key in merged.mapping or () if key != "name"), child)
     entries = [key for key in merged.mapping or () if key != "extends"]
     return merged.only(entries), content
 
 
-def merge(base: Node, child: Node, role: Role = ROOT, path: KeyPath = ()) -> Node:
-    """Return `base` with what `child` says; places keep pointing to where a value stands."""
-    if role.goes_by_output(base) and role.goes_by_output(child):
-        # What the base says of outputs that there are no more is not taken over.
-        return _merge_entries(base.only(role.outputs), child, role, path)
-    if role.is_component:
-        return _merge_component(base, child, role)
+def _extend(base: Node, child: Node) -> Node:
+    """Return a config with what another one says that extends it."""
+    making = ("architecture", "blocks")
+    names = names_of(merge(base.only(making), child.only(making), config_shape(Names())))
+    shape = config_shape(names)
+    return merge(shape.canonical(base), shape.canonical(child), shape)
+
+
+def merge(base: Node, child: Node, shape: Shape, depth: int = 0) -> Node:
+    """Return `base` with what `child` says; places keep pointing to where a value stands.
+
+    Args:
+        base: What stands in the config that is extended, canonical.
+        child: What takes its place, or is added to it.
+        shape: What stands there.
+        depth: How many keys lie above.
+    """
+    shape = shape.of(child.value)
     if base.mapping is None or child.mapping is None:
         # A section whose entries are all commented out says nothing.
-        return base if child.value is None and base.mapping and len(path) == 1 else child
-    if role.chooses_otherwise(base.mapping, child.mapping) or (
-        path == ("dataset",) and _differ(base, child, "source")
+        says_nothing = child.value is None and base.mapping and depth == 1
+        return base if says_nothing and not isinstance(shape, Named | OutputsShape) else child
+    if isinstance(shape, OutputsShape):
+        if not (shape.is_by_output(base) and shape.is_by_output(child)):
+            return merge(base, child, shape.each)
+        # What the base says of outputs that there are no more is not taken over.
+        return _merge_entries(base.only(shape.outputs), child, shape, depth)
+    if isinstance(shape, Named):
+        return _merge_component(base, child, shape)
+    if isinstance(shape, Keys) and shape.section.alternatives & (
+        child.mapping.keys() - base.mapping.keys()
     ):
         return child
-    if path == ("evaluation",) and _differ(base, child, "protocol", DEFAULT_PROTOCOL):
-        base = base.only(protocol_options(child.mapping["protocol"].value) & set(base.mapping))
-    return _merge_entries(base, child, role, path)
+    if isinstance(shape, ChosenKeys) and shape.chooses_otherwise(base, child):
+        if not shape.mark.shares_options:
+            return child
+        base = base.only({shape.mark.key, *shape.options(child)})
+    return _merge_entries(base, child, shape, depth)
 
 
-def _role_of_both(base: Node, child: Node) -> Role:
-    """What stands where in a config with the outputs and blocks that both make."""
-    names = ("architecture", "blocks")
-    return role_of(merge(base.only(names), child.only(names)))
-
-
-def _merge_entries(base: Node, child: Node, role: Role, path: KeyPath) -> Node:
+def _merge_entries(base: Node, child: Node, shape: Shape, depth: int) -> Node:
     # The child's place: what is missing is best added there.
     merged = Node(base.value, child.place, base.keys)
     for key, value in (child.mapping or {}).items():
         before = (base.mapping or {}).get(key)
         if before is not None:
-            value = merge(before, value, role.below(key), (*path, key))
+            value = merge(before, value, shape.below(key, child), depth + 1)
         merged = merged.with_entry(key, value, child.keys[key])
     return merged
 
 
-def _merge_component(base: Node, child: Node, role: Role) -> Node:
-    name, before = role.name_in(child), role.name_in(base)
-    if child.mapping is None or name is None or before is None or not role.same(name, before):
+def _merge_component(base: Node, child: Node, shape: Named) -> Node:
+    name, before = shape.name_in(child), shape.name_in(base)
+    if name is None or before is None or not shape.same(name, before):
         return child
-    base = role.spelt_out(base)
-    assert base.mapping is not None
-    inside = role.below(name)
-    old = inside.arguments_in(base.mapping[before])
-    new = inside.arguments_in(child.mapping[name])
-    if old is None or new is None:
+    arguments = shape.arguments(name)
+    old, new = (base.mapping or {})[before], (child.mapping or {})[name]
+    bare = not new.mapping and new.place == child.keys[name]
+    if bare or old.mapping is None or new.mapping is None:
+        # A name without a mapping means its defaults.
         return child
-    return child.with_entry(name, _merge_entries(old, new, inside, ()), child.keys[name])
-
-
-def _differ(base: Node, child: Node, key: str, default: str | None = None) -> bool:
-    """Whether the child chooses something else than what the base has."""
-    assert base.mapping is not None
-    assert child.mapping is not None
-    if key not in child.mapping:
-        return False
-    before = base.mapping[key].value if key in base.mapping else default
-    return child.mapping[key].value != before
-
-
-def _without_name(node: Node) -> Node:
-    return node.only(key for key in node.mapping or () if key != "name")
+    return child.with_entry(name, _merge_entries(old, new, arguments, 0), child.keys[name])
 
 
 def _extended(node: Node, report: Reporter) -> tuple[str, Place] | None:

@@ -1,230 +1,646 @@
-"""Where components stand in a config, and how their three spellings are one.
+"""What may stand where in a config, derived from the typed models and Keras' catalogue.
 
-`extends` and overrides change a config before it is checked. They need to know that in
-`optimizer: {adam: {learning_rate: 0.1}}` the key `adam` is a name, and `learning_rate` an
-argument: another name replaces it, another argument is added to it.
+A config is read into nodes as it is written. `canonical` brings them into one form, places kept:
+`Name`, `Name: value` and `Name: {argument: value}` all become the last, one entry that stands for a
+list becomes a list, and what holds for every output is written under each. `extends`, `--set`,
+paths and everything that reads a config see that form alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import types
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Annotated, Any, Union, get_args, get_origin
 
-from dlrun.config.document import Key, Node
-from dlrun.config.outputs import output_names
+from dlrun.config.document import Key, Node, Place, node_of
+from dlrun.config.fields import (
+    ByOutput,
+    ChosenBy,
+    IsPath,
+    Kind,
+    Member,
+    OneOrMany,
+    unpacked,
+)
+from dlrun.config.report import NOWHERE
+from dlrun.config.schema import Block, Config, LayerEntry
 from dlrun.registry import catalogue
 from dlrun.registry.catalogue import Argument, CatalogueEntry
-from dlrun.registry.component import Component
-from dlrun.registry.families import PROTOCOLS, STEPS, TARGET_STEPS, Family
+from dlrun.registry.component import Section
+from dlrun.registry.families import STEPS, TARGET_STEPS, Family
 from dlrun.registry.keras_component import KerasKind
+from dlrun.registry.names import closest
 
-Member = CatalogueEntry | type[Component]
+HOLE = "$"
+"""What the text that stands for a block's parameter begins with."""
 
-DEFAULT_PROTOCOL = "holdout"
+Parameter = tuple[str, str]
+"""A block, and the name of one of its parameters."""
 
 
 @dataclass(frozen=True)
-class Role:
-    """What stands at a path of a config.
+class Names:
+    """The names that a config makes, on which depends what else may stand in it.
 
     Args:
-        kinds: For a component of Keras (or a list of them), its possible kinds.
-        family: For a component of dlrun's own (or a list of them), its family.
-        keys: What stands under the keys of a section, or beside a component's name.
-        owner: For a component's arguments, whose they are.
-        alternatives: Whether a mapping holds one of several keys, such as `fraction` or
-            `samples`, so that one takes the place of another; `keys` stand beside any.
-        each: What stands under every other key of a section.
-        outputs: For a loss or metrics, the outputs of the model whose names may stand around them.
-        blocks: For a layer, the first parameter of every block that has one.
-        first: For the parameters of a block, the one that a bare value sets.
+        outputs: Names of the model's outputs; for one output the name of the last layer, where it
+            has one.
+        first: The first parameter of every block that has one, which a bare value sets.
+        paths: Parameters of blocks that stand for paths.
     """
 
-    kinds: tuple[KerasKind, ...] = ()
-    family: Family | None = None
-    keys: Mapping[str, Role] = field(default_factory=dict)
-    owner: Member | None = None
-    alternatives: bool = False
-    each: Role | None = None
     outputs: tuple[str, ...] = ()
-    blocks: Mapping[str, str] = field(default_factory=dict)
-    first: str | None = None
+    first: tuple[Parameter, ...] = ()
+    paths: frozenset[Parameter] = frozenset()
 
-    @property
-    def is_component(self) -> bool:
-        """Whether a component stands here, or a list of them."""
-        return bool(self.kinds) or self.family is not None
 
-    def chooses_otherwise(self, base: Mapping[Key, Node], child: Mapping[Key, Node]) -> bool:
-        """Whether a mapping of alternatives takes another one than the base."""
-        return self.alternatives and not set(child) <= {*base, *self.keys}
+@dataclass(frozen=True)
+class Shape:
+    """What may stand at a place of a config: here, a plain value or anything."""
 
-    def goes_by_output(self, node: Node) -> bool:
-        """Whether a mapping goes by the outputs of the model, and is no component."""
-        return any(key in self.outputs for key in node.mapping or ())
+    def of(self, value: object) -> Shape:
+        """The shape of a value, a node's or plain data, where several shapes are possible."""
+        return self
 
-    def by_output(self, node: Node) -> Node:
-        """The same for every output, by name."""
-        value: dict[Key, Node] = {}
-        if node.value is not None:
-            value = dict.fromkeys(self.outputs, node)
-        return Node(value, node.place, dict.fromkeys(value, node.place))
+    def below(self, key: Key, node: Node) -> Shape:
+        """What stands under a key or list index of `node`, which stands here."""
+        return ANYTHING
 
-    def below(self, key: Key) -> Role:
-        """What stands under a key or list index."""
-        if (self.is_component or self.keys) and isinstance(key, int):
-            return replace(self, outputs=())
-        if isinstance(key, str) and key in self.keys:
-            return self.keys[key]
-        if key in self.outputs:
-            return replace(self, outputs=())
-        if self.each is not None:
-            return self.each
-        if self.is_component:
-            return Role(owner=self.member(str(key)), first=self.blocks.get(str(key)))
-        if isinstance(self.owner, CatalogueEntry):
-            if (argument := self.owner.argument(str(key))) is not None:
-                return _component_in(argument)
-            if self.owner.first is not None:
-                return _component_in(self.owner.first).below(key)
-        return Role()
+    def canonical(self, node: Node) -> Node:
+        """The node in its canonical form. What has none, because it is wrong, stays as it is."""
+        return node
 
-    def member(self, name: str) -> Member | None:
-        """The component of that name, or None where there is none."""
-        if self.family is not None:
-            return self.family.get(name) if name in self.family.names() else None
-        return next((e for kind in self.kinds if (e := catalogue.entry(kind, name))), None)
+
+ANYTHING = Shape()
+
+
+@dataclass(frozen=True)
+class PathShape(Shape):
+    """A path, or a list of them."""
+
+    def below(self, key: Key, node: Node) -> Shape:
+        return self
+
+
+@dataclass(frozen=True)
+class Items(Shape):
+    """A list.
+
+    Args:
+        item: Its entries.
+        alone: Whether one entry may stand without a list.
+    """
+
+    item: Shape
+    alone: bool = False
+
+    def below(self, key: Key, node: Node) -> Shape:
+        return self.item if isinstance(key, int) else ANYTHING
+
+    def canonical(self, node: Node) -> Node:
+        if isinstance(node.value, list):
+            return Node([self.item.canonical(each) for each in node.value], node.place)
+        if self.alone and node.value is not None and not is_hole(node):
+            return Node([self.item.canonical(node)], node.place)
+        return node
+
+
+@dataclass(frozen=True)
+class Entries(Shape):
+    """A mapping from names to the same kind of thing."""
+
+    each: Shape
+
+    def below(self, key: Key, node: Node) -> Shape:
+        return self.each
+
+    def canonical(self, node: Node) -> Node:
+        return _canonical_entries(self, node)
+
+
+@dataclass(frozen=True)
+class Keys(Shape):
+    """A section: its keys are the options of a class."""
+
+    section: type[Section]
+    fields: Mapping[str, Shape] = field(compare=False)
+
+    def below(self, key: Key, node: Node) -> Shape:
+        return self.fields.get(str(key), ANYTHING)
+
+    def canonical(self, node: Node) -> Node:
+        bare = self.section.bare_option
+        if bare is not None and isinstance(node.value, str) and not is_hole(node):
+            return Node({bare: node}, node.place, {bare: node.place})
+        return _canonical_entries(self, node)
+
+
+@dataclass(frozen=True)
+class ChosenKeys(Shape):
+    """A section in which one key names the component that other keys are options of.
+
+    Args:
+        mark: The key and the family.
+        fields: What may stand beside these.
+    """
+
+    mark: ChosenBy
+    fields: Mapping[str, Shape]
+
+    def name(self, node: Node) -> object:
+        """The name of the component."""
+        chosen = (node.mapping or {}).get(self.mark.key)
+        return self.mark.default if chosen is None else chosen.value
+
+    def chooses_otherwise(self, base: Node, child: Node) -> bool:
+        """Whether `child` names another component than `base`."""
+        return self.mark.key in (child.mapping or {}) and self.name(child) != self.name(base)
+
+    def options(self, node: Node) -> dict[str, Shape]:
+        """Everything that may stand in the section beside the key that chooses."""
+        name, family = self.name(node), self.mark.family
+        known = isinstance(name, str) and name in family.names()
+        member = family.get(str(name)) if known else family.base_class()
+        return {**shapes_of(member), **self.fields}
+
+    def below(self, key: Key, node: Node) -> Shape:
+        return self.options(node).get(str(key), ANYTHING)
+
+    def canonical(self, node: Node) -> Node:
+        return _canonical_entries(self, node)
+
+
+@dataclass(frozen=True)
+class Either(Shape):
+    """One of several shapes, told from what is there."""
+
+    options: tuple[Shape, ...]
+
+    def of(self, value: object) -> Shape:
+        wanted: tuple[type[Shape], ...] = (PathShape,)
+        if isinstance(value, list):
+            wanted = (Items,)
+        elif isinstance(value, dict):
+            lists = all(isinstance(getattr(v, "value", v), list) for v in value.values())
+            wanted = (Keys, Entries) if lists else (Keys,)
+        return next((each for each in self.options if isinstance(each, wanted)), self.options[0])
+
+    def below(self, key: Key, node: Node) -> Shape:
+        return self.of(node.value).below(key, node)
+
+    def canonical(self, node: Node) -> Node:
+        return self.of(node.value).canonical(node)
+
+
+@dataclass(frozen=True)
+class Named(Shape):
+    """A component: a mapping from its name to its arguments, with other keys beside it.
+
+    Args:
+        beside: What may stand beside the name.
+    """
+
+    beside: Mapping[str, Shape] = field(default_factory=dict, kw_only=True)
+
+    def arguments(self, name: str) -> Arguments:
+        """What stands under a component's name."""
+        raise NotImplementedError
 
     def same(self, one: str, other: str) -> bool:
         """Whether two names mean the same component."""
-        if one == other:
-            return True
-        member = self.member(one)
-        return member is not None and member == self.member(other)
+        return one == other
 
     def name_in(self, node: Node) -> str | None:
-        """The component's name in a node of any spelling; None where there is not one name."""
-        if isinstance(node.value, str):
-            return node.value
-        names = [key for key in node.mapping or () if key not in self.keys]
+        """The component's name in a mapping; None where there is not one name."""
+        names = [key for key in node.mapping or () if key not in self.beside]
         return names[0] if len(names) == 1 and isinstance(names[0], str) else None
 
-    def spelt_out(self, node: Node) -> Node:
-        """A component as a mapping from its name; a bare name gets no arguments."""
-        if isinstance(node.value, str):
+    def below(self, key: Key, node: Node) -> Shape:
+        if key in self.beside:
+            return self.beside[str(key)]
+        return self.arguments(str(key))
+
+    def canonical(self, node: Node) -> Node:
+        if isinstance(node.value, str) and not is_hole(node):
             nothing = Node({}, node.place)
             return Node({node.value: nothing}, node.place, {node.value: node.place})
-        return node
+        return _canonical_entries(self, node)
 
-    def arguments_in(self, node: Node) -> Node | None:
-        """Arguments as a mapping; a bare value is the first one. None where that is not known.
 
-        To be asked of the role of the arguments, not of the component's.
-        """
+@dataclass(frozen=True)
+class KerasShape(Named):
+    """A component of Keras; among layers, one of the config's blocks.
+
+    Args:
+        kinds: What it may be.
+        names: The blocks, for a layer.
+    """
+
+    kinds: tuple[KerasKind, ...]
+    names: Names | None = None
+
+    def entry(self, name: str) -> CatalogueEntry | None:
+        """What the catalogue knows of a name, or None."""
+        return next((e for kind in self.kinds if (e := catalogue.entry(kind, name))), None)
+
+    def same(self, one: str, other: str) -> bool:
+        known = self.entry(one)
+        return one == other or (known is not None and known == self.entry(other))
+
+    def arguments(self, name: str) -> Arguments:
+        entry = self.entry(name)
+        if entry is not None or self.names is None:
+            return Arguments(entry=entry)
+        parameters = {p: PathShape() for block, p in self.names.paths if block == name}
+        return Arguments(first=dict(self.names.first).get(name), fields=parameters)
+
+
+@dataclass(frozen=True)
+class MemberShape(Named):
+    """A component of one of dlrun's own families, such as a preprocessing step."""
+
+    family: Family
+
+    def arguments(self, name: str) -> Arguments:
+        if name not in self.family.names():
+            return Arguments()
+        member = self.family.get(name)
+        return Arguments(first=member.first_option(), fields=shapes_of(member))
+
+
+@dataclass(frozen=True)
+class Arguments(Shape):
+    """What stands under a component's name: a mapping, or the value of the first argument.
+
+    Args:
+        first: The argument that a bare value sets.
+        fields: The arguments that are no plain values.
+        entry: For a component of Keras, what the catalogue knows of it.
+    """
+
+    first: str | None = None
+    fields: Mapping[str, Shape] = field(default_factory=dict)
+    entry: CatalogueEntry | None = None
+
+    def below(self, key: Key, node: Node) -> Shape:
+        if self.entry is None:
+            return self.fields.get(str(key), ANYTHING)
+        argument = self.entry.argument(str(key))
+        return ANYTHING if argument is None else _argument_shape(self.entry, argument)
+
+    @property
+    def first_name(self) -> str | None:
+        """The argument that a bare value sets."""
+        if self.entry is None:
+            return self.first
+        return self.entry.first.name if self.entry.first else None
+
+    def with_first(self, node: Node) -> Node:
+        """A bare value as a mapping from the first argument; unchanged where there is none."""
+        first = self.first_name
+        return node if first is None else Node({first: node}, node.place, {first: node.place})
+
+    def takes_as_first(self, name: Key) -> bool:
+        """Whether a key is no argument, but names a component for the first one."""
+        if self.entry is None or self.entry.first is None or not isinstance(name, str):
+            return False
+        return self.entry.argument(name) is None and name in words_for(self.entry.first)
+
+    def canonical(self, node: Node) -> Node:
         if node.value is None:
             return Node({}, node.place)
-        if node.mapping is not None and not self._holds_first_component(node.mapping):
+        if is_hole(node):
             return node
-        first = self.first if self.owner is None else first_argument(self.owner)
-        return None if first is None else Node({first: node}, node.place, {first: node.place})
+        if node.mapping is None or self._is_first_argument(node.mapping):
+            node = self.with_first(node)
+        return _canonical_entries(self, node)
 
-    def _holds_first_component(self, mapping: Mapping[Key, Node]) -> bool:
-        """Whether a mapping is the first argument itself, as in `Bidirectional: {LSTM: 32}`."""
-        if (
-            not isinstance(self.owner, CatalogueEntry)
-            or self.owner.first is None
-            or len(mapping) != 1
-        ):
+    def stands_for(self, value: Any, argument: str) -> bool:
+        """Whether a bare value means this argument."""
+        return canonical_value(value, self) == canonical_value({argument: value}, self)
+
+    def _is_first_argument(self, mapping: Mapping[Key, Node]) -> bool:
+        """Whether a mapping is the first argument itself, as in `Bidirectional: {LSTM: 32}`; or the
+        table of numbers that it takes."""
+        if self.entry is None or (first := self.entry.first) is None:
             return False
-        [name] = mapping
-        return (
-            self.owner.argument(str(name)) is None
-            and _component_in(self.owner.first).member(str(name)) is not None
+        if "table" in first.accepts and any(not isinstance(key, str) for key in mapping):
+            return True
+        return len(mapping) == 1 and self.takes_as_first(next(iter(mapping)))
+
+
+@dataclass(frozen=True)
+class ArgumentShape(Shape):
+    """The value of an argument of Keras that may be a component, or a list of layers."""
+
+    argument: Argument
+
+    def of(self, value: object) -> Shape:
+        accepts = self.argument.accepts
+        if isinstance(value, list):
+            return Items(KerasShape(("layer",))) if "layers" in accepts else ANYTHING
+        if not isinstance(value, str | dict) or is_table(self.argument, value):
+            return ANYTHING
+        word = value if isinstance(value, str) else next(iter(value), "")
+        if "activation" in accepts and acts_as_activation(word):
+            return KerasShape(("layer",))
+        kinds = self.argument.component_kinds
+        if isinstance(value, str):
+            kinds = tuple(kind for kind in kinds if is_name(value, kind, accepts))[:1]
+        return KerasShape(kinds) if kinds else ANYTHING
+
+    def below(self, key: Key, node: Node) -> Shape:
+        return self.of(node.value).below(key, node)
+
+    def canonical(self, node: Node) -> Node:
+        return node if is_hole(node) else self.of(node.value).canonical(node)
+
+
+@dataclass(frozen=True)
+class OutputsShape(Shape):
+    """What each output has: under its name where there are several, else alone.
+
+    Args:
+        each: What one output has.
+        kind: The kind of component that is.
+        outputs: Names of the outputs.
+    """
+
+    each: Shape
+    kind: KerasKind
+    outputs: tuple[str, ...] = ()
+
+    def is_by_output(self, node: Node) -> bool:
+        """Whether a mapping goes by the outputs of the model, and is no component."""
+        keys = node.mapping
+        if not keys:
+            return False
+        if len(self.outputs) == 1:
+            return list(keys) == [self.outputs[0]] and self.names_output(self.outputs[0])
+        return any(key in self.outputs for key in keys) or (
+            bool(self.outputs) and not any(self._is_component(key) for key in keys)
+        )
+
+    def names_output(self, key: str) -> bool:
+        """Whether a key is an output's name; that of the only one may be a component's as well."""
+        return key in self.outputs and (len(self.outputs) > 1 or not self._is_component(key))
+
+    def _is_component(self, key: Key) -> bool:
+        return isinstance(key, str) and catalogue.entry(self.kind, key) is not None
+
+    def below(self, key: Key, node: Node) -> Shape:
+        if self.is_by_output(node) or (len(self.outputs) > 1 and key in self.outputs):
+            return self.each
+        return self.each.below(key, node)
+
+    def canonical(self, node: Node) -> Node:
+        if self.is_by_output(node):
+            by_name = Entries(self.each).canonical(node)
+            return (
+                by_name if len(self.outputs) > 1 else next(iter((by_name.mapping or {}).values()))
+            )
+        one = self.each.canonical(node)
+        if len(self.outputs) < 2 or node.value is None:
+            return one
+        return Node(
+            dict.fromkeys(self.outputs, one), node.place, dict.fromkeys(self.outputs, node.place)
         )
 
 
-def _component_in(argument: Argument) -> Role:
-    layers = bool({"activation", "layers"} & set(argument.accepts))
-    return Role(kinds=argument.component_kinds + (("layer",) if layers else ()))
+@dataclass(frozen=True)
+class Blocks(Shape):
+    """The blocks of a config, by name."""
+
+    names: Names
+
+    def below(self, key: Key, node: Node) -> Shape:
+        layers = layers_shape(self.names)
+        paths = {p: PathShape() for block, p in self.names.paths if block == key}
+        fields = {**shapes_of(Block), "layers": layers, "parameters": Parameters(paths)}
+        return Keys(Block, fields)
+
+    def canonical(self, node: Node) -> Node:
+        return _canonical_entries(self, node)
 
 
-def first_argument(member: Member) -> str | None:
-    """The argument that a bare value sets."""
-    if isinstance(member, CatalogueEntry):
-        return member.first.name if member.first else None
-    return member.first_option()
+@dataclass(frozen=True)
+class Parameters(Shape):
+    """The parameters of a block with their defaults; a list of names gives them none.
+
+    Args:
+        paths: Those that stand for paths.
+    """
+
+    paths: Mapping[str, Shape]
+
+    def below(self, key: Key, node: Node) -> Shape:
+        return self.paths.get(str(key), ANYTHING)
+
+    def canonical(self, node: Node) -> Node:
+        if not isinstance(node.value, list):
+            return node
+        names: dict[Key, Place] = {
+            each.value: each.place for each in node.value if isinstance(each.value, str)
+        }
+        if len(names) < len(node.value):
+            return node
+        return Node({name: Node(None, place) for name, place in names.items()}, node.place, names)
 
 
-def protocol_options(name: object) -> set[str]:
-    """The keys under `evaluation` that go with a protocol."""
-    options = {"protocol", "score"}
-    if isinstance(name, str) and name in PROTOCOLS.names():
-        options |= set(PROTOCOLS.get(name).model_fields)
-    return options
+def _canonical_entries(shape: Shape, node: Node) -> Node:
+    """A mapping whose entries are canonical; anything else as it is."""
+    if node.mapping is None:
+        return node
+    entries = {key: shape.below(key, node).canonical(each) for key, each in node.mapping.items()}
+    return Node(entries, node.place, node.keys)
 
 
-_ALTERNATIVES = Role(alternatives=True)
+def is_hole(node: Node) -> bool:
+    """Whether a text in a block stands for a parameter, so that nothing is known of it yet."""
+    return isinstance(node.value, str) and node.value.startswith(HOLE)
 
-_LAYERS = Role(
-    kinds=("layer",),
-    keys={
-        **{key: Role() for key in ("name", "from", "repeat", "vectors", "use", "run")},
-        "application": Role(kinds=("application",)),
-    },
-)
 
-ROOT = Role(
-    keys={
-        "dataset": Role(
-            keys={"test": Role(alternatives=True, keys={"shuffle": Role()}), "limit": _ALTERNATIVES}
-        ),
-        "preprocess": Role(family=STEPS, keys={"targets": Role(family=TARGET_STEPS)}),
-        "blocks": Role(each=Role(keys={"layers": _LAYERS})),
-        "architecture": Role(keys={"layers": _LAYERS}),
-        "loss": Role(kinds=("loss",)),
-        "optimizer": Role(kinds=("optimizer",)),
-        "metrics": Role(kinds=("metric",)),
-        "augment": Role(kinds=("layer",)),
-        "training": Role(
-            keys={
-                "callbacks": Role(kinds=("callback",)),
-                "phases": Role(
-                    keys={
-                        "callbacks": Role(kinds=("callback",)),
-                        "optimizer": Role(kinds=("optimizer",)),
-                    }
-                ),
-            }
-        ),
-        "evaluation": Role(keys={"validation": Role(alternatives=True, keys={"hold_out": Role()})}),
+def _argument_shape(entry: CatalogueEntry, argument: Argument) -> Shape:
+    if entry.kind == "application" and argument.name == "weights":
+        return PathShape()
+    if argument.component_kinds or {"activation", "layers"} & set(argument.accepts):
+        return ArgumentShape(argument)
+    return ANYTHING
+
+
+def is_name(value: Any, kind: KerasKind, accepts: tuple[str, ...]) -> bool:
+    """Whether a text is meant as a component's name, where a number would do as well."""
+    if not isinstance(value, str):
+        return False
+    return "number" not in accepts or closest(value, catalogue.spellings(kind)) is not None
+
+
+def is_table(argument: Argument, value: Any) -> bool:
+    """Whether a mapping is a table of numbers by epoch, and no component."""
+    if "table" not in argument.accepts or not isinstance(value, dict):
+        return False
+    return any(not isinstance(key, str) for key in value)
+
+
+def words_for(argument: Argument) -> list[str]:
+    """Return the names of all components that an argument takes."""
+    words = [word for kind in argument.component_kinds for word in catalogue.spellings(kind)]
+    return [*words, *activation_layers()] if "activation" in argument.accepts else words
+
+
+@cache
+def activation_layers() -> tuple[str, ...]:
+    """Return the layers that may be given where an activation is wanted."""
+    return tuple(filter(acts_as_activation, catalogue.names("layer")))
+
+
+def acts_as_activation(name: object) -> bool:
+    """Tell whether a name is that of a layer that may be given as an activation."""
+    entry = catalogue.entry("layer", name) if isinstance(name, str) else None
+    return entry is not None and entry.act_as_activation
+
+
+def config_shape(names: Names) -> Keys:
+    """Return what may stand where in a config that makes these names."""
+    return Keys(Config, shapes_of(Config, names))
+
+
+def layers_shape(names: Names) -> Shape:
+    """Return what may stand where layers are listed."""
+    return Items(_shape(LayerEntry, [], names))
+
+
+def canonical_config(root: Node) -> Node:
+    """Return a config, or the part of one that a file holds, in its canonical form."""
+    return config_shape(names_of(root)).canonical(root)
+
+
+def canonical_value(value: Any, shape: Shape) -> Any:
+    """Return plain data in the canonical form that it has where `shape` is wanted."""
+    return shape.canonical(node_of(value, NOWHERE)).plain()
+
+
+def names_of(root: Node) -> Names:
+    """Return the names that a config makes, as far as they can be read."""
+    sections = root.mapping or {}
+    architecture, blocks = sections.get("architecture"), sections.get("blocks")
+    names = Names(tuple(output_names(architecture.plain())) if architecture else ())
+    if blocks is None or blocks.mapping is None:
+        return names
+    parameters = {
+        name: (Parameters({}).canonical(given).mapping or {})
+        for name, block in blocks.mapping.items()
+        if (given := (block.mapping or {}).get("parameters")) is not None
     }
-)
-"""What stands where in a config, whatever its outputs and blocks are called."""
+    first = tuple(
+        (str(name), str(next(iter(given)))) for name, given in parameters.items() if given
+    )
+    names = replace(names, first=first)
+    # A block may hand a parameter that stands for a path on to another block.
+    while (paths := _path_parameters(blocks, names)) != names.paths:
+        names = replace(names, paths=paths)
+    return names
 
 
-def role_of(root: Node) -> Role:
-    """Return what stands where in a config with these outputs and blocks."""
-    entries = root.mapping or {}
-    names = output_names(entries["architecture"].plain()) if "architecture" in entries else []
-    keys = dict(ROOT.keys)
-    for key, kind in _BY_OUTPUT.items():
-        # The name of the only output may as well be that of a loss.
-        outputs = [each for each in names if len(names) > 1 or not catalogue.entry(kind, each)]
-        keys[key] = replace(keys[key], outputs=tuple(outputs))
-    layers = Role(keys={"layers": replace(_LAYERS, blocks=first_parameters(entries.get("blocks")))})
-    return replace(ROOT, keys={**keys, "architecture": layers, "blocks": Role(each=layers)})
+def output_names(architecture: Any) -> list[str]:
+    """Return the outputs that an architecture names, as it is given: for one output the name of
+    the last layer, where it has one."""
+    if not isinstance(architecture, dict):
+        return []
+    given = architecture.get("outputs")
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, list) and given:
+        return given if all(isinstance(name, str) for name in given) else []
+    layers = architecture.get("layers")
+    last = layers[-1] if isinstance(layers, list) and layers else None
+    if not isinstance(last, dict):
+        return []
+    inside = (value for value in last.values() if isinstance(value, dict))
+    name = last.get("name") or next((v["name"] for v in inside if "name" in v), None)
+    return [name] if isinstance(name, str) else []
 
 
-_BY_OUTPUT: dict[str, KerasKind] = {"loss": "loss", "metrics": "metric"}
+def _path_parameters(blocks: Node, names: Names) -> frozenset[Parameter]:
+    """The parameters of blocks that stand where paths are wanted."""
+    found = set[Parameter]()
+    for name, block in (blocks.mapping or {}).items():
+        shape = Blocks(names).below(name, blocks)
+        for parameter in _holes_for_paths(shape.canonical(block), shape):
+            found.add((str(name), parameter))
+    return frozenset(found)
 
 
-def first_parameters(blocks: Node | None) -> dict[str, str]:
-    """Return the first parameter of every block that has one, as far as they can be read."""
-    found = {}
-    for name, block in ((blocks.mapping if blocks else None) or {}).items():
-        given = (block.mapping or {}).get("parameters")
-        names = given.plain() if given else None
-        first = next(iter(names), None) if isinstance(names, dict | list) else None
-        if isinstance(name, str) and isinstance(first, str):
-            found[name] = first
-    return found
+def is_path(node: Node, shape: Shape) -> bool:
+    """Tell whether a node that stands where `shape` is wanted is the text of a path."""
+    shape = shape.of(node.value)
+    if isinstance(shape, Keys) and shape.section.bare_option is not None:
+        shape = shape.below(shape.section.bare_option, node)
+    return isinstance(shape, PathShape) and isinstance(node.value, str)
+
+
+def _holes_for_paths(node: Node, shape: Shape) -> Iterator[str]:
+    """The parameters that stand where a path is wanted."""
+    if is_path(node, shape) and is_hole(node):
+        yield str(node.value).removeprefix(HOLE)
+    for key, each in node.children():
+        yield from _holes_for_paths(each, shape.below(key, node))
+
+
+@cache
+def shapes_of(section: type[Section], names: Names = Names()) -> dict[str, Shape]:
+    """Return what may stand under each key of a section.
+
+    An option called `path` is a path; others are where their type says so.
+    """
+    return {
+        key: PathShape() if key == "path" else _shape(f.annotation, unpacked(f.metadata), names)
+        for key, f in section.options().items()
+    }
+
+
+def _shape(annotation: Any, marks: list[Any], names: Names) -> Shape:
+    """What a type with its marks allows."""
+    by_output = next((mark for mark in marks if isinstance(mark, ByOutput)), None)
+    if by_output is not None:
+        each = _shape(annotation, [mark for mark in marks if mark is not by_output], names)
+        return OutputsShape(each, by_output.kind, names.outputs)
+    for mark in marks:
+        if isinstance(mark, Kind):
+            return KerasShape((mark.kind,))
+        if isinstance(mark, Member):
+            targets = Items(MemberShape(TARGET_STEPS), alone=True)
+            return MemberShape(
+                mark.family, beside={"targets": targets} if mark.family is STEPS else {}
+            )
+        if isinstance(mark, ChosenBy):
+            return ChosenKeys(mark, {})
+        if isinstance(mark, IsPath):
+            return PathShape()
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _shape(arguments[0], [*marks, *unpacked(arguments[1:])], names)
+    if origin in (Union, types.UnionType):
+        branches = [_shape(each, marks, names) for each in arguments if each is not types.NoneType]
+        return branches[0] if len(branches) == 1 else Either(tuple(branches))
+    if origin is list:
+        alone = any(isinstance(mark, OneOrMany) for mark in marks)
+        return Items(_shape(arguments[0], [], names), alone)
+    if origin is dict:
+        return Blocks(names) if arguments[1] is Block else Entries(_shape(arguments[1], [], names))
+    if annotation is LayerEntry:
+        return KerasShape(("layer",), names, beside=shapes_of(LayerEntry, names))
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return _section_shape(annotation, names)
+    return ANYTHING
+
+
+def _section_shape(section: type[Section], names: Names) -> Shape:
+    fields = dict(shapes_of(section, names))
+    for key, shape in fields.items():
+        if isinstance(shape, ChosenKeys) and shape.mark.key == key:
+            # The component's options stand in the section itself.
+            return ChosenKeys(shape.mark, {k: each for k, each in fields.items() if k != key})
+    return Keys(section, fields)

@@ -1,4 +1,4 @@
-"""JSON Schema (draft 2020-12) of the config language, for editors.
+"""JSON Schema (draft 2020-12) of the config language, for editors: derived from the typed models.
 
 What `load_config` accepts is valid. Not everything that is valid is accepted: a schema
 cannot know which metrics a score may name, or that of two options only one may be given.
@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import models_json_schema
 
 from dlrun.config.extends import Extension
-from dlrun.config.grammar import DEFAULT_PROTOCOL
+from dlrun.config.fields import ByOutput, ChosenBy, FindingCode, Kind, Member, unpacked
+from dlrun.config.grammar import Either, Entries, Items, Keys, OutputsShape, shapes_of
 from dlrun.config.json_schema_keras import (
     arguments_reference,
     component_definitions,
@@ -21,24 +23,34 @@ from dlrun.config.json_schema_keras import (
 )
 from dlrun.config.load import EXAMPLES, KEYS
 from dlrun.config.schema import (
+    CHOSEN_PROTOCOL,
     Architecture,
     Block,
     Config,
     Evaluation,
     LayerEntry,
     Phase,
+    TrainedRun,
     Training,
+    Vectors,
 )
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section
-from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family, finding_codes
+from dlrun.registry.families import (
+    PROTOCOLS,
+    SOURCES,
+    STEPS,
+    TARGET_STEPS,
+    Family,
+    finding_codes,
+)
 
 Schema = dict[str, Any]
 
-EMBEDDED = ("KerasComponent", "Phase")
-"""Definitions that stand where they are used, since components have several spellings."""
-
 FAMILIES = (SOURCES, STEPS, TARGET_STEPS, PROTOCOLS)
+
+SECTIONS = (Architecture, Block, Evaluation, LayerEntry, Phase, TrainedRun, Training, Vectors)
+"""Classes of which each has a definition of its own."""
 
 
 @dataclass(frozen=True)
@@ -57,33 +69,15 @@ class _Definitions:
 def json_schema() -> Schema:
     """Return the schema of a config file as plain data."""
     models = [model for family in FAMILIES for model in _members(family).values()]
-    definitions = _definitions([*models, Phase, Training, Config])
-    sections = {
-        "plugins": _nullable({"type": "array", "items": {"type": "string", "pattern": r"\.py$"}}),
-        "dataset": _chosen_by("source", SOURCES, definitions),
-        "preprocess": _nullable({"type": "array", "items": _step(STEPS, definitions)}),
-        "blocks": _blocks(),
-        "architecture": _architecture(),
-        "loss": _by_output(kind_reference("loss")),
-        "loss_weights": {"type": ["object", "null"], "additionalProperties": {"type": "number"}},
-        "optimizer": kind_reference("optimizer"),
-        "metrics": _by_output(_one_or_list(kind_reference("metric"))),
-        "augment": _augment(),
-        "training": _nullable(_training(definitions)),
-        "evaluation": _nullable(_evaluation(definitions)),
-        "ignore": _one_or_list({"enum": finding_codes()}),
-    }
-    properties = {key: described(sections.get(key, {}), _description(key)) for key in KEYS}
-    plain = definitions.of[Config]["properties"]
-    for key in ("name", "seed", "backend"):
-        properties[key] = {**plain[key], **properties[key]}
-    properties["extends"] |= {"type": ["string", "null"]}
-    return {
+    definitions = _definitions([*models, *SECTIONS, Config])
+    known = definitions.of[Config]["properties"]
+    known["extends"] = described({"type": ["string", "null"]}, _meaning(Extension, "extends"))
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dlrun config",
         "description": "One experiment: data, model, training and evaluation.",
         "type": "object",
-        "properties": properties,
+        "properties": {key: known[key] for key in KEYS},
         "additionalProperties": False,
         # A config that extends another one needs to say no more than what differs.
         "if": {"not": {"required": ["extends"]}},
@@ -92,9 +86,14 @@ def json_schema() -> Schema:
         "$defs": {
             **component_definitions(),
             **definitions.shared,
-            "layer_entry": _layer_entry(),
+            "Architecture": _without_requirements(definitions.of[Architecture]),
+            "Block": _block(definitions.of[Block]),
+            "Evaluation": _evaluation(definitions),
+            "LayerEntry": _layer_entry(definitions.of[LayerEntry]),
         },
     }
+    spelt_out: Schema = _spelt_out(schema, definitions)
+    return spelt_out
 
 
 def _definitions(models: list[type[Section]]) -> _Definitions:
@@ -106,19 +105,63 @@ def _definitions(models: list[type[Section]]) -> _Definitions:
     for model in models:
         name = references[(model, "validation")]["$ref"].removeprefix("#/$defs/")
         of[model] = bodies[name]
+        if model in (*SECTIONS, Config):
+            shapes = shapes_of(model)
+            for key, field in model.options().items():
+                properties = of[model]["properties"]
+                container = isinstance(shapes[key], Items | Entries | Keys | Either | OutputsShape)
+                empty = not field.is_required() and (container or model is LayerEntry)
+                properties[key] = _property(properties[key], field, nullable=empty)
         if model is not Config:
             _collect(bodies[name], bodies, shared)
+        if model in SECTIONS:
+            shared[name] = bodies[name]
+            if model.bare_option is not None:
+                bare = bodies[name]["properties"][model.bare_option]
+                shared[name] = {"anyOf": [{**bare, "type": "string"}, bodies[name]]}
     return _Definitions(of, shared)
 
 
+def _property(body: Schema, field: FieldInfo, *, nullable: bool) -> Schema:
+    """What a key takes: pydantic's schema of its type, and what is not in the type."""
+    description = body.get("description")
+    body = {key: value for key, value in body.items() if key not in ("description", "default")}
+    if any(isinstance(mark, ByOutput) for mark in unpacked(field.metadata)):
+        body = {"anyOf": [body, {"type": "object", "additionalProperties": body}]}
+    return described(_nullable(body) if nullable else body, description)
+
+
+def _spelt_out(body: Any, definitions: _Definitions) -> Any:
+    """A schema with what the marks on fields mean."""
+    if isinstance(body, list):
+        return [_spelt_out(item, definitions) for item in body]
+    if not isinstance(body, dict):
+        return body
+    if "mark" in body:
+        more = {key: value for key, value in body.items() if key != "mark"}
+        return _spelt_out({**_of_mark(body["mark"], definitions), **more}, definitions)
+    return {key: _spelt_out(value, definitions) for key, value in body.items()}
+
+
+def _of_mark(mark: object, definitions: _Definitions) -> Schema:
+    if isinstance(mark, Kind):
+        return kind_reference(mark.kind)
+    if isinstance(mark, Member):
+        return _member(mark.family, definitions)
+    if isinstance(mark, ChosenBy):
+        return _chosen_by(mark, definitions)
+    assert isinstance(mark, FindingCode)
+    return {"enum": finding_codes()}
+
+
 def _collect(body: Any, bodies: dict[str, Schema], into: dict[str, Schema]) -> None:
-    """Gather the definitions that a schema refers to, classes of Keras left out."""
+    """Gather the definitions that a schema refers to."""
     if isinstance(body, list):
         for item in body:
             _collect(item, bodies, into)
     elif isinstance(body, dict):
         name = str(body.get("$ref", "")).removeprefix("#/$defs/")
-        if name in bodies and name not in into and name not in EMBEDDED:
+        if name in bodies and name not in into:
             into[name] = bodies[name]
             _collect(bodies[name], bodies, into)
         for item in body.values():
@@ -145,11 +188,6 @@ def _on_one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _description(key: str) -> str:
-    fields = Extension.model_fields if key == "extends" else Config.model_fields
-    return _on_one_line(fields[key].description or "")
-
-
 def _members(family: Family) -> dict[str, type[Component]]:
     return {name: family.get(name) for name in family.names()}
 
@@ -162,15 +200,6 @@ def _nullable(schema: Schema) -> Schema:
     return {"anyOf": [schema, {"type": "null"}]}
 
 
-def _one_or_list(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "array", "items": schema}, {"type": "null"}]}
-
-
-def _by_output(schema: Schema) -> Schema:
-    """What one output has, or a mapping from the names of outputs to that."""
-    return {"anyOf": [schema, {"type": "object", "additionalProperties": schema}]}
-
-
 def _constants(members: dict[str, type[Component]]) -> Schema:
     return {
         "anyOf": [
@@ -181,10 +210,10 @@ def _constants(members: dict[str, type[Component]]) -> Schema:
 
 
 def _chosen_by(
-    key: str, family: Family, definitions: _Definitions, beside: dict[str, Schema] | None = None
+    chosen: ChosenBy, definitions: _Definitions, beside: dict[str, Schema] | None = None
 ) -> Schema:
     """A section in which one key names the member that the other keys are options of."""
-    members, beside = _members(family), beside or {}
+    members, key, beside = _members(chosen.family), chosen.key, beside or {}
     cases = [
         {
             "if": _says(key, name),
@@ -192,7 +221,10 @@ def _chosen_by(
         }
         for name, member in members.items()
     ]
-    return {"type": "object", "properties": {key: _constants(members)}, "allOf": cases}
+    choice = _constants(members)
+    if chosen.default is not None:
+        choice["default"] = chosen.default
+    return {"type": "object", "properties": {key: choice, **beside}, "allOf": cases}
 
 
 def _says(key: str, name: str) -> Schema:
@@ -208,7 +240,7 @@ def _complete(definitions: _Definitions) -> dict[str, Schema]:
         }
         for name, member in _members(SOURCES).items()
     ]
-    default = definitions.of[PROTOCOLS.get(DEFAULT_PROTOCOL)]["properties"]
+    default = definitions.of[PROTOCOLS.get(str(CHOSEN_PROTOCOL.default))]["properties"]
     return {
         "dataset": {"required": ["source"], "allOf": cases},
         "architecture": {"required": ["layers"]},
@@ -220,56 +252,20 @@ def _complete(definitions: _Definitions) -> dict[str, Schema]:
 
 
 def _evaluation(definitions: _Definitions) -> Schema:
-    score = {
-        "type": ["string", "null"],
-        "description": _on_one_line(Evaluation.model_fields["score"].description or ""),
-    }
-    section = _chosen_by("protocol", PROTOCOLS, definitions, {"score": score})
-    section["properties"]["score"] = score
-    section["properties"]["protocol"]["default"] = DEFAULT_PROTOCOL
-    return section
+    own = definitions.of[Evaluation]["properties"]
+    beside = {key: schema for key, schema in own.items() if key != CHOSEN_PROTOCOL.key}
+    return _chosen_by(CHOSEN_PROTOCOL, definitions, beside)
 
 
-def _training(definitions: _Definitions) -> Schema:
-    section = _with_components(definitions.of[Training])
-    names = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
-    phase = _with_components(definitions.of[Phase])
-    properties = {name: body for name, body in phase["properties"].items() if name != "path"}
-    for key in ("freeze", "unfreeze"):
-        properties[key] = described(_nullable(names), properties[key]["description"])
-    phases = {"type": "array", "items": {**phase, "properties": properties}}
-    given = section["properties"]
-    described_phases = described(_nullable(phases), given["phases"]["description"])
-    return {**section, "properties": {**given, "phases": described_phases}}
-
-
-def _with_components(section: Schema) -> Schema:
-    """A section whose callbacks and optimizer may be given in every spelling."""
-    components = {
-        "callbacks": {"type": "array", "items": kind_reference("callback")},
-        "optimizer": kind_reference("optimizer"),
-    }
-    properties = dict(section["properties"])
-    for key in components.keys() & properties.keys():
-        properties[key] = described(_nullable(components[key]), properties[key]["description"])
-    return {**section, "properties": properties}
-
-
-def _augment() -> Schema:
-    layers = {"type": "array", "items": kind_reference("layer")}
-    by_input = {"type": "object", "additionalProperties": layers}
-    return {"anyOf": [layers, by_input, {"type": "null"}]}
-
-
-def _step(family: Family, definitions: _Definitions) -> Schema:
-    """A preprocessing step in its three spellings, or steps on the target."""
+def _member(family: Family, definitions: _Definitions) -> Schema:
+    """A component in its three spellings; among the steps, those on the target."""
     members = _members(family)
     options = {
-        name: _step_options(member, definitions.of[member]) for name, member in members.items()
+        name: _member_options(member, definitions.of[member]) for name, member in members.items()
     }
     bare = [name for name, member in members.items() if not _needs_options(member)]
     if family is STEPS:
-        target = _step(TARGET_STEPS, definitions)
+        target = _member(TARGET_STEPS, definitions)
         options["targets"] = described(
             {"anyOf": [target, {"type": "array", "items": target}]},
             "Steps on the target: one or a list.",
@@ -277,7 +273,7 @@ def _step(family: Family, definitions: _Definitions) -> Schema:
     return {"anyOf": [{"enum": bare}, _object(options, minProperties=1, maxProperties=1)]}
 
 
-def _step_options(member: type[Component], schema: Schema) -> Schema:
+def _member_options(member: type[Component], schema: Schema) -> Schema:
     spellings = [{key: value for key, value in schema.items() if key != "description"}]
     first = member.first_option()
     if first is not None and not set(schema.get("required", [])) - {first}:
@@ -295,53 +291,37 @@ def _needs_options(member: type[Component]) -> bool:
     return False
 
 
-def _architecture() -> Schema:
-    sections = {
-        "inputs": {"type": "object", "minProperties": 1, "additionalProperties": _NAMES},
-        "layers": _layers(),
-        "outputs": _NAMES,
+def _without_requirements(section: Schema) -> Schema:
+    """A section of which another file may hold what is required."""
+    layers = {**section["properties"]["layers"], "items": _layer_or_block()}
+    properties = {**section["properties"], "layers": layers}
+    return {key: value for key, value in section.items() if key != "required"} | {
+        "properties": properties
     }
-    return _object(
-        {
-            key: described(schema, _on_one_line(Architecture.model_fields[key].description or ""))
-            for key, schema in sections.items()
-        }
-    )
 
 
-def _blocks() -> Schema:
-    parameters = {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "string"}}]}
-    # In a block a value may be the name of a parameter.
-    layers = {"type": "array", "minItems": 1}
-    sections = {"parameters": parameters, "inputs": _NAMES, "layers": layers, "outputs": _NAMES}
-    block = _object(
-        {
-            key: described(schema, _on_one_line(Block.model_fields[key].description or ""))
-            for key, schema in sections.items()
-        },
-        required=["layers"],
-    )
-    return _nullable({"type": "object", "additionalProperties": block})
+def _block(section: Schema) -> Schema:
+    """A block: in its layers a value may be the name of a parameter, so that nothing is known."""
+    layers = {
+        key: value for key, value in section["properties"]["layers"].items() if key != "items"
+    }
+    names = {"type": "array", "items": {"type": "string"}}
+    parameters = dict(section["properties"]["parameters"])
+    parameters["anyOf"] = [*parameters["anyOf"], names]
+    return {
+        **section,
+        "properties": {**section["properties"], "layers": layers, "parameters": parameters},
+    }
 
 
-_NAMES: Schema = {
-    "anyOf": [
-        {"type": "string", "minLength": 1},
-        {"type": "array", "minItems": 1, "items": {"type": "string", "minLength": 1}},
-    ]
-}
-
-
-def _layers() -> Schema:
-    """A list of layers; where there are blocks, an entry may name one of them."""
-    block = {"type": ["string", "object"]}
-    items = {"anyOf": [{"$ref": "#/$defs/layer_entry"}, block]}
-    return {"type": "array", "minItems": 1, "items": items}
+def _layer_or_block() -> Schema:
+    """A layer; where there are blocks, an entry may name one of them."""
+    return {"anyOf": [{"$ref": "#/$defs/LayerEntry"}, {"type": ["string", "object"]}]}
 
 
 def _without_blocks() -> Schema:
     """What holds where there can be no blocks, of this file or of one that it extends."""
-    layers = {"items": {"$ref": "#/$defs/layer_entry"}}
+    layers = {"items": {"$ref": "#/$defs/LayerEntry"}}
     architecture = {"properties": {"layers": layers}}
     return {
         "if": {"not": {"anyOf": [{"required": ["blocks"]}, {"required": ["extends"]}]}},
@@ -349,33 +329,14 @@ def _without_blocks() -> Schema:
     }
 
 
-def _layer_entry() -> Schema:
+def _layer_entry(section: Schema) -> Schema:
     """An entry of `architecture.layers`: a layer or model, and beside it its name and more."""
-    vectors = _object(
-        {"path": {"type": "string"}, "column": {"type": ["string", "null"]}}, required=["path"]
-    )
-    beside: dict[str, Schema] = {
-        "name": {"type": ["string", "null"], "pattern": "^[^/]+$"},
-        "from": {"anyOf": [*_NAMES["anyOf"], {"type": "null"}]},
-        "repeat": {"type": ["integer", "null"], "minimum": 1},
-        "vectors": {"anyOf": [{"type": ["string", "null"]}, vectors]},
-    }
-    run = _object(
-        {"path": {"type": "string"}, "until": {"type": ["string", "null"]}}, required=["path"]
-    )
-    models: dict[str, Schema] = {
-        "use": {"type": "string", "minLength": 1},
-        "application": kind_reference("application"),
-        "run": {"anyOf": [{"type": "string", "minLength": 1}, run]},
-    }
-    fields = {**beside, **models}
-    for key, schema in fields.items():
-        field = "inputs" if key == "from" else key
-        fields[key] = described(
-            schema, _on_one_line(LayerEntry.model_fields[field].description or "")
-        )
     words = catalogue.spellings("layer")
     layers = {word: arguments_reference("layer", word) for word in words}
-    one_of_these = [{"required": [word]} for word in (*models, *words)]
-    entry = _object({**fields, **layers}, oneOf=one_of_these)
+    one_of_these = [{"required": [word]} for word in (*LayerEntry.models, *words)]
+    entry = {**section, "properties": {**section["properties"], **layers}, "oneOf": one_of_these}
     return {"anyOf": [kind_reference("layer"), entry]}
+
+
+def _meaning(section: type[Section], key: str) -> str:
+    return _on_one_line(section.options()[key].description or "")

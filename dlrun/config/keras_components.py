@@ -1,7 +1,5 @@
-"""Components of Keras as a config names them: three spellings, read and checked.
-
-`Name`, `Name: value` (the first argument) and `Name: {argument: value}` mean the same.
-Everything is checked against the catalogue, without importing Keras.
+"""Components of Keras as a config names them, read and checked against the catalogue, without
+importing Keras; and written out again.
 """
 
 from __future__ import annotations
@@ -11,6 +9,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from dlrun.config.grammar import (
+    KerasShape,
+    activation_layers,
+    canonical_value,
+    is_table,
+    words_for,
+)
 from dlrun.config.messages import expected_value, fits, found
 from dlrun.config.report import Reporter
 from dlrun.config.yaml_writer import in_line
@@ -51,16 +56,15 @@ def read_component(
 
     Args:
         kind: What is wanted.
-        value: What the config holds there, as plain data.
+        value: What the config holds there, as plain data in any of the three spellings.
         path: Where it stands.
         report: Called for every problem found.
 
     Returns:
-        The component; None if anything was reported. A component given as text has the path
-        of the text, one given as a mapping has the path of its arguments.
+        The component, with the path of its arguments; None if anything was reported.
     """
     reader = _Reader(report)
-    component = reader.component(kind, value, path)
+    component = reader.component(kind, canonical_value(value, KerasShape((kind,))), path)
     return None if reader.reported else component
 
 
@@ -72,7 +76,7 @@ def dump_component(component: KerasComponent) -> Any:
     words: Keras names metrics in its history after the word, and draws the seed of an
     initializer given as a word when the layer is made.
     """
-    given = {name: _as_given(value) for name, value in component.arguments.items()}
+    given = {name: _dump(value) for name, value in component.arguments.items()}
     if not given and component.kind in ("loss", "metric", "initializer"):
         return component.alias
     known = catalogue.entry(component.kind, component.name)
@@ -114,50 +118,70 @@ class _Reader:
         self._report(path, message, **details)
 
     def component(self, kind: KerasKind, value: Any, path: KeyPath) -> KerasComponent | None:
+        """Read one component, in its canonical form."""
+        if isinstance(value, dict) and len(value) > 1 and self._report_beside(kind, value, path):
+            return None
         if isinstance(value, str):
-            return self._named(kind, value, None, path, on_key=False)
+            value = {value: {}}
         if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value)), str):
             [(word, given)] = value.items()
-            return self._named(kind, word, given, (*path, word), on_key=True)
-        self._report_no_component(kind, value, path)
-        return None
-
-    def _report_no_component(self, kind: KerasKind, value: Any, path: KeyPath) -> None:
+            return self._named(kind, word, given, (*path, word))
         wanted, hint = f"the name of {TITLES[kind]}, alone or with its arguments", None
         if isinstance(value, dict) and len(value) > 1:
-            first = next(iter(value))
-            if value[first] is None and catalogue.entry(kind, str(first)):
-                hint = f"indent the arguments further than {first}, or write {first}: {{...}}"
-            elif owner := _owner_of(kind, [str(key) for key in value]):
+            owner = _owner_of(kind, [str(key) for key in value])
+            if owner is not None:
                 hint = f"these are arguments: write {owner}: {{...}} around them"
         message = f"this is not {TITLES[kind]}"
         self.report(path, message, expected=wanted, found=found(value), hint=hint)
+        return None
+
+    def _report_beside(self, kind: KerasKind, value: dict[Any, Any], path: KeyPath) -> bool:
+        """Report arguments, or other components, that are written beside a component's name."""
+        named = [key for key in value if isinstance(key, str) and catalogue.entry(kind, key)]
+        if not named:
+            return False
+        title = TITLES[kind].split(" ", 1)[1]
+        first, *more = named
+        if more:
+            hint = f"begin each {title} on a line of its own with '- '"
+            if path in (("loss",), ("optimizer",)):
+                hint = f"name one {title}"
+            message = f"'{more[0]}' stands beside '{first}'"
+            self.report((*path, more[0]), message, hint=hint, on_key=True)
+            return True
+        others = {key: value[key] for key in value if key != first}
+        inside = value[first] if isinstance(value[first], dict) else {}
+        stand = "stands" if len(others) == 1 else "stand"
+        self.report(
+            (*path, next(iter(others))),
+            f"{quoted(others)} {stand} beside '{first}', not inside it",
+            hint=f"write {first}: {in_line(inside | others)}",
+            on_key=True,
+        )
+        return True
 
     def _named(
-        self, kind: KerasKind, word: str, given: Any, path: KeyPath, *, on_key: bool
+        self, kind: KerasKind, word: str, given: Any, path: KeyPath
     ) -> KerasComponent | None:
-        entry = self._entry(kind, word, path, on_key)
+        entry = self._entry(kind, word, path)
         if entry is None:
             return None
-        if entry.resolved_by_compile and given not in (None, {}):
+        if entry.resolved_by_compile and given:
             self.report(
                 path,
                 f"'{word}' takes no arguments: Keras chooses the kind of {entry.name} by itself",
                 hint=f"name the kind, such as binary_{entry.name}, to give it arguments",
-                on_key=on_key,
+                on_key=True,
             )
             return None
-        if given is None:
-            arguments = self._arguments(entry, word, {}, path, on_key)
-        elif isinstance(given, dict) and not self._is_first_component(entry, given):
-            arguments = self._arguments(entry, word, given, path, on_key)
+        if isinstance(given, dict):
+            arguments = self._arguments(entry, word, given, path)
         else:
-            arguments = self._first_argument(entry, word, given, path, on_key)
+            arguments, hint = {}, f"write {word} alone"
+            self.report(path, f"'{word}' takes no value", found=found(given), hint=hint)
         return KerasComponent(kind, entry.name, word, arguments, path, entry.implementation)
 
-    def _entry(
-        self, kind: KerasKind, word: str, path: KeyPath, on_key: bool
-    ) -> CatalogueEntry | None:
+    def _entry(self, kind: KerasKind, word: str, path: KeyPath) -> CatalogueEntry | None:
         entry = catalogue.entry(kind, word)
         if entry is not None and entry.refusal is None:
             return entry
@@ -172,38 +196,13 @@ class _Reader:
             expected = listed(known, "or") if len(known) <= SHORT_LIST else None
         if entry is None and isinstance(self._report, Reporter):
             self.reported += 1
-            self._report.unknown_name(path, message, expected=expected, on_key=on_key)
+            self._report.unknown_name(path, message, expected=expected, on_key=True)
         else:
-            self.report(path, message, expected=expected, on_key=on_key)
+            self.report(path, message, expected=expected, on_key=True)
         return None
 
-    def _is_first_component(self, entry: CatalogueEntry, given: dict[Any, Any]) -> bool:
-        """Whether a mapping is a component for the first argument: `Bidirectional: {LSTM: 32}`;
-        or the table that it takes."""
-        if (first := entry.first) is None:
-            return False
-        if _is_table(first, given):
-            return True
-        if len(given) != 1:
-            return False
-        [word] = given
-        if not isinstance(word, str) or entry.argument(word) is not None:
-            return False
-        return word in _words_for(first)
-
-    def _first_argument(
-        self, entry: CatalogueEntry, word: str, given: Any, path: KeyPath, on_key: bool
-    ) -> dict[str, Any]:
-        if (first := entry.first) is None:
-            self.report(
-                path, f"'{word}' takes no value", found=found(given), hint=f"write {word} alone"
-            )
-            return {}
-        self._report_missing(entry, word, {first.name}, path, on_key)
-        return {first.name: self._value(word, first, given, path)}
-
     def _arguments(
-        self, entry: CatalogueEntry, word: str, given: dict[Any, Any], path: KeyPath, on_key: bool
+        self, entry: CatalogueEntry, word: str, given: dict[Any, Any], path: KeyPath
     ) -> dict[str, Any]:
         if any(entry.argument(str(name)) is None for name in given):
             entry = catalogue.live_entry(entry.kind, entry.name) or entry
@@ -215,7 +214,7 @@ class _Reader:
                 meant.add(self._report_unknown(entry, word, name, (*path, key)))
             else:
                 arguments[name] = self._value(word, argument, value, (*path, key))
-        self._report_missing(entry, word, {*arguments, *meant}, path, on_key)
+        self._report_missing(entry, word, {*arguments, *meant}, path)
         return arguments
 
     def _report_unknown(
@@ -224,7 +223,7 @@ class _Reader:
         """Report an unknown argument; return the argument that was probably meant."""
         own = [argument.name for argument in entry.arguments if not argument.common]
         known = [argument.name for argument in entry.arguments]
-        nested = _words_for(entry.first) if entry.first else []
+        nested = words_for(entry.first) if entry.first else []
         message, hint = f"unknown argument '{name}' of {word}", None
         meant = OLD_NAMES[name] if OLD_NAMES.get(name) in known else closest(name, known)
         if entry.kind in ("layer", "application") and name in INFERRED:
@@ -245,11 +244,11 @@ class _Reader:
         return meant
 
     def _report_missing(
-        self, entry: CatalogueEntry, word: str, given: set[str | None], path: KeyPath, on_key: bool
+        self, entry: CatalogueEntry, word: str, given: set[str | None], path: KeyPath
     ) -> None:
         missing = [f"'{a.name}'" for a in entry.arguments if a.required and a.name not in given]
         if missing:
-            self.report(path, f"{word} needs {' and '.join(missing)}", on_key=on_key)
+            self.report(path, f"{word} needs {' and '.join(missing)}", on_key=True)
 
     def _value(self, owner: str, argument: Argument, value: Any, path: KeyPath) -> Any:
         accepts = argument.accepts
@@ -263,10 +262,10 @@ class _Reader:
             return self._activation(value, path)
         if "layers" in accepts and isinstance(value, list):
             return [self.component("layer", v, (*path, i)) for i, v in enumerate(value)]
-        if _is_table(argument, value):
+        if is_table(argument, value):
             return self._table(owner, argument, value, path)
         for kind in argument.component_kinds:
-            if isinstance(value, dict) or _is_name(value, kind, accepts):
+            if isinstance(value, dict):
                 return self.component(kind, value, path)
         if not fits(argument, value):
             self._report_wrong(owner, argument, value, path)
@@ -289,7 +288,7 @@ class _Reader:
         word = value if isinstance(value, str) else str(next(iter(value), ""))
         if isinstance(value, str) and value in catalogue.activations():
             return value
-        layers = [name for name in catalogue.names("layer") if _acts_as_activation(name)]
+        layers = activation_layers()
         if word in layers:
             return self.component("layer", value, path)
         if word in catalogue.activations():
@@ -321,80 +320,9 @@ def _owner_of(kind: KerasKind, arguments: Sequence[str]) -> str | None:
     return owners[0] if len(owners) == 1 else None
 
 
-def _is_name(value: Any, kind: KerasKind, accepts: tuple[str, ...]) -> bool:
-    """Whether a text is meant as a component's name, where a number would do as well."""
-    if not isinstance(value, str):
-        return False
-    return "number" not in accepts or closest(value, catalogue.spellings(kind)) is not None
-
-
-def _is_table(argument: Argument, value: Any) -> bool:
-    """Whether a mapping is a table of numbers by epoch, and no component."""
-    if "table" not in argument.accepts or not isinstance(value, dict):
-        return False
-    return any(not isinstance(key, str) for key in value)
-
-
-def _words_for(argument: Argument) -> list[str]:
-    """The names of all components that an argument takes."""
-    words = [word for kind in argument.component_kinds for word in catalogue.spellings(kind)]
-    if "activation" in argument.accepts:
-        words += [name for name in catalogue.names("layer") if _acts_as_activation(name)]
-    return words
-
-
-def _acts_as_activation(name: str) -> bool:
-    entry = catalogue.entry("layer", name)
-    return entry is not None and entry.act_as_activation
-
-
-def _as_given(value: Any) -> Any:
+def _dump(value: Any) -> Any:
     if isinstance(value, KerasComponent):
         return dump_component(value)
     if isinstance(value, list):
-        return [_as_given(item) for item in value]
+        return [_dump(item) for item in value]
     return copy.deepcopy(value)
-
-
-def read_named(
-    kind: KerasKind, value: Any, path: KeyPath, report: Reporter
-) -> KerasComponent | None:
-    """Read one component of Keras, in any of the three spellings."""
-    if isinstance(value, dict) and len(value) > 1 and _report_beside(kind, value, path, report):
-        return None
-    return read_component(kind, value, path, report)
-
-
-def _report_beside(kind: KerasKind, value: dict[Any, Any], path: KeyPath, report: Reporter) -> bool:
-    """Report arguments, or other components, that stand beside a component's name."""
-    named = [key for key in value if isinstance(key, str) and catalogue.entry(kind, key)]
-    if not named:
-        return False
-    title = TITLES[kind].split(" ", 1)[1]
-    first, *more = named
-    if more:
-        hint = f"begin each {title} on a line of its own with '- '"
-        if path in (("loss",), ("optimizer",)):
-            hint = f"name one {title}"
-        report((*path, more[0]), f"'{more[0]}' stands beside '{first}'", hint=hint, on_key=True)
-        return True
-    others = [key for key in value if key != first]
-    arguments = _arguments(kind, first, value[first]) | {key: value[key] for key in others}
-    stand = "stands" if len(others) == 1 else "stand"
-    report(
-        (*path, others[0]),
-        f"{quoted(others)} {stand} beside '{first}', not inside it",
-        hint=f"write {first}: {in_line(arguments)}",
-        on_key=True,
-    )
-    return True
-
-
-def _arguments(kind: KerasKind, name: str, value: Any) -> dict[Any, Any]:
-    """A component's arguments by name, whatever spelling they are given in."""
-    if isinstance(value, dict):
-        return value
-    entry = catalogue.entry(kind, name)
-    if value is None or entry is None or entry.first is None:
-        return {}
-    return {entry.first.name: value}

@@ -1,28 +1,26 @@
-"""Reading the entries of a list of layers, those of blocks included."""
+"""Reading the layers of an architecture and of blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlrun.config.blocks import names_in, substituted
-from dlrun.config.graph import layer_graph
-from dlrun.config.keras_components import read_named
-from dlrun.config.messages import found
+from dlrun.config.blocks import substituted
+from dlrun.config.grammar import Names, canonical_value, layers_shape
+from dlrun.config.graph import INPUT, LayerCall, LayerGraph, layer_graph
+from dlrun.config.keras_components import read_component
+from dlrun.config.messages import found, list_of
 from dlrun.config.report import Reporter
-from dlrun.config.schema import Architecture, Block, BlockCall, LayerEntry, TrainedRun, Vectors
+from dlrun.config.schema import Architecture, Block, BlockCall, LayerEntry
+from dlrun.config.sections import SectionReader
+from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
+from dlrun.registry.keras_component import KerasComponent
 from dlrun.registry.names import closest, did_you_mean
 from dlrun.text import counted, listed
-
-BESIDE = ("name", "from", "repeat", "vectors")
-"""Keys beside what an entry names."""
-
-MODELS = ("use", "application", "run")
-"""Keys that name something else than a layer or a block."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +68,52 @@ class _Moved(Reporter):
         return len(self._inner)
 
 
+def read_architecture(
+    value: Any, blocks: Mapping[str, Block], report: Reporter
+) -> Architecture | None:
+    """Read `architecture`.
+
+    Args:
+        value: As the config gives it, canonical.
+        blocks: The blocks of the config.
+        report: Takes the problems.
+
+    Returns:
+        The architecture; its `inputs` are all named unless there is one input of all columns.
+    """
+    if not isinstance(value, dict):
+        report(
+            ("architecture",),
+            "wrong value for 'architecture'",
+            expected="a mapping with 'layers'",
+            found=found(value),
+            hint="put the layers under `layers:`" if isinstance(value, list) else None,
+        )
+        return None
+    before, values = len(report), {k: v for k, v in value.items() if v is not None or k == "layers"}
+    if "layers" in values:
+        values["layers"] = read_layers(
+            values["layers"], ("architecture", "layers"), Scope(report, blocks)
+        )
+    unknown = UnknownKeys(report, "architecture", list(Architecture.options()))
+    reported = ["layers"] if len(report) > before else []
+    architecture = validate(
+        Architecture, values, ("architecture",), report, unknown=unknown, reported=reported
+    )
+    if architecture is None or len(report) > before:
+        return None
+    names = layer_graph(architecture, blocks, report).inputs
+    if not architecture.inputs and names != (INPUT,):
+        inputs = {name: [name] for name in names}
+        architecture = architecture.model_copy(update={"inputs": inputs})
+    return architecture if len(report) == before else None
+
+
 def read_layers(value: Any, path: KeyPath, scope: Scope) -> list[LayerEntry]:
     """Read a list of layers; a problem with one leaves that one out."""
     if not isinstance(value, list) or not value:
-        scope.report(
-            path,
-            "wrong value for 'layers'",
-            expected="a list of layers, each on a line that begins with '- '",
-            found=found(value),
-        )
+        message = "wrong value for 'layers'"
+        scope.report(path, message, expected=list_of("layer"), found=found(value))
         return []
     read = [_read_layer(entry, (*path, index), scope) for index, entry in enumerate(value)]
     return [entry for entry in read if entry is not None]
@@ -99,9 +134,6 @@ def block_body(call: BlockCall, blocks: Mapping[str, Block]) -> Architecture:
 def check_blocks(blocks: Mapping[str, Block], report: Reporter) -> None:
     """Report what is wrong in blocks whose parameters all have defaults, used or not."""
     for name, block in blocks.items():
-        if name in (*BESIDE, *MODELS):
-            message = f"a block cannot be named '{name}': it is a key of a layer"
-            report(block.path, message, on_key=True)
         if None not in block.parameters.values():
             places = {key: (*block.path, "parameters", key) for key in block.parameters}
             _body(block, block.parameters, Scope(report, blocks, (name,)), places)
@@ -119,77 +151,57 @@ def _body(
     moved = _Moved(scope.report, {at: places[name] for at, name in put.items()} if places else {})
     if len(scope.report) > before:
         return None
+    first = {name: next(iter(each.parameters), None) for name, each in scope.blocks.items()}
+    names = Names(first=tuple((name, key) for name, key in first.items() if key is not None))
+    layers = canonical_value(layers, layers_shape(names))
     entries = read_layers(layers, path, replace(scope, report=moved))
     if len(scope.report) > before:
         return None
-    inputs: dict[str, list[str]] = {name: [] for name in block.inputs}
-    body = Architecture(inputs=inputs, layers=entries, outputs=block.outputs, path=block.path)
+    outputs = {"outputs": block.outputs} if block.outputs else {}
+    inputs = {name: [name] for name in block.inputs}
+    body = Architecture(inputs=inputs, layers=entries, path=block.path, **outputs)
     layer_graph(body, scope.blocks, moved)
     return body
 
 
 def _read_layer(given: Any, path: KeyPath, scope: Scope) -> LayerEntry | None:
-    """Read one entry: a layer, block or model, and beside it `name`, `from` and `repeat`."""
-    report, beside = scope.report, dict[Any, Any]()
-    before = len(report)
-    if isinstance(given, dict):
-        beside = {key: value for key, value in given.items() if key in BESIDE}
-        given = {key: value for key, value in given.items() if key not in BESIDE}
-    read: dict[str, Any] = {"path": path, **_read_beside(beside, path, report)}
-    if not given and beside:
-        if len(report) == before:
-            expected = "the name of a layer, alone or with its arguments"
-            report(path, "this entry names no layer", expected=expected)
+    """Read one entry: a layer, block or model, and beside it `name`, `from` and what else may be
+    there."""
+    report, before = scope.report, len(scope.report)
+    if not isinstance(given, dict):
+        read_component("layer", given, path, report)
         return None
-    models = [key for key in MODELS if isinstance(given, dict) and key in given]
-    if models:
-        others = [key for key in given if key != models[0]]
-        if others:
+    keys = LayerEntry.options()
+    values = {key: value for key, value in given.items() if key in keys}
+    called = {key: value for key, value in given.items() if key not in keys}
+    values = {k: v for k, v in values.items() if v is not None or k in LayerEntry.models}
+    filled_in: dict[str, Any] = {}
+    if models := [key for key in given if key in LayerEntry.models]:
+        if others := [*models[1:], *called]:
             message = f"'{others[0]}' stands beside '{models[0]}': an entry is one of them"
             report((*path, others[0]), message, on_key=True)
             return None
-        read[models[0]] = _read_model(models[0], given[models[0]], (*path, models[0]), report)
-        inside = {"run": ("path",), "application": (*_only(given[models[0]]), "weights")}
-        file = (*path, models[0], *inside.get(models[0], ()))
-        read["file_at"] = report.given_at(file)
-    elif (block := _block_named(given, scope.blocks)) is not None:
-        read["block"] = _read_call(block, given, path, scope)
-    elif not _report_wrapped(given, path, scope) and not _report_near_block(given, path, scope):
-        read["layer"] = read_named("layer", given, path, report)
-    if len(report) > before:
+        filled_in["file_at"] = report.given_at(_file_at(models[0], given[models[0]], path))
+    elif not called:
+        expected = "the name of a layer, alone or with its arguments"
+        report(path, "this entry names no layer", expected=expected)
+    elif (block := next((name for name in called if name in scope.blocks), None)) is not None:
+        filled_in["block"] = _read_call(block, called, path, scope)
+    elif not _report_wrapped(called, path, scope) and not _report_near_block(called, path, scope):
+        filled_in["layer"] = read_component("layer", called, path, report)
+    entry = SectionReader(report).section(LayerEntry, values, path, filled_in=filled_in)
+    if entry is None or len(report) > before:
         return None
-    entry = LayerEntry(**read)
     _check_beside(entry, scope)
     return entry if len(report) == before else None
 
 
-def _read_beside(beside: Mapping[Any, Any], path: KeyPath, report: Reporter) -> dict[str, Any]:
-    read: dict[str, Any] = {}
-    if (name := beside.get("name")) is not None:
-        if not (isinstance(name, str) and name and "/" not in name):
-            expected = "text without '/'"
-            report((*path, "name"), "wrong value for 'name'", expected=expected, found=found(name))
-        read["name"] = name
-    if beside.get("from") is not None:
-        read["inputs"] = names_in(beside["from"], (*path, "from"), report)
-    if (repeat := beside.get("repeat")) is not None:
-        if isinstance(repeat, bool) or not isinstance(repeat, int) or repeat < 1:
-            where, expected = (*path, "repeat"), "an integer at least 1"
-            report(where, "wrong value for 'repeat'", expected=expected, found=found(repeat))
-        read["repeat"] = repeat
-    if (vectors := beside.get("vectors")) is not None:
-        read["vectors"] = _read_vectors(vectors, (*path, "vectors"), report)
-    return read
-
-
-def _read_vectors(value: Any, path: KeyPath, report: Reporter) -> Vectors | None:
-    if isinstance(value, dict):
-        return validate(Vectors, value, path, report)
-    if not isinstance(value, str) or not value:
-        expected = "the path of a file of word vectors, or a mapping with 'path' and 'column'"
-        report(path, "wrong value for 'vectors'", expected=expected, found=found(value))
-        return None
-    return Vectors(path=value)
+def _file_at(model: str, value: Any, path: KeyPath) -> KeyPath:
+    """Where the run, or the file of weights, is named that an entry is made from."""
+    inside: dict[str, KeyPath] = {"run": ("path",)}
+    if model == "application" and isinstance(value, dict) and len(value) == 1:
+        inside["application"] = (*value, "weights")
+    return (*path, model, *inside.get(model, ()))
 
 
 def _check_beside(entry: LayerEntry, scope: Scope) -> None:
@@ -229,47 +241,22 @@ def _check_vectors(entry: LayerEntry, scope: Scope) -> None:
         scope.report(place, f"{title} that is written once, not {where}", hint=hint, on_key=True)
 
 
-def _read_model(key: str, value: Any, path: KeyPath, report: Reporter) -> Any:
-    """Read what stands under `use`, `application` or `run`."""
-    if key == "use":
-        if not isinstance(value, str) or not value:
-            expected = "the name of a layer or block above"
-            report(path, "wrong value for 'use'", expected=expected, found=found(value))
-        return value
-    if key == "application":
-        return read_named("application", value, path, report)
-    if isinstance(value, dict):
-        return validate(TrainedRun, value, path, report)
-    if not isinstance(value, str) or not value:
-        expected = "the path of a run directory, or a mapping with 'path' and 'until'"
-        report(path, "wrong value for 'run'", expected=expected, found=found(value))
-        return None
-    return TrainedRun(path=value)
-
-
-def _block_named(given: Any, blocks: Mapping[str, Block]) -> str | None:
-    """The block that an entry names."""
-    names = list(given) if isinstance(given, dict) else [given]
-    return next((name for name in names if isinstance(name, str) and name in blocks), None)
-
-
-def _report_near_block(given: Any, path: KeyPath, scope: Scope) -> bool:
+def _report_near_block(given: Mapping[Any, Any], path: KeyPath, scope: Scope) -> bool:
     """Report an unknown name that is near to that of a block, and to no layer's."""
-    word = next(iter(given), None) if isinstance(given, dict) else given
+    word = next(iter(given))
     if not isinstance(word, str) or catalogue.entry("layer", word) or not scope.blocks:
         return False
     near = closest(word, [*scope.blocks, *catalogue.spellings("layer")])
     if near not in scope.blocks:
         return False
-    place = (*path, word) if isinstance(given, dict) else path
     message = f"unknown layer or block '{word}'; did you mean '{near}'?"
-    scope.report(place, message, on_key=isinstance(given, dict))
+    scope.report((*path, word), message, on_key=True)
     return True
 
 
-def _report_wrapped(given: Any, path: KeyPath, scope: Scope) -> bool:
+def _report_wrapped(given: Mapping[Any, Any], path: KeyPath, scope: Scope) -> bool:
     """Report a wrapper, such as TimeDistributed, of something else than a layer of Keras."""
-    if not isinstance(given, dict) or len(given) != 1:
+    if len(given) != 1:
         return False
     [(word, value)] = given.items()
     known = catalogue.entry("layer", word) if isinstance(word, str) else None
@@ -278,58 +265,54 @@ def _report_wrapped(given: Any, path: KeyPath, scope: Scope) -> bool:
     place: KeyPath = (*path, word)
     if isinstance(value, dict) and known.first.name in value:
         place, value = (*place, known.first.name), value[known.first.name]
-    names = list(value) if isinstance(value, dict) else [value]
-    for name in names:
-        if isinstance(name, str) and (name in scope.blocks or name in MODELS):
+    for name in value if isinstance(value, dict) else ():
+        if name in scope.blocks or name in LayerEntry.models:
             is_block = name in scope.blocks
             what = "a block" if is_block else f"`{name}`"
             scope.report(
-                (*place, name) if isinstance(value, dict) else place,
+                (*place, name),
                 f"{word} wraps a layer of Keras, and this is {what}",
                 hint="wrap the layers of the block one by one" if is_block else None,
-                on_key=isinstance(value, dict),
+                on_key=True,
             )
             return True
     return False
 
 
-def _read_call(name: str, given: Any, path: KeyPath, scope: Scope) -> BlockCall | None:
+def _read_call(
+    name: str, given: Mapping[Any, Any], path: KeyPath, scope: Scope
+) -> BlockCall | None:
     """Read the use of a block, and look at the block with these parameters."""
     report, block = scope.report, scope.blocks[name]
-    before = len(report)
-    place = (*path, name) if isinstance(given, dict) else path
-    value = given[name] if isinstance(given, dict) else None
-    if isinstance(given, dict) and (others := [key for key in given if key != name]):
+    before, place, value = len(report), (*path, name), given[name]
+    if others := [key for key in given if key != name]:
         hint = f"write {name}: {{...}} around it"
         message = f"'{others[0]}' stands beside '{name}', not inside it"
         report((*path, others[0]), message, hint=hint, on_key=True)
         return None
     if name in scope.within:
         chain = " > ".join([*scope.within[scope.within.index(name) :], name])
-        report(place, f"the block '{name}' contains itself ({chain})", on_key=place != path)
+        report(place, f"the block '{name}' contains itself ({chain})", on_key=True)
         return None
-    known, bare = list(block.parameters), value is not None and not isinstance(value, dict)
-    if bare and not known:
+    if not isinstance(value, dict):
         report(place, f"the block '{name}' takes no value", found=found(value))
         return None
-    values = {known[0]: value} if bare else dict(value or {})
-    for key in values:
+    known = list(block.parameters)
+    for key in value:
         if key not in known:
-            message = f"unknown parameter '{key}' of the block '{name}'{did_you_mean(key, known)}"
+            near = did_you_mean(str(key), known)
+            message = f"unknown parameter '{key}' of the block '{name}'{near}"
             expected = listed(known, "or") or "no parameter at all"
             report((*place, key), message, expected=expected, on_key=True)
-    missing = [key for key in known if block.parameters[key] is None and key not in values]
+    missing = [key for key in known if block.parameters[key] is None and key not in value]
     if missing and len(report) == before:
         message = f"the block '{name}' needs {' and '.join(repr(key) for key in missing)}"
-        report(place, message, on_key=place != path)
+        report(place, message, on_key=True)
     if len(report) > before:
         return None
-    parameters = {**block.parameters, **values}
+    parameters = {**block.parameters, **value}
     places = {
-        key: (place if bare else (*place, key))
-        if key in values
-        else (*block.path, "parameters", key)
-        for key in known
+        key: (*place, key) if key in value else (*block.path, "parameters", key) for key in known
     }
     _body(block, parameters, replace(scope, within=(*scope.within, name)), places)
     if len(report) > before:
@@ -338,6 +321,44 @@ def _read_call(name: str, given: Any, path: KeyPath, scope: Scope) -> BlockCall 
     return BlockCall(name=name, parameters=parameters, places=given_at)
 
 
-def _only(value: Any) -> KeyPath:
-    """The only key of a mapping."""
-    return tuple(value) if isinstance(value, dict) and len(value) == 1 else ()
+@dataclass(frozen=True)
+class PlainLayer:
+    """A layer of Keras in the config.
+
+    Args:
+        layer: The layer and its arguments.
+        path: Where its entry stands.
+    """
+
+    layer: KerasComponent
+    path: KeyPath
+
+
+def every_layer(architecture: Architecture, blocks: Mapping[str, Block]) -> list[PlainLayer]:
+    """Return the layers of Keras from top to bottom; those of a block that is used with several
+    values of its parameters come once for each."""
+    return [
+        layer
+        for graph in every_graph(architecture, blocks)
+        for node in graph.nodes
+        if node.number == 0 and (layer := plain(node)) is not None
+    ]
+
+
+def every_graph(architecture: Architecture, blocks: Mapping[str, Block]) -> Iterator[LayerGraph]:
+    """Yield the architecture, and then what each block in it is made of."""
+    waiting, seen = [architecture], list[tuple[str, dict[str, object]]]()
+    while waiting:
+        current = waiting.pop(0)
+        yield layer_graph(current, blocks)
+        for entry in current.layers:
+            if entry.block is None or (entry.block.name, entry.block.parameters) in seen:
+                continue
+            seen.append((entry.block.name, entry.block.parameters))
+            waiting.append(block_body(entry.block, blocks))
+
+
+def plain(node: LayerCall) -> PlainLayer | None:
+    """Return the layer of Keras that a node is; None where it is something else."""
+    layer = node.entry.layer
+    return None if layer is None else PlainLayer(layer, node.entry.path)

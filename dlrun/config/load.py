@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from dlrun.config.architecture import read_architecture
 from dlrun.config.blocks import read_blocks
 from dlrun.config.callbacks import check_optimizer
 from dlrun.config.components import read_dataset, read_steps, with_own_validation
 from dlrun.config.document import Document, Node, Place
 from dlrun.config.extends import read_files
-from dlrun.config.keras_components import read_named
-from dlrun.config.layers import check_blocks
+from dlrun.config.grammar import canonical_config, output_names
+from dlrun.config.keras_components import read_component
+from dlrun.config.layers import check_blocks, read_architecture
 from dlrun.config.outputs import (
     declared_targets,
-    output_names,
     read_loss,
     read_metrics,
     read_outputs,
@@ -26,20 +25,17 @@ from dlrun.config.outputs import (
 )
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.paths import with_absolute_paths
-from dlrun.config.phases import read_augment
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
 from dlrun.config.report import Reporter
 from dlrun.config.schema import Backend, Block, Config
-from dlrun.config.sections import read_evaluation, read_ignore, read_training
+from dlrun.config.sections import read_augment, read_evaluation, read_ignore, read_training
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
 from dlrun.registry import additions
 from dlrun.registry.names import did_you_mean
 from dlrun.text import listed
 
-_OTHERS = [key for key in Config.model_fields if key not in ("name", "target_steps")]
-
-KEYS = ["name", "extends", *_OTHERS]
+KEYS = ["name", "extends", *(key for key in Config.options() if key != "name")]
 """The keys of a config file, in their order."""
 
 EXAMPLES = {
@@ -79,6 +75,8 @@ def load_config(
     additions.use(None)
     plugins = _plugins(apply_overrides(root, overrides, seed, Reporter()), run_plugins, report)
     additions.use(plugins.additions)
+    # What plugins define has a canonical form only now.
+    root = canonical_config(root)
     root = with_absolute_paths(apply_overrides(root, overrides, seed, report))
     report.root = root
     config = _read(root.plain(), file.stem, plugins, report)
@@ -114,10 +112,10 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
         values[key] = value
         return value
 
+    filled_in: dict[str, Any] = {}
     read("dataset", read_dataset, given.get("dataset"), needed=True)
-    steps = read("preprocess", read_steps, given.get("preprocess"))
-    if steps is not None:
-        values["preprocess"], values["target_steps"] = steps
+    if (steps := read("preprocess", read_steps, given.get("preprocess"))) is not None:
+        values["preprocess"], filled_in["target_steps"] = steps
     read("augment", read_augment, given.get("augment"))
     if (blocks := _read_blocks(given.get("blocks"), report)) is None:
         told |= {"blocks", "architecture"}
@@ -131,10 +129,11 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
         metrics = outputs.measured
     else:
         targets = declared_targets(values.get("dataset"))
-        read("loss", read_loss, given.get("loss"), names, targets, needed=True)
+        read("loss", read_loss, given.get("loss"), targets, needed=True)
         read("loss_weights", refuse_loss_weights, given.get("loss_weights"))
-        metrics = read("metrics", read_metrics, given.get("metrics"), names, targets)
-    read("optimizer", read_named, "optimizer", given.get("optimizer"), ("optimizer",), needed=True)
+        metrics = read("metrics", read_metrics, given.get("metrics"), targets)
+    optimizer = ("optimizer", given.get("optimizer"), ("optimizer",))
+    read("optimizer", read_component, *optimizer, needed=True)
     if "metrics" in told:  # misspelt, perhaps
         metrics = None
     read("training", read_training, given.get("training"), metrics)
@@ -148,7 +147,9 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
     if outputs is not None:
         refuse_class_weight(values.get("training"), names, report)
         values |= outputs.of_score(getattr(values.get("evaluation"), "score", None))
-    config = validate(Config, values, (), report, reported=told, examples=EXAMPLES)
+    config = validate(
+        Config, values, (), report, reported=told, examples=EXAMPLES, filled_in=filled_in
+    )
     if config is not None and outputs is not None:
         config._outputs = outputs.entries
     return config

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
-from pydantic.fields import FieldInfo
 
+from dlrun.config.fields import Kind, Member, OneOrMany, unpacked
 from dlrun.registry.catalogue import Argument
 from dlrun.registry.component import Section
 from dlrun.text import listed, shortened
 
 LONGEST_VALUE = 60
+
+NO_SLASH = "^[^/]+$"
+"""The pattern of names that Keras can use for a layer."""
 
 _TYPES: dict[Any, str] = {
     bool: "true or false",
@@ -57,11 +60,14 @@ def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     if origin is Literal:
         return listed((found(a) if isinstance(a, bool) else a for a in arguments), "or")
     if origin is list:
-        return _plural(describe(arguments[0])) + _size(metadata)
+        return _describe_list(arguments[0], metadata)
     if origin is dict:
         return f"a mapping from {describe(arguments[0])} to {describe(arguments[1])}"
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return f"a mapping with {listed(annotation.model_fields, 'or')}"
+        mapping = f"a mapping with {listed(annotation.options(), 'or')}"
+        return mapping if annotation.bare_option is None else f"text or {mapping}"
+    if annotation is str and any(getattr(m, "pattern", None) == NO_SLASH for m in metadata):
+        return "text without '/'"
     if annotation is str and _lengths(metadata) == (1, 1):
         return "a single character"
     return _TYPES.get(annotation, "another value") + _bounds(annotation, metadata)
@@ -74,12 +80,21 @@ def choices(annotation: Any) -> list[str]:
     return [choice for branch in get_args(annotation) for choice in choices(branch)]
 
 
-def unpacked(metadata: Iterable[Any]) -> list[Any]:
-    """The single constraints in the metadata of an `Annotated` type."""
-    constraints: list[Any] = []
-    for item in metadata:
-        constraints += item.metadata if isinstance(item, FieldInfo) else [item]
-    return constraints
+def _describe_list(item: Any, metadata: Sequence[Any]) -> str:
+    for mark in metadata:
+        if isinstance(mark, OneOrMany):
+            return "a {} or a list of {}".format(*mark.noun)
+    for mark in unpacked(get_args(item)[1:]) if get_origin(item) is Annotated else ():
+        if isinstance(mark, Kind | Member):
+            return list_of(mark.kind if isinstance(mark, Kind) else "step")
+    if isinstance(item, type) and issubclass(item, Section):
+        return list_of(item.__name__.removesuffix("Entry").lower())
+    return _plural(describe(item)) + _size(metadata)
+
+
+def list_of(noun: str) -> str:
+    """Say that a list of components is wanted, and how it is written."""
+    return f"a list of {noun}s, each on a line that begins with '- '"
 
 
 def _plural(item: str) -> str:

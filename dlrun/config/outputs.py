@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlrun.config.keras_components import metric_names, read_named
+from dlrun.config.grammar import Items, KerasShape
+from dlrun.config.keras_components import metric_names, read_component
 from dlrun.config.messages import found
 from dlrun.config.report import Reporter
 from dlrun.config.schema import OutputEntry
+from dlrun.config.sections import SectionReader
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component
@@ -62,25 +64,6 @@ class Outputs:
         )
 
 
-def output_names(architecture: Any) -> list[str]:
-    """Return the outputs that an architecture names, as it is given: for one output the name of
-    the last layer, where it has one."""
-    if not isinstance(architecture, dict):
-        return []
-    given = architecture.get("outputs")
-    if isinstance(given, str):
-        return [given]
-    if isinstance(given, list) and given:
-        return given if all(isinstance(name, str) for name in given) else []
-    layers = architecture.get("layers")
-    last = layers[-1] if isinstance(layers, list) and layers else None
-    if not isinstance(last, dict):
-        return []
-    inside = (value for value in last.values() if isinstance(value, dict))
-    name = last.get("name") or next((v["name"] for v in inside if "name" in v), None)
-    return [name] if isinstance(name, str) else []
-
-
 def read_outputs(
     given: Mapping[Any, Any], names: Sequence[str], dataset: Component | None, report: Reporter
 ) -> Outputs:
@@ -98,28 +81,20 @@ def read_outputs(
     return Outputs(losses, weights, _read_metrics(given.get("metrics"), names, report))
 
 
-def read_loss(
-    value: Any, names: Sequence[str], targets: Sequence[str], report: Reporter
-) -> KerasComponent | None:
-    """Read the loss of one output; it may stand under the output's name."""
-    path: KeyPath = ("loss",)
-    if _report_no_outputs("loss", value, names, targets, report):
+def read_loss(value: Any, targets: Sequence[str], report: Reporter) -> KerasComponent | None:
+    """Read the loss of one output."""
+    if _report_by_target("loss", value, targets, report):
         return None
-    if _is_of_one(value, names, "loss"):
-        value, path = value[names[0]], (*path, names[0])
-    return read_named("loss", value, path, report)
+    return read_component("loss", value, ("loss",), report)
 
 
-def read_metrics(
-    value: Any, names: Sequence[str], targets: Sequence[str], report: Reporter
-) -> list[KerasComponent]:
-    """Read `metrics` of one output: one metric or a list, perhaps under the output's name."""
-    path: KeyPath = ("metrics",)
-    if _report_no_outputs("metric", value, names, targets, report):
+def read_metrics(value: Any, targets: Sequence[str], report: Reporter) -> list[KerasComponent]:
+    """Read the metrics of one output."""
+    # One that may be a metric stands in a list already.
+    given = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if _report_by_target("metric", given, targets, report):
         return []
-    if _is_of_one(value, names, "metric"):
-        value, path = value[names[0]], (*path, names[0])
-    return _read_some("metric", value, path, report)
+    return _read_some(value, ("metrics",), report)
 
 
 def declared_targets(dataset: Component | None) -> list[str]:
@@ -136,15 +111,13 @@ def _targets_option(dataset: Component | None) -> str | None:
     return next((o for o in ("targets", "target") if getattr(dataset, o, None)), None)
 
 
-def _report_no_outputs(
-    kind: KerasKind, value: Any, names: Sequence[str], targets: Sequence[str], report: Reporter
+def _report_by_target(
+    kind: KerasKind, value: Any, targets: Sequence[str], report: Reporter
 ) -> bool:
     """Report settings by target where the model has one output for all targets."""
     if len(targets) < 2 or not isinstance(value, dict) or not value:
         return False
-    if _is_of_one(value, names, kind) or not all(key in targets for key in value):
-        return False
-    if any(catalogue.entry(kind, key) for key in value):
+    if not all(key in targets and not catalogue.entry(kind, key) for key in value):
         return False
     key = "metrics" if kind == "metric" else kind
     report(
@@ -178,13 +151,6 @@ def refuse_class_weight(training: Any, names: Sequence[str], report: Reporter) -
         )
 
 
-def _is_of_one(value: Any, names: Sequence[str], kind: KerasKind) -> bool:
-    """Whether a mapping goes by the name of the only output."""
-    if not isinstance(value, dict) or len(names) != 1 or list(value) != [names[0]]:
-        return False
-    return catalogue.entry(kind, names[0]) is None
-
-
 def history_metrics(outputs: Sequence[OutputEntry]) -> list[KerasComponent]:
     """Return the metrics of all outputs, then their losses, each called as in Keras' history:
     `age_mae`, `age_loss`."""
@@ -206,21 +172,13 @@ def scored_output(score: str | None, outputs: Sequence[OutputEntry]) -> OutputEn
     return None
 
 
-def _is_by_output(value: Any, names: Sequence[str], kind: KerasKind) -> bool:
-    """Whether a mapping goes by the outputs, and is no component with its arguments."""
-    if not isinstance(value, dict) or not value:
-        return False
-    known = [key for key in value if isinstance(key, str) and catalogue.entry(kind, key)]
-    return any(key in names for key in value) or not known
-
-
 def _read_losses(
     value: Any, names: Sequence[str], report: Reporter
 ) -> dict[str, KerasComponent] | None:
     before = len(report)
-    if not _is_by_output(value, names, "loss"):
-        loss = read_named("loss", value, ("loss",), report)
-        return None if loss is None else dict.fromkeys(names, loss)
+    if not isinstance(value, dict):
+        read_component("loss", value, ("loss",), report)
+        return None
     _check_names(value, names, ("loss",), report)
     if len(report) == before and (missing := [name for name in names if name not in value]):
         report(
@@ -231,7 +189,7 @@ def _read_losses(
             on_key=True,
         )
     losses = {
-        name: read_named("loss", value[name], ("loss", name), report)
+        name: read_component("loss", value[name], ("loss", name), report)
         for name in names
         if name in value
     }
@@ -280,27 +238,23 @@ def _read_metrics(
     value: Any, names: Sequence[str], report: Reporter
 ) -> dict[str, list[KerasComponent]] | None:
     before = len(report)
-    if not _is_by_output(value, names, "metric"):
-        metrics = _read_some("metric", value, ("metrics",), report)
-        return {name: list(metrics) for name in names} if len(report) == before else None
+    if not isinstance(value, dict):
+        value = dict.fromkeys(names, value)
     _check_names(value, names, ("metrics",), report)
-    read = {
-        name: _read_some("metric", value.get(name), ("metrics", name), report) for name in names
-    }
+    read = {name: _read_some(value.get(name), ("metrics", name), report) for name in names}
     return read if len(report) == before else None
 
 
-def _read_some(
-    kind: KerasKind, value: Any, path: KeyPath, report: Reporter
-) -> list[KerasComponent]:
-    """Read one component or a list of them."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        read = [read_named(kind, value, path, report)]
-    else:
-        read = [read_named(kind, each, (*path, i), report) for i, each in enumerate(value)]
-    return [component for component in read if component is not None]
+def _read_some(value: Any, path: KeyPath, report: Reporter) -> list[KerasComponent]:
+    """Read a list of metrics."""
+    shape = Items(KerasShape(("metric",)))
+    read: list[KerasComponent] = (
+        [] if value is None else SectionReader(report).value(shape, value, path)
+    )
+    return read
+
+
+_METRICS = Items(KerasShape(("metric",)))
 
 
 def _check_names(

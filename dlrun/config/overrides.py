@@ -12,7 +12,17 @@ from collections.abc import Sequence
 
 from dlrun.config.document import Key, Node, Place
 from dlrun.config.extends import merge
-from dlrun.config.grammar import Role, role_of
+from dlrun.config.grammar import (
+    Arguments,
+    ChosenKeys,
+    Keys,
+    Named,
+    OutputsShape,
+    Shape,
+    canonical_config,
+    config_shape,
+    names_of,
+)
 from dlrun.config.messages import found
 from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
@@ -64,10 +74,11 @@ def _apply(root: Node, text: str, number: int, report: Reporter) -> Node:
     if node is None:
         return root
     try:
-        return _Override(node, key_place).set(root, parts, role_of(root), [])
+        changed = _Override(node, key_place).set(root, parts, config_shape(names_of(root)), [])
     except _RefusedError as error:
         report.at(key_place, str(error), hint=error.hint)
         return root
+    return canonical_config(changed)
 
 
 class _Override:
@@ -77,99 +88,97 @@ class _Override:
         self._value = value
         self._place = place
 
-    def set(self, node: Node, parts: Sequence[str], role: Role, above: Sequence[str]) -> Node:
+    def set(self, node: Node, parts: Sequence[str], shape: Shape, above: Sequence[str]) -> Node:
         """Return `node` with the value put under `parts`.
 
         Args:
-            node: What stands at the path `above`.
+            node: What stands at the path `above`, canonical.
             parts: The rest of the path; empty where the value takes the place of `node`.
-            role: What stands here.
+            shape: What stands here.
             above: The path so far, for messages.
         """
         if not parts:
             return self._value
-        if parts[0] in role.outputs and not role.goes_by_output(node):
-            node = role.by_output(node)
+        shape = shape.of(node.value)
+        if isinstance(shape, OutputsShape) and not shape.is_by_output(node):
+            if len(shape.outputs) == 1 and shape.names_output(parts[0]):
+                return self.set(node, parts[1:], shape.each, [*above, parts[0]])
+            if parts[0] not in shape.outputs:
+                shape = shape.each
+        if isinstance(shape, Arguments) and shape.takes_as_first(parts[0]):
+            parts = [str(shape.first_name), *parts]
         if isinstance(node.value, list):
-            return self._set_in_list(node, parts, role, above)
-        if role.is_component:
-            node = role.spelt_out(node)
-        elif (role.owner or role.first) and parts[0] not in (node.mapping or {}):
-            node = role.arguments_in(node) or node
-        elif node.value is None:
+            return self._set_in_list(node, parts, shape, above)
+        if isinstance(shape, Arguments) and node.mapping is None:
+            node = shape.with_first(node)
+        elif node.value is None and not isinstance(shape, Named):
             node = Node({}, self._place)
-        nothing = role.is_component and not node.mapping and parts[0] not in role.outputs
-        if node.mapping is None or nothing:
+        if node.mapping is None or (isinstance(shape, Named) and not node.mapping):
             where = ".".join(above)
             raise _RefusedError(
                 f"'{where}' is {found(node.plain())}, so it has no '{parts[0]}'",
                 hint=f"set all of it: --set {where}=...",
             )
-        key = self._key(node, parts[0], role, above)
+        key = self._key(node, parts[0], shape, above)
         child = node.mapping.get(key, Node(None, self._place))
-        child = self.set(child, parts[1:], role.below(key), [*above, parts[0]])
+        child = self.set(child, parts[1:], shape.below(key, node), [*above, parts[0]])
         changed = node.with_entry(key, child, self._place)
-        return self._without_rivals(node, changed, key, role, above)
+        return self._without_rivals(node, changed, key, shape)
 
     def _set_in_list(
-        self, node: Node, parts: Sequence[str], role: Role, above: Sequence[str]
+        self, node: Node, parts: Sequence[str], shape: Shape, above: Sequence[str]
     ) -> Node:
-        assert isinstance(node.value, list)
-        where, size = ".".join(above), len(node.value)
-        index = _as_number(parts[0])
+        items = [child for _, child in node.children()]
+        where, index = ".".join(above), _as_number(parts[0])
         if index is None:
             raise _RefusedError(
                 f"'{where}' is a list, and '{parts[0]}' is no number of an entry",
                 hint=f"entries are counted from 0: --set {where}.0=...",
             )
-        if index >= size:
-            entries = "is empty" if not size else f"has the entries 0 to {size - 1}"
+        if index >= len(items):
+            entries = "is empty" if not items else f"has the entries 0 to {len(items) - 1}"
             raise _RefusedError(
                 f"the list '{where}' {entries}, no {index}",
                 hint=f"to make it longer, set all of it: --set {where}=[...]",
             )
-        items = list(node.value)
-        items[index] = self.set(items[index], parts[1:], role.below(index), [*above, parts[0]])
+        below = shape.below(index, node)
+        items[index] = self.set(items[index], parts[1:], below, [*above, parts[0]])
         return Node(items, node.place)
 
-    def _key(self, node: Node, part: str, role: Role, above: Sequence[str]) -> Key:
+    def _key(self, node: Node, part: str, shape: Shape, above: Sequence[str]) -> Key:
         """The key that a part of the path means in a mapping."""
-        assert node.mapping is not None
-        if part in node.mapping:
+        given = node.mapping or {}
+        if part in given:
             return part
         number, where = _as_number(part), ".".join(above)
-        if not role.is_component:
-            return part if number is None or role.keys else number
-        if part in role.keys or part in role.outputs:
+        if not isinstance(shape, Named):
+            typed = isinstance(shape, Keys | ChosenKeys)
+            return part if number is None or typed else number
+        if part in shape.beside:
             return part
-        name = role.name_in(node)
-        if name is not None and role.same(part, name):
+        name = shape.name_in(node)
+        if name is not None and shape.same(part, name):
             return name
         if number is not None:
             raise _RefusedError(
-                f"'{where}' is {quoted(node.mapping)}, no list, so it has no entry {part}",
+                f"'{where}' is {quoted(given)}, no list, so it has no entry {part}",
                 hint=f"set all of it: --set {where}=[...]",
             )
         raise _RefusedError(
-            f"'{where}' is {quoted(node.mapping)}, not '{part}'",
+            f"'{where}' is {quoted(given)}, not '{part}'",
             hint=f"to replace it: --set {where}={part}",
         )
 
-    def _without_rivals(
-        self, before: Node, after: Node, key: Key, role: Role, above: Sequence[str]
-    ) -> Node:
+    def _without_rivals(self, before: Node, after: Node, key: Key, shape: Shape) -> Node:
         """Drop what the file says about the choice that was not taken, as `extends` does.
 
         What other overrides say stays, in whatever order they are given.
         """
-        assert after.mapping is not None
-        chooses = (*above, key) in (("dataset", "source"), ("evaluation", "protocol"))
-        if not (chooses or role.alternatives):
+        chooses = isinstance(shape, ChosenKeys) and shape.mark.key == key
+        if not chooses and not (isinstance(shape, Keys) and key in shape.section.alternatives):
             return after
-        place = after.place
-        child = Node({key: after.mapping[key]}, place, {key: after.keys[key]})
-        merged = merge(before, child, role, tuple(above))
-        for other, node in after.mapping.items():
+        merged = merge(before, after.only([key]), shape, depth=1)
+        for other, node in (after.mapping or {}).items():
             if after.keys[other].folder is None and other not in (merged.mapping or {}):
                 merged = merged.with_entry(other, node, after.keys[other])
         return merged

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dlrun.config.document import Node, Place
 from dlrun.errors import ConfigError, KeyPath, Problem
 
-_NOWHERE = Place("", (0, 0, 0))
+NOWHERE = Place("", (0, 0, 0))
+"""The place of what was not read from a file."""
 
 
 class Reporter:
     """The problems found so far."""
 
     def __init__(self) -> None:
-        self.root = Node({}, _NOWHERE)
+        self.root = Node({}, NOWHERE)
         """What paths refer to; set once the files and overrides are put together."""
         self.names_known = True
         """Whether every name that may stand in the config is known: not where plugins were not

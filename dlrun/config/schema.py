@@ -7,15 +7,41 @@ class); `dlrun.config.load` turns YAML into this.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from dlrun.config.document import Document
+from dlrun.config.fields import (
+    ByOutput,
+    ChosenBy,
+    FilePath,
+    FindingCode,
+    Kind,
+    Member,
+    OneOrMany,
+    Position,
+)
 from dlrun.config.plugins import Plugins
 from dlrun.errors import KeyPath, Problem
 from dlrun.registry.component import Component, Section
+from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS
 from dlrun.registry.keras_component import KerasComponent
+
+CHOSEN_SOURCE = ChosenBy("source", SOURCES)
+CHOSEN_PROTOCOL = ChosenBy("protocol", PROTOCOLS, "holdout", shares_options=True)
+
+Callback = Annotated[KerasComponent, Kind("callback")]
+Metric = Annotated[KerasComponent, Kind("metric")]
+Optimizer = Annotated[KerasComponent, Kind("optimizer")]
+RandomLayer = Annotated[KerasComponent, Kind("layer")]
+
+Codes = Annotated[list[Annotated[str, FindingCode()]], OneOrMany(("code of a finding", "codes"))]
+Name = Annotated[str, Field(min_length=1)]
+LayerName = Annotated[str, Field(pattern="^[^/]+$")]
+LayerPatterns = Annotated[list[str], OneOrMany(("name", "names"))]
+Names = Annotated[list[Name], Field(min_length=1), OneOrMany(("name", "names"), dumped_alone=True)]
 
 Backend = Literal["tensorflow", "jax", "torch"]
 
@@ -26,7 +52,10 @@ FORBIDDEN_IN_NAMES = '/\\:*?"<>|'
 class TrainedRun(Section):
     """The trained model of another run, used as a layer."""
 
-    path: str = Field(min_length=1)
+    bare_option = "path"
+    dumps_defaults = False
+
+    path: Annotated[FilePath, Field(min_length=1)]
     """The run directory, relative to the config file."""
 
     until: str | None = None
@@ -49,7 +78,10 @@ class BlockCall(Section):
 class Vectors(Section):
     """Word vectors that an Embedding begins with."""
 
-    path: str
+    bare_option = "path"
+    dumps_defaults = False
+
+    path: Annotated[FilePath, Field(min_length=1)]
     """Text file in GloVe's format, a word and its numbers a line; relative to the config file."""
 
     column: str | None = None
@@ -61,25 +93,29 @@ class LayerEntry(Section):
     """One entry of `architecture.layers`: a layer, a block by its name, or one of `use`,
     `application` and `run`; and beside it what follows."""
 
-    layer: KerasComponent | None = None
+    dumps_defaults = False
+    models: ClassVar[tuple[str, ...]] = ("use", "application", "run")
+    """Keys that take the place of a layer's or a block's name."""
+
+    layer: SkipJsonSchema[KerasComponent | None] = None
     """The layer and its arguments."""
 
-    block: BlockCall | None = None
+    block: SkipJsonSchema[BlockCall | None] = None
     """The block and its parameters."""
 
-    use: str | None = None
+    use: Name | None = None
     """A layer, block or model from above that is called again, with the same weights."""
 
-    application: KerasComponent | None = None
+    application: Annotated[KerasComponent, Kind("application")] | None = None
     """A model of `keras.applications`, with its arguments."""
 
     run: TrainedRun | None = None
     """The trained model of another run: its directory, or `path` and `until`."""
 
-    name: str | None = None
+    name: LayerName | None = None
     """Name of the layer and of its output."""
 
-    inputs: list[str] = Field(default_factory=list)
+    inputs: Names = Field(default_factory=list, alias="from")
     """What it is called with: one name or a list; default: the layer above."""
 
     repeat: int = Field(default=1, ge=1)
@@ -89,47 +125,56 @@ class LayerEntry(Section):
     """Beside an `Embedding`: the word vectors that it begins with, a file in GloVe's format, or
     `path` and `column`. Words that the file has not begin as zeros."""
 
-    path: KeyPath = ()
+    path: Position = ()
     """Where the entry stands in the config."""
 
-    file_at: KeyPath = ()
+    file_at: Position = ()
     """Where in the config the run or the file of weights is named that it is made from."""
+
+    @classmethod
+    def beside(cls) -> list[str]:
+        """The keys that are written beside what an entry names."""
+        return [key for key in cls.options() if key not in cls.models]
 
 
 class Architecture(Section):
     """What is built: a list of layers is a Sequential model, names make it a graph."""
 
-    inputs: dict[str, list[str]] = Field(default_factory=dict)
+    dumps_defaults = False
+
+    inputs: dict[LayerName, Names] = Field(default_factory=dict)
     """Names of the inputs, each with one column of the data or a list of them; default: one
     input of all columns, or where `from` names columns, an input for each."""
 
-    layers: list[LayerEntry]
+    layers: list[LayerEntry] = Field(min_length=1)
     """Layers from top to bottom; the shapes of inputs are inferred from the data."""
 
-    outputs: list[str] = Field(default_factory=list)
+    outputs: Names = Field(default_factory=list)
     """Names of the layers that give the answers: one or a list; default: the last layer."""
 
-    path: KeyPath = ("architecture",)
+    path: Position = ("architecture",)
     """Where it stands in the config."""
 
 
 class Block(Section):
     """A piece of a model that is used like a layer."""
 
+    dumps_defaults = False
+
     parameters: dict[str, Any] = Field(default_factory=dict)
     """Parameters with their defaults; one without a value has to be given. Inside the block the
     text `$width` stands for the parameter `width`."""
 
-    inputs: list[str] = Field(default_factory=lambda: ["input"])
+    inputs: Names = Field(default_factory=lambda: ["input"])
     """Names of what it is called with, one or a list."""
 
-    layers: list[Any]
+    layers: list[Annotated[Any, Kind("layer")]] = Field(min_length=1)
     """Its layers, as under `architecture`."""
 
-    outputs: list[str] = Field(default_factory=list)
+    outputs: Names = Field(default_factory=list)
     """Names of the layers whose outputs it gives: one or a list; default: the last layer."""
 
-    path: KeyPath = ()
+    path: Position = ()
     """Where the block stands in the config."""
 
 
@@ -143,17 +188,17 @@ class Phase(Section):
     epochs: int = Field(ge=1)
     """Passes over the training rows in this phase."""
 
-    freeze: list[str] = Field(default_factory=list)
+    freeze: LayerPatterns = Field(default_factory=list)
     """Layers that keep their weights from this phase on: names or patterns such as
     `vgg16.block?_conv*`; a layer of a nested model is named after it and a dot, and a nested
     model's own name means all of it."""
 
-    unfreeze: list[str] = Field(default_factory=list)
+    unfreeze: LayerPatterns = Field(default_factory=list)
     """Layers whose weights are trained from this phase on; comes after `freeze`. Frozen
     `BatchNormalization` layers inside a nested model stay frozen, unless they are named without
     `*` and `?`."""
 
-    optimizer: KerasComponent | None = None
+    optimizer: Optimizer | None = None
     """The optimizer of this phase; default: a fresh one like that of the config."""
 
     learning_rate: float | None = Field(default=None, gt=0)
@@ -162,15 +207,11 @@ class Phase(Section):
     batch_size: int | None = Field(default=None, ge=1)
     """Rows in one gradient step; default: that of `training`."""
 
-    callbacks: list[KerasComponent] | None = None
+    callbacks: list[Callback] | None = None
     """Keras callbacks of this phase; default: those of `training`, made anew for each phase."""
 
-    path: KeyPath = ()
+    path: Position = ()
     """Where the phase stands in the config."""
-
-    def own_options(self) -> list[str]:
-        """All but its place."""
-        return [name for name in super().own_options() if name != "path"]
 
 
 class Training(Section):
@@ -185,7 +226,7 @@ class Training(Section):
     shuffle: bool = True
     """Whether the training rows are put in a new order in every epoch."""
 
-    callbacks: list[KerasComponent] = Field(default_factory=list)
+    callbacks: list[Callback] = Field(default_factory=list)
     """Keras callbacks, in order."""
 
     class_weight: Literal["balanced"] | dict[str | int, Annotated[float, Field(ge=0)]] | None = None
@@ -215,23 +256,34 @@ class Training(Section):
     """Whether a frozen base that no augmentation comes before is run once, and what it gives is
     kept in the folder of the runs for all epochs, folds and later runs."""
 
+    @model_validator(mode="after")
+    def _epochs_of_all_phases(self) -> Training:
+        if self.phases:
+            object.__setattr__(self, "epochs", sum(phase.epochs for phase in self.phases))
+        return self
+
     def own_options(self) -> list[str]:
         """With phases, `epochs` is no option; without, there are none to write down."""
         left_out = "epochs" if self.phases else "phases"
         return [name for name in super().own_options() if name != left_out]
 
     @property
+    def all_phases(self) -> list[Phase]:
+        """The phases; a training without any is one phase."""
+        return self.phases or [Phase(epochs=self.epochs)]
+
+    @property
     def every_callback(self) -> list[KerasComponent]:
         """The callbacks that act in some phase."""
-        own = [callback for phase in self.phases for callback in phase.callbacks or ()]
-        taken_over = not self.phases or any(phase.callbacks is None for phase in self.phases)
+        own = [callback for phase in self.all_phases for callback in phase.callbacks or ()]
+        taken_over = any(phase.callbacks is None for phase in self.all_phases)
         return [*self.callbacks, *own] if taken_over else own
 
 
 class Evaluation(Section):
     """How the model is judged."""
 
-    protocol: Component
+    protocol: Annotated[Component, CHOSEN_PROTOCOL]
     """The protocol: `holdout` (the default), `repeated_holdout`, `kfold`, `iterated_kfold` or
     `time_series`; its options stand beside it."""
 
@@ -268,21 +320,23 @@ class Config(Section):
     backend: Backend | None = None
     """What Keras computes with; default: KERAS_BACKEND, then tensorflow."""
 
-    plugins: list[str] = Field(default_factory=list)
+    plugins: list[Annotated[str, Field(pattern=r"\.py$")]] = Field(default_factory=list)
     """Python files with layers, losses, metrics, callbacks, data sources and preprocessing steps
     of your own; they run only with `--trust-plugins`."""
 
-    dataset: Component
+    dataset: Annotated[Component, CHOSEN_SOURCE]
     """Where the data comes from: `source` names the loader, the other keys are its options."""
 
-    preprocess: list[Component] = Field(default_factory=list)
+    preprocess: list[Annotated[Component, Member(STEPS)]] = Field(default_factory=list)
     """Steps in order, fitted on the training rows only; an entry `targets:` holds steps on the
     target."""
 
-    target_steps: list[Component] = Field(default_factory=list)
+    target_steps: SkipJsonSchema[list[Annotated[Component, Member(TARGET_STEPS)]]] = Field(
+        default_factory=list
+    )
     """Steps on the target (`targets:` in `preprocess`), in order."""
 
-    augment: list[KerasComponent] | dict[str, list[KerasComponent]] = Field(default_factory=list)
+    augment: list[RandomLayer] | dict[str, list[RandomLayer]] = Field(default_factory=list)
     """Random layers of Keras that change training rows and no others, such as `RandomFlip`: a
     list for the one input of pictures, or a mapping from an input's name to a list."""
 
@@ -292,17 +346,19 @@ class Config(Section):
     architecture: Architecture
     """What is built."""
 
-    loss: KerasComponent
+    loss: Annotated[KerasComponent, Kind("loss"), ByOutput("loss")]
     """What training minimises. Several outputs: a mapping from their names to losses, or one loss
     for all of them; training minimises the sum."""
 
     loss_weights: dict[str, float] = Field(default_factory=dict)
     """What the loss of each of several outputs counts in the sum, by its name; default: 1."""
 
-    optimizer: KerasComponent
+    optimizer: Optimizer
     """How training minimises it."""
 
-    metrics: list[KerasComponent] = Field(default_factory=list)
+    metrics: Annotated[list[Metric], OneOrMany(("metric", "metrics")), ByOutput("metric")] = Field(
+        default_factory=list
+    )
     """What is measured at every epoch, besides the loss: one metric or a list. Several outputs: a
     mapping from their names to that, or the same for all of them."""
 
@@ -312,7 +368,9 @@ class Config(Section):
     evaluation: Evaluation
     """How the model is judged."""
 
-    ignore: list[str] = Field(default_factory=list)
+    ignore: Annotated[
+        list[Annotated[str, FindingCode()]], OneOrMany(("code of a finding", "codes"))
+    ] = Field(default_factory=list)
     """Codes of findings that are not shown, such as `[DL012]`; their number is."""
 
     _document: Document | None = PrivateAttr(default=None)
@@ -386,13 +444,3 @@ class Config(Section):
         """Return a problem with the value at `path` (or its key), for a `ConfigError`."""
         place = self.document.root.locate(path, on_key=on_key)
         return place.problem(message, expected=expected, found=found, hint=hint)
-
-    def dump(self) -> dict[str, Any]:
-        """The whole config as plain data, every default filled in: what `resolved.yaml` holds.
-
-        Paths are absolute, so that it can be run from anywhere; `null` options that are null
-        by default are left out.
-        """
-        from dlrun.config.dump import dump_config
-
-        return dump_config(self)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from dlrun.config.messages import choices, describe, found, unpacked
+from dlrun.config.fields import unpacked
+from dlrun.config.messages import choices, describe, found
 from dlrun.config.report import Reporter
 from dlrun.config.yaml_errors import MISSING_SPACE
 from dlrun.errors import KeyPath
@@ -48,6 +50,7 @@ def validate(
     unknown: Unknown | None = None,
     reported: Iterable[str | int] = (),
     examples: Mapping[str, str] | None = None,
+    filled_in: Mapping[str, Any] | None = None,
 ) -> S | None:
     """Return the section with these values, or None where a problem was reported.
 
@@ -61,14 +64,16 @@ def validate(
             nearest of its keys.
         reported: Keys about which the user has been told already.
         examples: For a missing key, what could be written.
+        filled_in: Values of fields that are no keys.
     """
-    given = {key: value for key, value in values.items() if isinstance(key, str)}
+    no_keys = section.model_fields.keys() - section.options().keys()
+    strange = [key for key in values if not isinstance(key, str) or key in no_keys]
+    given = {key: value for key, value in values.items() if key not in strange}
     translation = _Translation(section, given, path, report, name, unknown, examples or {})
-    strange = [key for key in values if not isinstance(key, str)]
     for key in strange:
         translation.unknown((key,))
     try:
-        instance = section.model_validate(given)
+        instance = section.model_validate({**given, **(filled_in or {})})
     except ValidationError as error:
         told = set(reported)
         mistakes = [_Mistake(_real_path(details, given), details) for details in error.errors()]
@@ -113,7 +118,7 @@ class _Translation:
             elif kind == "extra_forbidden":
                 self.unknown(path)
             elif mistake.details["loc"][-1:] == ("[key]",):
-                self._wrong_key(path)
+                self._wrong_key(path, mistake.details["type"])
             elif kind in ("value_error", "assertion_error"):
                 self._refused(mistake)
             else:
@@ -127,8 +132,8 @@ class _Translation:
             return
         known = [
             name
-            for annotation in _annotations(self._section, tuple(above))
-            for name in _fields(annotation)
+            for annotation, _ in _annotations(self._section, tuple(above))
+            for name in _options_of(annotation)
         ]
         near = did_you_mean(str(key), known)
         self._report(
@@ -142,10 +147,12 @@ class _Translation:
         key = str(path[-1])
         if any(closest(str(other), [key]) for other in unknown):
             return  # The misspelt key is reported, and that is the mistake.
-        example, fields = self._examples.get(key), self._section.model_fields
+        example = self._examples.get(key)
         hint = f"add for example `{example}`" if example else None
-        if hint is None and len(path) == 1 and key in fields:
-            hint = " ".join((fields[key].description or "").split()).rstrip(".") or None
+        for annotation, _ in _annotations(self._section, path[:-1]) if hint is None else ():
+            field = _options_of(annotation).get(key)
+            if field is not None and field.description:
+                hint = " ".join(field.description.split()).rstrip(".")
         self._report(
             (*self._path, *path[:-1]),
             f"the key '{key}' is missing{self._inside(path[:-1])}",
@@ -153,7 +160,12 @@ class _Translation:
             on_key=True,
         )
 
-    def _wrong_key(self, path: KeyPath) -> None:
+    def _wrong_key(self, path: KeyPath, kind: str) -> None:
+        if isinstance(path[-1], str) and kind == "string_pattern_mismatch":
+            expected = "text without '/'"
+            message = f"wrong name '{path[-1]}'{self._inside(path[:-1])}"
+            self._report((*self._path, *path), message, expected=expected, on_key=True)
+            return
         self._report(
             (*self._path, *path),
             f"the key {path[-1]} is no text",
@@ -277,7 +289,7 @@ def _inside(annotation: Any, part: str | int) -> Iterator[tuple[Any, list[Any]]]
     elif origin is dict:
         yield _bounded(arguments[1])
     elif isinstance(annotation, type) and issubclass(annotation, Section):
-        for field in filter(None, [annotation.model_fields.get(str(part))]):
+        for field in filter(None, [annotation.options().get(str(part))]):
             yield field.annotation, unpacked(field.metadata)
 
 
@@ -288,8 +300,11 @@ def _bounded(annotation: Any) -> tuple[Any, list[Any]]:
     return annotation, []
 
 
-def _fields(found: tuple[Any, list[Any]]) -> list[str]:
-    annotation = found[0]
+def _options_of(annotation: Any) -> dict[str, FieldInfo]:
+    """The keys of a section, or of the sections that a union allows."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return list(annotation.model_fields)
-    return [name for branch in get_args(annotation) for name in _fields((branch, []))]
+        return annotation.options()
+    options: dict[str, FieldInfo] = {}
+    for branch in get_args(annotation):
+        options |= _options_of(branch)
+    return options

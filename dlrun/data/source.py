@@ -22,6 +22,8 @@ Part = Literal["train", "test"]
 class Test(Section):
     """Where the test data is. Exactly one of the two."""
 
+    alternatives = frozenset({"path", "fraction"})
+
     path: str | list[str] | None = None
     """File, files or glob that hold the test rows, relative to the config file."""
 
@@ -46,6 +48,8 @@ class Test(Section):
 
 class Limit(Section):
     """Fewer rows, for trying things out. Exactly one of the two."""
+
+    alternatives = frozenset({"first", "random"})
 
     first: int | None = Field(default=None, ge=1)
     """Keep only the first so many rows."""

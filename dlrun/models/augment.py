@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from dlrun.config.phases import OF_ANY_INPUT
+from dlrun.config.sections import OF_ANY_INPUT
 from dlrun.errors import ComponentError, KeyPath
 from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.registry import catalogue

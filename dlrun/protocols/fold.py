@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config
-from dlrun.config.walk import every_layer
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch

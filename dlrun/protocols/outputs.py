@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.graph import layer_graph
+from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config, OutputEntry
-from dlrun.config.walk import every_layer
 from dlrun.data.pipeline import Pipeline
 from dlrun.errors import ComponentError, KeyPath
 from dlrun.metrics.names import TargetType

@@ -53,6 +53,8 @@ class Fold:
 class Share(Section):
     """Some of the rows. Exactly one of the options."""
 
+    alternatives = frozenset({"fraction", "samples", "first"})
+
     fraction: float | None = Field(default=None, gt=0, lt=1)
     """Share of the rows, between 0 and 1."""
 
@@ -73,6 +75,8 @@ class Share(Section):
 
 class Validation(Share):
     """Rows to hold out. Exactly one of the options."""
+
+    alternatives = Share.alternatives | {"path"}
 
     path: str | list[str] | None = None
     """File, files or glob that hold the validation rows, relative to the config file."""

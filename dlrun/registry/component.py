@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
+
+_NO_KEY: type = SkipJsonSchema
 
 
 class Section(BaseModel):
@@ -15,14 +19,34 @@ class Section(BaseModel):
         frozen=True,
         use_attribute_docstrings=True,
         arbitrary_types_allowed=True,
+        populate_by_name=True,
         # A config that says `epochs: "5"` is mistaken, and is told so.
         strict=True,
     )
 
+    bare_option: ClassVar[str | None] = None
+    """The option that a bare text sets: `run: DIRECTORY` is `run: {path: DIRECTORY}`."""
+
+    alternatives: ClassVar[frozenset[str]] = frozenset()
+    """Options of which one takes the place of another where a config extends another one."""
+
+    dumps_defaults: ClassVar[bool] = True
+    """Whether `resolved.yaml` spells out options that have their default."""
+
+    @classmethod
+    def options(cls) -> dict[str, FieldInfo]:
+        """The keys that a config may hold, each with its field. A field marked `SkipJsonSchema` is
+        filled in by the reader, and is none of them."""
+        return {
+            field.alias or name: field
+            for name, field in cls.model_fields.items()
+            if _NO_KEY not in map(type, field.metadata)
+        }
+
     def own_options(self) -> list[str]:
         """The options that mean something beside the values of the others: what is written
         into `resolved.yaml`."""
-        return list(type(self).model_fields)
+        return list(self.options())
 
 
 class Component(Section):
@@ -44,3 +68,14 @@ class Component(Section):
     def first_option(cls) -> str | None:
         """The option that a bare value sets, or None for a component without options."""
         return next(iter(cls.model_fields), None)
+
+    @classmethod
+    def of(cls, component: Component) -> Self:
+        """Return a component of the config as a member of this family.
+
+        Raises:
+            TypeError: It is none: a config made in Python holds something else there.
+        """
+        if not isinstance(component, cls):
+            raise TypeError(f"{component.member_name()} is not a {cls.__name__}")
+        return component

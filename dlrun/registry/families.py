@@ -30,13 +30,12 @@ class Family:
     Args:
         title: What a member is called in messages, such as `data source`.
         package: The package whose modules are the members.
-        base: The class that every member derives from, where plugins may bring some: its module
-            and name, with a dot between.
+        base: The class that every member derives from: its module and name, with a dot between.
     """
 
     title: str
     package: str
-    base: str | None = None
+    base: str
 
     def names(self) -> list[str]:
         """The members' names, sorted, those of plugins included, without importing any of them."""
@@ -45,6 +44,12 @@ class Family:
     def own_names(self) -> tuple[str, ...]:
         """The names of the members that are files of dlrun, sorted."""
         return _modules(self.package)
+
+    def base_class(self) -> type[Component]:
+        """Import and return the class that every member derives from."""
+        module, _, name = self.base.rpartition(".")
+        base: type[Component] = getattr(importlib.import_module(module), name)
+        return base
 
     def get(self, name: str) -> type[Component]:
         """Import and return the member's class.

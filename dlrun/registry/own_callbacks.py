@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dlrun.registry.component import Component
 
 PACKAGE = "dlrun.training.own_callbacks"
+BASE = "dlrun.training.own_callback.OwnCallback"
 
 
 def own_callback_names() -> list[str]:
@@ -29,7 +30,7 @@ def own_callback(name: str) -> type[Component] | None:
     # Lists of runs ask for names alone, and do without what typed options cost to import.
     from dlrun.registry.families import Family
 
-    return Family("callback", PACKAGE).get(file)
+    return Family("callback", PACKAGE, BASE).get(file)
 
 
 @cache

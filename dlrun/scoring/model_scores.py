@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.config.walk import PlainLayer
+from dlrun.config.layers import PlainLayer
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.metrics.names import TargetType

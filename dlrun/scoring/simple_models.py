@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlrun.config.walk import PlainLayer
+from dlrun.config.layers import PlainLayer
 from dlrun.data.encoded import as_encoded
 from dlrun.data.inputs import NamedInputs, are_arrays
 from dlrun.data.lazy import in_memory, take_rows, windows_of

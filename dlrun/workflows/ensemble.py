@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from dlrun.config.dump import dump_config
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.errors import RunError
@@ -42,7 +43,7 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
     if missing := [fold.index for fold in folds if not fold.model.exists()]:
         raise RunError(f"{parent.name} has no model in its fold {missing[0]}; train it again")
     directory = RunDirectory.create(runs_dir, config.name)
-    given, told = with_kept_plugins(config).dump(), parent.read_run()
+    given, told = dump_config(with_kept_plugins(config)), parent.read_run()
     facts: dict[str, Any] = {"name": config.name, "seed": config.seed, **plugin_facts(config)}
     facts |= {key: told.get(key) for key in ("backend", "keras", "devices", "engine")}
     facts |= {**environment_facts(), "config": given}

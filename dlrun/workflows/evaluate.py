@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from dlrun.checks.duplicates import exact_hashes
+from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config, OutputEntry
-from dlrun.config.walk import every_layer
 from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Dataset, Samples

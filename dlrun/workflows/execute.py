@@ -14,6 +14,7 @@ import numpy as np
 
 from dlrun.checks.finding import Findings
 from dlrun.checks.run import data_findings
+from dlrun.config.dump import dump_config
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.pipeline import Pipeline
@@ -145,7 +146,7 @@ def execute(
         except BaseException as error:
             if isinstance(error, DivergedError):
                 # In the first epoch: there is no result, and only here the config is known.
-                error.result = {"suggestions": suggestions_against_divergence(config.dump())}
+                error.result = {"suggestions": suggestions_against_divergence(dump_config(config))}
             if recorder.directory is not None:
                 _end_early(recorder.directory, config, error)
                 if isinstance(error, TrainingError):
@@ -250,13 +251,13 @@ def _begin(
             **device_facts(),
             **environment_facts(),
             **plugin_facts(config),
-            "config": config.dump(),
+            "config": dump_config(config),
             **facts,
         }
     )
     directory.write_config(config.given)
     keep_plugins(directory, config)
-    directory.write_resolved(dump_yaml(config.dump()))
+    directory.write_resolved(dump_yaml(dump_config(config)))
     directory.write_splits(splits)
     directory.write_data(data_facts(dataset, splits, findings))
 
@@ -332,7 +333,7 @@ def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: Run
         result["kept_weights"] = result["folds"][0].get("kept_weights")
     if (told := loss_unit(config, outcome)) is not None:
         result["findings"].append(told)
-    result |= diagnosis_facts(result, histories, config.dump())
+    result |= diagnosis_facts(result, histories, dump_config(config))
     result["next"] = next_command(config, directory, dataset.has_test, result) if kept else None
     directory.write_result(result)
     predictions = out_of_fold(outcome.complete_folds)

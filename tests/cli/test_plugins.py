@@ -17,6 +17,7 @@ from conftest import Answer, call_in
 from plugin_pieces import CONFIG, PLUGIN, write
 
 import dlrun
+from dlrun.config.dump import dump_config
 from dlrun.config.load import load_config
 from dlrun.errors import ConfigError
 from dlrun.registry import catalogue
@@ -217,7 +218,7 @@ def test_sources_and_steps_stand_beside_dlruns_own(tmp_path: Path) -> None:
     steps = CONFIG.replace("[standardize,", "[standardize, doubled: 3,")
     file = write(tmp_path, PLUGIN + SOURCE, steps)
     config = load_config(file, run_plugins=runner(True))
-    assert config.dump()["preprocess"][1] == {"doubled": {"times": 3.0}}
+    assert dump_config(config)["preprocess"][1] == {"doubled": {"times": 3.0}}
     assert "ten_rows" in SOURCES.names()
     load_config(write(tmp_path, PLUGIN), run_plugins=runner(True))
     assert "ten_rows" not in SOURCES.names()

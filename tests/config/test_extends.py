@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
+from dlrun.config.dump import dump_config
 from dlrun.config.extends import read_files
 from dlrun.config.load import load_config
 from dlrun.config.report import Reporter
 from dlrun.data.reading.files import find_files
 from dlrun.errors import DataError
+from tests.config.spellings import assert_holds, canonical
 
 BASE = """
 name: base
@@ -45,7 +47,7 @@ def merged(folder: Path, child: str, base: str = BASE) -> dict[str, Any]:
 def test_a_child_that_says_nothing_is_its_base_under_its_own_name(tmp_path: Path) -> None:
     base = yaml.safe_load(BASE)
     del base["name"]
-    assert merged(tmp_path, "") == base
+    assert merged(tmp_path, "") == canonical(base)
     assert load_config(tmp_path / "child.yaml").name == "child"
 
 
@@ -106,10 +108,8 @@ def test_a_child_that_says_nothing_is_its_base_under_its_own_name(tmp_path: Path
     ],
 )
 def test_what_a_child_changes(tmp_path: Path, child: str, section: str, expected: object) -> None:
-    value: Any = merged(tmp_path, child)
-    for key in section.split("."):
-        value = value[key]
-    assert value == expected
+    config = merged(tmp_path, child)
+    assert_holds(config, section.split("."), expected)
 
 
 SEVERAL = """
@@ -142,7 +142,7 @@ metrics: {y: mae, z: [mae, mse]}
 def test_settings_by_output_merge_by_output(
     tmp_path: Path, child: str, key: str, expected: object
 ) -> None:
-    assert merged(tmp_path, child, SEVERAL)[key] == expected
+    assert_holds(merged(tmp_path, child, SEVERAL), [key], expected)
 
 
 def test_the_only_output_may_be_called_like_a_loss(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_chain_across_folders(tmp_path: Path) -> None:
     report = Reporter()
     root, content = read_files(tmp_path / "run.yaml", report)
     assert root is not None
-    assert root.plain() == {"seed": 2, "metrics": ["mae"], "loss": "mae"}
+    assert root.plain() == canonical({"seed": 2, "metrics": ["mae"], "loss": "mae"})
     assert content == b"extends: shared/model.yaml\nloss: mae\n"
     places = {key: root.locate((key,)).text for key in ("seed", "metrics", "loss")}
     assert places == {
@@ -204,9 +204,9 @@ def test_every_path_starts_at_the_file_that_holds_it(
     monkeypatch.chdir(tmp_path / "here")
 
     def paths(*overrides: str) -> list[Any]:
-        given = load_config(Path("../own/child.yaml"), overrides).dump()
+        given = dump_config(load_config(Path("../own/child.yaml"), overrides))
         (tmp_path / "own" / "resolved.yaml").write_text(json.dumps(given))
-        assert load_config(tmp_path / "own" / "resolved.yaml").dump() == given
+        assert dump_config(load_config(tmp_path / "own" / "resolved.yaml")) == given
         dataset, held_out = given["dataset"], given["evaluation"]["validation"]
         named = [*dataset["path"], dataset["test"]["path"], held_out["path"]]
         return [str(Path(path).resolve().relative_to(tmp_path)) for path in named]
@@ -257,7 +257,7 @@ def test_a_folder_whose_name_looks_like_a_glob_is_none(tmp_path: Path) -> None:
 
     def found(path: str) -> list[str]:
         file.write_text(f"dataset: {{source: csv, path: '{path}', target: y}}\n{REST}")
-        given = load_config(file).dump()["dataset"]["path"]
+        given = dump_config(load_config(file))["dataset"]["path"]
         return [str(found.relative_to(folder)) for found in find_files(given, Path("/nowhere"))]
 
     assert found("*.csv") == ["a.csv", "b.csv", "c[2].csv"]

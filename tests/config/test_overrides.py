@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from dlrun.config.document import Place
+from dlrun.config.grammar import canonical_config
 from dlrun.config.load import load_config
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
+from tests.config.spellings import assert_holds
 
 CONFIG = """
 dataset: {source: csv, path: a.csv, target: y, test: {path: test.csv}, types: {a: numeric}}
@@ -40,7 +42,7 @@ def overridden(*overrides: str, seed: int | None = None, config: str = CONFIG) -
     report = Reporter()
     root = read_yaml(config, lambda line, column: Place("f", (0, 0, 0), folder=Path()), report)
     assert root is not None
-    root = apply_overrides(root, overrides, seed, report)
+    root = apply_overrides(canonical_config(root), overrides, seed, report)
     report.raise_if_any()
     return root.plain()
 
@@ -130,10 +132,7 @@ def overridden(*overrides: str, seed: int | None = None, config: str = CONFIG) -
     ],
 )
 def test_where_a_value_goes(override: str, path: list[str | int], expected: object) -> None:
-    value = overridden(override)
-    for part in path:
-        value = value[part]
-    assert value == expected
+    assert_holds(overridden(override), path, expected)
 
 
 SEVERAL = """
@@ -169,15 +168,12 @@ metrics: {y: [mae, mse]}
     ],
 )
 def test_outputs_and_blocks(override: str, path: list[str | int], expected: object) -> None:
-    value = overridden(override, config=SEVERAL)
-    for part in path:
-        value = value[part]
-    assert value == expected
+    assert_holds(overridden(override, config=SEVERAL), path, expected)
 
 
 def test_metrics_may_be_given_to_outputs_that_have_none() -> None:
     config = SEVERAL.replace("metrics: {y: [mae, mse]}", "metrics:")
-    assert overridden("metrics.z=mse", config=config)["metrics"] == {"z": "mse"}
+    assert overridden("metrics.z=mse", config=config)["metrics"] == {"z": [{"mse": {}}]}
 
 
 def test_choices_do_not_depend_on_the_order_of_overrides() -> None:

@@ -6,9 +6,8 @@ from typing import Any
 
 import yaml
 
-from dlrun.config.architecture import read_architecture
 from dlrun.config.blocks import read_blocks
-from dlrun.config.layers import check_blocks
+from dlrun.config.layers import check_blocks, read_architecture
 from dlrun.config.report import Reporter
 from dlrun.config.schema import Architecture, Block
 from dlrun.models.augment import InputSpec

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+from dlrun.config.dump import dump_config
 from dlrun.config.load import load_config
 from dlrun.metrics.folds import moving_average
 from dlrun.reports.curve_facts import smoothing_factor
@@ -122,7 +123,7 @@ def test_what_still_improves_is_not_called_lost() -> None:
         "best_value": 2.9,
         "epochs": 5,
     }
-    given = load_config(CONFIGS / "digits.yaml").dump()
+    given = dump_config(load_config(CONFIGS / "digits.yaml"))
     short = {**given, "training": {**given["training"], "epochs": 5}}
     facts = diagnosis_facts(result, [history], short)
     assert [finding["kind"] for finding in facts["diagnosis"]] == ["still_improving"]
@@ -143,7 +144,7 @@ def test_who_beats_a_weaker_baseline_has_found_something() -> None:
         "best_value": 2.9,
         "epochs": 20,
     }
-    given = load_config(CONFIGS / "digits.yaml").dump()
+    given = dump_config(load_config(CONFIGS / "digits.yaml"))
     assert diagnosis_facts(result, [history], given)["diagnosis"] == []
     worse = {**result, "baseline": {"value": 2.24, "others": [{"value": 2.8}]}}
     (finding,) = diagnosis_facts(worse, [history], given)["diagnosis"]
@@ -215,19 +216,19 @@ def test_every_suggestion_can_be_pasted_and_changes_the_config(
     kind: str, config: str, tmp_path: Path
 ) -> None:
     loaded = load_config(CONFIGS / config)
-    given = loaded.dump()
+    given = dump_config(loaded)
     resolved = tmp_path / "resolved.yaml"
     resolved.write_text(yaml.safe_dump(given, sort_keys=False))
     suggestions = suggest([kind], given, best_epoch=3)
     assert 0 < len(suggestions) <= 3
     for suggestion in suggestions:
         for file in (CONFIGS / config, resolved):
-            changed = load_config(file, suggestion.set).dump()
+            changed = dump_config(load_config(file, suggestion.set))
             assert changed != given, suggestion
 
 
 def test_against_overfitting_in_the_order_of_the_book() -> None:
-    given = load_config(CONFIGS / "digits.yaml").dump()
+    given = dump_config(load_config(CONFIGS / "digits.yaml"))
     texts = [s.text for s in suggest(["overfitting"], given, best_epoch=7)]
     assert texts == [
         "dropout before the last layer",
@@ -240,7 +241,7 @@ def test_against_overfitting_in_the_order_of_the_book() -> None:
 
 
 def test_fewer_epochs_are_those_of_the_phase_with_the_best_one() -> None:
-    given = load_config(CONFIGS / "digits.yaml").dump()
+    given = dump_config(load_config(CONFIGS / "digits.yaml"))
     phases = {"training": {"phases": [{"epochs": 3}, {"epochs": 5}], "batch_size": 32}}
     last = [suggest(["overfitting"], {**given, **phases}, best)[-1] for best in (2, 3, 5, 8)]
     assert [suggestion.set for suggestion in last] == [
@@ -270,7 +271,7 @@ def test_the_end_of_a_run_shows_them_to_be_pasted(tmp_path: Path) -> None:
         "epochs": epochs,
         "seconds": 1.0,
     }
-    facts = diagnosis_facts(result, [history], config.dump())
+    facts = diagnosis_facts(result, [history], dump_config(config))
     assert [finding["kind"] for finding in facts["diagnosis"]] == ["overfitting"]
     lines = run_summary({**result, **facts}, "runs/x").text().splitlines()
     (said,) = [line for line in lines if line.startswith("diagnosis")]

@@ -12,7 +12,7 @@ import pytest
 from keras import layers
 
 import dlrun
-from dlrun.config.phases import AUGMENTING
+from dlrun.config.sections import AUGMENTING
 from dlrun.errors import ComponentError, ConfigError
 from dlrun.models.augment import Augmentation, InputSpec
 from dlrun.registry.keras_component import KerasComponent

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dlrun.config.dump import dump_config
 from dlrun.config.load import load_config
 from dlrun.registry.families import PROTOCOLS
 from dlrun.workflows.kfold import cross_validated
@@ -24,7 +25,7 @@ def evaluation_of(tmp_path: Path, given: str, folds: int | None, iterations: int
     file = tmp_path / "c.yaml"
     file.write_text(CONFIG.format(evaluation=given))
     changed = cross_validated(load_config(file), folds, iterations)
-    return changed.dump()["evaluation"]
+    return dump_config(changed)["evaluation"]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.names())

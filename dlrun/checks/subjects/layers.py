@@ -18,7 +18,7 @@ from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Finding, as_written, put, with_arguments
 from dlrun.checks.views import ConfigView, ModelView
 from dlrun.config.graph import LayerGraph
-from dlrun.config.walk import every_graph
+from dlrun.config.layers import every_graph
 
 
 @check(

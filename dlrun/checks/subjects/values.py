@@ -14,7 +14,7 @@ from dlrun.checks.finding import Change, Finding, put, with_arguments
 from dlrun.checks.subjects.losses_and_metrics import QUANTITY_LOSSES
 from dlrun.checks.views import DataView
 from dlrun.config.graph import LayerGraph, layer_graph
-from dlrun.config.walk import plain
+from dlrun.config.layers import plain
 from dlrun.data.preprocessing.impute import Impute
 from dlrun.text import counted, figure, first_few
 

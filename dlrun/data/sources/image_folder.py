@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from pydantic import field_validator, model_validator
 
+from dlrun.config.fields import FilePath
 from dlrun.data.lazy import take_rows
 from dlrun.data.reading.files import (
     Paths,
@@ -71,7 +72,7 @@ class ImageFolder(Source):
     """How a picture of another shape becomes `size`: `stretch` takes no account of the shape,
     `crop` cuts off two sides, `pad` adds black bars."""
 
-    labels: str | list[str] | None = None
+    labels: FilePath | list[FilePath] | None = None
     """A table (CSV, TSV, JSON lines or Parquet) of file names and labels, instead of a folder
     a class; relative to the config file."""
 

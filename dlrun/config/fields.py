@@ -1,0 +1,102 @@
+"""Marks on the types of config fields, which say what may be written there: reading, `extends`,
+`--set`, paths, `resolved.yaml`, the docs and the JSON Schema go by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic.fields import FieldInfo
+from pydantic.json_schema import SkipJsonSchema
+
+from dlrun.errors import KeyPath
+from dlrun.registry.families import Family
+from dlrun.registry.keras_component import KerasKind
+
+Position = SkipJsonSchema[KeyPath]
+"""Where a part of the config is written: filled in by the reader, not a key."""
+
+
+class _Mark:
+    """A mark shows itself in pydantic's JSON Schema, for `json_schema` to spell it out."""
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        return {"mark": self}
+
+
+@dataclass(frozen=True)
+class Kind(_Mark):
+    """A component of Keras of this kind."""
+
+    kind: KerasKind
+
+
+@dataclass(frozen=True)
+class Member(_Mark):
+    """A component of this family, named like one of Keras."""
+
+    family: Family
+
+
+@dataclass(frozen=True)
+class ChosenBy(_Mark):
+    """A component of this family that one key names; its options are written beside that key.
+
+    Args:
+        key: The key that names it, such as `source`.
+        family: Its family.
+        default: The name where the key is missing.
+        shares_options: Whether a config that chooses another member keeps the options of the config
+            it extends that both members have.
+    """
+
+    key: str
+    family: Family
+    default: str | None = None
+    shares_options: bool = False
+
+
+@dataclass(frozen=True)
+class FindingCode(_Mark):
+    """The code of a finding of `dlrun check`."""
+
+
+@dataclass(frozen=True)
+class OneOrMany:
+    """A list of which one entry may be given alone.
+
+    Args:
+        noun: What an entry is, and several are, for messages.
+        dumped_alone: Whether `resolved.yaml` holds a single entry without a list.
+    """
+
+    noun: tuple[str, str]
+    dumped_alone: bool = False
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
+        several = handler(schema)
+        return {"anyOf": [several["items"], several]}
+
+
+@dataclass(frozen=True)
+class ByOutput:
+    """What every output of the model has: one for all, or a mapping from their names."""
+
+    kind: KerasKind
+
+
+@dataclass(frozen=True)
+class IsPath:
+    """A path that starts from the folder of the file that holds it."""
+
+
+FilePath = Annotated[str, IsPath()]
+
+
+def unpacked(metadata: Iterable[Any]) -> list[Any]:
+    """The single constraints and marks in the metadata of an `Annotated` type."""
+    constraints: list[Any] = []
+    for item in metadata:
+        constraints += item.metadata if isinstance(item, FieldInfo) else [item]
+    return constraints
