@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from dlrun.config.extends import Extension
 from dlrun.config.fields import ByOutput, ChosenBy, FindingCode, Kind, Member, unpacked
-from dlrun.config.grammar import Either, Entries, Items, Keys, OutputsShape, shapes_of
+from dlrun.config.grammar import ChosenKeys, Either, Entries, Items, Keys, OutputsShape, shapes_of
 from dlrun.config.json_schema_keras import (
     arguments_reference,
     component_definitions,
@@ -51,6 +51,9 @@ FAMILIES = (SOURCES, STEPS, TARGET_STEPS, PROTOCOLS)
 
 SECTIONS = (Architecture, Block, Evaluation, LayerEntry, Phase, TrainedRun, Training, Vectors)
 """Classes of which each has a definition of its own."""
+
+
+_CONTAINERS = (ChosenKeys, Either, Entries, Items, Keys, OutputsShape)
 
 
 @dataclass(frozen=True)
@@ -109,8 +112,9 @@ def _definitions(models: list[type[Section]]) -> _Definitions:
             shapes = shapes_of(model)
             for key, field in model.options().items():
                 properties = of[model]["properties"]
-                container = isinstance(shapes[key], Items | Entries | Keys | Either | OutputsShape)
-                empty = not field.is_required() and (container or model is LayerEntry)
+                container = isinstance(shapes[key], _CONTAINERS)
+                needed = field.is_required() and (model is not Config or key in EXAMPLES)
+                empty = not needed and (container or model is LayerEntry)
                 properties[key] = _property(properties[key], field, nullable=empty)
         if model is not Config:
             _collect(bodies[name], bodies, shared)
@@ -124,7 +128,7 @@ def _definitions(models: list[type[Section]]) -> _Definitions:
 
 def _property(body: Schema, field: FieldInfo, *, nullable: bool) -> Schema:
     """What a key takes: pydantic's schema of its type, and what is not in the type."""
-    description = body.get("description")
+    description = _on_one_line(field.description or "")
     body = {key: value for key, value in body.items() if key not in ("description", "default")}
     if any(isinstance(mark, ByOutput) for mark in unpacked(field.metadata)):
         body = {"anyOf": [body, {"type": "object", "additionalProperties": body}]}

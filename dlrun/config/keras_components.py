@@ -119,19 +119,18 @@ class _Reader:
 
     def component(self, kind: KerasKind, value: Any, path: KeyPath) -> KerasComponent | None:
         """Read one component, in its canonical form."""
-        if isinstance(value, dict) and len(value) > 1 and self._report_beside(kind, value, path):
+        hint, several = None, isinstance(value, dict) and len(value) > 1
+        if several and (owner := _owner_of(kind, [str(key) for key in value])) is not None:
+            hint = f"these are arguments: write {owner}: {{...}} around them"
+        elif several and self._report_beside(kind, value, path):
             return None
         if isinstance(value, str):
             value = {value: {}}
         if isinstance(value, dict) and len(value) == 1 and isinstance(next(iter(value)), str):
             [(word, given)] = value.items()
             return self._named(kind, word, given, (*path, word))
-        wanted, hint = f"the name of {TITLES[kind]}, alone or with its arguments", None
-        if isinstance(value, dict) and len(value) > 1:
-            owner = _owner_of(kind, [str(key) for key in value])
-            if owner is not None:
-                hint = f"these are arguments: write {owner}: {{...}} around them"
-        message = f"this is not {TITLES[kind]}"
+        message, wanted = f"this is not {TITLES[kind]}", f"the name of {TITLES[kind]}"
+        wanted += ", alone or with its arguments"
         self.report(path, message, expected=wanted, found=found(value), hint=hint)
         return None
 

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from dlrun.config.document import Node, Place
+from dlrun.config.grammar import KerasShape
 from dlrun.config.keras_components import read_component
-from dlrun.errors import KeyPath
+from dlrun.config.report import Reporter
+from dlrun.errors import ConfigError, KeyPath, Problem
 from dlrun.registry.keras_component import KerasKind
 
 
 def mistakes(kind: KerasKind, value: Any) -> list[tuple[str, ...]]:
-    """Everything reported: the place (`:` where its key is meant), the message, the details."""
-    told: list[tuple[str, ...]] = []
-
-    def report(path: KeyPath, message: str, *, on_key: bool = False, **details: str | None) -> None:
-        place = ".".join(str(part) for part in path) + (":" if on_key else "")
-        lines = [f"{name}: {text}" for name, text in details.items() if text is not None]
-        told.append((place, message, *lines))
-
+    """Everything reported: the place (`:` where a key is meant), the message, the details."""
+    report = Reporter()
+    root = KerasShape((kind,)).canonical(placed(value, ("here",)))
+    report.root = Node({"here": root}, Place("", (0, 0, 0)), {"here": root.place})
     assert read_component(kind, value, ("here",), report) is None
-    return told
+    with pytest.raises(ConfigError) as caught:
+        report.raise_if_any()
+    return [
+        (problem.place, problem.message, *map(": ".join, details(problem)))
+        for problem in caught.value.problems
+    ]
+
+
+def details(problem: Problem) -> Iterator[tuple[str, str]]:
+    for name in ("expected", "found", "hint"):
+        if (text := getattr(problem, name)) is not None:
+            yield name, text
+
+
+def placed(value: Any, path: KeyPath) -> Node:
+    """Plain data as nodes, each placed at its path."""
+    place = Place(".".join(map(str, path)), (0, 0, 0))
+    if isinstance(value, dict):
+        keys = {key: Place(f"{place.text}.{key}:", (0, 0, 0)) for key in value}
+        return Node({k: placed(each, (*path, k)) for k, each in value.items()}, place, keys)
+    if isinstance(value, list):
+        return Node([placed(each, (*path, i)) for i, each in enumerate(value)], place)
+    return Node(value, place)
 
 
 MISTAKES: list[tuple[KerasKind, Any, list[tuple[str, ...]]]] = [
@@ -219,11 +241,9 @@ MISTAKES: list[tuple[KerasKind, Any, list[tuple[str, ...]]]] = [
         {"Dense": None, "units": 64},
         [
             (
-                "here",
-                "this is not a layer",
-                "expected: the name of a layer, alone or with its arguments",
-                "found: a mapping with Dense and units",
-                "hint: indent the arguments further than Dense, or write Dense: {...}",
+                "here.units:",
+                "'units' stands beside 'Dense', not inside it",
+                "hint: write Dense: {units: 64}",
             )
         ],
     ),

@@ -48,13 +48,13 @@ def test_names_and_places() -> None:
     schedule = component.arguments["learning_rate"]
     assert (schedule.kind, schedule.name) == ("schedule", "ExponentialDecay")
     assert schedule.path == ("rmsprop", "learning_rate", "ExponentialDecay")
-    assert read("metric", "mae").path == ()
+    assert read("metric", "mae").path == ("mae",)
 
 
 def test_a_component_alone_is_the_first_argument_where_that_takes_one() -> None:
     wrapped = read("layer", {"Bidirectional": {"LSTM": 32}})
     assert wrapped.arguments["layer"].name == "LSTM"
-    assert wrapped.arguments["layer"].path == ("Bidirectional", "LSTM")
+    assert wrapped.arguments["layer"].path == ("Bidirectional", "layer", "LSTM")
     assert read("layer", {"Bidirectional": {"layer": {"LSTM": 32}}}).arguments.keys() == {"layer"}
     decayed = read("optimizer", {"sgd": {"PiecewiseConstantDecay": {
         "boundaries": [10], "values": [0.1, 0.01]}}})  # fmt: skip

@@ -80,7 +80,7 @@ def test_everything_that_can_be_written_is_explained() -> None:
         options = cases[name]["properties"]
         assert {"source", *SOURCES.get(name).model_fields} == set(options)
         assert all(schema["description"] for key, schema in options.items() if key != "source")
-    protocols = properties["evaluation"]["anyOf"][0]["properties"]["protocol"]["anyOf"]
+    protocols = SCHEMA["$defs"]["Evaluation"]["properties"]["protocol"]["anyOf"]
     assert [protocol["const"] for protocol in protocols] == PROTOCOLS.names()
     steps = properties["preprocess"]["anyOf"][0]["items"]["anyOf"][1]["properties"]
     assert set(steps) == {*STEPS.names(), "targets"}
