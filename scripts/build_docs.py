@@ -26,10 +26,10 @@ from pydantic.fields import FieldInfo
 
 from dlrun.checks.check import STAGES, Check, checks
 from dlrun.config.extends import Extension
-from dlrun.config.grammar import DEFAULT_PROTOCOL
 from dlrun.config.load import EXAMPLES, KEYS, load_config
 from dlrun.config.messages import describe
 from dlrun.config.schema import (
+    CHOSEN_PROTOCOL,
     Architecture,
     Block,
     Config,
@@ -41,7 +41,7 @@ from dlrun.config.schema import (
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.source import Source
 from dlrun.data.step import Step, TargetStep
-from dlrun.errors import ConfigError, KeyPath
+from dlrun.errors import ConfigError
 from dlrun.protocols.protocol import Protocol
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section
@@ -59,9 +59,6 @@ PAGES = ("config", "findings")
 """Each is a template and the page in `docs` that is made of it."""
 
 Fields = dict[str, FieldInfo]
-
-WRITTEN_AS = {("LayerEntry", "inputs"): "from"}
-"""Fields that Python does not let be named as the key is."""
 
 SECTIONS: dict[str, type[Section]] = {
     cls.__name__: cls
@@ -177,7 +174,7 @@ class _Page:
         if (before := self._explained.setdefault(section, owner)) != owner:
             return [f"`{name}` as a mapping: the same as [above](#{before})."]
         # The options exclude each other, so that none has a default.
-        rows = [[f"`{key}`", _type(f), _meaning(f)] for key, f in section.model_fields.items()]
+        rows = [[f"`{key}`", _type(f), _meaning(f)] for key, f in section.options().items()]
         about = f"`{name}` as a mapping. {_one_line(section.__doc__)}"
         return [about, _table(["option", "type", "meaning"], rows)]
 
@@ -185,7 +182,7 @@ class _Page:
 def _keys() -> str:
     rows = []
     for key in KEYS:
-        field = (Extension if key == "extends" else Config).model_fields[key]
+        field = (Extension if key == "extends" else Config).options()[key]
         default = "required" if key in EXAMPLES else _default(key, field)
         # What the classes require beyond that, the reader of the file fills in.
         default = "" if default == "required" and key not in EXAMPLES else default
@@ -207,20 +204,18 @@ def _fields_of(argument: str) -> Fields:
     names, _, only = argument.partition(": ")
     fields: Fields = {}
     for name in names.split(", "):
-        every = SECTIONS[name].model_fields
-        # Where a part of a config stands is no option.
-        fields |= {key: field for key, field in every.items() if field.annotation != KeyPath}
+        fields |= SECTIONS[name].options()
     if only:
         fields = {name: fields[name] for name in only.split(", ")}
-    return {WRITTEN_AS.get((names, name), name): field for name, field in fields.items()}
+    return fields
 
 
 def _own_fields(member: type[Component], base: type[Component]) -> Fields:
     """The options that a member does not share with its whole family, its very own first."""
     own = {
         name: field
-        for name, field in member.model_fields.items()
-        if name not in base.model_fields or not _same(field, base.model_fields[name])
+        for name, field in member.options().items()
+        if name not in base.options() or not _same(field, base.options()[name])
     }
     very_own = inspect.get_annotations(member)
     return dict(sorted(own.items(), key=lambda item: item[0] not in very_own))
@@ -284,21 +279,14 @@ def _folded(summary: str, words: Iterable[str]) -> str:
 
 
 def _type(field: FieldInfo) -> str:
-    if KerasComponent in (field.annotation, *get_args(field.annotation)):
-        several = get_origin(field.annotation) is list
-        return "a list of components" if several else "a component"
-    if LayerEntry in get_args(field.annotation):
-        return "a list of layers"
-    if Phase in get_args(field.annotation):
-        return "a list of phases"
-    if field.annotation is Component:
-        return "a name"
+    if field.annotation in (Component, KerasComponent):
+        return "a name" if field.annotation is Component else "a component"
     return describe(field.annotation, field.metadata)
 
 
 def _default(name: str, field: FieldInfo) -> str:
     if name == "protocol":
-        return f"`{DEFAULT_PROTOCOL}`"
+        return f"`{CHOSEN_PROTOCOL.default}`"
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)

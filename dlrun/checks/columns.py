@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.checks.finding import Change, put
+from dlrun.config.dump import shortest_entry
 from dlrun.config.schema import Config
 from dlrun.data.lazy import windows_of
 from dlrun.data.samples import Array, Samples, kind_of
@@ -95,7 +96,7 @@ def drop_columns(config: Config, names: Sequence[str]) -> Change | None:
 
 def with_step(config: Config, step: Any, *, last: bool = False) -> Change:
     """Return the change that adds a preprocessing step before, or after, all others."""
-    given = list(config.document.root.plain().get("preprocess") or [])
+    given = list(shortest_entry(config, "preprocess") or [])
     if not last:
         return put(("preprocess",), [step, *given])
     targets = [entry for entry in given if isinstance(entry, dict) and "targets" in entry]

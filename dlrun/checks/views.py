@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dlrun.checks.architecture import OutputLayer, followed, output_of
-from dlrun.config.schema import Config
 from dlrun.config.layers import PlainLayer, every_layer
+from dlrun.config.schema import Config
 from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 

@@ -17,6 +17,7 @@ from dlrun.config.grammar import (
     Names,
     Shape,
     layers_shape,
+    shapes_of,
 )
 from dlrun.config.keras_components import dump_component
 from dlrun.config.report import NOWHERE
@@ -124,6 +125,13 @@ def _block(block: Block) -> dict[str, Any]:
 
 
 NO_NODE = node_of(None, NOWHERE)
+
+
+def shortest_entry(config: Config, key: str) -> Any:
+    """Return what a config holds under a top-level key, in the shortest spelling; None where it
+    holds nothing there."""
+    given = (config.document.root.mapping or {}).get(key)
+    return None if given is None else shortest(given.plain(), shapes_of(Config)[key])
 
 
 def shortest(value: Any, shape: Shape) -> Any:

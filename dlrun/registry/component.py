@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -68,14 +68,3 @@ class Component(Section):
     def first_option(cls) -> str | None:
         """The option that a bare value sets, or None for a component without options."""
         return next(iter(cls.model_fields), None)
-
-    @classmethod
-    def of(cls, component: Component) -> Self:
-        """Return a component of the config as a member of this family.
-
-        Raises:
-            TypeError: It is none: a config made in Python holds something else there.
-        """
-        if not isinstance(component, cls):
-            raise TypeError(f"{component.member_name()} is not a {cls.__name__}")
-        return component
