@@ -20,7 +20,7 @@ the report are 430 points wide, about as wide as a phone."""
 
 
 MOST_RUNS = 12
-"""Runs that look different from each other: the styles `run 0` to `run 11`."""
+"""Runs with a style of their own: `run 0` to `run 11`."""
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ class TextMark:
         text: The words.
         shift: How far from the point, in points to the right and up.
         align: `left`, `center` or `right`: which end of the words is there.
-        below: Whether the words hang below that place, not stand on it.
-        style: `note`, or `value` for a number that is to be seen.
+        below: Whether the words are below that place, not above.
+        style: `note`, or `value` for an important number.
     """
 
     x: float
@@ -175,7 +175,7 @@ Mark = LineMark | DotsMark | BandMark | BoxesMark | TextMark
 
 @dataclass(frozen=True)
 class Chart:
-    """A chart with what is said about it.
+    """A chart with its description, title and note.
 
     Args:
         x: Horizontal axis.

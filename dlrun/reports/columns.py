@@ -25,8 +25,8 @@ class Column:
     """One column.
 
     Args:
-        title: What stands above it; may have two lines.
-        cells: One text a row; empty where there is nothing to say.
+        title: Above it; may have two lines.
+        cells: One text a row; may be empty.
         rank: Columns of a low rank stay where the table is too wide.
         to_right: Whether the cells are numbers.
     """

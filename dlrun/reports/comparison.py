@@ -1,4 +1,4 @@
-"""What a comparison of runs says: the answer in a sentence, then every pair."""
+"""The comparison of runs: the answer in a sentence, then every pair."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROUNDING = 1e-12
 """A difference below this is none."""
 
 LONGEST_VALUE = 20
-"""Characters of a config's value that may stand for its run."""
+"""Characters of a config's value that may name its run."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ComparedRun:
     """One of the runs.
 
     Args:
-        label: What it is called in the comparison.
+        label: Its name in the comparison.
         run: Name of its directory.
         protocol: That it was scored under.
         score: `name`, `direction`, `value`, `std`, `interval`.
@@ -61,10 +61,10 @@ class Pair:
         interval: `low`, `high` and `level` of the true difference, or None.
         p_value: Two-sided, for this pair alone, or None.
         corrected_p: The same, corrected for the number of pairs (Holm).
-        different: Whether the corrected difference is larger than chance; None where nobody
-            can tell.
+        different: Whether the corrected difference is larger than chance; None if
+            unknown.
         method: How it was judged.
-        why: Why they are not comparable, or why nobody can tell; one clause.
+        why: Why they are not comparable, or why chance is unknown; one clause.
         note: What else is to be known, one sentence.
     """
 
@@ -91,7 +91,7 @@ class Pair:
         return self.difference is not None and abs(self.difference) < ROUNDING
 
     def sentence(self) -> str:
-        """What there is to say of the two."""
+        """The answer about the two."""
         if self.difference is None:
             return f"{self.better} and {self.worse} are not comparable: {self.why}"
         amount = f"{figure(self.difference)} {self.measure}"
@@ -173,7 +173,7 @@ def run_labels(
 ) -> list[str]:
     """Return what to call each run: its experiment's name where all have names of their own, the
     one value of the config that differs where that is short, else the name and the directory's
-    last four characters, as far as they tell the runs apart.
+    last four characters, as far as these are unique.
 
     Args:
         names: Of the experiments.

@@ -65,9 +65,9 @@ def draw_run_curves(
     Args:
         folder: The run or the fold.
         title: Name of the run.
-        directions: Which way is better, for metrics that Keras' names do not tell.
+        directions: Which way is better, for metrics whose names Keras does not know.
         phases: Names of the phases of training, in order.
-        several: What several trainings of the run are called: `folds` or `repeats`.
+        several: The word for several trainings of the run: `folds` or `repeats`.
 
     Raises:
         RunError: `metrics.csv` is damaged, or the curves are there already.

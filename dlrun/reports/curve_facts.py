@@ -63,9 +63,9 @@ class FitPanel:
 
     Args:
         metric: Its name in the history.
-        label: What the axis says.
+        label: Of the axis.
         training: One value an epoch; empty where only validation was measured.
-        validation: One value an epoch; empty where nothing was held out.
+        validation: One value an epoch; empty without validation rows.
         best: Best epoch of the validation curve, or None where it has none.
         logarithmic: Whether the axis should be.
     """
@@ -97,7 +97,7 @@ class FoldsPanel:
 
     Args:
         metric: Its name in the history, without `val_`.
-        label: What the axis says.
+        label: Of the axis.
         part: Whether validation was measured, or only training.
         folds: Each fold's curve; lengths may differ.
         mean: Mean over folds of the epochs that all reached.
@@ -128,7 +128,7 @@ class CurveFacts:
         panels: One for each metric, in the order of the history.
         left_out: Epochs at the beginning that are not shown.
         phases: Where phases of training begin, as far as all folds agree on it.
-        several: What several trainings of the run are called: `folds` or `repeats`.
+        several: The word for several trainings of the run: `folds` or `repeats`.
     """
 
     title: str
@@ -157,7 +157,7 @@ def fit_facts(
     Args:
         history: Metric to its value in every epoch, `val_` before those of validation data.
         title: Name of the run.
-        directions: Which way is better, for metrics that Keras' names do not tell.
+        directions: Which way is better, for metrics whose names Keras does not know.
     """
     left_out = 0
     panels = []
@@ -236,7 +236,7 @@ def facts_from_table(
         title: Name of the run.
         directions: As in `fit_facts`.
         phases: Names of the phases of training, in order.
-        several: What several trainings of the run are called: `folds` or `repeats`.
+        several: The word for several trainings of the run: `folds` or `repeats`.
     """
     folds = list(table.get("fold", ()))
     numbers = sorted(set(folds))
@@ -286,7 +286,7 @@ def curve_direction(
 
 
 def metric_label(name: str) -> str:
-    """Return what an axis says for a metric: `Accuracy`, `MAE`."""
+    """Return the label of a metric's axis: `Accuracy`, `MAE`."""
     label = LABELS.get(name.lower())
     if label is None:
         words = snake_case(name).replace("_", " ").strip()
@@ -386,7 +386,7 @@ def _longest(histories: Sequence[History]) -> int:
 
 @dataclass(frozen=True)
 class PhaseStart:
-    """The first epoch of a phase of training, and what the phase is called."""
+    """The first epoch of a phase of training, and the phase's name."""
 
     epoch: int
     name: str

@@ -1,7 +1,7 @@
 """What the curves of a training show: facts with figures, from histories alone.
 
 The kinds follow *Deep Learning with Python*, sections 4.4 and 4.5: a model first underfits, then
-overfits, and the border is looked for from the far side. A curve that jumps is smoothed first, as
+overfits, and the border is found from the far side. A curve that jumps is smoothed first, as
 it is drawn (`curve_facts`).
 """
 
@@ -26,11 +26,11 @@ FEWEST_EPOCHS = 3
 """Shorter trainings show no trend, only a beginning."""
 
 FEWEST_FOR_FITTING = 5
-"""Epochs from which on a turn or a standstill can be told from a beginning."""
+"""Epochs needed to see a turn or a plateau."""
 
 GIVEN_BACK = 0.1
 """Validation has turned if it ends worse than its best by more than this share of all that it
-had gained: what is less is seen in good fits too."""
+had gained: less happens in good fits too."""
 
 SMALLEST_LOSS = 0.01
 """It must also be this share of the best value, for curves that had gained next to nothing."""
@@ -62,7 +62,7 @@ NOISY_SHARE = 0.02
 
 @dataclass(frozen=True)
 class CurveFinding:
-    """One thing that the curves say.
+    """One thing that the curves show.
 
     Args:
         kind: Which.
@@ -129,7 +129,7 @@ def diagnose(
     asked: int | None = None,
     rows: int | None = None,
 ) -> list[CurveFinding]:
-    """Return what the curves say, the gravest first; empty where there is nothing to say.
+    """Return what the curves show, the gravest first.
 
     Args:
         histories: Metric to its value in every epoch, one mapping a fold.
@@ -345,7 +345,7 @@ def _still_improving(lens: _Lens) -> CurveFinding | None:
 
 
 def _underfitting(lens: _Lens) -> CurveFinding | None:
-    """Training stands still, well short of what could be learnt, and is no better than
+    """Training has stopped improving, well short of a perfect fit, and is no better than
     validation."""
     training, last = lens.training, lens.epochs - 1
     if training is None or lens.epochs < FEWEST_FOR_FITTING or training.min() < 0:

@@ -1,4 +1,4 @@
-"""What differs between configs, key by key, and how a value of a config is said in few words."""
+"""Differences between configs, key by key, and short texts for the values of a config."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NOT_GIVEN = "–"
 
 
 class _Absent:
-    """What stands in a config that lacks a key."""
+    """The value of a key that a config lacks."""
 
 
 ABSENT = _Absent()
@@ -28,7 +28,7 @@ class ConfigDifference:
 
     Args:
         key: Where, from the top.
-        values: What stands there, one for each config; `ABSENT` where nothing does.
+        values: One for each config; `ABSENT` where it lacks the key.
     """
 
     key: Key
@@ -64,23 +64,23 @@ _KINDS: dict[Key, KerasKind] = {
     ("optimizer",): "optimizer",
     ("training", "callbacks"): "callback",
 }
-"""What stands under a key of the config."""
+"""Kinds of components by the key of the config that holds them."""
 
 
 def differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDifference]:
     """Return where configs differ, in the order of the config language.
 
     Mappings are compared key by key and lists entry by entry as far as they are alike; where
-    the layers, say, are not the same kinds in the same order, the whole list is one difference.
+    for example the layers are of other kinds or orders, the whole list is one difference.
     """
     return list(_compare((), list(configs)))
 
 
 def reported_differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDifference]:
-    """Return the differences that a person wants to be told, without those in the name.
+    """Return the differences that matter to a reader.
 
-    Options of a source say nothing beside runs of another source, and an option that one protocol
-    lacks is no difference where the others have what is used unless one says otherwise.
+    Left out are names, options of a source if the sources differ, and options that some configs
+    lack while the others have the default.
     """
     found = [one for one in differences(configs) if one.key != ("name",)]
     if sources_differ(configs):
@@ -103,7 +103,7 @@ UNSET: dict[Key, Any] = {
     ("training", "mixed_precision"): False,
     ("training", "shuffle"): True,
 }
-"""What is used where a config says nothing else."""
+"""Defaults of options that some configs lack."""
 
 
 def _is_unset(one: ConfigDifference) -> bool:
@@ -111,13 +111,13 @@ def _is_unset(one: ConfigDifference) -> bool:
 
 
 def short_names(keys: Sequence[Key]) -> list[str]:
-    """Return as much of the end of each key as tells it from the others."""
+    """Return the shortest end of each key that is unique."""
     names = [[str(part) for part in key] for key in keys]
     lengths = [1] * len(names)
     while True:
         short = [".".join(name[-length:]) for name, length in zip(names, lengths, strict=True)]
         counts = Counter(short)
-        # A number alone says nothing.
+        # A number alone is not a name.
         longer = [
             length < len(name) and (counts[text] > 1 or text.isdecimal())
             for name, length, text in zip(names, lengths, short, strict=True)
@@ -198,7 +198,7 @@ def _component_text(name: str, arguments: Mapping[str, Any], kind: KerasKind | N
 
 
 def _defaults(name: str, kind: KerasKind | None) -> dict[str, Any]:
-    # A name that the catalogue does not know would be looked up in Keras itself.
+    # Of an unknown name the catalogue would import Keras.
     if kind is None or name not in catalogue.spellings(kind):
         return {}
     entry = catalogue.entry(kind, name)

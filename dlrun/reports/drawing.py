@@ -338,8 +338,8 @@ def _draw_dots(axes: Axes, mark: DotsMark, width: float) -> None:
 
 
 def _dots_path(axes: Axes, x: np.ndarray, y: np.ndarray, size: float) -> Any:
-    """One path for all dots: strokes so short that only their round ends are seen. It takes far
-    less room in an SVG than a marker a dot."""
+    """One path for all dots: strokes so short that only their round ends show. In an SVG this is
+    far smaller than a marker for each dot."""
     from matplotlib.patches import PathPatch
     from matplotlib.path import Path
 

@@ -1,4 +1,4 @@
-"""Where the boxes of a directed graph stand: in rows, from inputs to outputs, with few crossings.
+"""Places the boxes of a directed graph in rows, from inputs to outputs, with few crossings.
 
 Source: Sugiyama, Tagawa and Toda, *Methods for visual understanding of hierarchical system
 structures* (1981): rows by the longest path, orders by the neighbours' mean places, and then
@@ -71,7 +71,7 @@ class ModelGraph:
 
     Args:
         boxes: In the order in which they are written.
-        edges: From one box to another, by their names; there is no way round in a circle.
+        edges: From one box to another, by their names; no cycles.
     """
 
     boxes: tuple[LayerBox, ...]
@@ -145,7 +145,7 @@ def place(graph: ModelGraph) -> GraphLayout:
     """Return where every box and edge goes; a function of the graph alone.
 
     Raises:
-        ValueError: The edges lead round in a circle.
+        ValueError: The edges form a cycle.
     """
     boxes = {box.name: box for box in graph.boxes}
     edges = list(dict.fromkeys(graph.edges))
@@ -208,7 +208,7 @@ def _row_numbers(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict
         after[first].append(second)
     order = _in_sequence(names, edges)
     if len(order) < len(names):
-        raise ValueError("the edges lead round in a circle")
+        raise ValueError("the edges form a cycle")
     rows: dict[str, int] = {}
     for name in order:
         rows[name] = max((rows[other] + 1 for other in before[name]), default=0)

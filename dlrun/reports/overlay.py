@@ -33,7 +33,7 @@ class OverlaidCurve:
 
     Args:
         run: Its place among the runs.
-        label: What the run is called.
+        label: Of the run.
         values: The validation curve; of several folds their mean.
         best: Its best epoch, or None where it has none.
     """
@@ -50,7 +50,7 @@ class OverlayPanel:
 
     Args:
         metric: Its name in the histories.
-        label: What the axis says.
+        label: Of the axis.
         curves: One for each run that measured it on validation rows.
         smoothing: Factor of the moving average that is drawn instead where curves are noisy, or
             None; `best` is that of the curve itself.
@@ -92,9 +92,9 @@ def overlay_facts(
 
     Args:
         tables: The columns of each run's `metrics.csv`.
-        labels: What each run is called.
+        labels: Of the runs.
         metrics: Which metrics, without `val_`, in the order of the panels.
-        directions: Which way is better, for metrics that Keras' names do not tell.
+        directions: Which way is better, for metrics whose names Keras does not know.
     """
     facts = [facts_from_table(table, "", directions=directions) for table in tables]
     panels, left_out = [], 0

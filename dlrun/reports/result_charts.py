@@ -109,7 +109,7 @@ def folds_chart(
         baseline: Mean score of the baseline, or None; left out where it would press the rest
             together.
         name: What the axis counts.
-        one: What a training is called: `fold` or `repeat`.
+        one: The word for one training: `fold` or `repeat`.
     """
     iterated = one == "fold" and max(groups, default=0) > 0
     rows = list(groups) if iterated or len(scores) > MOST_ROWS else list(range(len(scores)))

@@ -33,7 +33,7 @@ def fact_groups(
     """Return the facts of a run beside its summary; what is not known gets no line.
 
     Args:
-        entry: What `run.json` says.
+        entry: The facts of `run.json`.
         data: What `data.json` holds.
         result: What `result.json` holds.
         evaluations: What the run keeps of its test evaluations.
@@ -55,7 +55,7 @@ def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
     """Return what can be compared with another run: a text by its label.
 
     Args:
-        entry: What `run.json` says.
+        entry: The facts of `run.json`.
         result: What `result.json` holds.
         data: What `data.json` holds.
     """

@@ -22,7 +22,7 @@ Facts = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class StoredEvaluation:
-    """One look of a run at its test data; `facts` is what the run keeps of it."""
+    """One test evaluation of a run; `facts` is what its file holds."""
 
     number: int
     facts: Facts
@@ -49,7 +49,7 @@ class RunFinding:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """Everything that a report says of a run comes from here.
+    """Everything that a report shows of a run.
 
     Args:
         name: Name of the run directory.
@@ -66,8 +66,8 @@ class RunRecord:
             have no names.
         predictions: What `predictions.npz` holds; empty where there is none.
         examples: The rows that were predicted worst, or None.
-        evaluations: The run's own looks at its test data.
-        looks: All looks at this test data by any run.
+        evaluations: The run's own test evaluations.
+        test_evaluations: Those of any run on the same test data.
         notices: What is wrong with the run's files or the ledger, one sentence each.
     """
 
@@ -84,7 +84,7 @@ class RunRecord:
     predictions: Mapping[str, np.ndarray]
     examples: Examples | None
     evaluations: tuple[StoredEvaluation, ...]
-    looks: tuple[RecordedEvaluation, ...]
+    test_evaluations: tuple[RecordedEvaluation, ...]
     notices: tuple[str, ...] = field(default=())
 
     @property
@@ -146,7 +146,7 @@ class RunRecord:
 
 
 def read_run_record(directory: RunDirectory) -> RunRecord:
-    """Read a run; a file that is missing or damaged leaves out what it would have told.
+    """Read a run; a file that is missing or damaged leaves its facts out.
 
     Raises:
         RunError: There is no `run.json`, or it cannot be read.
@@ -165,7 +165,7 @@ def read_run_record(directory: RunDirectory) -> RunRecord:
 
     data = tolerant(directory.read_data, {}, there=directory.data.exists())
     examples = tolerant(directory.read_examples, None, there=True)
-    looks, ledger_notices = _looks(directory, data)
+    recorded, ledger_notices = _recorded_evaluations(directory, data)
     return RunRecord(
         name=directory.name,
         path=display_path(directory.path),
@@ -184,7 +184,7 @@ def read_run_record(directory: RunDirectory) -> RunRecord:
         predictions=tolerant(directory.read_predictions, {}, there=directory.predictions.exists()),
         examples=examples,
         evaluations=tuple(_evaluations(directory, tolerant)),
-        looks=looks,
+        test_evaluations=recorded,
         notices=(*notices, *ledger_notices),
     )
 
@@ -198,7 +198,7 @@ def _evaluations(directory: RunDirectory, tolerant: Any) -> list[StoredEvaluatio
     return found
 
 
-def _looks(
+def _recorded_evaluations(
     directory: RunDirectory, data: Facts
 ) -> tuple[tuple[RecordedEvaluation, ...], tuple[str, ...]]:
     runs_dir, fingerprint = directory.path.parent, data.get("fingerprint")
@@ -273,21 +273,22 @@ class ScoredRows:
 
 def scored_rows(record: RunRecord) -> ScoredRows | None:
     """Return the rows that gave the score, or None where targets or predictions are missing."""
-    held = record.predictions
+    stored = record.predictions
     task = cast("TargetType", record.task)
-    if not {"rows", "predictions", "targets"} <= held.keys() or not len(held["rows"]):
+    if not {"rows", "predictions", "targets"} <= stored.keys() or not len(stored["rows"]):
         return None
-    rows, output, true = held["rows"], held["predictions"], held["targets"]
-    fold = held.get("fold", np.zeros(len(rows), np.int64))
+    rows, output, true = stored["rows"], stored["predictions"], stored["targets"]
+    fold = stored.get("fold", np.zeros(len(rows), np.int64))
     if task not in ("binary", "multiclass", "multilabel", "regression") or output.ndim > 2:
         return None
     if not np.isfinite(output).all():
         return None
     outputs = tuple(map(str, record.data.get("outputs") or ()))
     if task == "regression":
-        said = np.asarray(output, np.float64).reshape(len(rows), -1)
-        true = np.asarray(true, np.float64).reshape(said.shape)
-        return ScoredRows(task, rows, true, said, _named(outputs, said.shape[1]), fold)
+        predicted = np.asarray(output, np.float64).reshape(len(rows), -1)
+        true = np.asarray(true, np.float64).reshape(predicted.shape)
+        names = _named(outputs, predicted.shape[1])
+        return ScoredRows(task, rows, true, predicted, names, fold)
     loss, from_logits = record.loss
     shares = as_probabilities(output, loss, from_logits)
     probable = not loss.endswith("Hinge")

@@ -1,4 +1,4 @@
-"""A list of runs as a table: what all have in common is said once, what differs gets columns."""
+"""A list of runs as a table: common facts once above it, a column for what differs."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class RunTable:
 def run_table(entries: Sequence[RunEntry]) -> RunTable:
     """Return the facts of a table of runs, in the order given.
 
-    A column in which all runs have the same is left out and said once. Of the configs there is
-    only what differs between the runs.
+    A column whose cells are all the same becomes a clause above the table. Of the configs only
+    the differences between the runs are shown.
     """
     common, columns = [], _run_columns(entries)
     for title, read, rank in (
@@ -102,7 +102,7 @@ def _run_columns(entries: Sequence[RunEntry]) -> list[Column]:
 
 
 def _status(entry: RunEntry) -> str:
-    """How a run stands; of one that was interrupted, how much of it counts."""
+    """The status of a run, and of an interrupted one how many folds count."""
     return ", ".join(filter(None, (entry.status, part_of_folds(entry.result))))
 
 
@@ -111,7 +111,7 @@ def _text_column(title: str, texts: Sequence[str], rank: int) -> Column:
 
 
 def _score_columns(entries: Sequence[RunEntry]) -> list[Column]:
-    """Score, interval and baseline; the measure stands above where it is the same for all."""
+    """Score, interval and baseline; the measure is the title if it is the same for all."""
     names = {str(entry.score["name"]) for entry in entries if entry.score.get("name")}
     one = next(iter(names)) if len(names) == 1 else None
     scores = []
@@ -150,12 +150,12 @@ def _time_column(entries: Sequence[RunEntry]) -> Column:
 
 
 def _config_columns(entries: Sequence[RunEntry]) -> list[Column]:
-    """What differs between the configs. What is hardly ever sought comes last."""
+    """The differences between the configs, the least interesting last."""
     known = [index for index, entry in enumerate(entries) if entry.config]
     configs = [entries[index].config for index in known]
     found = [one for one in reported_differences(configs) if one.key != _PROTOCOL]
     mixed = sources_differ(configs)
-    # What the runs of one experiment vary stands in the order of the config.
+    # Runs of one experiment: in the order of the config.
     found.sort(key=lambda one: (one.key in _SELDOM_SOUGHT, _place(one) if mixed else 0))
     columns: list[Column] = []
     titles = [
@@ -183,7 +183,7 @@ _SOUGHT = (
     ("training", "epochs"),
     ("optimizer",),
 )
-"""What tells different experiments apart, and what users set in every one of them."""
+"""Keys that distinguish experiments."""
 
 MOST_OF_MIXED = 3
 """Columns of the config that come before the time and the best epoch, where runs are on different

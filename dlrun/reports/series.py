@@ -26,12 +26,12 @@ class OverTime:
     """One number of the target over time.
 
     Args:
-        name: What it is called.
-        places: (n,) int64 ascending, the row of the file that each value stands in.
+        name: Of the number.
+        places: (n,) int64 ascending, the row of the file with each value.
         true: (n,) quantities.
         predicted: (n,) in the same unit.
-        baseline: (n,) what the strongest baseline predicted, NaN where the scored rows do not tell,
-            or None where they tell of less than half.
+        baseline: (n,) what the strongest baseline predicted, NaN where it is not among the
+            scored rows, or None where that is so for more than half.
         baseline_name: `persistence` or `seasonal`; empty where `baseline` is None.
     """
 
@@ -75,7 +75,7 @@ def over_time(
     """Return each number of the target over time.
 
     Args:
-        rows: (n,) the last row that the model looks at; a row that is there twice counts once.
+        rows: (n,) the last row of each window; a repeated row counts once.
         true: (n, k) quantities, the steps ahead of the first target before those of the second.
         predicted: (n, k) in the same unit.
         names: Of the k numbers.
@@ -102,8 +102,8 @@ def over_time(
 
 
 def _rows_back(baseline: str, ahead: int, delay: int, season: Any) -> int | None:
-    """Return how many rows earlier lies the window whose first target is what a baseline says; see
-    `dlrun.data.naive_forecasts.naive_series_forecasts`."""
+    """Return how many rows earlier the window is whose first target is the baseline's prediction;
+    see `dlrun.data.naive_forecasts.naive_series_forecasts`."""
     if baseline == "persistence":
         return delay
     if baseline == "seasonal" and season:

@@ -294,7 +294,7 @@ def _sizable(config: Mapping[str, Any]) -> list[_Layer]:
 
 def _with_inserted(config: Mapping[str, Any], layer: Any) -> str | None:
     """The override that puts a layer before the last one with weights; None where layers refer
-    to each other by name, so that what stands between them says nothing."""
+    to each other by name."""
     entries = config["architecture"].get("layers") or []
     sized = [each for each in _layers(config) if each.size is not None]
     refers = any(isinstance(e, dict) and {"from", "use"} & e.keys() for e in entries)

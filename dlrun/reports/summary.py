@@ -1,4 +1,4 @@
-"""What the end of a run says: score and what it is worth, best epoch, time, place, what is next."""
+"""The lines at the end of a run: score and what it is worth, best epoch, time, place, next step."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOTE = "note"
 
 @dataclass(frozen=True)
 class SummaryLine:
-    """One line: what it is about, and what there is to say."""
+    """One line: a label and a text."""
 
     label: str
     text: str
@@ -36,7 +36,7 @@ class Summary:
     Args:
         lines: In the order in which they are read.
         beats_baseline: Whether the score is better than the baseline by more than chance, or
-            worse (False); None where nobody can tell.
+            worse (False); None if unknown.
     """
 
     lines: tuple[SummaryLine, ...]
@@ -183,7 +183,7 @@ def suggestion_text(suggestion: Mapping[str, Any]) -> str:
 
 
 def folds_word(result: Mapping[str, Any]) -> str:
-    """What the trainings of a protocol are called, several of them."""
+    """The word for several trainings of a protocol."""
     return "repeats" if result.get("protocol") == "repeated_holdout" else "folds"
 
 

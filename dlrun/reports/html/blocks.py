@@ -1,4 +1,4 @@
-"""What a section of the page is made of: facts only; how they look is the template's matter."""
+"""What a section of the page is made of: facts only; the template decides how they look."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class MatrixCell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """A confusion matrix that can be read: rows are true classes, columns what they were called.
+    """A readable confusion matrix: rows are true classes, columns predicted ones.
 
     Args:
         caption: What it shows.
@@ -92,7 +92,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Definitions:
-    """Terms, each with what there is to say."""
+    """Terms, each with a text."""
 
     kind: ClassVar[str] = "definitions"
     items: tuple[tuple[str, str], ...]
@@ -175,7 +175,7 @@ class PageSection:
     """One part of the page.
 
     Args:
-        name: What links to it are called.
+        name: The target of links to it.
         title: Its heading.
         blocks: From top to bottom.
     """

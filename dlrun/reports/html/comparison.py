@@ -20,11 +20,11 @@ NOTHING = "–"
 
 
 def comparison_section(records: Sequence[RunRecord], compared: Comparison | None) -> PageSection:
-    """Return the part of the page that stands before the runs.
+    """Return the part of the page above the runs.
 
     Args:
         records: At least two runs.
-        compared: What `dlrun compare` says of them, or None where it cannot.
+        compared: Their comparison, or None where there is none.
     """
     labels = run_names(records, compared)
     blocks: list[Block] = []
@@ -81,7 +81,7 @@ def _row(record: RunRecord, label: str) -> tuple[str, ...]:
         protocol_of(record) or NOTHING,
         figure(record.result.get("best_epoch")),
         NOTHING if seconds is None else duration(float(seconds)),
-        str(len(record.looks)),
+        str(len(record.test_evaluations)),
         record.status,
     )
 

@@ -72,7 +72,7 @@ def _cards(
 
 
 def _place(examples: Examples, i: int) -> str:
-    """Where a row stands in its source."""
+    """Where a row is in its source."""
     row = f"row {examples.rows[i]}"
     return f"{examples.names[i]}, {row}" if examples.names else row
 
@@ -126,11 +126,11 @@ def _title(scored: ScoredRows, index: int) -> str:
     if scored.task == "multilabel":
         return _labels_title(scored, index)
     true, predicted = int(scored.true[index]), int(scored.predicted_class[index])
-    says = f"{scored.names[true]}, predicted {scored.names[predicted]}"
+    title = f"{scored.names[true]}, predicted {scored.names[predicted]}"
     return (
-        f"{says} ({_share(scored.predictions[index, predicted])})"
+        f"{title} ({_share(scored.predictions[index, predicted])})"
         if scored.has_probabilities
-        else says
+        else title
     )
 
 
@@ -138,16 +138,19 @@ def _quantity_title(scored: ScoredRows, index: int) -> str:
     errors = np.abs(scored.predictions[index] - scored.true[index])
     spread = scored.true.std(axis=0)
     worst = int((errors / np.where(spread > 0, spread, 1)).argmax())
-    true, said = float(scored.true[index, worst]), float(scored.predictions[index, worst])
+    true, predicted = float(scored.true[index, worst]), float(scored.predictions[index, worst])
     of = f"{scored.names[worst]} " if len(scored.names) > 1 else ""
-    sign = "+" if said > true else "−"
-    return f"{of}{figure(true)}, predicted {figure(said)} ({sign}{figure(abs(said - true))})"
+    sign = "+" if predicted > true else "−"
+    return (
+        f"{of}{figure(true)}, predicted {figure(predicted)} ({sign}{figure(abs(predicted - true))})"
+    )
 
 
 def _labels_title(scored: ScoredRows, index: int) -> str:
-    true, called = scored.true[index] > 0, scored.predictions[index] > 0.5
-    missed = [name for name, t, c in zip(scored.names, true, called, strict=True) if t and not c]
-    wrongly = [name for name, t, c in zip(scored.names, true, called, strict=True) if c and not t]
+    true, predicted = scored.true[index] > 0, scored.predictions[index] > 0.5
+    pairs = list(zip(scored.names, true, predicted, strict=True))
+    missed = [name for name, is_true, is_predicted in pairs if is_true and not is_predicted]
+    wrongly = [name for name, is_true, is_predicted in pairs if is_predicted and not is_true]
     parts = [
         f"{word} {', '.join(names[:4])}{' …' if len(names) > 4 else ''}"
         for word, names in (("missed", missed), ("wrongly predicted", wrongly))

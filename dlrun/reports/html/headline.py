@@ -134,8 +134,10 @@ def _score_note(result: Mapping[str, Any], score: Mapping[str, Any]) -> str:
     folds = score.get("folds") or []
     if len(folds) > 1:
         parts.append(f"mean ± standard deviation of {len(folds)} {folds_word(result)}")
-    if text := interval_text(score.get("interval")):
-        parts.append(text)
+    interval = score.get("interval") or {}
+    if text := interval_text(interval):
+        about = ", ".join(str(interval[key]) for key in ("method", "note") if interval.get(key))
+        parts.append(f"{text} ({about})" if about else text)
     return "; ".join(parts)
 
 
@@ -162,8 +164,8 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
         facts.append(("started", _moment(str(started))))
     if parent := run.get("parent"):
         facts.append(("made from", str(parent)))
-    if record.looks:
-        facts.append(("test evaluations", str(len(record.looks))))
+    if record.test_evaluations:
+        facts.append(("test evaluations", str(len(record.test_evaluations))))
     return facts
 
 

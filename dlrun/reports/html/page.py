@@ -76,7 +76,7 @@ def report_page(records: Sequence[RunRecord], compared: Comparison | None = None
 
     Args:
         records: At least one.
-        compared: What `dlrun compare` says of several, or None where it cannot.
+        compared: The comparison of several, or None where there is none.
     """
     pages = [
         _run_page(record, f"run-{number}-" if len(records) > 1 else "")

@@ -78,19 +78,23 @@ def thresholds(scored: ScoredRows | None) -> PageSection | None:
 
 
 def confidence(scored: ScoredRows | None) -> PageSection | None:
-    """Whether probabilities come true as often as they say."""
+    """Whether predicted probabilities match observed shares."""
     if scored is None or scored.task == "regression" or not scored.has_probabilities:
         return None
     if scored.task == "binary":
-        about, true, said = f"‘{scored.names[1]}’", scored.true == 1, scored.predictions[:, 1]
+        about, true, predicted = f"‘{scored.names[1]}’", scored.true == 1, scored.predictions[:, 1]
     elif scored.task == "multiclass":
         about = "the predicted class"
-        true, said = scored.predicted_class == scored.true, scored.predictions.max(axis=1)
+        true, predicted = scored.predicted_class == scored.true, scored.predictions.max(axis=1)
     else:
-        about, true, said = "each label", scored.true.reshape(-1), scored.predictions.reshape(-1)
-    if said.min() < -1e-6 or said.max() > 1 + 1e-6:
+        about, true, predicted = (
+            "each label",
+            scored.true.reshape(-1),
+            scored.predictions.reshape(-1),
+        )
+    if predicted.min() < -1e-6 or predicted.max() > 1 + 1e-6:
         return None
-    chart = reliability_chart(calibration(np.asarray(true), said), about)
+    chart = reliability_chart(calibration(np.asarray(true), predicted), about)
     return PageSection("calibration", "Calibration", [Charts((chart,))])
 
 
@@ -116,7 +120,7 @@ def _confusion(figures: ClassificationFigures) -> list[Block]:
         key=lambda pair: -pair[0],
     )[:CONFUSED]
     if pairs:
-        rows = tuple((true, called, f"{count:,}") for count, true, called in pairs)
+        rows = tuple((true, other, f"{count:,}") for count, true, other in pairs)
         columns = ("true class", "predicted class", "rows")
         blocks.append(PageTable("Most frequent confusions", columns, rows, frozenset({1})))
     return blocks
@@ -166,13 +170,13 @@ def quantities(scored: ScoredRows | None) -> PageSection | None:
         Prose(f"Residuals are predicted − true, of {len(scored):,} validation rows.")
     ]
     for index, name in enumerate(scored.names[:DRAWN_TARGETS]):
-        true, said = scored.true[:, index], scored.predictions[:, index]
+        true, predicted = scored.true[:, index], scored.predictions[:, index]
         charts = [
-            predicted_against_true(true, said, name),
-            residuals_against_predicted(true, said, name),
+            predicted_against_true(true, predicted, name),
+            residuals_against_predicted(true, predicted, name),
         ]
         if len(scored.names) == 1:
-            charts.append(residual_histogram(true, said, name))
+            charts.append(residual_histogram(true, predicted, name))
         blocks.append(Charts(tuple(charts)))
     if len(scored.names) > DRAWN_TARGETS:
         blocks.append(

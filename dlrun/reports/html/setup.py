@@ -56,7 +56,7 @@ def data(record: RunRecord) -> PageSection | None:
 def test_evaluations(record: RunRecord) -> PageSection | None:
     """The test evaluations: this run's in full, and how many there were at all. None where there is
     no test data."""
-    own, every = record.evaluations, record.looks
+    own, every = record.evaluations, record.test_evaluations
     if not own and not every:
         sealed = (record.data.get("test") or {}).get("exists")
         unseen = PageSection("test", "Test data", [Prose("The test data has not been evaluated.")])

@@ -17,10 +17,10 @@ from dlrun.text import duration, figure, steady_figure
 
 
 def diagnosis(record: RunRecord) -> PageSection | None:
-    """What the curves say, and what to try next."""
+    """What the curves show, and what to try next."""
     found = record.result.get("diagnosis") or []
-    said = tuple(_begun(str(item["text"])) for item in _mappings(found) if item.get("text"))
-    blocks: list[Block] = [Bullets(said)] if said else []
+    texts = tuple(_begun(str(item["text"])) for item in _mappings(found) if item.get("text"))
+    blocks: list[Block] = [Bullets(texts)] if texts else []
     advice = [
         (_begun(str(item["text"])), _command(record, item.get("set")))
         for item in _mappings(record.result.get("suggestions") or [])
@@ -46,8 +46,7 @@ def curves(record: RunRecord) -> PageSection | None:
     )
     if not facts.panels:
         return None
-    figures = curve_charts(facts)
-    return PageSection("curves", "Training", [Charts(figures)])
+    return PageSection("curves", "Training", [Charts(curve_charts(facts))])
 
 
 def phases(record: RunRecord) -> PageSection | None:
