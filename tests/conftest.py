@@ -41,7 +41,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what runs in its background; tests press Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("dlrun", deadline=None)
+settings.register_profile("dlrun", deadline=None, max_examples=40)
 settings.load_profile("dlrun")
 
 

@@ -49,8 +49,8 @@ def trained(folder: Path, engine: str, **changes: Any) -> Path:
     ("engine", "on_device"),
     [
         ("fused", False),
-        pytest.param("fused", True, marks=pytest.mark.slow),
-        pytest.param("keras", True, marks=pytest.mark.slow),
+        ("fused", True),
+        ("keras", True),
     ],
 )
 def test_the_last_state_whose_loss_was_a_number_is_kept(
@@ -121,6 +121,7 @@ def test_the_epoch_that_is_said_is_the_one_whose_weights_are_restored(tmp_path: 
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_the_error_says_where_it_is(tmp_path: Path) -> None:
     file = tmp_path / "diabetes.yaml"
     file.write_text(CONFIG.replace("ENGINE", "fused"))

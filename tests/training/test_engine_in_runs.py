@@ -44,6 +44,7 @@ def metrics(run: Path) -> list[list[str]]:
     return [row[:2] + row[3:] for row in rows]
 
 
+@pytest.mark.slow
 def test_the_run_says_what_was_chosen_and_its_resolved_config_repeats_it(config: Path) -> None:
     run = trained(config)
     assert json.loads((run / "run.json").read_text())["engine"] == {
@@ -68,6 +69,7 @@ def test_xla_can_be_asked_for_and_changes_rounding_alone(config: Path) -> None:
             assert float(left) == pytest.approx(float(right), rel=1e-4), name
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fused_trains_with_fit_and_says_why(config: Path) -> None:
     run = trained(config, "training.callbacks=[TerminateOnNaN]", "training.epochs=1")
     assert json.loads((run / "run.json").read_text())["engine"] == {

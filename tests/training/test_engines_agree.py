@@ -38,7 +38,7 @@ def assert_same(ours: FitResult, theirs: FitResult) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["dropout", "class weights"])
+@pytest.mark.parametrize("name", ["dropout", pytest.param("class weights", marks=pytest.mark.slow)])
 def test_fused_and_keras_engines_give_the_same_history_of_shuffled_rows(name: str) -> None:
     case = CASES[name]
     fused = FusedEngine(xla=False).fit(request_of(case))
@@ -53,6 +53,7 @@ def test_the_order_of_the_rows_depends_on_the_seed() -> None:
     assert one.history["loss"] != other.history["loss"]
 
 
+@pytest.mark.slow
 def test_without_shuffling_the_keras_engine_sees_rows_as_they_are() -> None:
     case = CASES["weighted line"]
     fitted = KerasEngine().fit(request_of(case, shuffle=False))

@@ -139,6 +139,7 @@ def test_the_head_learns_on_features_what_the_whole_model_learns(
     )
 
 
+@pytest.mark.slow
 def test_the_same_fit_gives_the_same_digits_whether_features_are_computed_or_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,6 +244,7 @@ def test_features_that_do_not_fit_into_memory_stay_on_disk(
     same(held, read)
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_for_features_ends_no_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

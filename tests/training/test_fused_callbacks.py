@@ -117,6 +117,7 @@ def test_ctrl_c_keeps_the_epochs_that_were_told() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+@pytest.mark.slow
 def test_a_step_that_cannot_be_computed_is_a_training_error() -> None:
     if keras.backend.backend() != "tensorflow":
         pytest.skip("JAX takes the last row of an embedding where there is none")

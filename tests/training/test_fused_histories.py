@@ -76,7 +76,7 @@ def assert_equal(
         np.testing.assert_allclose(ours, theirs, rtol=10 * tolerance, atol=10 * tolerance)
 
 
-QUICK = {"dropout", "batch norm", "several metrics", "gradient accumulation", "pooled embedding"}
+QUICK = {"batch norm", "dropout", "pooled embedding", "several metrics"}
 
 
 def some_slow(names: Iterable[str], quick: Container[str]) -> list[Any]:
@@ -93,7 +93,7 @@ def test_without_xla_histories_are_those_of_fit(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", some_slow([name for name, case in CASES.items() if case.xla], {"row weights"})
+    "name", some_slow([name for name, case in CASES.items() if case.xla], {"regression"})
 )
 def test_with_xla_histories_differ_from_fit_by_rounding(name: str) -> None:
     request = request_of(CASES[name], rows=23, batch_size=5)
@@ -125,7 +125,7 @@ def test_xla_takes_partial_batches(rows: int) -> None:
     assert_equal(fused, keras_fit(request, model), model, 1e-4)
 
 
-@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("xla", [False, True])
 def test_how_training_is_cut_into_calls_changes_no_digit(
     xla: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,7 +151,8 @@ def test_how_training_is_cut_into_calls_changes_no_digit(
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("xla", [False, True])
 def test_every_epoch_sees_the_rows_in_the_order_of_its_seed(xla: bool) -> None:
     case = CASES["dense"]
     request = request_of(case, 23, 5, seed=7, shuffle=True)
@@ -179,7 +180,8 @@ def test_row_orders_are_permutations_that_depend_on_seed_and_epoch_alone() -> No
     np.testing.assert_array_equal(again, orders[2, 1])
 
 
-@pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("xla", [False, True])
 def test_the_same_fit_twice_gives_the_same_digits(xla: bool) -> None:
     results = []
     for _ in range(2):
