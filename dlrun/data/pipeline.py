@@ -13,17 +13,16 @@ from typing import Any, cast
 import numpy as np
 from pydantic import ValidationError
 
-from dlrun.data.fitting.feature_pipeline import FeaturePipeline, FittedStep, fit_features
+from dlrun.data.fitting.feature_pipeline import FeaturePipeline, fit_features
 from dlrun.data.fitting.plan import Plan
 from dlrun.data.fitting.target_pipeline import (
     FittedTarget,
-    FittedTargetStep,
     TargetPipeline,
     fit_outputs,
 )
 from dlrun.data.inputs import Inputs
 from dlrun.data.samples import Array, Dataset, Kind, Samples
-from dlrun.data.step import State, Step, TargetStep
+from dlrun.data.step import FittedStep, State, Step, TargetStep
 from dlrun.data.vocabulary import Vocabulary
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
@@ -263,7 +262,7 @@ def _from_facts(facts: Sequence[Mapping[str, Any]]) -> Pipeline:
     targets = {}
     for name, known in head["targets"].items():
         of_target = [
-            FittedTargetStep(cast("TargetStep", _rebuilt(TARGET_STEPS, part)), part["state"])
+            FittedStep(cast("TargetStep", _rebuilt(TARGET_STEPS, part)), part["state"])
             for part in parts
             if part.get("target") == name
         ]

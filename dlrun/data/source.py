@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -234,6 +234,30 @@ class Source(Component):
         raise DataError(
             f"the source '{self.member_name()}' reads no files, so it cannot read {path}"
         )
+
+
+class FileSource(Source):
+    """Base of the sources that read files: `test.path` names files of test rows."""
+
+    @property
+    def brings_test(self) -> bool:
+        return self.test is not None and self.test.path is not None
+
+    @property
+    def test_path(self) -> str | list[str]:
+        """`test.path`, where `brings_test` counts on it."""
+        assert self.test is not None
+        assert self.test.path is not None
+        return self.test.path
+
+    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
+        self.load("train", base, extra)
+        if self.brings_test:
+            # Whether the test files are there; what is in them is sealed.
+            self.files_at(self.test_path, base)
+
+    def with_test_files(self, path: str | list[str]) -> Self:
+        return self.model_copy(update={"test": Test(path=path)})
 
 
 def split_extras(features: Columns, extra: Sequence[str], source: str) -> tuple[Columns, Columns]:

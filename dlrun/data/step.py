@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -50,8 +51,9 @@ class RowError(DataError):
 class Step(Component):
     """Base of all preprocessing steps on features.
 
-    `fit` sees training rows only; `apply` is the same for training, validation, test and
-    new rows. Neither changes its arguments. `apply` treats each row by itself: what becomes
+    A step that works on each column by itself defines `learn` and `transform`; others define `fit`
+    and `apply`. `fit` sees training rows only; `apply` is the same for training, validation, test
+    and new rows. Neither changes its arguments. `apply` treats each row by itself: what becomes
     of a row, and the dtype, do not depend on the other rows that are there, so that rows can
     be taken a batch at a time.
     """
@@ -70,6 +72,12 @@ class Step(Component):
         as `ones`, (n, w) float32 that is nearly all 0 as `nonzeros`."""
         return "ones" if self.makes_few_ones else "numbers"
 
+    suits: ClassVar[tuple[Kind, ...]] = ("numeric",)
+    """Kinds of column that it works on."""
+
+    suits_if_named: ClassVar[tuple[Kind, ...]] = ()
+    """Further kinds that it works on where `columns` names them."""
+
     columns: list[str] | None = None
     """Columns to work on; default: all that this step suits."""
 
@@ -78,25 +86,47 @@ class Step(Component):
         """The step's own first option; `columns` where it has no other."""
         return next((name for name in cls.model_fields if name != "columns"), "columns")
 
-    @abstractmethod
     def fit(self, features: Columns) -> State:
         """Learn from the training rows.
 
         Args:
             features: Training rows of all columns that earlier steps left.
 
+        Returns:
+            `columns`, the columns to work on, and by column whatever `learn` returns.
+
         Raises:
             DataError: A named column is missing or unsuitable; says which and why.
             RowError: A value cannot be used; positions count the rows of `features`.
         """
+        state: State = {"columns": choose_columns(self, features, self.suits, self.suits_if_named)}
+        for name in state["columns"]:
+            for key, learnt in self.learn(name, features[name]).items():
+                state.setdefault(key, {})[name] = learnt
+        return state
 
-    @abstractmethod
     def apply(self, features: Columns, state: State) -> Columns:
         """Return all columns, those worked on replaced; row count and order are kept.
 
         Raises:
             RowError: A value cannot be used; positions count the rows of `features`.
         """
+        columns: Sequence[str] = state["columns"]
+        return features | {name: self.transform(name, features[name], state) for name in columns}
+
+    def learn(self, name: str, column: Array) -> State:
+        """Return what the step learns from the training rows of one column."""
+        return {}
+
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        """Return what a column becomes.
+
+        Args:
+            name: Name of the column.
+            column: Its rows.
+            state: From `fit`: what was learnt of the column is `state[key][name]`.
+        """
+        return column
 
     def findings(self, features: Columns, state: State) -> list[str]:
         """What the user should know when the step is applied to these rows (before it),
@@ -172,6 +202,17 @@ class TargetStep(Component):
         """By how much the target was divided: brings an error back to the target's unit.
         NaN where its columns were divided by different numbers."""
         return 1.0
+
+
+AnyStep = TypeVar("AnyStep", Step, TargetStep)
+
+
+@dataclass(frozen=True)
+class FittedStep(Generic[AnyStep]):
+    """A step and what it learnt."""
+
+    step: AnyStep
+    state: State
 
 
 HOLDS: dict[Kind, str] = {

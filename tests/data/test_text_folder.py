@@ -95,12 +95,13 @@ def test_a_file_in_another_encoding_stops_or_is_left_out(tmp_path: Path) -> None
     root = tmp_path / "mails"
     write(root, {"ham/a.txt": "lunch", "ham/b.txt": "Größe".encode("latin-1"), "spam/c.txt": "win"})
     assert refusal(root) == (
-        "ROOT/ham/b.txt: byte 2 (0xf6) is not utf-8. Say how they are written, such as "
-        "`encoding: latin-1`, mend them, or say `on_error: skip`"
+        "1 of 3 texts cannot be read: ROOT/ham/b.txt: byte 2 (0xf6) is not utf-8. Say how they "
+        "are written, such as `encoding: latin-1`, mend them, or say `on_error: skip`"
     )
     dataset = load_dataset(source(root, on_error="skip"), tmp_path, 0, regression=False)
     assert dataset.samples.features["text"].tolist() == ["lunch", "win"]
-    assert dataset.findings[0] == f"{root / 'ham/b.txt'}: byte 2 (0xf6) is not utf-8; left out"
+    left_out = f"{root / 'ham/b.txt'}: byte 2 (0xf6) is not utf-8. They are left out"
+    assert dataset.findings[0] == f"1 of 3 texts cannot be read: {left_out}"
     latin = load_dataset(source(root, encoding="latin-1"), tmp_path, 0, regression=False)
     assert latin.samples.features["text"].tolist() == ["lunch", "Größe", "win"]
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from dlrun.data.encoded import (
 )
 from dlrun.data.lazy import blocks, in_memory, take_rows
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import Kept, RowError, State, Step, to_float
+from dlrun.data.step import FittedStep, Kept, RowError, Step, to_float
 from dlrun.data.stored import ColumnWriter
 
 CHUNK_BYTES = 4 * 2**20
@@ -216,20 +215,8 @@ def side_by_side(columns: Sequence[Array]) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-class Fitted(Protocol):
-    """A step and what it learnt."""
-
-    @property
-    def step(self) -> Step:
-        """The step."""
-
-    @property
-    def state(self) -> State:
-        """What it learnt."""
-
-
 def levels_of(
-    steps: Sequence[Fitted], columns: Columns, made: Mapping[str, tuple[int, ...]]
+    steps: Sequence[FittedStep[Step]], columns: Columns, made: Mapping[str, tuple[int, ...]]
 ) -> ByteBlock | None:
     """Return an input of one column of bytes by what the steps make of each byte; None where it is
     none, or a step that works on it does more than that and giving entries another shape.
@@ -258,6 +245,6 @@ def levels_of(
     return ByteBlock(array, table) if np.isfinite(table).all() else None
 
 
-def changes_numbers_alone(steps: Sequence[Fitted]) -> bool:
+def changes_numbers_alone(steps: Sequence[FittedStep[Step]]) -> bool:
     """Whether each number becomes another one wherever it stands, and shapes may change."""
     return all(fitted.step.changes != "rows" for fitted in steps)

@@ -6,49 +6,74 @@ Legend: n rows, k categories.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from dlrun.data.lazy import blocks
-from dlrun.data.samples import Array, Columns
-from dlrun.data.step import RowError, State, Step, choose_columns, first_row, listed, shape_text
+from dlrun.data.samples import Array, Columns, Kind
+from dlrun.data.step import RowError, State, Step, first_row, listed, shape_text
 from dlrun.errors import DataError
+from dlrun.text import counted
 
 UNKNOWN = -1
 MISSING = -2
 
 
-def learn_categories(step: Step, features: Columns, max_categories: int | None) -> State:
-    """Return the state of a step that encodes categories.
+class CategoryStep(Step):
+    """Base of the steps that learn the categories of columns: text, or whole numbers in columns
+    that the step names. The categories are those of the training rows, sorted."""
 
-    Args:
-        step: Names the columns, or takes all that hold text; numeric columns of whole numbers
-            where it names them.
-        features: Training rows.
-        max_categories: Keep so many in each column, the most frequent ones; None: all.
+    suits: ClassVar[tuple[Kind, ...]] = ("categorical",)
+    suits_if_named: ClassVar[tuple[Kind, ...]] = ("numeric",)
 
-    Returns:
-        `columns`, and `categories`: for each column the sorted categories, text or integers.
+    unknown_becomes: ClassVar[str]
+    """What becomes of a value without a category, for messages."""
 
-    Raises:
-        DataError: A column does not hold categories, or no value at all.
-    """
-    chosen = choose_columns(step, features, ["categorical"], ["numeric"])
-    categories = {}
-    for name in chosen:
-        column = features[name]
+    max_categories: int | None = Field(default=None, ge=1)
+    """Keep at most so many categories in each column, the most frequent ones; the rest counts as
+    unknown. Default: all."""
+
+    def learn(self, name: str, column: Array) -> State:
+        """Return the sorted `categories`, text or integers.
+
+        Raises:
+            DataError: The column does not hold categories, or no value at all.
+        """
         times: dict[Any, int] = (
-            _text(column) if column.dtype == object else _whole(step, name, column)
+            _text(column) if column.dtype == object else _whole(self, name, column)
         )
         if not times:
             raise DataError(
-                f"{step.member_name()}: column '{name}' has no value in the training rows; "
+                f"{self.member_name()}: column '{name}' has no value in the training rows; "
                 "leave the column out"
             )
-        kept = sorted(times, key=lambda value: (-times[value], value))[:max_categories]
-        categories[name] = sorted(kept)
-    return {"columns": chosen, "categories": categories}
+        most_frequent = sorted(times, key=lambda value: (-times[value], value))
+        return {"categories": sorted(most_frequent[: self.max_categories])}
+
+    def findings(self, features: Columns, state: State) -> list[str]:
+        """Say how many values have no category, and what becomes of them."""
+        found = []
+        for name in state["columns"]:
+            column, categories = features[name], state["categories"][name]
+            indices = category_indices(column, categories)
+            start = f"{self.member_name()}: column '{name}' has"
+            unknown = column[indices == UNKNOWN]
+            if len(unknown):
+                values = sorted(set(unknown.tolist()))
+                found.append(
+                    f"{start} {counted(len(unknown), 'row')} with a category that is not among the "
+                    f"{len(categories)} learnt ({listed(values, 3)}); there it became "
+                    f"{self.unknown_becomes}"
+                )
+            missing = int((indices == MISSING).sum())
+            if missing:
+                found.append(
+                    f"{start} {counted(missing, 'row')} without a value; there it became "
+                    f"{self.unknown_becomes}"
+                )
+        return found
 
 
 def category_indices(column: Array, categories: list[str] | list[int]) -> Array:
@@ -63,30 +88,6 @@ def category_indices(column: Array, categories: list[str] | list[int]) -> Array:
     position = np.searchsorted(known, column).clip(max=len(known) - 1)
     indices = np.where(known[position] == column, position, UNKNOWN)
     return np.where(np.isnan(column), MISSING, indices)
-
-
-def category_findings(step: Step, features: Columns, state: State, becomes: str) -> list[str]:
-    """Say how many values have no category, and what becomes of them."""
-    found = []
-    for name in state["columns"]:
-        column, categories = features[name], state["categories"][name]
-        indices = category_indices(column, categories)
-        start = f"{step.member_name()}: column '{name}' has"
-        unknown = column[indices == UNKNOWN]
-        if len(unknown):
-            values = sorted(set(unknown.tolist()))
-            found.append(
-                f"{start} {_rows(len(unknown))} with a category that is not among the "
-                f"{len(categories)} learnt ({listed(values, 3)}); there it became {becomes}"
-            )
-        missing = int((indices == MISSING).sum())
-        if missing:
-            found.append(f"{start} {_rows(missing)} without a value; there it became {becomes}")
-    return found
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _text(column: Array) -> dict[Any, int]:

@@ -30,7 +30,7 @@ from dlrun.data.inputs import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.lazy import BLOCK_BYTES, in_memory, series_windows
 from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
-from dlrun.data.step import HOLDS, Kept, RowError, State, Step, first_row, listed, to_float
+from dlrun.data.step import HOLDS, FittedStep, Kept, RowError, Step, first_row, listed, to_float
 from dlrun.data.timestamps import as_times
 from dlrun.data.windows import Windows
 from dlrun.errors import DataError
@@ -40,14 +40,6 @@ Shape = tuple[int, ...]
 _ONLY = ""
 _JOINED = "\0"
 _CHECKED_AT_ONCE = 2**22
-
-
-@dataclass(frozen=True)
-class FittedStep:
-    """A step and what it learnt."""
-
-    step: Step
-    state: State
 
 
 @dataclass(frozen=True)
@@ -63,7 +55,7 @@ class FeaturePipeline:
             them, and `made` holds what they made of them.
     """
 
-    steps: tuple[FittedStep, ...]
+    steps: tuple[FittedStep[Step], ...]
     expected_columns: Mapping[str, tuple[Kind, Shape]]
     made: Mapping[str, Shape]
     plan: Plan = field(default_factory=dict)
@@ -265,7 +257,7 @@ def fit_features(
         inner = fit_features(steps, covered_rows(windows))
         expected = {name: (kind_of(c), c.shape[1:]) for name, c in train.features.items()}
         return FeaturePipeline(inner.steps, expected, inner.made, plan or {}, windows.series.names)
-    fitted: list[FittedStep] = []
+    fitted: list[FittedStep[Step]] = []
     for number, step in enumerate(steps):
         shown = train if step.changes == "rows" else train.take(slice(1)).read()
         columns = transformed(fitted, shown, shown.features)
@@ -298,14 +290,14 @@ def _key(name: str, made: Mapping[str, Shape]) -> str:
     return next(iter(made)) if len(made) == 1 else f"{_JOINED}{name}"
 
 
-def apply_steps(steps: Sequence[FittedStep], columns: Columns) -> Columns:
+def apply_steps(steps: Sequence[FittedStep[Step]], columns: Columns) -> Columns:
     """Apply fitted steps in order."""
     for fitted in steps:
         columns = fitted.step.apply(columns, fitted.state)
     return columns
 
 
-def transformed(steps: Sequence[FittedStep], samples: Samples, columns: Columns) -> Columns:
+def transformed(steps: Sequence[FittedStep[Step]], samples: Samples, columns: Columns) -> Columns:
     """Apply fitted steps in order, a batch of rows at a time."""
     if not steps:
         return columns

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlrun.data.samples import Array
-from dlrun.data.step import Step, shape_text
+from dlrun.data.step import Step, refuse_infinite, shape_text
 from dlrun.errors import DataError
 
 _BLOCK_BYTES = 16 * 2**20
@@ -55,6 +55,18 @@ def shared_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[int
             )
         kept.add(position)
     return tuple(position for position in range(count) if position not in kept)
+
+
+def statistic_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[int, ...]:
+    """`shared_axes` of a column of which every statistic can be computed.
+
+    Raises:
+        DataError: A value is infinite, or a statistic has no value to be learnt from.
+    """
+    refuse_infinite(step, column, values)
+    axes = shared_axes(step, column, values, axis)
+    _require_values(step, column, counts(values, axes))
+    return axes
 
 
 def _axes_in_words(count: int) -> str:
@@ -112,7 +124,7 @@ def spread(low: Array, high: Array) -> Array:
     return np.where(distance <= _ROUNDING * size, 1.0, distance)
 
 
-def require_values(step: Step, column: str, number: Array) -> None:
+def _require_values(step: Step, column: str, number: Array) -> None:
     """Raise an error where a statistic has no value to be learnt from.
 
     Raises:

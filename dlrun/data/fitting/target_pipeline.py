@@ -13,21 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlrun.data.samples import Array, Dataset, Samples
-from dlrun.data.step import RowError, State, TargetStep, listed
+from dlrun.data.step import FittedStep, RowError, TargetStep, listed
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
 
 _LARGEST_LABEL = 2**31 - 1
-
-
-@dataclass(frozen=True)
-class FittedTargetStep:
-    """A step and what it learnt."""
-
-    step: TargetStep
-    state: State
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class FittedTarget:
             labels that nobody names.
     """
 
-    steps: tuple[FittedTargetStep, ...]
+    steps: tuple[FittedStep[TargetStep], ...]
     width: int
     classes: tuple[str, ...] | None
 
@@ -183,7 +175,7 @@ def _fit_target(
         for step in steps:
             state = step.fit(known.reshape(-1) if of_series else known, classes)
             column = known = step.apply(column, state)
-            fitted.append(FittedTargetStep(step, state))
+            fitted.append(FittedStep(step, state))
             if isinstance(step, LabelIndex):
                 classes = tuple(state["names"])
     _require_labels(name, column, dataset.task)

@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 from pydantic import model_validator
 
-from dlrun.data.samples import Array, Columns
-from dlrun.data.step import Changes, State, Step, choose_columns, float_type
+from dlrun.data.samples import Array
+from dlrun.data.step import Changes, State, Step, float_type
 
 
 class Clip(Step):
@@ -33,16 +33,10 @@ class Clip(Step):
             raise ValueError(f"`min` ({self.min:g}) is above `max` ({self.max:g})")
         return self
 
-    def fit(self, features: Columns) -> State:
-        return {"columns": choose_columns(self, features, ["numeric"])}
-
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            dtype = self._dtype(features[name])
-            ends = [None if end is None else dtype.type(end) for end in (self.min, self.max)]
-            result[name] = np.clip(features[name].astype(dtype, copy=False), *ends)
-        return result
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        dtype = self._dtype(column)
+        ends = [None if end is None else dtype.type(end) for end in (self.min, self.max)]
+        return np.clip(column.astype(dtype, copy=False), *ends)
 
     def _dtype(self, column: Array) -> np.dtype:
         """The column's own dtype where it holds both ends exactly, else a float type."""

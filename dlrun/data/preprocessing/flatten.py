@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from dlrun.data.samples import Columns
-from dlrun.data.step import Changes, State, Step, choose_columns
+from dlrun.data.samples import Array
+from dlrun.data.step import Changes, State, Step
 
 
 class Flatten(Step):
@@ -17,12 +17,5 @@ class Flatten(Step):
 
     changes: ClassVar[Changes] = "shapes"
 
-    def fit(self, features: Columns) -> State:
-        return {"columns": choose_columns(self, features, ["numeric"])}
-
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            column = features[name]
-            result[name] = column.reshape(len(column), math.prod(column.shape[1:]))
-        return result
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        return column.reshape(len(column), math.prod(column.shape[1:]))

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.data.fitting.statistics import counts, moments, plain, require_values, shared_axes
+from dlrun.data.fitting.statistics import moments, plain, statistic_axes
 from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns, Kind, kind_of
-from dlrun.data.step import State, Step, choose_columns, refuse_infinite
+from dlrun.data.step import State, Step, choose_columns
 from dlrun.errors import DataError
 
 
@@ -87,9 +87,7 @@ class Impute(Step):
             return self._category(name, column)
         if self.strategy == "zero":
             return 0.0
-        refuse_infinite(self, name, column)
-        axes = shared_axes(self, name, column, None)
-        require_values(self, name, counts(column, axes))
+        axes = statistic_axes(self, name, column, None)
         if self.strategy == "mean":
             return plain(moments(column, axes).mean)
         if self.strategy == "median":

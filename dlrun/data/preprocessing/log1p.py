@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlrun.data.samples import Array, Columns
-from dlrun.data.step import RowError, State, Step, choose_columns, first_row_where, float_type
+from dlrun.data.samples import Array
+from dlrun.data.step import RowError, State, Step, first_row_where, float_type
 
 
 class Log1p(Step):
@@ -15,19 +15,13 @@ class Log1p(Step):
     column's values exactly, else float64. NaN stays NaN.
     """
 
-    def fit(self, features: Columns) -> State:
-        chosen = choose_columns(self, features, ["numeric"])
-        for name in chosen:
-            _refuse_negative(name, features[name])
-        return {"columns": chosen}
+    def learn(self, name: str, column: Array) -> State:
+        _refuse_negative(name, column)
+        return {}
 
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            column = features[name]
-            _refuse_negative(name, column)
-            result[name] = np.log1p(column.astype(float_type(column)))
-        return result
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        _refuse_negative(name, column)
+        return np.log1p(column.astype(float_type(column)))
 
 
 def _refuse_negative(name: str, column: Array) -> None:

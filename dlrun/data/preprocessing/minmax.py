@@ -5,16 +5,9 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field, field_validator
 
-from dlrun.data.fitting.statistics import (
-    counts,
-    extremes,
-    plain,
-    require_values,
-    shared_axes,
-    spread,
-)
-from dlrun.data.samples import Columns
-from dlrun.data.step import State, Step, choose_columns, refuse_infinite, to_float
+from dlrun.data.fitting.statistics import extremes, plain, spread, statistic_axes
+from dlrun.data.samples import Array
+from dlrun.data.step import State, Step, to_float
 
 
 class MinMax(Step):
@@ -39,23 +32,12 @@ class MinMax(Step):
             raise ValueError("expected the lower and the upper end, such as [0, 1]")
         return ends
 
-    def fit(self, features: Columns) -> State:
-        lows, highs = {}, {}
-        chosen = choose_columns(self, features, ["numeric"])
-        for name in chosen:
-            column = features[name]
-            refuse_infinite(self, name, column)
-            axes = shared_axes(self, name, column, self.axis)
-            require_values(self, name, counts(column, axes))
-            low, high = extremes(column, axes)
-            lows[name], highs[name] = plain(low), plain(high)
-        return {"columns": chosen, "min": lows, "max": highs}
+    def learn(self, name: str, column: Array) -> State:
+        low, high = extremes(column, statistic_axes(self, name, column, self.axis))
+        return {"min": plain(low), "max": plain(high)}
 
-    def apply(self, features: Columns, state: State) -> Columns:
+    def transform(self, name: str, column: Array, state: State) -> Array:
         lower, upper = self.feature_range
-        result = dict(features)
-        for name in state["columns"]:
-            low = np.asarray(state["min"][name], np.float64)
-            share = (features[name] - low) / spread(low, state["max"][name])
-            result[name] = to_float(share * (upper - lower) + lower)
-        return result
+        low = np.asarray(state["min"][name], np.float64)
+        share = (column - low) / spread(low, state["max"][name])
+        return to_float(share * (upper - lower) + lower)

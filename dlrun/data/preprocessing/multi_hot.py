@@ -8,8 +8,8 @@ import numpy as np
 from pydantic import Field
 
 from dlrun.data.lazy import blocks
-from dlrun.data.samples import Array, Columns
-from dlrun.data.step import RowError, State, Step, choose_columns, join_sequences
+from dlrun.data.samples import Array, Columns, Kind
+from dlrun.data.step import RowError, State, Step, join_sequences
 from dlrun.errors import DataError
 
 
@@ -20,6 +20,8 @@ class MultiHot(Step):
     """
 
     makes_few_ones: ClassVar[bool] = True
+    suits: ClassVar[tuple[Kind, ...]] = ("sequences",)
+    suits_if_named: ClassVar[tuple[Kind, ...]] = ("numeric",)
 
     num_tokens: int | None = Field(default=None, ge=1)
     """Length of the vectors; numbers from 0 up to one less have a place in them. Default: the
@@ -29,33 +31,25 @@ class MultiHot(Step):
     """What happens to numbers that have no place: the run stops and names the row, or they are
     left out and the findings count the rows."""
 
-    def fit(self, features: Columns) -> State:
-        chosen = choose_columns(self, features, ["sequences"], ["numeric"])
-        sizes = {}
-        for name in chosen:
-            if features[name].dtype.kind in "fb":
-                raise DataError(
-                    f"multi_hot: column '{name}' holds {features[name].dtype}, where whole numbers "
-                    "are needed"
-                )
-            sizes[name] = self.num_tokens or 1 + max(
-                int(self._numbers(name, block)[0].max(initial=0))
-                for block in blocks(features[name])
+    def learn(self, name: str, column: Array) -> State:
+        if column.dtype.kind in "fb":
+            raise DataError(
+                f"multi_hot: column '{name}' holds {column.dtype}, where whole numbers are needed"
             )
-            self._rows_out_of_range(name, features[name], sizes[name])
-        return {"columns": chosen, "num_tokens": sizes}
+        size = self.num_tokens or 1 + max(
+            int(self._numbers(name, block)[0].max(initial=0)) for block in blocks(column)
+        )
+        self._rows_out_of_range(name, column, size)
+        return {"num_tokens": size}
 
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            size = state["num_tokens"][name]
-            numbers, lengths = self._numbers(name, features[name])
-            rows = np.repeat(np.arange(len(lengths)), lengths)
-            placed = self._in_range(name, numbers, lengths, size)
-            encoded = np.zeros((len(lengths), size), np.uint8)
-            encoded[rows[placed], numbers[placed]] = 1
-            result[name] = encoded
-        return result
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        size = state["num_tokens"][name]
+        numbers, lengths = self._numbers(name, column)
+        rows = np.repeat(np.arange(len(lengths)), lengths)
+        placed = self._in_range(name, numbers, lengths, size)
+        encoded = np.zeros((len(lengths), size), np.uint8)
+        encoded[rows[placed], numbers[placed]] = 1
+        return encoded
 
     def findings(self, features: Columns, state: State) -> list[str]:
         found = []

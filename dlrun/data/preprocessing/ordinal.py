@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
-from pydantic import Field
 
-from dlrun.data.fitting.categories import category_findings, category_indices, learn_categories
-from dlrun.data.samples import Columns
-from dlrun.data.step import State, Step
+from dlrun.data.fitting.categories import CategoryStep, category_indices
+from dlrun.data.samples import Array
+from dlrun.data.step import State
 
 
-class Ordinal(Step):
+class Ordinal(CategoryStep):
     """Makes each column (n,) int32: 1 to k for the categories, 0 for none of them.
 
     Suits columns of text, and numeric columns of whole numbers where they are named. The
@@ -19,19 +20,8 @@ class Ordinal(Step):
     `Embedding` of it has an `input_dim` of k + 1.
     """
 
-    max_categories: int | None = Field(default=None, ge=1)
-    """Keep at most so many categories in each column, the most frequent ones; the rest counts as
-    unknown. Default: all."""
+    unknown_becomes: ClassVar[str] = "0"
 
-    def fit(self, features: Columns) -> State:
-        return learn_categories(self, features, self.max_categories)
-
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            indices = category_indices(features[name], state["categories"][name])
-            result[name] = (np.maximum(indices, -1) + 1).astype(np.int32)
-        return result
-
-    def findings(self, features: Columns, state: State) -> list[str]:
-        return category_findings(self, features, state, "0")
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        indices = category_indices(column, state["categories"][name])
+        return (np.maximum(indices, -1) + 1).astype(np.int32)

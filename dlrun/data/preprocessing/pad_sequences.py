@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from dlrun.data.samples import Array, Columns
-from dlrun.data.step import State, Step, choose_columns, join_sequences
+from dlrun.data.samples import Array, Columns, Kind
+from dlrun.data.step import State, Step, join_sequences
+
+Side = Literal["pre", "post"]
 
 
 class PadSequences(Step):
@@ -33,19 +35,23 @@ class PadSequences(Step):
     """Whether sequences run from their last value to their first; they are turned before they are
     cut."""
 
-    def fit(self, features: Columns) -> State:
-        chosen = choose_columns(self, features, ["sequences"])
-        lengths = {}
-        for name in chosen:
-            _, given = join_sequences(self, name, features[name])
-            lengths[name] = self.maxlen or max(1, int(given.max(initial=1)))
-        return {"columns": chosen, "maxlen": lengths}
+    suits: ClassVar[tuple[Kind, ...]] = ("sequences",)
 
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            result[name] = self._pad(name, features[name], state["maxlen"][name])
-        return result
+    def learn(self, name: str, column: Array) -> State:
+        _, lengths = join_sequences(self, name, column)
+        return {"maxlen": self.maxlen or max(1, int(lengths.max(initial=1)))}
+
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        numbers, lengths = join_sequences(self, name, column)
+        return padded(
+            numbers,
+            lengths,
+            state["maxlen"][name],
+            padding=self.padding,
+            truncating=self.truncating,
+            value=self.value,
+            reverse=self.reverse,
+        )
 
     def findings(self, features: Columns, state: State) -> list[str]:
         found = []
@@ -60,21 +66,6 @@ class PadSequences(Step):
                     f"{len(features[name])} rows, which lost their {side}"
                 )
         return found
-
-    def _pad(self, name: str, sequences: Array, maxlen: int) -> Array:
-        numbers, lengths = join_sequences(self, name, sequences)
-        return padded(
-            numbers,
-            lengths,
-            maxlen,
-            padding=self.padding,
-            truncating=self.truncating,
-            value=self.value,
-            reverse=self.reverse,
-        )
-
-
-Side = Literal["pre", "post"]
 
 
 def padded(

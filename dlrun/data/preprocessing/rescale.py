@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from pydantic import field_validator
 
-from dlrun.data.samples import Columns
-from dlrun.data.step import Changes, State, Step, choose_columns, float_type, to_float
+from dlrun.data.samples import Array
+from dlrun.data.step import Changes, State, Step, float_type, to_float
 
 
 class Rescale(Step):
@@ -32,16 +32,9 @@ class Rescale(Step):
         _factor(scale)
         return scale
 
-    def fit(self, features: Columns) -> State:
-        return {"columns": choose_columns(self, features, ["numeric"])}
-
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            column = features[name]
-            scaled = column.astype("float64") * _factor(self.scale) + self.offset
-            result[name] = to_float(scaled, float_type(column))
-        return result
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        scaled = column.astype("float64") * _factor(self.scale) + self.offset
+        return to_float(scaled, float_type(column))
 
 
 def _factor(scale: float | str) -> float:

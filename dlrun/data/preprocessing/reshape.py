@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from pydantic import field_validator
 
-from dlrun.data.samples import Columns
-from dlrun.data.step import Changes, State, Step, choose_columns
+from dlrun.data.samples import Array
+from dlrun.data.step import Changes, State, Step
 from dlrun.errors import DataError
+from dlrun.text import counted
 
 
 class Reshape(Step):
@@ -31,26 +32,17 @@ class Reshape(Step):
             raise ValueError("expected positive whole numbers, at most one of them -1")
         return shape
 
-    def fit(self, features: Columns) -> State:
-        chosen = choose_columns(self, features, ["numeric"])
-        shapes = {}
-        for name in chosen:
-            size = math.prod(features[name].shape[1:])
-            known = math.prod(number for number in self.target_shape if number != -1)
-            if size % known or (size != known and -1 not in self.target_shape):
-                raise DataError(
-                    f"reshape: column '{name}' holds {size} {'value' if size == 1 else 'values'} "
-                    f"a row, which do not fill {self.target_shape}; to reshape the columns of a "
-                    "table together, use the layer `Reshape`"
-                )
-            shapes[name] = [
-                size // known if number == -1 else number for number in self.target_shape
-            ]
-        return {"columns": chosen, "shapes": shapes}
+    def learn(self, name: str, column: Array) -> State:
+        size = math.prod(column.shape[1:])
+        known = math.prod(number for number in self.target_shape if number != -1)
+        if size % known or (size != known and -1 not in self.target_shape):
+            raise DataError(
+                f"reshape: column '{name}' holds {counted(size, 'value')} a row, which do not fill "
+                f"{self.target_shape}; to reshape the columns of a table together, use the layer "
+                "`Reshape`"
+            )
+        shape = [size // known if number == -1 else number for number in self.target_shape]
+        return {"shapes": shape}
 
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            column = features[name]
-            result[name] = column.reshape(len(column), *state["shapes"][name])
-        return result
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        return column.reshape(len(column), *state["shapes"][name])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlrun.data.fitting.statistics import counts, moments, plain, require_values, shared_axes
-from dlrun.data.samples import Columns
-from dlrun.data.step import State, Step, choose_columns, refuse_infinite, to_float
+from dlrun.data.fitting.statistics import moments, plain, statistic_axes
+from dlrun.data.samples import Array
+from dlrun.data.step import State, Step, to_float
 
 
 class Standardize(Step):
@@ -22,21 +22,10 @@ class Standardize(Step):
     (n, f) array has its own, an array of more axes has one for all its values. An empty list:
     one for all values."""
 
-    def fit(self, features: Columns) -> State:
-        means, stds = {}, {}
-        chosen = choose_columns(self, features, ["numeric"])
-        for name in chosen:
-            column = features[name]
-            refuse_infinite(self, name, column)
-            axes = shared_axes(self, name, column, self.axis)
-            require_values(self, name, counts(column, axes))
-            learnt = moments(column, axes)
-            means[name], stds[name] = plain(learnt.mean), plain(learnt.std)
-        return {"columns": chosen, "mean": means, "std": stds}
+    def learn(self, name: str, column: Array) -> State:
+        learnt = moments(column, statistic_axes(self, name, column, self.axis))
+        return {"mean": plain(learnt.mean), "std": plain(learnt.std)}
 
-    def apply(self, features: Columns, state: State) -> Columns:
-        result = dict(features)
-        for name in state["columns"]:
-            centred = features[name] - np.asarray(state["mean"][name], np.float64)
-            result[name] = to_float(centred / state["std"][name])
-        return result
+    def transform(self, name: str, column: Array, state: State) -> Array:
+        centred = column - np.asarray(state["mean"][name], np.float64)
+        return to_float(centred / state["std"][name])

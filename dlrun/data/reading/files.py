@@ -13,10 +13,15 @@ import numpy as np
 from dlrun.data.samples import Array
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
-from dlrun.text import display_path
+from dlrun.text import counted, display_path
 
 Paths = str | list[str]
 """A path, several, or a glob; relative ones start at the config's folder."""
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    """One or several names or paths as a list."""
+    return [value] if isinstance(value, str) else value
 
 
 def find_files(paths: Paths, base: Path) -> list[Path]:
@@ -30,7 +35,7 @@ def find_files(paths: Paths, base: Path) -> list[Path]:
     Raises:
         DataError: A file is not there, is a folder, or a glob matches nothing.
     """
-    entries = [paths] if isinstance(paths, str) else paths
+    entries = as_list(paths)
     if not entries:
         raise DataError("`path` names no file; give a path, a list of paths, or a glob")
     files = [file for entry in entries for file in _matches(entry, base)]
@@ -88,11 +93,12 @@ def _at(entry: str, base: Path) -> Path:
     return Path(display_path(base / Path(entry).expanduser()))
 
 
-def neighbour(path: Path) -> str:
-    """Return what is said of a file that is not there: which name near it is, if any."""
+def neighbour(path: Path, *, folders: bool = False) -> str:
+    """Return the hint for a path that does not exist: the file, or folder, of a similar name."""
     if not path.parent.is_dir():
         return f"; there is no folder {path.parent} either"
-    return did_you_mean(path.name, (other.name for other in path.parent.iterdir()))
+    others = (o.name for o in path.parent.iterdir() if o.is_dir() or not folders)
+    return did_you_mean(path.name, others)
 
 
 def refuse_missing(file: Path) -> None:
@@ -108,7 +114,8 @@ def refuse_missing(file: Path) -> None:
 
 
 FolderPart = Literal["train", "validation", "test"]
-PARTS: tuple[FolderPart, ...] = ("train", "validation", "test")
+
+_MOST_SHOWN = 5
 
 _NOT_DATA = {"thumbs.db", "desktop.ini", "__macosx"}
 """What systems put beside the files, besides names that begin with a dot; lower case."""
@@ -156,7 +163,7 @@ def part_folder(root: Path, part: FolderPart) -> Path:
     """
     if not root.is_dir():
         kind = "a file" if root.is_file() else "no such folder"
-        beside = _beside(root) if not root.exists() else ""
+        beside = neighbour(root, folders=True) if not root.exists() else ""
         raise DataError(f"{root}: {kind}; expected a folder with one folder a class{beside}")
     if not has_part(root, "train"):
         return root
@@ -218,7 +225,7 @@ def read_class_folders(
             f"{folder}: the only class is '{folders[0].name}'; two are needed to tell apart"
         )
     if strange:
-        count = "1 file" if len(strange) == 1 else f"{len(strange)} files"
+        count = counted(len(strange), "file")
         findings.append(f"{count} of other endings left out, such as {strange[0]}")
     return ClassFolders(folder, names, tuple(files), np.asarray(labels, np.int64), tuple(findings))
 
@@ -252,7 +259,42 @@ def _entries(folder: Path) -> list[Path]:
     ]
 
 
-def _beside(root: Path) -> str:
-    if not root.parent.is_dir():
-        return f"; there is no folder {root.parent} either"
-    return did_you_mean(root.name, (f.name for f in root.parent.iterdir() if f.is_dir()))
+@dataclass(frozen=True)
+class BrokenFile:
+    """A file that cannot be read.
+
+    Args:
+        position: Which of the files.
+        text: The file and what is wrong with it.
+    """
+
+    position: int
+    text: str
+
+
+def skip_broken(
+    broken: Sequence[BrokenFile], count: int, what: str, *, skip: bool, advice: str
+) -> tuple[Array, list[str]]:
+    """Return the positions of the other files, (k,) int64, and what is said of the broken ones.
+
+    Args:
+        broken: The files that cannot be read.
+        count: How many files there are.
+        what: What one file is, such as `text`.
+        skip: Whether broken files are left out rather than refused.
+        advice: What to do about them, a sentence without a full stop.
+
+    Raises:
+        DataError: A file is broken and not to be left out, or none would be left.
+    """
+    kept = np.setdiff1d(np.arange(count), [file.position for file in broken])
+    if not broken:
+        return kept, []
+    shown = "; ".join(file.text for file in broken[:_MOST_SHOWN])
+    more = f"; and {len(broken) - _MOST_SHOWN:,} more" if len(broken) > _MOST_SHOWN else ""
+    text = f"{len(broken):,} of {counted(count, what)} cannot be read: {shown}{more}"
+    if not skip:
+        raise DataError(f"{text}. {advice}")
+    if not len(kept):
+        raise DataError(text)
+    return kept, [f"{text}. They are left out"]

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dlrun.data.reading.delimited import CsvDialect
-from dlrun.data.reading.files import ClassFolders, read_class_folders
+from dlrun.data.reading.files import BrokenFile, ClassFolders, read_class_folders
 from dlrun.data.reading.images import IMAGE_ENDINGS, ImageError, ImageFormat, read_image, size_of
 from dlrun.data.reading.table_columns import boolean_words, column_type, to_array
 from dlrun.data.reading.tables import TableFiles, read_table
@@ -194,19 +194,6 @@ _MOST_SHOWN = 5
 
 
 @dataclass(frozen=True)
-class BrokenFile:
-    """A file that cannot be read.
-
-    Args:
-        position: Which of the files.
-        text: The file and what is wrong with it.
-    """
-
-    position: int
-    text: str
-
-
-@dataclass(frozen=True)
 class DecodedImages:
     """What was read.
 
@@ -337,14 +324,6 @@ def common_size(sizes: Sequence[tuple[int, int]], place: str) -> tuple[int, int]
         f"{place}: the pictures are of {len(counted):,} sizes, height x width (how many): "
         f"{shown}{more}; say which one they are brought to, such as `size: [{side}, {side}]`"
     )
-
-
-def broken_text(broken: Sequence[BrokenFile], count: int) -> str:
-    """Name the files that cannot be read, with their number."""
-    shown = "; ".join(one.text for one in broken[:_MOST_SHOWN])
-    more = f"; and {len(broken) - _MOST_SHOWN:,} more" if len(broken) > _MOST_SHOWN else ""
-    pictures = "picture" if count == 1 else "pictures"
-    return f"{len(broken):,} of {count:,} {pictures} cannot be read: {shown}{more}"
 
 
 def held_bytes(count: int, form: ImageFormat) -> int:

@@ -114,7 +114,7 @@ def _has_boolean_words(table: TableFiles, name: str) -> bool:
     series = table.series(name)
     if series.dtype.kind in "biuf":
         return series.dtype.kind == "b"
-    return any(word.lower() in BOOLEAN_WORDS for word in as_texts(table, name, series).words)
+    return any(word.lower() in BOOLEAN_WORDS for word in as_texts(table, name).words)
 
 
 def _from_lists(file: Path, columns: ExpectedColumns) -> Columns:

@@ -97,7 +97,7 @@ def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -
         return "boolean" if pd.api.types.is_bool_dtype(series.dtype) else "numeric"
     if is_boolean(table, name):
         return "boolean"
-    texts = as_texts(table, name, series)
+    texts = as_texts(table, name)
     is_text = np.isnan(texts.numbers)
     if not is_text.any():
         return "numeric"
@@ -115,7 +115,7 @@ def is_boolean(table: TableFiles, name: str) -> bool:
     series = table.series(name)
     if series.dtype.kind in "biuf":
         return series.dtype.kind == "b"
-    words = as_texts(table, name, series).words
+    words = as_texts(table, name).words
     return bool(words) and all(word.lower() in BOOLEAN_WORDS for word in words)
 
 
@@ -123,7 +123,7 @@ def boolean_words(table: TableFiles, name: str) -> tuple[str, str]:
     """Return how a boolean column writes false and true: the first word that it has for each,
     `false` and `true` where it has none."""
     words = {False: "false", True: "true"}
-    for word in reversed(as_texts(table, name, table.series(name)).words):
+    for word in reversed(as_texts(table, name).words):
         words[_BOOLEAN_TEXTS[word.lower()]] = word
     return words[False], words[True]
 
@@ -145,7 +145,7 @@ def to_array(table: TableFiles, name: str, kind: ColumnType) -> Array:
         return _numbers(series)
     if kind == "boolean" and pd.api.types.is_bool_dtype(series.dtype) and not series.hasnans:
         return series.to_numpy(dtype=bool)
-    texts = as_texts(table, name, series)
+    texts = as_texts(table, name)
     if kind == "categorical":
         return texts.spread(np.asarray(texts.words, dtype=object), None)
     if kind == "numeric":
@@ -155,17 +155,18 @@ def to_array(table: TableFiles, name: str, kind: ColumnType) -> Array:
     return _booleans(table, name, texts)
 
 
-def as_texts(table: TableFiles, name: str, series: pd.Series) -> FactorizedText:
-    """Return a column as text.
+def as_texts(table: TableFiles, name: str) -> FactorizedText:
+    """Return a column as text; that of the column asked for last is kept.
 
     Raises:
         DataError: It holds dates, lists or objects.
     """
     import pandas as pd
 
-    if name in table.texts:
-        return table.texts[name]
-    file = table.files[0]
+    series, file = table.series(name), table.files[0]
+    if "texts" in table.latest:
+        kept: FactorizedText = table.latest["texts"]
+        return kept
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         raise DataError(
             f"{file}: column '{name}' holds dates, which are no feature; leave it out by "
@@ -180,11 +181,11 @@ def as_texts(table: TableFiles, name: str, series: pd.Series) -> FactorizedText:
     codes, uniques = pd.factorize(series)
     words = [as_text(value) for value in uniques]
     texts = FactorizedText(codes, words, table.dialect.decimal, table.dialect.thousands)
-    table.texts[name] = texts
+    table.latest["texts"] = texts
     return texts
 
 
-def findings(table: TableFiles, name: str, values: Array) -> list[str]:
+def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
     """What the user should know about a feature, one sentence each."""
     if name.startswith("Unnamed: "):
         return [f"column '{name}' has no name in the file; drop it if it numbers the rows"]

@@ -20,8 +20,6 @@ from dlrun.registry.names import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dlrun.data.reading.table_columns import FactorizedText
-
 
 _JSON_LINES = (".jsonl", ".ndjson")
 PARQUET = (".parquet", ".pq")
@@ -42,13 +40,13 @@ class TableFiles:
         files: The files.
         frames: What each of them holds.
         dialect: How CSV and TSV files are written.
-        texts: Columns that were looked at as text, by name; finding the different texts takes long.
+        latest: The column that was asked for last, with what was made of it.
     """
 
     files: tuple[Path, ...]
     frames: tuple[pd.DataFrame, ...]
     dialect: CsvDialect
-    texts: dict[str, FactorizedText] = field(default_factory=dict, compare=False)
+    latest: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -64,14 +62,21 @@ class TableFiles:
         return self.starts[-1]
 
     def series(self, name: str) -> pd.Series:
-        """One column over all files.
+        """One column over all files; the one asked for last is kept.
 
         Raises:
             DataError: There is no such column.
         """
+        self.require(name)
+        if self.latest.get("name") != name:
+            self.latest.clear()
+            self.latest.update(name=name, series=self._read_series(name))
+        series: pd.Series = self.latest["series"]
+        return series
+
+    def _read_series(self, name: str) -> pd.Series:
         import pandas as pd
 
-        self.require(name)
         parts = [frame[name] for frame in self.frames]
         if len(parts) == 1:
             return parts[0]
@@ -317,8 +322,6 @@ def _whole(value: Any) -> Any:
 class ParquetFiles(TableFiles):
     """A table of which one column at a time is held; see `open_parquet`."""
 
-    _kept: dict[str, Any] = field(default_factory=dict)
-
     @property
     def names(self) -> list[str]:
         """The columns, in the order of the first file."""
@@ -329,21 +332,10 @@ class ParquetFiles(TableFiles):
         """The first row of each file, and one past the last."""
         return [0, *np.cumsum([_metadata(file).num_rows for file in self.files]).tolist()]
 
-    def series(self, name: str) -> pd.Series:
-        """One column over all files; the one asked for last is kept.
-
-        Raises:
-            DataError: There is no such column.
-        """
-        self.require(name)
-        if name not in self._kept:
-            self._kept.clear()
-            self.texts.clear()
-            return_freed_memory()
-            frames = tuple(read_parquet(file, self.dialect, [name]) for file in self.files)
-            self._kept[name] = TableFiles(self.files, frames, self.dialect).series(name)
-        series: pd.Series = self._kept[name]
-        return series
+    def _read_series(self, name: str) -> pd.Series:
+        return_freed_memory()
+        frames = tuple(read_parquet(file, self.dialect, [name]) for file in self.files)
+        return TableFiles(self.files, frames, self.dialect)._read_series(name)
 
     @cached_property
     def _names(self) -> list[str]:

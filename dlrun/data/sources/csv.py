@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from dlrun.data.reading.delimited import CsvDialect
-from dlrun.data.reading.files import Paths, find_files, refuse_shared
+from dlrun.data.reading.files import as_list, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.reading.table_columns import (
     ColumnType,
     boolean_words,
+    column_findings,
     column_type,
-    findings,
     to_array,
 )
 from dlrun.data.reading.tables import (
@@ -27,12 +28,12 @@ from dlrun.data.reading.tables import (
     stays_on_disk,
 )
 from dlrun.data.samples import Array, Columns, ExpectedColumns
-from dlrun.data.source import Loaded, Part, Source, Test
+from dlrun.data.source import FileSource, Loaded, Part
 from dlrun.data.stored import stored
 from dlrun.errors import DataError
 
 
-class Csv(Source):
+class Csv(FileSource):
     """Tables from CSV, TSV, JSON lines (`.jsonl`) and Parquet files, told by the file ending;
     any other ending is read as CSV. Text files may be compressed (`.csv.gz`, `.bz2`, `.xz`)."""
 
@@ -81,7 +82,7 @@ class Csv(Source):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Csv:
-        targets = self._targets()
+        targets = as_list(self.target)
         if not targets or len(set(targets)) != len(targets):
             raise ValueError("`target` must name at least one column, and none twice")
         if self.features is not None and self.drop is not None:
@@ -96,38 +97,26 @@ class Csv(Source):
             raise ValueError("`columns` names a column twice")
         return self
 
-    @property
-    def brings_test(self) -> bool:
-        return self.test is not None and self.test.path is not None
-
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         files = find_files(self.path, base)
         table = self._table(files, self.types)
         features = self._feature_names(table, extra)
-        if part == "test":
-            assert self.test is not None
-            assert self.test.path is not None
-            test_files = find_files(self.test.path, base)
-            refuse_shared(files, test_files)
-            types = self._column_types(table, [*features, *self._targets()])
-            table = self._table(test_files, types)
-            # Groups, times and weights belong to training; test files may do without them.
-            extra = [name for name in extra if name in table.names]
-        else:
-            types = self._column_types(table, [*features, *self._targets()])
-        return self._loaded(table, features, types, extra)
+        if part == "train":
+            return self._loaded(table, features, self.types, extra)
+        test_files = find_files(self.test_path, base)
+        refuse_shared(files, test_files)
+        # Test rows hold what the training rows tell.
+        types = {
+            name: column_type(table, name, self.types.get(name))
+            for name in (*features, *as_list(self.target))
+        }
+        test = self._table(test_files, types)
+        # Groups, times and weights belong to training; test files may do without them.
+        return self._loaded(test, features, types, [name for name in extra if name in test.names])
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         booleans = [name for name, kind in self.types.items() if kind == "boolean"]
         return read_new_rows(file, columns, self._dialect(), booleans, self.stream)
-
-    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
-        self.load("train", base, extra)
-        if self.test is not None and self.test.path is not None:
-            find_files(self.test.path, base)
-
-    def with_test_files(self, path: Paths) -> Csv:
-        return self.model_copy(update={"test": Test(path=path)})
 
     def pinned(self, base: Path) -> Csv:
         files = find_files(self.path, base)
@@ -138,7 +127,8 @@ class Csv(Source):
     def _table(self, files: Sequence[Path], types: Mapping[str, ColumnType]) -> TableFiles:
         if stays_on_disk(files, self.stream):
             return open_parquet(files, self._dialect())
-        return read_table(files, self._dialect(), self._as_text(types))
+        as_text = [name for name, kind in types.items() if kind == "categorical"]
+        return read_table(files, self._dialect(), as_text)
 
     def _dialect(self) -> CsvDialect:
         return CsvDialect(
@@ -151,19 +141,11 @@ class Csv(Source):
             encoding=self.encoding,
         )
 
-    def _targets(self) -> list[str]:
-        return [self.target] if isinstance(self.target, str) else self.target
-
-    @staticmethod
-    def _as_text(types: Mapping[str, ColumnType]) -> list[str]:
-        return [name for name, kind in types.items() if kind == "categorical"]
-
     def _feature_names(self, table: TableFiles, extra: Sequence[str]) -> list[str]:
-        for name in (*self._targets(), *(self.drop or []), *self.types, *extra):
+        named = (self.drop or [], self.types, extra, self.features or [])
+        for name in (*as_list(self.target), *chain.from_iterable(named)):
             table.require(name)
-        for name in self.features or []:
-            table.require(name)
-        left_out = {*self._targets(), *(self.drop or []), *extra}
+        left_out = {*as_list(self.target), *(self.drop or []), *extra}
         names = table.names if self.features is None else self.features
         features = [name for name in dict.fromkeys(names) if name not in left_out]
         if not features:
@@ -171,9 +153,6 @@ class Csv(Source):
                 f"{table.files[0]}: no feature is left; the columns are: {', '.join(table.names)}"
             )
         return features
-
-    def _column_types(self, table: TableFiles, names: Sequence[str]) -> dict[str, ColumnType]:
-        return {name: column_type(table, name, self.types.get(name)) for name in names}
 
     def _loaded(
         self,
@@ -185,16 +164,22 @@ class Csv(Source):
         columns: Columns = {}
         notes = []
         for name in features:
-            values = to_array(table, name, types[name])
-            notes += findings(table, name, values)
+            values = to_array(table, name, column_type(table, name, types.get(name)))
+            notes += column_findings(table, name, values)
             columns[name] = stored(values) if isinstance(table, ParquetFiles) else values
-        targets = {name: _complete(table, name, types[name]) for name in self._targets()}
+        targets: Columns = {}
+        classes: dict[str, tuple[str, ...]] = {}
+        for name in as_list(self.target):
+            kind = column_type(table, name, types.get(name))
+            targets[name] = _complete(table, name, kind)
+            if kind == "boolean":
+                classes[name] = boolean_words(table, name)
         place = table.files[0].name if len(table.files) == 1 else f"{len(table.files)} files"
         return Loaded(
             features=columns,
             targets=targets,
             extras={name: _extra(table, name) for name in extra},
-            classes={n: boolean_words(table, n) for n in targets if types[n] == "boolean"},
+            classes=classes,
             description=f"{len(table)} rows of {len(features)} features from {place}",
             findings=tuple(notes),
         )

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from pydantic import field_validator, model_validator
 
 from dlrun.config.fields import FilePath
 from dlrun.data.lazy import take_rows
 from dlrun.data.reading.files import (
+    BrokenFile,
     Paths,
+    as_list,
     files_in,
     find_files,
     has_part,
@@ -20,12 +21,11 @@ from dlrun.data.reading.files import (
     part_folder,
     refuse_shared,
     root_folder,
+    skip_broken,
 )
 from dlrun.data.reading.image_files import (
     FILE,
-    BrokenFile,
     ImageFiles,
-    broken_text,
     common_size,
     held_bytes,
     images_in_folders,
@@ -35,11 +35,12 @@ from dlrun.data.reading.image_files import (
 )
 from dlrun.data.reading.images import IMAGE_ENDINGS, Color, ImageFormat, Resize
 from dlrun.data.reading.new_rows import read_new_rows
-from dlrun.data.samples import Array, Columns, ExpectedColumns, as_objects
-from dlrun.data.source import Loaded, NewRows, Part, Source, Test
+from dlrun.data.samples import Array, ExpectedColumns, as_objects
+from dlrun.data.source import FileSource, Loaded, NewRows, Part
 from dlrun.data.stored import too_large_to_hold
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
+from dlrun.text import counted
 
 IMAGE = "image"
 """Name of the feature."""
@@ -47,7 +48,7 @@ IMAGE = "image"
 _SHOWN = 3
 
 
-class ImageFolder(Source):
+class ImageFolder(FileSource):
     """Pictures: JPEG, PNG and whatever else Pillow reads. One folder a class, or such folders below
     `train` and, where there are any, `validation` and `test`; or files named by a table with
     their labels (`labels`). They are one column of bytes, `image`, (height, width, channels).
@@ -134,9 +135,9 @@ class ImageFolder(Source):
         findings += _turned_findings(listing, pictures.turned)
         column = pictures.column
         if pictures.broken:
-            findings.append(self._refuse_broken(pictures.broken, len(listing.files)))
-            listing, kept = _without(listing, pictures.broken)
-            column = take_rows(column, kept)
+            kept, left_out = self._kept(pictures.broken, len(listing.files))
+            findings += left_out
+            listing, column = listing.take(kept), take_rows(column, kept)
         height, width, channels = form.shape
         return Loaded(
             features={IMAGE: column},
@@ -167,9 +168,6 @@ class ImageFolder(Source):
         chosen = {"size": list(form.size), "stream": self._streams(len(listing.files), form)}
         return self.model_copy(update=chosen)
 
-    def with_test_files(self, path: Paths) -> ImageFolder:
-        return self.model_copy(update={"test": Test(path=path)})
-
     def files_at(self, path: Paths, base: Path) -> list[Path]:
         if self.labels is not None:
             return find_files(path, base)
@@ -179,9 +177,6 @@ class ImageFolder(Source):
         return read_new_images(
             files, columns, self.color, self.resize, skip=self.on_error == "skip"
         )
-
-    def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
-        return self.read_new([file], columns).columns
 
     def _has_own(self, part: Literal["validation", "test"]) -> bool:
         if self.labels is not None or not isinstance(self.path, str):
@@ -200,8 +195,7 @@ class ImageFolder(Source):
         listing = self._listing(part, base, extra)
         if self.size is None and part == "train":
             sizes, broken = read_sizes(listing.files)
-            if broken:
-                self._refuse_broken(broken, len(listing.files))
+            self._kept(broken, len(listing.files))
             size = common_size(sizes, listing.place)
         else:
             size = self._size(base)
@@ -217,25 +211,16 @@ class ImageFolder(Source):
 
     def _look(self, listing: ImageFiles) -> None:
         """Look at the first bytes of every file."""
-        if (broken := read_sizes(listing.files)[1]) and self.on_error == "stop":
-            self._refuse_broken(broken, len(listing.files))
-
-    def _refuse_broken(self, broken: Sequence[BrokenFile], count: int) -> str:
-        """Return what is said of files that are left out.
-
-        Raises:
-            DataError: They are not to be left out, or none would be left.
-        """
-        text = broken_text(broken, count)
         if self.on_error == "stop":
-            raise DataError(f"{text}. Mend or remove them, or say `on_error: skip`")
-        if len(broken) == count:
-            raise DataError(text)
-        return f"{text}. They are left out"
+            self._kept(read_sizes(listing.files)[1], len(listing.files))
+
+    def _kept(self, broken: Sequence[BrokenFile], count: int) -> tuple[Array, list[str]]:
+        skip, advice = self.on_error == "skip", "Mend or remove them, or say `on_error: skip`"
+        return skip_broken(broken, count, "picture", skip=skip, advice=advice)
 
     def _missing(self, base: Path) -> Path | None:
         """The first folder that is not there."""
-        roots = [root_folder(path, base) for path in _as_list(self.path)]
+        roots = [root_folder(path, base) for path in as_list(self.path)]
         return next((root for root in roots if not root.exists()), None)
 
     def _listing(self, part: Part, base: Path, extra: Sequence[str]) -> ImageFiles:
@@ -258,14 +243,14 @@ class ImageFolder(Source):
             folders = [part_folder(root_folder(self.path, base), "test")]
         else:
             assert self.test.path is not None
-            folders = [_class_root(root_folder(p, base)) for p in _as_list(self.test.path)]
+            folders = [_class_root(root_folder(p, base)) for p in as_list(self.test_path)]
         classes = next(iter(train.classes.values()))
         listing = images_in_folders(folders, classes)
         refuse_shared(train.files, listing.files)
         return listing
 
     def _from_folders(self, base: Path) -> ImageFiles:
-        roots = [root_folder(path, base) for path in _as_list(self.path)]
+        roots = [root_folder(path, base) for path in as_list(self.path)]
         if self.test is not None and self.test.fraction is not None and has_part(roots[0], "test"):
             raise DataError(
                 f"{roots[0]}: has test pictures of its own, in the folder 'test'; leave out "
@@ -280,14 +265,12 @@ class ImageFolder(Source):
         if not folder.is_dir():
             kind = "a file" if folder.is_file() else "no such folder"
             raise DataError(f"{folder}: {kind}; the paths in {tables[0].name} start there")
-        targets = None if self.target is None else _as_list(self.target)
+        targets = None if self.target is None else as_list(self.target)
         extra = [name for name in extra if name != FILE]
         train = images_in_table(tables, folder, self.file, targets, extra)
         if part == "train":
             return train
-        assert self.test is not None
-        assert self.test.path is not None
-        test_tables = find_files(self.test.path, base)
+        test_tables = find_files(self.test_path, base)
         refuse_shared(tables, test_tables, "`labels`")
         # Groups, times and weights belong to training; test tables may do without them.
         listing = images_in_table(
@@ -307,25 +290,15 @@ def _named(place: Path) -> str:
     return f"{place.parent.name}/train" if place.name == "train" else place.name
 
 
-def _as_list(value: str | list[str]) -> list[str]:
-    return [value] if isinstance(value, str) else value
-
-
-def _without(listing: ImageFiles, broken: Sequence[BrokenFile]) -> tuple[ImageFiles, Array]:
-    left_out = [one.position for one in broken]
-    kept = np.setdiff1d(np.arange(len(listing.files)), left_out)
-    return listing.take(kept), kept
-
-
 def _turned_findings(listing: ImageFiles, turned: Sequence[int]) -> list[str]:
     if not turned:
         return []
     shown = ", ".join(str(listing.names[position]) for position in turned[:_SHOWN])
     more = " ..." if len(turned) > _SHOWN else ""
-    count = "1 picture is" if len(turned) == 1 else f"{len(turned):,} pictures are"
+    count, verb = counted(len(turned), "picture"), "is" if len(turned) == 1 else "are"
     return [
-        f"{count} to be shown turned, says EXIF, which is not heeded, as by Keras' own loader: "
-        f"{shown}{more}"
+        f"{count} {verb} to be shown turned, says EXIF, which is not heeded, as by Keras' own "
+        f"loader: {shown}{more}"
     ]
 
 
@@ -353,17 +326,10 @@ def read_new_images(
     found, names = _found(files)
     form = ImageFormat((shape[0], shape[1]), color, resize)
     pictures = read_images(found, form, hold=True)
-    if not pictures.broken:
-        return NewRows({name: pictures.column}, as_objects(names))
-    text = broken_text(pictures.broken, len(found))
-    if not skip:
-        raise DataError(f"{text}. Mend or remove them")
-    kept = np.setdiff1d(np.arange(len(found)), [one.position for one in pictures.broken])
-    if not len(kept):
-        raise DataError(text)
-    return NewRows(
-        {name: pictures.column[kept]}, as_objects(names)[kept], (f"{text}. They are left out",)
-    )
+    advice = "Mend or remove them"
+    kept, findings = skip_broken(pictures.broken, len(found), "picture", skip=skip, advice=advice)
+    column = pictures.column[kept] if pictures.broken else pictures.column
+    return NewRows({name: column}, as_objects(names)[kept], tuple(findings))
 
 
 def _found(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:

@@ -9,15 +9,15 @@ from pydantic import model_validator
 
 from dlrun.data.lazy import in_memory
 from dlrun.data.reading.arrays import ArrayFiles
-from dlrun.data.reading.files import Paths, find_files, refuse_shared
+from dlrun.data.reading.files import as_list, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.samples import Array, Columns, ExpectedColumns
-from dlrun.data.source import Loaded, Part, Source, Test
+from dlrun.data.source import FileSource, Loaded, Part
 from dlrun.data.stored import too_large_to_hold
 from dlrun.errors import DataError
 
 
-class Npz(Source):
+class Npz(FileSource):
     """NumPy arrays by name: those of an npz file, or one npy file an array, named after the
     file (`x.npy` is `x`). npy files may be larger than memory, see `stream`. Arrays of Python
     objects are refused: reading them could run code."""
@@ -37,37 +37,26 @@ class Npz(Source):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Npz:
-        names = [*_as_list(self.inputs), *_as_list(self.targets)]
-        if not _as_list(self.inputs) or not _as_list(self.targets):
+        names = [*as_list(self.inputs), *as_list(self.targets)]
+        if not as_list(self.inputs) or not as_list(self.targets):
             raise ValueError("`inputs` and `targets` must each name at least one array")
         if len(set(names)) != len(names):
             raise ValueError("`inputs` and `targets` must not name an array twice")
         return self
 
-    @property
-    def brings_test(self) -> bool:
-        return self.test is not None and self.test.path is not None
-
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         files = find_files(self.path, base)
         if part == "train":
             return self._loaded(ArrayFiles(files), files, extra, {})
-        assert self.test is not None
-        assert self.test.path is not None
-        test_files = find_files(self.test.path, base)
+        test_files = find_files(self.test_path, base)
         arrays = ArrayFiles(test_files)
-        wanted = [*_as_list(self.inputs), *_as_list(self.targets), *extra]
+        wanted = [*as_list(self.inputs), *as_list(self.targets), *extra]
         renamed = {name: _test_name(name, arrays) for name in wanted}
-        if any(renamed[name] == name for name in [*_as_list(self.inputs), *_as_list(self.targets)]):
+        if any(renamed[name] == name for name in [*as_list(self.inputs), *as_list(self.targets)]):
             refuse_shared(files, test_files)
         # Groups, times and weights belong to training; test files may do without them.
         extra = [name for name in extra if renamed[name] in arrays.names]
         return self._loaded(arrays, test_files, extra, renamed)
-
-    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
-        self.load("train", base, extra)
-        if self.test is not None and self.test.path is not None:
-            find_files(self.test.path, base)
 
     def pinned(self, base: Path) -> Npz:
         arrays = ArrayFiles(find_files(self.path, base))
@@ -78,9 +67,6 @@ class Npz(Source):
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         return read_new_rows(file, columns, stream=self.stream)
-
-    def with_test_files(self, path: Paths) -> Npz:
-        return self.model_copy(update={"test": Test(path=path)})
 
     def _loaded(
         self,
@@ -93,7 +79,7 @@ class Npz(Source):
             return {name: arrays.read(renamed.get(name, name)) for name in names}
 
         features = self._inputs(arrays, renamed)
-        targets = read(_as_list(self.targets))
+        targets = read(as_list(self.targets))
         extras = read(extra)
         _refuse_dates(features | targets)
         rows = _common_length(files[0], features | targets | extras)
@@ -107,7 +93,7 @@ class Npz(Source):
         )
 
     def _inputs(self, arrays: ArrayFiles, renamed: dict[str, str]) -> Columns:
-        held = {name: renamed.get(name, name) for name in _as_list(self.inputs)}
+        held = {name: renamed.get(name, name) for name in as_list(self.inputs)}
         columns: Columns = {}
         for name, own in held.items() if self.stream is not False else ():
             if (column := arrays.stored(own)) is not None:
@@ -120,10 +106,6 @@ class Npz(Source):
         if not (self.stream or too_large_to_hold(sum(c.nbytes for c in columns.values()))):
             columns = {}
         return {n: columns[n] if n in columns else arrays.read(own) for n, own in held.items()}
-
-
-def _as_list(names: str | list[str]) -> list[str]:
-    return [names] if isinstance(names, str) else names
 
 
 def _test_name(name: str, arrays: ArrayFiles) -> str:

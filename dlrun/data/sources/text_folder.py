@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import field_validator
 
 from dlrun.data.reading.files import (
+    BrokenFile,
     ClassFolders,
     Paths,
     files_in,
@@ -19,9 +20,10 @@ from dlrun.data.reading.files import (
     read_class_folders,
     refuse_shared,
     root_folder,
+    skip_broken,
 )
 from dlrun.data.samples import Array, ExpectedColumns, as_objects
-from dlrun.data.source import Loaded, NewRows, Part, Source, Test
+from dlrun.data.source import FileSource, Loaded, NewRows, Part
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 
@@ -38,7 +40,7 @@ UNLABELLED = ("unsup",)
 """Folders that hold no class, as in the reviews of aclImdb."""
 
 
-class TextFolder(Source):
+class TextFolder(FileSource):
     """Texts as files that end in `.txt`: one folder a class, or such folders below `train` and,
     where there are any, `validation` and `test`, as in aclImdb. They are one column of text,
     `text`; the step `text` makes numbers of it. Files are in the order of their classes and names;
@@ -82,17 +84,14 @@ class TextFolder(Source):
                     f"folders of texts have the column '{FILE}' alone"
                 )
         texts, broken = read_texts(found.files, self.encoding)
-        findings = list(found.findings)
-        if broken:
-            findings.append(refuse_broken(broken, len(found.files), skip=self.on_error == "skip"))
-        kept = np.setdiff1d(np.arange(len(texts)), [position for position, _ in broken])
+        kept, findings = self._kept(broken, len(texts))
         names = [file.relative_to(found.folder).as_posix() for file in found.files]
         return Loaded(
             features={TEXT: texts[kept]},
             targets={LABEL: found.names()[kept]},
             extras={FILE: np.asarray(names, object)[kept]},
             description=f"{len(kept)} texts of {len(found.classes)} classes from {found.folder}",
-            findings=tuple(findings),
+            findings=(*found.findings, *findings),
         )
 
     def check(self, base: Path, extra: Sequence[str] = ()) -> None:
@@ -105,9 +104,6 @@ class TextFolder(Source):
         if self.brings_test:
             # That it is there; what is in it is sealed.
             self._found("test", base)
-
-    def with_test_files(self, path: Paths) -> TextFolder:
-        return self.model_copy(update={"test": Test(path=path)})
 
     def check_test(self, base: Path, extra: Sequence[str] = ()) -> None:
         if root_folder(self.path, base).exists():
@@ -128,12 +124,16 @@ class TextFolder(Source):
                 raise DataError(f"{file}: no text in this folder; expected files that end in .txt")
             found += inside
         texts, broken = read_texts(found, self.encoding)
-        findings: tuple[str, ...] = ()
-        if broken:
-            findings = (refuse_broken(broken, len(found), skip=self.on_error == "skip"),)
-        kept = np.setdiff1d(np.arange(len(texts)), [position for position, _ in broken])
+        kept, findings = self._kept(broken, len(texts))
         names = np.asarray([str(file) for file in found], object)
-        return NewRows({TEXT: texts[kept]}, names[kept], findings)
+        return NewRows({TEXT: texts[kept]}, names[kept], tuple(findings))
+
+    def _kept(self, broken: Sequence[BrokenFile], count: int) -> tuple[Array, list[str]]:
+        advice = (
+            "Say how they are written, such as `encoding: latin-1`, mend them, or say "
+            "`on_error: skip`"
+        )
+        return skip_broken(broken, count, "text", skip=self.on_error == "skip", advice=advice)
 
     def _found(self, part: Part, base: Path) -> ClassFolders:
         root = root_folder(self.path, base)
@@ -174,10 +174,8 @@ def _read(folder: Path, classes: Sequence[str] | None = None) -> ClassFolders:
 TEXT_ENDINGS = frozenset({".txt"})
 """What files of texts end in, in lower case."""
 
-_MOST_SHOWN_TEXTS = 3
 
-
-def read_texts(files: Sequence[Path], encoding: str) -> tuple[Array, list[tuple[int, str]]]:
+def read_texts(files: Sequence[Path], encoding: str) -> tuple[Array, list[BrokenFile]]:
     """Read each file whole.
 
     Args:
@@ -185,11 +183,10 @@ def read_texts(files: Sequence[Path], encoding: str) -> tuple[Array, list[tuple[
         encoding: How they are written; a byte-order mark of UTF-8 is passed over.
 
     Returns:
-        (n,) objects of str, None where a file cannot be read; and for each of those its
-        position and what is wrong with it.
+        (n,) objects of str, None where a file cannot be read; and the files that cannot.
     """
     texts: list[str | None] = []
-    broken: list[tuple[int, str]] = []
+    broken: list[BrokenFile] = []
     for position, file in enumerate(files):
         text: str | None = None
         try:
@@ -197,9 +194,9 @@ def read_texts(files: Sequence[Path], encoding: str) -> tuple[Array, list[tuple[
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
             told = f"byte {error.start} (0x{byte:02x}) is not {encoding}"
-            broken.append((position, f"{file}: {told}"))
+            broken.append(BrokenFile(position, f"{file}: {told}"))
         except OSError as error:
-            broken.append((position, f"{file}: cannot be read: {error.strerror}"))
+            broken.append(BrokenFile(position, f"{file}: {error.strerror}"))
         texts.append(text)
     return as_objects(texts), broken
 
@@ -211,31 +208,3 @@ def decoded(content: bytes, encoding: str) -> str:
         UnicodeDecodeError: It is written otherwise.
     """
     return content.decode(encoding).removeprefix("\ufeff")
-
-
-def broken_text(broken: Sequence[tuple[int, str]], count: int) -> str:
-    """Name and count the files that cannot be read, in one sentence."""
-    shown = "; ".join(told for _, told in broken[:_MOST_SHOWN_TEXTS])
-    if len(broken) == 1:
-        return shown
-    more = (
-        f", and {len(broken) - _MOST_SHOWN_TEXTS:,} more" if len(broken) > _MOST_SHOWN_TEXTS else ""
-    )
-    return f"{len(broken):,} of {count:,} files cannot be read: {shown}{more}"
-
-
-def refuse_broken(broken: Sequence[tuple[int, str]], count: int, *, skip: bool) -> str:
-    """Return what is said of files that are left out.
-
-    Raises:
-        DataError: They are not to be left out, or none would be left.
-    """
-    text = broken_text(broken, count)
-    if not skip:
-        raise DataError(
-            f"{text}. Say how they are written, such as `encoding: latin-1`, mend them, or say "
-            "`on_error: skip`"
-        )
-    if len(broken) == count:
-        raise DataError(text)
-    return f"{text}; left out"

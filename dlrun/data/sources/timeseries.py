@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from dlrun.data.naive_forecasts import naive_series_forecasts
 from dlrun.data.reading.delimited import CsvDialect
-from dlrun.data.reading.files import Paths, find_files, refuse_missing, refuse_shared
+from dlrun.data.reading.files import Paths, as_list, find_files, refuse_missing, refuse_shared
 from dlrun.data.reading.series import (
     Clock,
     Gaps,
@@ -27,7 +27,7 @@ from dlrun.data.reading.series import (
 )
 from dlrun.data.reading.tables import TableFiles, read_table
 from dlrun.data.samples import Array, Columns, ExpectedColumns
-from dlrun.data.source import Loaded, Part, Source, Test
+from dlrun.data.source import FileSource, Loaded, Part
 from dlrun.data.stored import return_freed_memory
 from dlrun.data.windows import Series, Windows
 from dlrun.errors import DataError
@@ -58,7 +58,7 @@ class _Read:
     findings: tuple[str, ...]
 
 
-class Timeseries(Source):
+class Timeseries(FileSource):
     """A series: a table with a row for each point in time, in order, from CSV, TSV, JSON lines or
     Parquet. The model sees windows of past rows and predicts later values of the target. Windows
     are cut as they are needed, so that the table is held in memory once. All splits are in the
@@ -129,7 +129,7 @@ class Timeseries(Source):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Timeseries:
-        targets = self._targets()
+        targets = as_list(self.target)
         if not targets or len(set(targets)) != len(targets):
             raise ValueError("`target` must name at least one column, and none twice")
         if self.features is not None and self.drop is not None:
@@ -145,10 +145,6 @@ class Timeseries(Source):
             raise ValueError(f"'{self.time}' is the `time`, so it is no target and no feature")
         return self
 
-    @property
-    def brings_test(self) -> bool:
-        return self.test is not None and self.test.path is not None
-
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         files = self._files(base)
         if part == "train":
@@ -156,9 +152,7 @@ class Timeseries(Source):
             # The file's own numbers and texts are several times as large as the series.
             return_freed_memory()
             return loaded
-        assert self.test is not None
-        assert self.test.path is not None
-        test_files = find_files(self.test.path, base)
+        test_files = find_files(self.test_path, base)
         refuse_shared(files, test_files)
         names = self._read(files).series.names if self.features is None else tuple(self.features)
         return_freed_memory()
@@ -167,11 +161,8 @@ class Timeseries(Source):
         return self._loaded(read, [name for name in extra if name in read.table.names])
 
     def check(self, base: Path, extra: Sequence[str] = ()) -> None:
-        if self.origin is not None and not _are_there(self.path, base):
-            return
-        self.load("train", base, extra)
-        if self.test is not None and self.test.path is not None:
-            find_files(self.test.path, base)
+        if self.origin is None or _are_there(self.path, base):
+            super().check(base, extra)
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         """Windows of all rows that have enough rows before them; the targets lie in the future."""
@@ -194,9 +185,6 @@ class Timeseries(Source):
             self._loaded(self._read(self._files(base)), ())
         return self.model_copy(update={"drop": None, **(self._seen or {})})
 
-    def with_test_files(self, path: Paths) -> Timeseries:
-        return self.model_copy(update={"test": Test(path=path)})
-
     def _files(self, base: Path) -> list[Path]:
         try:
             return find_files(self.path, base)
@@ -204,9 +192,6 @@ class Timeseries(Source):
             if self.origin is None:
                 raise
             raise DataError(f"{error}. It can be had at {self.origin}; put it there") from error
-
-    def _targets(self) -> list[str]:
-        return [self.target] if isinstance(self.target, str) else self.target
 
     def _span(self) -> int:
         """Rows from the first to the last that a window looks at."""
@@ -238,7 +223,7 @@ class Timeseries(Source):
             encoding=self.encoding,
         )
         table = read_table(files, dialect)
-        targets = self._targets() if with_targets else []
+        targets = as_list(self.target) if with_targets else []
         for name in (*targets, *(self.drop or []), *(self.features or [])):
             table.require(name)
         time = time_of(table, self.time)
@@ -289,7 +274,7 @@ class Timeseries(Source):
         findings = [*read.findings, *self._gap_findings(read, len(places) - len(starts))]
         after = self._delays() + self._span() - 1
         known = np.ones(len(starts), bool)
-        for name in self._targets():
+        for name in as_list(self.target):
             known &= np.isfinite(read.columns[name][starts[:, np.newaxis] + after]).all(axis=1)
         if missing := int((~known).sum()):
             left_out = "is left out" if missing == 1 else "are left out"
@@ -303,7 +288,7 @@ class Timeseries(Source):
             target_numbers=read.series.numbers[at],
             target_times=None if read.series.times is None else read.series.times[at],
         )
-        targets = {name: read.columns[name][at] for name in self._targets()}
+        targets = {name: read.columns[name][at] for name in as_list(self.target)}
         season = season_of(read.clock) if self.season is None else self.season
         time = time_of(read.table, self.time)
         self._seen = {"features": list(read.series.names), "time": time, "season": season}
