@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dlrun.data.naive_forecasts import previous_targets
 from dlrun.data.reading.files import Paths, refuse_shared
+from dlrun.data.reading.series import previous_targets
 from dlrun.data.samples import Array, Columns, Dataset, Samples
 from dlrun.data.source import Limit, Loaded, Part, Source
 from dlrun.data.splits import RowInfo, holdout_split
@@ -213,13 +213,13 @@ def _naive_forecasts(
     loaded: Loaded, samples: Samples, wish: _ReadOptions, quantities: Columns
 ) -> Columns:
     """What common sense says of rows in the order of time; nothing of others, nor of classes."""
-    of, said = loaded.targets, loaded.naive_forecasts
-    if not said and samples.windows is None:
+    of, given = loaded.targets, loaded.naive_forecasts
+    if not given and samples.windows is None:
         times = None if wish.time is None else samples.extras.get(wish.time)
         in_order = wish.in_time_order or times is not None
-        of, said = quantities, previous_targets(quantities, times) if in_order else {}
+        of, given = quantities, previous_targets(quantities, times) if in_order else {}
     naive_forecasts: Columns = {}
-    for rule, columns in said.items():
+    for rule, columns in given.items():
         known = replace(samples, targets=of).by_target(columns)
         parts = [known.get(name, _nothing(c)) for name, c in samples.targets.items()]
         naive_forecasts[rule] = np.concatenate(parts, axis=1)

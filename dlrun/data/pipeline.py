@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from dlrun.data.fitting.feature_pipeline import FeaturePipeline, fit_features
-from dlrun.data.fitting.plan import Plan
+from dlrun.data.fitting.input_columns import InputColumns
 from dlrun.data.fitting.target_pipeline import (
     FittedTarget,
     TargetPipeline,
@@ -174,7 +174,11 @@ class Pipeline:
             "format": _FORMAT,
             "task": self.target_pipeline.task,
             **({"outputs": tasks} if tasks else {}),
-            **({"inputs": {n: list(c) for n, c in features.plan.items()}} if features.plan else {}),
+            **(
+                {"inputs": {n: list(c) for n, c in features.input_columns.items()}}
+                if features.input_columns
+                else {}
+            ),
             **({"quantities": list(features.quantities)} if features.quantities else {}),
             "columns": {
                 name: {"kind": kind, "shape": list(shape)}
@@ -223,7 +227,7 @@ def fit_pipeline(
     target_steps: Sequence[Component],
     dataset: Dataset,
     train: Samples,
-    plan: Plan | None = None,
+    input_columns: InputColumns | None = None,
 ) -> Pipeline:
     """Fit all preprocessing on the training rows, and on nothing else.
 
@@ -232,7 +236,7 @@ def fit_pipeline(
         target_steps: Members of the family of target preprocessing steps, in order.
         dataset: Says the task and the class names; its rows are not looked at.
         train: The training rows of this fold.
-        plan: The columns of each input of a model that has several.
+        input_columns: The columns of each input of a model that has several.
 
     Raises:
         DataError: A step does not suit the columns or cannot use a value, or the columns that
@@ -240,7 +244,7 @@ def fit_pipeline(
     """
     on_targets = cast("Sequence[TargetStep]", target_steps)
     targets: Mapping[str | None, TargetPipeline] = fit_outputs(on_targets, dataset, train)
-    return Pipeline(fit_features(cast("Sequence[Step]", steps), train, plan), targets)
+    return Pipeline(fit_features(cast("Sequence[Step]", steps), train, input_columns), targets)
 
 
 def _step_facts(step: Component, state: State, target: str | None) -> dict[str, Any]:
@@ -269,13 +273,15 @@ def _from_facts(facts: Sequence[Mapping[str, Any]]) -> Pipeline:
         classes = None if known["classes"] is None else tuple(known["classes"])
         targets[name] = FittedTarget(tuple(of_target), known["width"], classes)
     made = {name: tuple(shape) for name, shape in head["made"].items()}
-    plan = {name: tuple(used) for name, used in head.get("inputs", {}).items()}
+    input_columns = {name: tuple(used) for name, used in head.get("inputs", {}).items()}
     outputs: dict[str | None, TargetPipeline] = {
         name: TargetPipeline(cast("TargetType", task), {name: targets[name]})
         for name, task in head.get("outputs", {}).items()
     }
     return Pipeline(
-        FeaturePipeline(tuple(steps), columns, made, plan, tuple(head.get("quantities", ()))),
+        FeaturePipeline(
+            tuple(steps), columns, made, input_columns, tuple(head.get("quantities", ()))
+        ),
         outputs or {None: TargetPipeline(cast("TargetType", head["task"]), targets)},
     )
 

@@ -114,7 +114,7 @@ class Samples:
         if name is None or list(self.targets) == [name]:
             return self
         naive_forecasts = {
-            rule: self.by_target(said)[name] for rule, said in self.naive_forecasts.items()
+            rule: self.by_target(columns)[name] for rule, columns in self.naive_forecasts.items()
         }
         return replace(self, targets={name: self.targets[name]}, naive_forecasts=naive_forecasts)
 

@@ -292,7 +292,7 @@ def refuse_infinite(step: Step, column: str, values: Array) -> None:
         raise RowError(
             f"{step.member_name()}: column '{column}' holds an infinite value",
             position,
-            "mend the data, or add `clip` before it",
+            "fix the data, or add `clip` before it",
         )
 
 

@@ -136,7 +136,7 @@ def refuse_missing(name: str, values: Array) -> None:
         more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
         raise DataError(
             f"the target '{name}' is missing or infinite in {len(rows)} of {len(values)} rows: "
-            f"{', '.join(map(str, rows[:5]))}{more} (counted from 0); mend or remove these rows"
+            f"{', '.join(map(str, rows[:5]))}{more} (counted from 0); fix or remove these rows"
         )
 
 

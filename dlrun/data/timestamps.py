@@ -57,7 +57,7 @@ def as_times(name: str, values: Array) -> Array:
         if times.notna().any():
             row = int(np.flatnonzero(times.isna())[0])
             raise DataError(
-                f"the time '{name}' is no date in row {row} (counted from 0): '{values[row]}'"
+                f"the time '{name}' is not a date in row {row} (counted from 0): '{values[row]}'"
             )
     raise DataError(
         f"the time '{name}' cannot be read: '{values[0]}'; write numbers, or dates as 2024-06-09 "
@@ -85,7 +85,7 @@ def _read_two_ways(name: str, texts: pd.Series, match: re.Match[str]) -> Array:
     best = max(read, key=lambda times: int(times.notna().sum()))
     row = int(np.flatnonzero(best.isna())[0])
     raise DataError(
-        f"the time '{name}' is no date in row {row} (counted from 0): '{texts.iloc[row]}'"
+        f"the time '{name}' is not a date in row {row} (counted from 0): '{texts.iloc[row]}'"
     )
 
 

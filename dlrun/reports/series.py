@@ -103,7 +103,7 @@ def over_time(
 
 def _rows_back(baseline: str, ahead: int, delay: int, season: Any) -> int | None:
     """Return how many rows earlier the window is whose first target is the baseline's prediction;
-    see `dlrun.data.naive_forecasts.naive_series_forecasts`."""
+    see `dlrun.data.reading.series.naive_series_forecasts`."""
     if baseline == "persistence":
         return delay
     if baseline == "seasonal" and season:

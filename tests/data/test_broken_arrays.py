@@ -23,7 +23,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.npz": b"PK\x03\x04 cut off"},
         npz(),
         {},
-        "{d.npz}: no npz file, or damaged: File is not a zip file",
+        "{d.npz}: not an npz file, or damaged: File is not a zip file",
     ),
     "unknown array": (
         {"d.npz": {"images": np.zeros((3, 2)), "label": np.arange(3)}},
@@ -75,7 +75,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         npz(),
         {},
         "the target 'y' is missing or infinite in 6 of 8 rows: 1, 3, 4, 5, 6 and 1 more (counted "
-        "from 0); mend or remove these rows",
+        "from 0); fix or remove these rows",
     ),
     "the same array name twice": (
         {"a.npz": {"x": np.zeros(3)}, "b.npz": {"x": np.zeros(3)}},

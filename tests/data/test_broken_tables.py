@@ -118,21 +118,21 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.csv": "a,b,y\n1,2,3\n\n4,5,6,7\n"},
         csv(),
         {},
-        "{d.csv}:4: expected 3 fields, found 4; a field that holds the separator ',' must stand "
+        "{d.csv}:4: expected 3 fields, found 4; a field that holds the separator ',' must be "
         "in quotes",
     ),
     "first row with too many fields": (
         {"d.csv": "a,b,y\n1,2,3,4\n5,6,7,8\n"},
         csv(),
         {},
-        "{d.csv}:2: expected 3 fields, found 4; a field that holds the separator ',' must stand "
+        "{d.csv}:2: expected 3 fields, found 4; a field that holds the separator ',' must be "
         "in quotes",
     ),
     "row with too few fields": (
         {"d.csv": 'a,b,y\n"1\n1",2,3\n4,5\n'},
         csv(),
         {},
-        "{d.csv}:4: expected 3 fields, found 2; a field that holds the separator ',' must stand "
+        "{d.csv}:4: expected 3 fields, found 2; a field that holds the separator ',' must be "
         "in quotes",
     ),
     "quotation mark that never closes": (
@@ -146,7 +146,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         csv(),
         {},
         "{d.csv}:17: expected a number in column 'a', found 'unknown'; if that marks a missing "
-        "value, say `missing: ['unknown']`, and if the column is no quantity, say "
+        "value, say `missing: ['unknown']`, and if the column is not a quantity, say "
         "`types: {a: categorical}`",
     ),
     "text in a numeric column of the second file": (
@@ -154,14 +154,14 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         csv(path=["a.csv", "b.csv"]),
         {},
         "{b.csv}:3: expected a number in column 'a', found '?'; if that marks a missing value, "
-        "say `missing: ['?']`, and if the column is no quantity, say `types: {a: categorical}`",
+        "say `missing: ['?']`, and if the column is not a quantity, say `types: {a: categorical}`",
     ),
     "text in a column that is said to be numeric": (
         {"d.csv": "a,y\nlow,1\nhigh,2\n"},
         csv(types={"a": "numeric"}),
         {},
         "{d.csv}:2: expected a number in column 'a', found 'low'; if that marks a missing value, "
-        "say `missing: ['low']`, and if the column is no quantity, say "
+        "say `missing: ['low']`, and if the column is not a quantity, say "
         "`types: {a: categorical}`",
     ),
     "neither true nor false": (
@@ -181,20 +181,20 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         csv(),
         {},
         "{d.csv}:3: the target 'y' is missing here and in 1 more; every row needs one: "
-        "mend the file, or remove such rows",
+        "fix the file, or remove such rows",
     ),
     "missing class": (
         {"d.csv": "a,y\n1,cat\n2,dog\n3,\n"},
         csv(),
         {},
-        "{d.csv}:4: the target 'y' is missing; every row needs one: mend the "
+        "{d.csv}:4: the target 'y' is missing; every row needs one: fix the "
         "file, or remove such rows",
     ),
     "infinite target": (
         {"d.csv": "a,y\n1,1\n2,inf\n"},
         csv(),
         {},
-        "{d.csv}:3: the target 'y' is infinite; every row needs one: mend the "
+        "{d.csv}:3: the target 'y' is infinite; every row needs one: fix the "
         "file, or remove such rows",
     ),
     "constant target": (
@@ -269,7 +269,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.csv": "t,a,y\n2024-01-31,1,1\n2024-02-31,2,2\n"},
         csv(),
         {"time": "t"},
-        "the time 't' is no date in row 1 (counted from 0): '2024-02-31'",
+        "the time 't' is not a date in row 1 (counted from 0): '2024-02-31'",
     ),
     "several targets of several classes": (
         {"d.csv": "a,y,z\n1,cat,1.5\n2,dog,2.5\n"},
@@ -282,7 +282,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.jsonl": '{"a": 1, "y": 2}\n\n{"a": 1, "y" 2}\n'},
         csv(path="d.jsonl"),
         {},
-        "{d.jsonl}:3:14: no valid JSON: Expecting ':' delimiter",
+        "{d.jsonl}:3:14: not valid JSON: Expecting ':' delimiter",
     ),
     "JSON that is no object": (
         {"d.jsonl": "[1, 2]\n"},
@@ -302,21 +302,21 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         csv(path="d.jsonl"),
         {},
         "{d.jsonl}:10: expected a number in column 'a', found 'x'; if that marks a missing "
-        "value, say `missing: ['x']`, and if the column is no quantity, say "
+        "value, say `missing: ['x']`, and if the column is not a quantity, say "
         "`types: {a: categorical}`",
     ),
     "dates in Parquet": (
         {"d.parquet": pd.DataFrame({"day": pd.to_datetime(["2024-01-01"]), "y": [1]})},
         csv(path="d.parquet"),
         {},
-        "{d.parquet}: column 'day' holds dates, which are no feature; leave it out by "
+        "{d.parquet}: column 'day' holds dates, which cannot be a feature; leave it out by "
         "`drop: [day]`, or name it as `time` under `evaluation`",
     ),
     "missing target in Parquet": (
         {"d.parquet": pd.DataFrame({"a": [1, 2], "y": [1.0, np.nan]})},
         csv(path="d.parquet"),
         {},
-        "{d.parquet}: row 2: the target 'y' is missing; every row needs one: mend the "
+        "{d.parquet}: row 2: the target 'y' is missing; every row needs one: fix the "
         "file, or remove such rows",
     ),
     "no test data": (

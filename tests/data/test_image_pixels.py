@@ -187,7 +187,7 @@ def jpeg_bytes() -> bytes:
     ("data", "text"),
     [
         (b"", "is empty"),
-        (b"not a picture at all", "is no picture that Pillow can read"),
+        (b"not a picture at all", "is not an image that Pillow can read"),
         (jpeg_bytes()[:400], "cannot be decoded: "),
         (png_of(b"broken"), "cannot be decoded: "),
     ],

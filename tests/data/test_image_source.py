@@ -114,7 +114,7 @@ def test_classes_that_differ_in_case_alone_are_told(tmp_path):
     write(tmp_path, PHOTOS | {"photos/Cats/a.png": 1})
     dataset = read(tmp_path)
     assert dataset.classes["label"] == ("Cats", "cats", "dogs")
-    assert "the classes 'Cats' and 'cats' differ in case alone: are they one?" in dataset.findings
+    assert "classes 'Cats' and 'cats' differ only in case: are they one?" in dataset.findings
 
 
 def test_parts_of_their_own(tmp_path, monkeypatch):
@@ -181,7 +181,7 @@ def test_broken_files_are_left_out_where_asked(stream, tmp_path):
     (finding,) = dataset.findings
     assert finding == (
         f"2 of 6 pictures cannot be read: {tmp_path}/photos/cats/empty.jpg is empty; "
-        f"{tmp_path}/photos/dogs/page.jpg is no picture that Pillow can read. They are left out"
+        f"{tmp_path}/photos/dogs/page.jpg is not an image that Pillow can read. They are left out"
     )
 
 
@@ -288,14 +288,14 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {**TWO_CLASSES, **BROKEN},
         {"size": SIZE},
         "2 of 4 pictures cannot be read: {photos/cats/empty.jpg} is empty; "
-        "{photos/dogs/page.jpg} is no picture that Pillow can read. Mend or remove them, or say "
+        "{photos/dogs/page.jpg} is not an image that Pillow can read. Fix or remove them, or say "
         "`on_error: skip`",
     ),
     "nothing but broken pictures": (
         BROKEN,
         {"size": SIZE, "on_error": "skip"},
         "2 of 2 pictures cannot be read: {photos/cats/empty.jpg} is empty; "
-        "{photos/dogs/page.jpg} is no picture that Pillow can read",
+        "{photos/dogs/page.jpg} is not an image that Pillow can read",
     ),
     "an unknown class among the test pictures": (
         {**TWO_CLASSES, "later/aa/1.png": 1},

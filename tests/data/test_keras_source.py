@@ -160,7 +160,7 @@ def test_a_damaged_file_that_keras_does_not_check_is_named(without_network):
 def test_no_text_left_is_said_so(keras_home):
     with pytest.raises(DataError) as error:
         load(name="reuters", maxlen=1)
-    assert str(error.value) == "reuters: no text is short enough; let `maxlen` be larger"
+    assert str(error.value) == "reuters: no text is short enough; raise `maxlen`"
 
 
 def test_options_of_other_data_sets_are_refused():

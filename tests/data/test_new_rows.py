@@ -101,7 +101,8 @@ REFUSED = [
         "age,town,heated\n1,a,1\n2,b,0\nold,c,0\n",
         TABLE,
         "{}:4: expected a number in column 'age', found 'old'; if that marks a missing value, say "
-        "`missing: ['old']`, and if the column is no quantity, say `types: {{age: categorical}}`",
+        "`missing: ['old']`, and if the column is not a quantity, say "
+        "`types: {{age: categorical}}`",
     ),
     (
         "new.csv",

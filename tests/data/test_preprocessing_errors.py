@@ -134,7 +134,7 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
     (
         {"standardize": {}},
         {"age": np.array([1.0, NAN, np.inf])},
-        "standardize: column 'age' holds an infinite value in row 12 (counted from 0); mend the "
+        "standardize: column 'age' holds an infinite value in row 12 (counted from 0); fix the "
         "data, or add `clip` before it",
     ),
     (
@@ -226,8 +226,8 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
     (
         {},
         {"age": ROOMS, "image": IMAGE},
-        "column 'image' has entries of shape (2, 3), which cannot stand beside the other columns "
-        "in one input; add `flatten` to `preprocess`",
+        "column 'image' has entries of shape (2, 3), which cannot be joined with the other "
+        "columns in one input; add `flatten` to `preprocess`",
     ),
     (
         {"standardize": {}},
@@ -245,7 +245,7 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
         {},
         {"age": np.array([1.0, 1e300]), "rooms": np.array([1, 2])},
         "column 'age' holds a value that is infinite, or too large for float32, in row 11 "
-        "(counted from 0); mend the data, or add `clip` to `preprocess`",
+        "(counted from 0); fix the data, or add `clip` to `preprocess`",
     ),
 ]
 
@@ -357,8 +357,8 @@ def test_several_targets_with_classes_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         fit({}, {"x": np.arange(2)}, objects("a", "b"), extra={"z": objects("c", "d")})
     assert str(caught.value) == (
-        "target 'y' holds classes and stands beside others (y, z), which one output cannot learn "
-        "together; name one target"
+        "target 'y' holds classes and is one of several targets (y, z), which one output cannot "
+        "learn together; name one target"
     )
 
 

@@ -12,9 +12,10 @@ import pytest
 
 from dlrun.data.encoded import Encoded
 from dlrun.data.fitting import batches
-from dlrun.data.fitting.target_pipeline import FittedTarget, FittedTargetStep, TargetPipeline
+from dlrun.data.fitting.target_pipeline import FittedTarget, TargetPipeline
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Array, Columns, Dataset, Samples
+from dlrun.data.step import FittedStep
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.families import STEPS, TARGET_STEPS
@@ -291,7 +292,7 @@ def test_each_step_learns_from_what_the_steps_before_it_leave() -> None:
 def test_target_steps_are_undone_from_the_last_to_the_first() -> None:
     step = TARGET_STEPS.get("standardize")()
     states = ({"mean": 1.0, "std": 2.0}, {"mean": 30.0, "std": 0.5})
-    steps = tuple(FittedTargetStep(step, state) for state in states)
+    steps = tuple(FittedStep(step, state) for state in states)
     pipeline = TargetPipeline("regression", {"y": FittedTarget(steps, 1, None)})
     target = np.array([3.0, 7.0])
     made = pipeline.apply(samples_of({}, {"y": target}))

@@ -25,7 +25,7 @@ def test_no_window_spans_a_gap(tmp_path: Path) -> None:
     now = dataset.samples.rows
     assert sorted(set(range(9, 96)) - set(now.tolist())) == list(range(36, 49))
     assert dataset.findings == (
-        "columns that hold no numbers are no features: station",
+        "columns that do not hold numbers are not features: station",
         "the times have 1 gap, the first after 2024-03-02 15:00:00, up to 2.04 days: 13 windows "
         "that would span one are left out",
     )
@@ -89,7 +89,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "text as a feature",
         {"features": ["heat", "station"]},
         "{weather.csv}:2: expected a number in column 'station', found 'roof'; if that marks a "
-        "missing value, say `missing: ['roof']`, and if the column is no quantity, say `types: "
+        "missing value, say `missing: ['roof']`, and if the column is not a quantity, say `types: "
         "{station: categorical}`",
     ),
     (
@@ -106,9 +106,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "every window over a gap",
         {"lookback": 300, "delay": 30, "path": "gap.csv"},
-        "{gap.csv}: no window is left: columns that hold no numbers are no features: station, and "
-        "the times have 1 gap, the first after 2024-03-09 07:00:00, up to 2.04 days: 73 windows "
-        "that would span one are left out",
+        "{gap.csv}: no window is left: columns that do not hold numbers are not features: "
+        "station, and the times have 1 gap, the first after 2024-03-09 07:00:00, up to 2.04 "
+        "days: 73 "
+        "windows that would span one are left out",
     ),
 ]
 

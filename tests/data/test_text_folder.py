@@ -66,7 +66,7 @@ def test_files_are_read_class_by_class_in_the_order_of_their_names(tmp_path: Pat
         "great",
     ]
     assert dataset.findings == (
-        "the folder 'unsup' is no class and was left out",
+        "the folder 'unsup' is not a class and was left out",
         f"1 file of other endings left out, such as {tmp_path / 'train/neg/notes.md'}",
     )
 
@@ -96,7 +96,7 @@ def test_a_file_in_another_encoding_stops_or_is_left_out(tmp_path: Path) -> None
     write(root, {"ham/a.txt": "lunch", "ham/b.txt": "Größe".encode("latin-1"), "spam/c.txt": "win"})
     assert refusal(root) == (
         "1 of 3 texts cannot be read: ROOT/ham/b.txt: byte 2 (0xf6) is not utf-8. Say how they "
-        "are written, such as `encoding: latin-1`, mend them, or say `on_error: skip`"
+        "are written, such as `encoding: latin-1`, fix them, or say `on_error: skip`"
     )
     dataset = load_dataset(source(root, on_error="skip"), tmp_path, 0, regression=False)
     assert dataset.samples.features["text"].tolist() == ["lunch", "win"]

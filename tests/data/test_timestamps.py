@@ -43,11 +43,11 @@ def test_a_date_is_read_in_the_one_way_that_fits_all_rows(
         ),
         (
             ("31/01/2024", "01/31/2024"),
-            "the time 'when' is no date in row 1 (counted from 0): '01/31/2024'",
+            "the time 'when' is not a date in row 1 (counted from 0): '01/31/2024'",
         ),
         (
             ("05-06-2024 10:00", "noon"),
-            "the time 'when' is no date in row 1 (counted from 0): 'noon'",
+            "the time 'when' is not a date in row 1 (counted from 0): 'noon'",
         ),
     ],
 )

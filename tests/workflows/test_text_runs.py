@@ -150,7 +150,7 @@ def test_of_several_columns_the_embedding_takes_the_one_that_is_named(folder: Pa
         (None, r"gone.txt: no such file; GloVe's are at https://nlp.stanford.edu/projects/glove"),
         ("film 1 2\n", "the vectors have 2 numbers, and the Embedding has `output_dim: 3`; say "),
         ("2 5\nfilm 1 2 3 4 5\n", "the vectors have 5 numbers"),
-        ("word,x,y\n", "expected a word and its numbers, parted by blanks, found"),
+        ("word,x,y\n", "expected a word and its numbers, separated by spaces, found"),
         ("film 1 2 3\nthe 1 two 3\n", ":2: expected a word and 3 numbers, found 'the 1 two 3'"),
         ("film 1 2 3\nthe 1 nan 3\n", ":2: expected a word and 3 numbers, found 'the 1 nan 3'"),
         ("haus 1 2 3\n", "has none of the 18 words of column 'review'"),

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -33,7 +34,8 @@ CHUNK_BYTES = 4 * 2**20
 def map_rows(function: Callable[[Columns], Columns], columns: Columns, count: int) -> Columns:
     """Return `function(columns)`, holding no more in memory than its result and a batch.
 
-    A column that the function passes on as it is is not copied: it is the same array.
+    A column that the function passes on as it is is not copied: it is the same array. Where a
+    column stays on disk, so do those that the function makes.
 
     Args:
         function: Keeps row count and order, and treats each row by itself (see `Step`).
@@ -43,38 +45,45 @@ def map_rows(function: Callable[[Columns], Columns], columns: Columns, count: in
     Raises:
         RowError: The function raised one; its position counts all rows.
     """
-    collected: Columns = {}
+    hold = all(map(in_memory, columns.values()))
+    writers: dict[str, ColumnWriter | _ArrayWriter] = {}
     names: list[str] = []
     for rows, batch, result in batches(function, columns, count):
-        if rows == slice(0, count):
+        if hold and rows == slice(0, count):
             return result
-        names = list(result)
-        _collect(rows, batch, result, columns, count, collected)
-    return {name: collected[name] if name in collected else columns[name] for name in names}
-
-
-def map_stored_rows(
-    function: Callable[[Columns], Columns], columns: Columns, count: int
-) -> Columns:
-    """`map_rows`, of which the columns that the function makes stay on disk too.
-
-    Raises:
-        RowError: The function raised one; its position counts all rows.
-    """
-    writers: dict[str, ColumnWriter] = {}
-    names: list[str] = []
-    for rows, batch, result in batches(function, columns, count):
         names = list(result)
         for name, column in result.items():
             if name not in writers and column is not batch.get(name):
-                writers[name] = ColumnWriter(column.dtype, column.shape[1:])
-                for block in (
-                    blocks(take_rows(columns[name], slice(rows.start))) if rows.start else ()
-                ):
-                    writers[name].write(block)
+                # It is the first batch that the function changes.
+                shape = column.shape[1:]
+                writers[name] = (
+                    _ArrayWriter(column.dtype, shape, count)
+                    if hold
+                    else ColumnWriter(column.dtype, shape)
+                )
+                if rows.start:
+                    for block in blocks(take_rows(columns[name], slice(rows.start))):
+                        writers[name].write(block)
             if name in writers:
                 writers[name].write(column)
     return {n: writers[n].column() if n in writers else columns[n] for n in names}
+
+
+class _ArrayWriter:
+    """Writes a column block by block to an array."""
+
+    def __init__(self, dtype: np.dtype[Any], row_shape: tuple[int, ...], count: int) -> None:
+        self._array = np.empty((count, *row_shape), dtype)
+        self._count = 0
+
+    def write(self, block: Array) -> None:
+        """Append rows."""
+        self._array[self._count : self._count + len(block)] = block
+        self._count += len(block)
+
+    def column(self) -> Array:
+        """Return what was written."""
+        return self._array
 
 
 def batches(
@@ -100,25 +109,6 @@ def batches(
         except RowError as error:
             raise error.at(start + error.position) from None
         yield slice(start, min(start + rows, count)), batch, result
-
-
-def _collect(
-    rows: slice,
-    batch: Columns,
-    result: Columns,
-    columns: Columns,
-    count: int,
-    collected: Columns,
-) -> None:
-    """Put what the function made of a batch into `collected`: a column from the first batch on in
-    which it is no longer the one given."""
-    for name, column in result.items():
-        if name not in collected and column is not batch.get(name):
-            collected[name] = np.empty((count, *column.shape[1:]), column.dtype)
-            if rows.start:
-                collected[name][: rows.start] = columns[name][: rows.start]
-        if name in collected:
-            collected[name][rows] = column
 
 
 def _take(columns: Columns, start: int, stop: int) -> Columns:
@@ -215,7 +205,7 @@ def side_by_side(columns: Sequence[Array]) -> Array:
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 
 
-def levels_of(
+def byte_block_of(
     steps: Sequence[FittedStep[Step]], columns: Columns, made: Mapping[str, tuple[int, ...]]
 ) -> ByteBlock | None:
     """Return an input of one column of bytes by what the steps make of each byte; None where it is

@@ -17,21 +17,24 @@ from dlrun.data.fitting.batches import (
     Encoder,
     apart,
     batches,
+    byte_block_of,
     changes_numbers_alone,
     is_large,
-    levels_of,
     map_rows,
-    map_stored_rows,
     side_by_side,
 )
-from dlrun.data.fitting.plan import Plan, found_again, planned
-from dlrun.data.fitting.series_rows import covered_rows, over_prepared, refuse_other_quantities
+from dlrun.data.fitting.input_columns import (
+    InputColumns,
+    columns_after_steps,
+    columns_used,
+    is_finite,
+    missing_values_error,
+    require_numbers,
+)
 from dlrun.data.inputs import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.lazy import BLOCK_BYTES, in_memory, series_windows
-from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
-from dlrun.data.step import HOLDS, FittedStep, Kept, RowError, Step, first_row, listed, to_float
-from dlrun.data.timestamps import as_times
+from dlrun.data.step import HOLDS, FittedStep, Kept, RowError, Step, listed, to_float
 from dlrun.data.windows import Windows
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
@@ -39,7 +42,6 @@ from dlrun.registry.names import did_you_mean
 Shape = tuple[int, ...]
 _ONLY = ""
 _JOINED = "\0"
-_CHECKED_AT_ONCE = 2**22
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class FeaturePipeline:
         steps: In order.
         expected_columns: The columns that rows must have: kind, and shape of one entry.
         made: The columns that the steps make of them: shape of one entry.
-        plan: The made columns of each input, where the model has several.
+        input_columns: The made columns of each input, where the model has several.
         quantities: Those of a series, where the rows are windows over one: the steps worked on
             them, and `made` holds what they made of them.
     """
@@ -58,7 +60,7 @@ class FeaturePipeline:
     steps: tuple[FittedStep[Step], ...]
     expected_columns: Mapping[str, tuple[Kind, Shape]]
     made: Mapping[str, Shape]
-    plan: Plan = field(default_factory=dict)
+    input_columns: InputColumns = field(default_factory=dict)
     quantities: tuple[str, ...] = ()
 
     def inputs(self, samples: Samples) -> Inputs:
@@ -110,7 +112,11 @@ class FeaturePipeline:
         rows, inner = covered_rows(windows), self.of_series
         prepared = np.asarray(inner.inputs(rows)[:])
         made = Encoded((over_prepared(windows, to_float(prepared), inner.feature_names),))
-        return NamedInputs(dict.fromkeys(self.plan, made)) if len(self.plan) > 1 else made
+        return (
+            NamedInputs(dict.fromkeys(self.input_columns, made))
+            if len(self.input_columns) > 1
+            else made
+        )
 
     def _columns(self, samples: Samples) -> Columns:
         """The expected columns of these rows, in their order; other columns are left out."""
@@ -140,11 +146,11 @@ class FeaturePipeline:
     @cached_property
     def _made_of(self) -> Mapping[str, Mapping[str, Shape]]:
         """The columns of each input: shape of one entry."""
-        if not self.plan:
+        if not self.input_columns:
             return {_ONLY: self.made}
         return {
             name: {column: self.made[column] for column in columns}
-            for name, columns in self.plan.items()
+            for name, columns in self.input_columns.items()
         }
 
     def _held(self, samples: Samples, columns: Columns) -> dict[str, OneInput]:
@@ -157,9 +163,9 @@ class FeaturePipeline:
             if any(column in kept for column in self._made_of[name])
         }
         for name in large:
-            levels = levels_of(self.steps, columns, self._made_of[name])
-            if levels is not None:
-                encoded[name] = Encoded((levels,))
+            block = byte_block_of(self.steps, columns, self._made_of[name])
+            if block is not None:
+                encoded[name] = Encoded((block,))
         plain = [name for name in self._made_of if name not in encoded]
         ready = map_rows_of(samples, columns, partial(self._ready, plain)) if plain else {}
         held: dict[str, OneInput] = {}
@@ -168,9 +174,11 @@ class FeaturePipeline:
                 held[name] = encoded[name]
                 continue
             held[name] = joined = ready[_key(name, made)]
-            if joined.dtype.kind == "f" and not _is_finite(joined):
+            if joined.dtype.kind == "f" and not is_finite(joined):
                 one = len(made) == 1
-                raise _gaps({next(iter(made)): joined} if one else apart(joined, made), samples)
+                raise missing_values_error(
+                    {next(iter(made)): joined} if one else apart(joined, made), samples
+                )
         return held
 
     def _ready(self, names: Sequence[str], columns: Columns) -> Columns:
@@ -220,8 +228,8 @@ class FeaturePipeline:
         except RowError as error:
             raise error.at(int(samples.rows[error.position])) from None
         parts = encoder.numbers()
-        if not all(map(_is_finite, parts.values())):
-            raise _gaps(parts, samples)
+        if not all(map(is_finite, parts.values())):
+            raise missing_values_error(parts, samples)
         return encoder.inputs()
 
     def _kept(self, columns: Columns) -> dict[str, Kept]:
@@ -239,7 +247,7 @@ class FeaturePipeline:
 
 
 def fit_features(
-    steps: Sequence[Step], train: Samples, plan: Plan | None = None
+    steps: Sequence[Step], train: Samples, input_columns: InputColumns | None = None
 ) -> FeaturePipeline:
     """Fit each step on what the steps before it make of the training rows.
 
@@ -249,14 +257,17 @@ def fit_features(
     Args:
         steps: In order.
         train: The training rows.
-        plan: The columns of each input of a model that has several; the steps see no others.
+        input_columns: The columns of each input of a model that has several; the steps see no
+            others.
     """
-    if plan:
-        train = train.with_features(planned(plan, train.features))
+    if input_columns:
+        train = train.with_features(columns_used(input_columns, train.features))
     if (windows := train.windows) is not None:
         inner = fit_features(steps, covered_rows(windows))
         expected = {name: (kind_of(c), c.shape[1:]) for name, c in train.features.items()}
-        return FeaturePipeline(inner.steps, expected, inner.made, plan or {}, windows.series.names)
+        return FeaturePipeline(
+            inner.steps, expected, inner.made, input_columns or {}, windows.series.names
+        )
     fitted: list[FittedStep[Step]] = []
     for number, step in enumerate(steps):
         shown = train if step.changes == "rows" else train.take(slice(1)).read()
@@ -273,10 +284,10 @@ def fit_features(
     made = transformed(fitted, head, head.features)
     expected = {name: (kind_of(c), c.shape[1:]) for name, c in train.features.items()}
     companions = {new: of for f in fitted for new, of in f.step.companions(f.state).items()}
-    inputs = found_again(plan or {}, train.features, made, companions)
+    inputs = columns_after_steps(input_columns or {}, train.features, made, companions)
     used = [column for columns in inputs.values() for column in columns] if inputs else list(made)
     made = {name: made[name] for name in dict.fromkeys(used)}
-    _require_numbers(made, expected, [*inputs.values()] or [list(made)])
+    require_numbers(made, expected, [*inputs.values()] or [list(made)])
     shapes = {name: column.shape[1:] for name, column in made.items()}
     return FeaturePipeline(tuple(fitted), expected, shapes, inputs)
 
@@ -309,47 +320,9 @@ def map_rows_of(
 ) -> Columns:
     """`map_rows` with errors that name the row's number in the source."""
     try:
-        held = all(map(in_memory, columns.values()))
-        map_all = map_rows if held else map_stored_rows
-        return map_all(function, columns, len(samples))
+        return map_rows(function, columns, len(samples))
     except RowError as error:
         raise error.at(int(samples.rows[error.position])) from None
-
-
-def _require_numbers(
-    made: Columns,
-    expected: Mapping[str, tuple[Kind, Shape]],
-    inputs: Sequence[Sequence[str]],
-) -> None:
-    beside = {column for columns in inputs if len(columns) > 1 for column in columns}
-    if not made:
-        raise DataError("no feature column is left for the model to learn from")
-    for name, column in made.items():
-        if column.dtype == object:
-            kind = expected[name][0] if name in expected else kind_of(column)
-            if kind == "categorical" and _are_dates(name, column):
-                raise DataError(
-                    f"column '{name}' holds dates; say `time: {name}` under `evaluation`, so that "
-                    f"rows are split in its order, or leave it out by `drop: [{name}]`"
-                )
-            advice = "`multi_hot` or `pad_sequences`"
-            if kind == "categorical":
-                advice = "`text`" if are_sentences(column) else "`one_hot` or `ordinal`"
-            message = f"column '{name}' holds {HOLDS[kind]}; add {advice} to `preprocess`"
-            raise DataError(message, path=("preprocess",))
-        if column.ndim > 2 and name in beside:
-            raise DataError(
-                f"column '{name}' has entries of shape {column.shape[1:]}, which cannot stand "
-                f"beside the other columns in one input; add `flatten` to `preprocess`"
-            )
-
-
-def _are_dates(name: str, column: Array) -> bool:
-    try:
-        as_times(name, column[column != None][:100])  # noqa: E711 - element by element
-    except DataError:
-        return False
-    return True
 
 
 def _alone(column: Array) -> Array:
@@ -360,28 +333,39 @@ def _alone(column: Array) -> Array:
     return to_float(column)
 
 
-def _gaps(parts: Columns, samples: Samples) -> DataError:
-    """The error for NaN and infinity, which no loss survives."""
-    gaps = {name: np.isnan(part) for name, part in parts.items()}
-    told = [_gap_text(name, gap, samples) for name, gap in gaps.items() if gap.any()]
-    if told:
-        return DataError(f"{'; '.join(told)}. Add `impute` to `preprocess`")
-    name, mask = next((n, ~np.isfinite(p)) for n, p in parts.items() if not _is_finite(p))
-    return DataError(
-        f"column '{name}' holds a value that is infinite, or too large for float32, in row "
-        f"{samples.rows[first_row(mask)]} (counted from 0); mend the data, or add `clip` to "
-        "`preprocess`"
-    )
+def covered_rows(windows: Windows) -> Samples:
+    """Return the rows that windows cover: a feature a quantity, by their numbers in the source."""
+    places, series = windows.covered(), windows.series
+    whole = len(places) == len(series)
+    values = series.values if whole else series.values[places]
+    numbers = series.numbers if whole else series.numbers[places]
+    columns: Columns = {name: values[:, index] for index, name in enumerate(series.names)}
+    return Samples(columns, {}, numbers)
 
 
-def _is_finite(values: Array) -> bool:
-    rows = max(1, _CHECKED_AT_ONCE // max(1, math.prod(values.shape[1:])))
-    starts = range(0, len(values), rows)
-    return all(bool(np.isfinite(values[start : start + rows]).all()) for start in starts)
+def over_prepared(windows: Windows, prepared: Array, names: tuple[str, ...]) -> Windows:
+    """Return the windows over what preprocessing made of their rows.
+
+    Args:
+        windows: Over the rows as they were.
+        prepared: (m, f) float32, of the rows of `covered_rows`.
+        names: Of the f quantities.
+    """
+    if len(prepared) == len(windows.series):
+        return windows.with_values(prepared, names)
+    values = np.zeros((len(windows.series), prepared.shape[1]), np.float32)
+    values[windows.covered()] = prepared
+    return windows.with_values(values, names)
 
 
-def _gap_text(name: str, gap: Array, samples: Samples) -> str:
-    count = int(gap.sum())
-    values = "1 missing value" if count == 1 else f"{count} missing values"
-    row = samples.rows[first_row(gap)]
-    return f"column '{name}' has {values}, the first in row {row} (counted from 0)"
+def refuse_other_quantities(windows: Windows, expected: tuple[str, ...]) -> None:
+    """Raise an error where a series has other quantities than the training rows.
+
+    Raises:
+        DataError: Says which.
+    """
+    if windows.series.names != expected:
+        raise DataError(
+            f"the series has the quantities {', '.join(windows.series.names)}, and the training "
+            f"rows have {', '.join(expected)}"
+        )

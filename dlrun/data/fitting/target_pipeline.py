@@ -103,7 +103,7 @@ def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -
     texts = [name for name, column in train.targets.items() if column.dtype == object]
     if texts and len(train.targets) > 1:
         raise DataError(
-            f"target '{texts[0]}' holds classes and stands beside others "
+            f"target '{texts[0]}' holds classes and is one of several targets "
             f"({listed(list(train.targets))}), which one output cannot learn together; "
             "name one target"
         )

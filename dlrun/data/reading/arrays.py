@@ -114,7 +114,7 @@ def _names(file: Path) -> list[str]:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             names = list(archive.files)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError) as error:
-        raise DataError(f"{file}: no npz file, or damaged: {error}") from error
+        raise DataError(f"{file}: not an npz file, or damaged: {error}") from error
     if not names:
         raise DataError(f"{file}: the file is empty")
     return names
@@ -140,7 +140,7 @@ def _text(array: Array, place: str) -> Array:
     try:
         text = np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array
     except UnicodeError as error:
-        raise DataError(f"{place} holds bytes that are no UTF-8 text") from error
+        raise DataError(f"{place} holds bytes that are not valid UTF-8") from error
     return text.astype(object)
 
 

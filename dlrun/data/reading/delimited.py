@@ -215,7 +215,7 @@ def _refuse_uneven_rows(file: Path, dialect: CsvDialect, expected: int) -> None:
                 )
             raise DataError(
                 f"{file}:{line}: expected {expected} fields, found {len(fields)}; a field that "
-                f"holds the separator {dialect.separator_of(file)!r} must stand in quotes"
+                f"holds the separator {dialect.separator_of(file)!r} must be in quotes"
             )
 
 

@@ -194,7 +194,7 @@ def read_class_folders(
     """
     folders = [f for f in _entries(folder) if f.is_dir() and f.name not in ignored]
     findings = [
-        f"the folder '{name}' is no class and was left out"
+        f"the folder '{name}' is not a class and was left out"
         for name in sorted(ignored)
         if (folder / name).is_dir()
     ]

@@ -176,13 +176,15 @@ def _existing(path: Path) -> Path | None:
 
 
 def _alike(classes: Sequence[str]) -> list[str]:
-    """What is to be said of classes whose names differ in case alone."""
+    """Report classes whose names differ in case alone."""
     known: dict[str, str] = {}
-    told = []
+    findings = []
     for name in classes:
         if (other := known.setdefault(name.casefold(), name)) != name:
-            told.append(f"the classes '{other}' and '{name}' differ in case alone: are they one?")
-    return told
+            findings.append(
+                f"the classes '{other}' and '{name}' differ in case alone: are they one?"
+            )
+    return findings
 
 
 T = TypeVar("T")

@@ -177,7 +177,7 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         with _WARNINGS.silenced(), Image.open(file) as image:
             yield image
     except UnidentifiedImageError as error:
-        found = "is empty" if file.stat().st_size == 0 else "is no picture that Pillow can read"
+        found = "is empty" if file.stat().st_size == 0 else "is not an image that Pillow can read"
         raise ImageError(found) from error
     except FileNotFoundError as error:
         raise ImageError("is not there") from error

@@ -169,7 +169,7 @@ def as_texts(table: TableFiles, name: str) -> FactorizedText:
         return kept
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         raise DataError(
-            f"{file}: column '{name}' holds dates, which are no feature; leave it out by "
+            f"{file}: column '{name}' holds dates, which cannot be a feature; leave it out by "
             f"`drop: [{name}]`, or name it as `time` under `evaluation`"
         )
     present = series.dropna()
@@ -217,8 +217,8 @@ def _refuse_text(table: TableFiles, name: str, texts: FactorizedText, is_text: A
     word = texts.words[texts.codes[row]]
     raise DataError(
         f"{table.place(row)}: expected a number in column '{name}', found '{word}'; if that "
-        f"marks a missing value, say `missing: ['{word}']`, and if the column is no quantity, "
-        f"say `types: {{{name}: categorical}}`"
+        f"marks a missing value, say `missing: ['{word}']`, and if the column is not a "
+        f"quantity, say `types: {{{name}: categorical}}`"
     )
 
 

@@ -299,7 +299,7 @@ def _record(file: Path, line: int, text: str) -> dict[str, Any]:
     try:
         record = json.loads(text)
     except json.JSONDecodeError as error:
-        raise DataError(f"{file}:{line}:{error.colno}: no valid JSON: {error.msg}") from error
+        raise DataError(f"{file}:{line}:{error.colno}: not valid JSON: {error.msg}") from error
     if not isinstance(record, dict):
         raise DataError(
             f'{file}:{line}: expected a JSON object such as {{"age": 31}}, '

@@ -92,8 +92,8 @@ def _numbers_in(file: Path, count: int, rest: bytes) -> int:
         fields = []
     if not fields:
         raise DataError(
-            f"{file}:{count}: expected a word and its numbers, parted by blanks, found "
-            f"{_shown(rest)}; it is no text file of word vectors"
+            f"{file}:{count}: expected a word and its numbers, separated by spaces, found "
+            f"{_shown(rest)}; it is not a text file of word vectors"
         )
     return len(fields)
 

@@ -196,7 +196,7 @@ def _complete(table: TableFiles, name: str, kind: ColumnType) -> Array:
         others = f" here and in {len(rows) - 1} more" if len(rows) > 1 else ""
         raise DataError(
             f"{table.place(int(rows[0]))}: the target '{name}' is {found}{others}; every row "
-            f"needs one: mend the file, or remove such rows"
+            f"needs one: fix the file, or remove such rows"
         )
     return values
 

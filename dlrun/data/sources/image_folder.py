@@ -215,7 +215,7 @@ class ImageFolder(FileSource):
             self._kept(read_sizes(listing.files)[1], len(listing.files))
 
     def _kept(self, broken: Sequence[BrokenFile], count: int) -> tuple[Array, list[str]]:
-        skip, advice = self.on_error == "skip", "Mend or remove them, or say `on_error: skip`"
+        skip, advice = self.on_error == "skip", "Fix or remove them, or say `on_error: skip`"
         return skip_broken(broken, count, "picture", skip=skip, advice=advice)
 
     def _missing(self, base: Path) -> Path | None:
@@ -326,7 +326,7 @@ def read_new_images(
     found, names = _found(files)
     form = ImageFormat((shape[0], shape[1]), color, resize)
     pictures = read_images(found, form, hold=True)
-    advice = "Mend or remove them"
+    advice = "Fix or remove them"
     kept, findings = skip_broken(pictures.broken, len(found), "picture", skip=skip, advice=advice)
     column = pictures.column[kept] if pictures.broken else pictures.column
     return NewRows({name: column}, as_objects(names)[kept], tuple(findings))

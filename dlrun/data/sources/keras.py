@@ -344,7 +344,7 @@ def _explanation(
             f"and can be written to{wanted}"
         )
     if isinstance(error, ValueError) and options.get("maxlen") and "file" not in str(error):
-        return f"{name}: no text is short enough; let `maxlen` be larger"
+        return f"{name}: no text is short enough; raise `maxlen`"
     if isinstance(error, ValueError) and name != "fashion_mnist":
         return f"{name}: {error}"
     return (

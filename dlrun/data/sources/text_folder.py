@@ -130,7 +130,7 @@ class TextFolder(FileSource):
 
     def _kept(self, broken: Sequence[BrokenFile], count: int) -> tuple[Array, list[str]]:
         advice = (
-            "Say how they are written, such as `encoding: latin-1`, mend them, or say "
+            "Say how they are written, such as `encoding: latin-1`, fix them, or say "
             "`on_error: skip`"
         )
         return skip_broken(broken, count, "text", skip=self.on_error == "skip", advice=advice)
@@ -193,8 +193,8 @@ def read_texts(files: Sequence[Path], encoding: str) -> tuple[Array, list[Broken
             text = decoded(file.read_bytes(), encoding)
         except UnicodeDecodeError as error:
             byte = error.object[error.start]
-            told = f"byte {error.start} (0x{byte:02x}) is not {encoding}"
-            broken.append(BrokenFile(position, f"{file}: {told}"))
+            found = f"byte {error.start} (0x{byte:02x}) is not {encoding}"
+            broken.append(BrokenFile(position, f"{file}: {found}"))
         except OSError as error:
             broken.append(BrokenFile(position, f"{file}: {error.strerror}"))
         texts.append(text)

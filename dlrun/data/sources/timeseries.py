@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
-from dlrun.data.naive_forecasts import naive_series_forecasts
 from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import Paths, as_list, find_files, refuse_missing, refuse_shared
 from dlrun.data.reading.series import (
@@ -19,6 +18,7 @@ from dlrun.data.reading.series import (
     clock_of,
     due_times,
     every,
+    naive_series_forecasts,
     read_times,
     rows_in_order,
     season_of,
@@ -125,7 +125,7 @@ class Timeseries(FileSource):
     it, and a run says where to put it."""
 
     _seen: dict[str, Any] | None = PrivateAttr(default=None)
-    """What the file told of the options that are open, so that it is read once."""
+    """Options that the file decides, so that it is read once."""
 
     @model_validator(mode="after")
     def _options_fit(self) -> Timeseries:
@@ -142,7 +142,7 @@ class Timeseries(FileSource):
                 "window would hold one row; take a longer `lookback`"
             )
         if self.time is not None and self.time in {*targets, *(self.features or [])}:
-            raise ValueError(f"'{self.time}' is the `time`, so it is no target and no feature")
+            raise ValueError(f"'{self.time}' is the `time`, so it cannot be a target or a feature")
         return self
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
@@ -227,24 +227,28 @@ class Timeseries(FileSource):
         for name in (*targets, *(self.drop or []), *(self.features or [])):
             table.require(name)
         time = time_of(table, self.time)
-        clock, kept, told = None, np.arange(len(table)), list[str]()
+        clock, kept, findings = None, np.arange(len(table)), list[str]()
         if time is not None:
             times = read_times(table, time)
             kept = rows_in_order(table, time, times)
             clock = clock_of(times[kept])
             if passed := len(times) - len(kept):
-                told.append(f"{_rows(passed)} at a time that has passed already are left out")
+                findings.append(
+                    f"{counted(passed, 'row')} at a time that has passed already are left out"
+                )
         if names is None:
             names, texts = self._feature_names(table, time)
             if texts:
-                told.append(f"columns that hold no numbers are no features: {', '.join(texts)}")
+                findings.append(
+                    f"columns that do not hold numbers are not features: {', '.join(texts)}"
+                )
         wanted = [*names, *(name for name in targets if name not in names)]
         held = None if clock is None else clock.times
         series, columns = series_from(table, wanted, kept, held)
         if len(wanted) > len(names):
             values = np.ascontiguousarray(series.values[:, : len(names)])
             series = Series(values, names, series.numbers, series.times)
-        return _Read(table, series, columns, clock, kept, tuple(told))
+        return _Read(table, series, columns, clock, kept, tuple(findings))
 
     def _feature_names(
         self, table: TableFiles, time: str | None
@@ -351,7 +355,3 @@ def _are_there(path: Paths, base: Path) -> bool:
         return bool(find_files(path, base))
     except DataError:
         return False
-
-
-def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count:,} rows"
