@@ -11,12 +11,16 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from dlrun.config.schema import Config
+from dlrun.data.reading.files import FolderPart, find_files, has_part
 from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
 from dlrun.registry.names import did_you_mean
 
 Part = Literal["train", "test"]
+
+FILE = "file"
+"""Column of file names: an extra, never a feature."""
 
 
 class Test(Section):
@@ -200,8 +204,6 @@ class Source(Component):
         Raises:
             DataError: There is none.
         """
-        from dlrun.data.reading.files import find_files
-
         return find_files(path, base)
 
     def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
@@ -258,6 +260,67 @@ class FileSource(Source):
 
     def with_test_files(self, path: str | list[str]) -> Self:
         return self.model_copy(update={"test": Test(path=path)})
+
+
+class FolderSource(FileSource):
+    """Base of the sources of files in one folder a class, or in such folders below `train` and,
+    where there are any, `validation` and `test`."""
+
+    what: ClassVar[str]
+    """What one file is, for messages: `text`."""
+
+    @abstractmethod
+    def root(self) -> Path | None:
+        """The folder that may hold `train`; None where folders do not tell the parts."""
+
+    @abstractmethod
+    def files_of(self, part: Part, base: Path) -> tuple[Path, ...]:
+        """Return the files of a part, in order.
+
+        Raises:
+            DataError: A folder is missing, or a class has no file.
+        """
+
+    @property
+    def brings_test(self) -> bool:
+        return super().brings_test if self.test is not None else self._own("test") is not None
+
+    def own_validation(self) -> str | None:
+        return self._own("validation")
+
+    def files_at(self, path: str | list[str], base: Path) -> list[Path]:
+        return list(self.with_test_files(path).files_of("test", base))
+
+    def refuse_second_test(self, root: Path) -> None:
+        """Raise an error where test rows are dealt though the folder has some of its own.
+
+        Raises:
+            DataError: They are.
+        """
+        if self.test is not None and self.test.fraction is not None and has_part(root, "test"):
+            raise DataError(
+                f"{root}: has test {self.what}s of its own, in the folder 'test'; leave out "
+                "`test: {fraction: ...}`, or name the folder of the training "
+                f"{self.what}s as `path`"
+            )
+
+    def refuse_extra(self, extra: Sequence[str], place: object, hint: str = "") -> None:
+        """Raise an error where a column is asked for that is not that of the files' names.
+
+        Raises:
+            DataError: One is.
+        """
+        for name in extra:
+            if name != FILE:
+                raise DataError(
+                    f"{place}: no column '{name}'{did_you_mean(name, [FILE]) or ';'} folders of "
+                    f"{self.what}s have the column '{FILE}' alone{hint}"
+                )
+
+    def _own(self, part: FolderPart) -> str | None:
+        """The folder of a part; None where there is none."""
+        root = self.root()
+        return str(root / part) if root is not None and has_part(root, part) else None
 
 
 def split_extras(features: Columns, extra: Sequence[str], source: str) -> tuple[Columns, Columns]:

@@ -250,7 +250,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.xlsx": b"PK"},
         csv(path="d.xlsx"),
         {},
-        "{d.xlsx}: no table; save the sheet as CSV",
+        "{d.xlsx}: not a table; save the sheet as CSV",
     ),
     "missing group": (
         {"d.csv": "g,a,y\nx,1,1\n,2,2\n"},

@@ -108,8 +108,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"lookback": 300, "delay": 30, "path": "gap.csv"},
         "{gap.csv}: no window is left: columns that do not hold numbers are not features: "
         "station, and the times have 1 gap, the first after 2024-03-09 07:00:00, up to 2.04 "
-        "days: 73 "
-        "windows that would span one are left out",
+        "days: 73 windows that would span one are left out",
     ),
 ]
 

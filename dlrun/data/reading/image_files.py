@@ -20,16 +20,14 @@ from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import BrokenFile, ClassFolders, read_class_folders
 from dlrun.data.reading.images import IMAGE_ENDINGS, ImageError, ImageFormat, read_image, size_of
 from dlrun.data.reading.table_columns import boolean_words, column_type, to_array
-from dlrun.data.reading.tables import TableFiles, read_table
+from dlrun.data.reading.tables import TableFiles, names_of_columns, read_table
 from dlrun.data.samples import Array, Columns, as_objects
+from dlrun.data.source import FILE
 from dlrun.data.stored import as_column
 from dlrun.errors import DataError
 
 TARGET = "label"
 """Name of the target where folders say it."""
-
-FILE = "file"
-"""Name of the column of file names: an extra, never a feature."""
 
 _SHOWN = 3
 
@@ -122,10 +120,10 @@ def images_in_table(
     Raises:
         DataError: A column or a picture is missing.
     """
-    heads = read_table(files, CsvDialect())
-    column = file_column or (FILE if FILE in heads.names else heads.names[0])
-    heads.require(column)
+    known = names_of_columns(files[0], CsvDialect())
+    column = file_column or (FILE if FILE in known else known[0])
     table = read_table(files, CsvDialect(), [column])
+    table.require(column)
     if not needed:
         extra = [name for name in extra if name in table.names]
     wanted = targets or [n for n in table.names if n != column and n not in extra]

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from dlrun.data.reading.delimited import COMPRESSED, CsvDialect, read_delimited, record_at
+from dlrun.data.reading.delimited import (
+    COMPRESSED,
+    CsvDialect,
+    column_names,
+    read_delimited,
+    record_at,
+)
 from dlrun.data.stored import return_freed_memory, too_large_to_hold
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
@@ -124,6 +130,18 @@ def read_table(
     return table
 
 
+def names_of_columns(file: Path, dialect: CsvDialect) -> list[str]:
+    """Return the columns of a table in their order; of CSV and Parquet no row is read.
+
+    Raises:
+        DataError: The file is not a table, or broken.
+    """
+    _refuse_no_table(file)
+    if is_parquet(file):
+        return _parquet_names(file)
+    return list(read_json_lines(file)) if is_json_lines(file) else column_names(file, dialect)
+
+
 def is_table(file: Path) -> bool:
     """Whether a file is read as a table rather than as arrays."""
     return _ending(file) not in (".npz", ".npy")
@@ -169,14 +187,17 @@ def refuse_unknown_column(file: Path, name: str, names: Sequence[str]) -> NoRetu
 def _read(file: Path, dialect: CsvDialect, as_text: Collection[str]) -> pd.DataFrame:
     import pandas as pd
 
-    ending = _ending(file)
-    if ending in _NO_TABLES:
-        raise DataError(f"{file}: no table; {_NO_TABLES[ending]}")
-    if ending in _JSON_LINES:
+    _refuse_no_table(file)
+    if is_json_lines(file):
         return _without(dialect.missing, pd.DataFrame(read_json_lines(file)))
-    if ending in PARQUET:
+    if is_parquet(file):
         return read_parquet(file, dialect)
     return read_delimited(file, dialect, as_text)
+
+
+def _refuse_no_table(file: Path) -> None:
+    if (advice := _NO_TABLES.get(_ending(file))) is not None:
+        raise DataError(f"{file}: not a table; {advice}")
 
 
 def _without(markers: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
@@ -322,10 +343,10 @@ def _whole(value: Any) -> Any:
 class ParquetFiles(TableFiles):
     """A table of which one column at a time is held; see `open_parquet`."""
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         """The columns, in the order of the first file."""
-        return self._names
+        return _parquet_names(self.files[0])
 
     @cached_property
     def starts(self) -> list[int]:
@@ -336,10 +357,6 @@ class ParquetFiles(TableFiles):
         return_freed_memory()
         frames = tuple(read_parquet(file, self.dialect, [name]) for file in self.files)
         return TableFiles(self.files, frames, self.dialect)._read_series(name)
-
-    @cached_property
-    def _names(self) -> list[str]:
-        return _names(self.files[0])
 
 
 def open_parquet(files: Sequence[Path], dialect: CsvDialect) -> ParquetFiles:
@@ -354,7 +371,7 @@ def open_parquet(files: Sequence[Path], dialect: CsvDialect) -> ParquetFiles:
     """
     table = ParquetFiles(tuple(files), (), dialect)
     for file in files[1:]:
-        refuse_other_columns(file, _names(file), files[0], table.names)
+        refuse_other_columns(file, _parquet_names(file), files[0], table.names)
     return table
 
 
@@ -381,7 +398,7 @@ def stays_on_disk(files: Sequence[Path], stream: bool | None) -> bool:
     return too_large_to_hold(sum(8 * fact.num_rows * fact.num_columns for fact in facts))
 
 
-def _names(file: Path) -> list[str]:
+def _parquet_names(file: Path) -> list[str]:
     # As pandas names them: without an index that was stored.
     schema = _metadata(file).schema.to_arrow_schema()
     return [str(name) for name in schema.empty_table().to_pandas().columns]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
@@ -24,7 +24,6 @@ from dlrun.data.reading.files import (
     skip_broken,
 )
 from dlrun.data.reading.image_files import (
-    FILE,
     ImageFiles,
     common_size,
     held_bytes,
@@ -36,10 +35,9 @@ from dlrun.data.reading.image_files import (
 from dlrun.data.reading.images import IMAGE_ENDINGS, Color, ImageFormat, Resize
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.samples import Array, ExpectedColumns, as_objects
-from dlrun.data.source import FileSource, Loaded, NewRows, Part
+from dlrun.data.source import FILE, FolderSource, Loaded, NewRows, Part
 from dlrun.data.stored import too_large_to_hold
 from dlrun.errors import DataError
-from dlrun.registry.names import did_you_mean
 from dlrun.text import counted
 
 IMAGE = "image"
@@ -48,7 +46,7 @@ IMAGE = "image"
 _SHOWN = 3
 
 
-class ImageFolder(FileSource):
+class ImageFolder(FolderSource):
     """Pictures: JPEG, PNG and whatever else Pillow reads. One folder a class, or such folders below
     `train` and, where there are any, `validation` and `test`; or files named by a table with
     their labels (`labels`). They are one column of bytes, `image`, (height, width, channels).
@@ -57,6 +55,8 @@ class ImageFolder(FileSource):
     there, hidden files are left out, a film is its first picture, and the orientation that a
     camera noted in EXIF is not heeded. Pictures that fit into memory are decoded once; else they
     are read a batch at a time (`stream`)."""
+
+    what: ClassVar[str] = "picture"
 
     path: str | list[str]
     """The folder; several where each holds the same classes. With `labels`, the folder where
@@ -117,16 +117,12 @@ class ImageFolder(FileSource):
             raise ValueError("`path` names no folder")
         return self
 
-    @property
-    def brings_test(self) -> bool:
-        if self.test is not None:
-            return self.test.path is not None
-        return self._has_own("test")
+    def root(self) -> Path | None:
+        named_by_table = self.labels is not None or not isinstance(self.path, str)
+        return None if named_by_table else Path(str(self.path)).expanduser()
 
-    def own_validation(self) -> str | None:
-        if self.labels is None and isinstance(self.path, str) and self._has_own("validation"):
-            return str(Path(self.path) / "validation")
-        return None
+    def files_of(self, part: Part, base: Path) -> tuple[Path, ...]:
+        return self._listing(part, base, ()).files
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         listing, form, findings = self._listed(part, base, extra)
@@ -169,19 +165,12 @@ class ImageFolder(FileSource):
         return self.model_copy(update=chosen)
 
     def files_at(self, path: Paths, base: Path) -> list[Path]:
-        if self.labels is not None:
-            return find_files(path, base)
-        return list(self.with_test_files(path)._listing("test", base, ()).files)
+        return super().files_at(path, base) if self.labels is None else find_files(path, base)
 
     def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
         return read_new_images(
             files, columns, self.color, self.resize, skip=self.on_error == "skip"
         )
-
-    def _has_own(self, part: Literal["validation", "test"]) -> bool:
-        if self.labels is not None or not isinstance(self.path, str):
-            return False
-        return has_part(Path(self.path).expanduser(), part)
 
     def _streams(self, count: int, form: ImageFormat) -> bool:
         return (
@@ -229,13 +218,8 @@ class ImageFolder(FileSource):
         if self.labels is not None:
             return self._from_table(part, base, extra)
         train = self._from_folders(base)
-        for name in extra:
-            if name != FILE:
-                raise DataError(
-                    f"{train.place}: no column '{name}'{did_you_mean(name, [FILE]) or ';'} folders "
-                    f"of pictures have the column '{FILE}' alone; a table named by `labels` may "
-                    "have others"
-                )
+        hint = "; a table named by `labels` may have others"
+        self.refuse_extra(extra, train.place, hint)
         if part == "train":
             return train
         if self.test is None:
@@ -251,11 +235,7 @@ class ImageFolder(FileSource):
 
     def _from_folders(self, base: Path) -> ImageFiles:
         roots = [root_folder(path, base) for path in as_list(self.path)]
-        if self.test is not None and self.test.fraction is not None and has_part(roots[0], "test"):
-            raise DataError(
-                f"{roots[0]}: has test pictures of its own, in the folder 'test'; leave out "
-                "`test: {fraction: ...}`, or name the folder of the training pictures as `path`"
-            )
+        self.refuse_second_test(roots[0])
         return images_in_folders([part_folder(root, "train") for root in roots])
 
     def _from_table(self, part: Part, base: Path, extra: Sequence[str]) -> ImageFiles:

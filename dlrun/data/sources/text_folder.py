@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import field_validator
@@ -13,7 +13,6 @@ from pydantic import field_validator
 from dlrun.data.reading.files import (
     BrokenFile,
     ClassFolders,
-    Paths,
     files_in,
     has_part,
     part_folder,
@@ -23,7 +22,7 @@ from dlrun.data.reading.files import (
     skip_broken,
 )
 from dlrun.data.samples import Array, ExpectedColumns, as_objects
-from dlrun.data.source import FileSource, Loaded, NewRows, Part
+from dlrun.data.source import FILE, FolderSource, Loaded, NewRows, Part
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 
@@ -33,18 +32,17 @@ TEXT = "text"
 LABEL = "label"
 """Name of the target."""
 
-FILE = "file"
-"""Name of the column of file names, which is no feature."""
-
 UNLABELLED = ("unsup",)
 """Folders that hold no class, as in the reviews of aclImdb."""
 
 
-class TextFolder(FileSource):
+class TextFolder(FolderSource):
     """Texts as files that end in `.txt`: one folder a class, or such folders below `train` and,
     where there are any, `validation` and `test`, as in aclImdb. They are one column of text,
     `text`; the step `text` makes numbers of it. Files are in the order of their classes and names;
     hidden ones are left out, and so is a folder `unsup`."""
+
+    what: ClassVar[str] = "text"
 
     path: str
     """The folder that holds the classes' folders, or `train` and others above those."""
@@ -65,24 +63,15 @@ class TextFolder(FileSource):
             raise ValueError(f"unknown encoding '{encoding}'; most files are utf-8") from None
         return encoding
 
-    @property
-    def brings_test(self) -> bool:
-        if self.test is not None:
-            return self.test.path is not None
-        return has_part(Path(self.path).expanduser(), "test")
+    def root(self) -> Path:
+        return Path(self.path).expanduser()
 
-    def own_validation(self) -> str | None:
-        root = Path(self.path).expanduser()
-        return str(root / "validation") if has_part(root, "validation") else None
+    def files_of(self, part: Part, base: Path) -> tuple[Path, ...]:
+        return self._found(part, base).files
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         found = self._found(part, base)
-        for name in extra:
-            if name != FILE:
-                raise DataError(
-                    f"{found.folder}: no column '{name}'{did_you_mean(name, [FILE]) or ';'} "
-                    f"folders of texts have the column '{FILE}' alone"
-                )
+        self.refuse_extra(extra, found.folder)
         texts, broken = read_texts(found.files, self.encoding)
         kept, findings = self._kept(broken, len(texts))
         names = [file.relative_to(found.folder).as_posix() for file in found.files]
@@ -108,9 +97,6 @@ class TextFolder(FileSource):
     def check_test(self, base: Path, extra: Sequence[str] = ()) -> None:
         if root_folder(self.path, base).exists():
             self.load("test", base, extra)
-
-    def files_at(self, path: Paths, base: Path) -> list[Path]:
-        return list(self.with_test_files(path)._found("test", base).files)
 
     def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
         """Texts from files that end in `.txt`, and from all such files of folders, in the order of
@@ -142,11 +128,7 @@ class TextFolder(FileSource):
                 f"{root}: no such folder; put the texts there, one folder a class, or name "
                 "another folder as `path`"
             )
-        if self.test is not None and self.test.fraction is not None and has_part(root, "test"):
-            raise DataError(
-                f"{root}: has test texts of its own, in the folder 'test'; leave out "
-                "`test: {fraction: ...}`, or name the folder of the training texts as `path`"
-            )
+        self.refuse_second_test(root)
         train = _read(part_folder(root, "train"))
         if part == "train":
             return train
