@@ -25,9 +25,8 @@ State = dict[str, Any]
 
 
 Changes = Literal["rows", "numbers", "shapes"]
-Kept = Literal["numbers", "ones", "nonzeros"]
-"""How large inputs keep a column: as it is, by the places of its ones, or by the places and values
-of what is not 0."""
+Storage = Literal["dense", "ones", "sparse"]
+"""How large inputs store a column: all its numbers, where its ones are, or what is not 0."""
 
 
 class RowError(DataError):
@@ -58,19 +57,15 @@ class Step(Component):
     be taken a batch at a time.
     """
 
-    makes_few_ones: ClassVar[bool] = False
-    """Whether the columns it changes become (n, w) uint8 of zeros and a few ones, of which large
-    inputs keep only the places of the ones."""
-
     changes: ClassVar[Changes] = "rows"
     """What it may change: anything of a row; or each number by itself, the same wherever it stands;
     or the shape of entries alone. The latter two learn nothing, so that they are shown one row."""
 
     @property
-    def kept_as(self) -> Kept:
-        """How large inputs keep the columns that it changes: (n, w) uint8 of zeros and a few ones
-        as `ones`, (n, w) float32 that is nearly all 0 as `nonzeros`."""
-        return "ones" if self.makes_few_ones else "numbers"
+    def storage(self) -> Storage:
+        """How large inputs store the columns that it changes: (n, w) uint8 of zeros and a few ones
+        as `ones`, (n, w) float32 that is nearly all 0 as `sparse`."""
+        return "dense"
 
     suits: ClassVar[tuple[Kind, ...]] = ("numeric",)
     """Kinds of column that it works on."""

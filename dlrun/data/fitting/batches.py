@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -24,7 +23,7 @@ from dlrun.data.encoded import (
 )
 from dlrun.data.lazy import blocks, in_memory, take_rows
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import FittedStep, Kept, RowError, Step, to_float
+from dlrun.data.step import FittedStep, RowError, Step, Storage, to_float
 from dlrun.data.stored import ColumnWriter
 
 CHUNK_BYTES = 4 * 2**20
@@ -124,66 +123,54 @@ SMALL_BYTES = 16 * 2**20
 """Inputs that take no more than this as float32 stay plain arrays."""
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Columns side by side that are kept alike."""
-
-    names: tuple[str, ...]
-    kept: Kept
-
-
 class Encoder:
-    """Collects the inputs of n rows batch by batch; the dense form never exists.
+    """Collects the inputs of n rows batch by batch; all of them never exist as dense numbers.
 
     Args:
-        made: The columns that the steps make, in order: shape of one entry.
-        kept: How each of them is kept; those not named as `numbers`.
+        made: The columns that the steps make, in order: shape of one row.
+        storage: How each of them is stored; those not named as `dense`.
         count: n.
     """
 
     def __init__(
-        self, made: Mapping[str, tuple[int, ...]], kept: Mapping[str, Kept], count: int
+        self, made: Mapping[str, tuple[int, ...]], storage: Mapping[str, Storage], count: int
     ) -> None:
         self._made = made
-        grouped = groupby(made, key=lambda name: kept.get(name, "numbers"))
-        self._parts = [_Part(tuple(names), kind) for kind, names in grouped]
-        self._places: dict[_Part, list[SparseBlock]] = {
-            part: [] for part in self._parts if part.kept != "numbers"
+        grouped = groupby(made, key=lambda name: storage.get(name, "dense"))
+        self._groups = {tuple(names): how for how, names in grouped}
+        self._dense = {
+            names: np.empty((count, sum(math.prod(made[name]) for name in names)), np.float32)
+            for names, how in self._groups.items()
+            if how == "dense"
         }
-        self._numbers = {
-            part: np.empty((count, sum(math.prod(made[name]) for name in part.names)), np.float32)
-            for part in self._parts
-            if part.kept == "numbers"
+        self._sparse: dict[tuple[str, ...], list[SparseBlock]] = {
+            names: [] for names in self._groups if names not in self._dense
         }
 
     def add(self, rows: slice, columns: Columns) -> None:
-        """Keep a batch of rows as the steps made them."""
-        for part in self._parts:
-            beside = side_by_side([columns[name] for name in part.names])
-            if part.kept == "ones":
-                self._places[part].append(sparse_ones(beside))
-            elif part.kept == "nonzeros":
-                self._places[part].append(sparse_values(beside))
+        """Store a batch of rows as the steps made them."""
+        for names, how in self._groups.items():
+            beside = side_by_side([columns[name] for name in names])
+            if how == "dense":
+                self._dense[names][rows] = to_float(beside)
             else:
-                self._numbers[part][rows] = to_float(beside)
+                encode = sparse_ones if how == "ones" else sparse_values
+                self._sparse[names].append(encode(beside))
 
-    def numbers(self) -> Columns:
-        """The plain columns of all rows, (n, w) float32 each."""
-        return {
-            name: column
-            for part, array in self._numbers.items()
-            for name, column in apart(
-                array, {name: self._made[name] for name in part.names}
-            ).items()
-        }
+    def dense_columns(self) -> Columns:
+        """The dense columns of all rows, (n, w) float32 each."""
+        columns: Columns = {}
+        for names, array in self._dense.items():
+            columns |= apart(array, {name: self._made[name] for name in names})
+        return columns
 
     def inputs(self) -> Encoded:
         """All rows."""
         blocks = [
-            DenseBlock(self._numbers[part])
-            if part.kept == "numbers"
-            else concatenated_blocks(self._places[part])
-            for part in self._parts
+            DenseBlock(self._dense[names])
+            if names in self._dense
+            else concatenated_blocks(self._sparse[names])
+            for names in self._groups
         ]
         return Encoded(tuple(blocks))
 

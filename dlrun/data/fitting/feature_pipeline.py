@@ -34,7 +34,7 @@ from dlrun.data.fitting.input_columns import (
 from dlrun.data.inputs import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.lazy import BLOCK_BYTES, in_memory, series_windows
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
-from dlrun.data.step import HOLDS, FittedStep, Kept, RowError, Step, listed, to_float
+from dlrun.data.step import HOLDS, FittedStep, RowError, Step, Storage, listed, to_float
 from dlrun.data.windows import Windows
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
@@ -156,11 +156,11 @@ class FeaturePipeline:
     def _held(self, samples: Samples, columns: Columns) -> dict[str, OneInput]:
         """The inputs in memory, those that are large and nearly all 0 by the places of ones."""
         large = [name for name, made in self._made_of.items() if is_large(made, len(samples))]
-        kept: Mapping[str, Kept] = self._kept(columns) if large else {}
+        storage: Mapping[str, Storage] = self._storage(columns) if large else {}
         encoded = {
-            name: self._encoded(samples, columns, name, kept)
+            name: self._encoded(samples, columns, name, storage)
             for name in large
-            if any(column in kept for column in self._made_of[name])
+            if any(column in storage for column in self._made_of[name])
         }
         for name in large:
             block = byte_block_of(self.steps, columns, self._made_of[name])
@@ -218,32 +218,32 @@ class FeaturePipeline:
         return self._held(samples, self._columns(samples))
 
     def _encoded(
-        self, samples: Samples, columns: Columns, name: str, kept: Mapping[str, Kept]
+        self, samples: Samples, columns: Columns, name: str, storage: Mapping[str, Storage]
     ) -> Encoded:
         """An input of many rows, with what is nearly all 0 kept by the places of the rest."""
-        encoder = Encoder(self._made_of[name], kept, len(samples))
+        encoder = Encoder(self._made_of[name], storage, len(samples))
         try:
             for rows, _, made in batches(partial(apply_steps, self.steps), columns, len(samples)):
                 encoder.add(rows, made)
         except RowError as error:
             raise error.at(int(samples.rows[error.position])) from None
-        parts = encoder.numbers()
+        parts = encoder.dense_columns()
         if not all(map(is_finite, parts.values())):
             raise missing_values_error(parts, samples)
         return encoder.inputs()
 
-    def _kept(self, columns: Columns) -> dict[str, Kept]:
+    def _storage(self, columns: Columns) -> dict[str, Storage]:
         """The columns that are nearly all 0, by the last step that changes them: how each is
         kept."""
         columns = {name: column[:1] for name, column in columns.items()}
-        kept: dict[str, Kept] = {}
+        storage: dict[str, Storage] = {}
         for fitted in self.steps:
             made = fitted.step.apply(columns, fitted.state)
             for name, column in made.items():
                 if column is not columns.get(name):
-                    kept[name] = fitted.step.kept_as
+                    storage[name] = fitted.step.storage
             columns = made
-        return {n: how for n, how in kept.items() if how != "numbers" and n in columns}
+        return {n: how for n, how in storage.items() if how != "dense" and n in columns}
 
 
 def fit_features(

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns, Kind
-from dlrun.data.step import RowError, State, Step, join_sequences
+from dlrun.data.step import RowError, State, Step, Storage, join_sequences
 from dlrun.errors import DataError
 
 
@@ -19,7 +19,6 @@ class MultiHot(Step):
     Suits columns of integer sequences, and (n, ...) arrays of integers where they are named.
     """
 
-    makes_few_ones: ClassVar[bool] = True
     suits: ClassVar[tuple[Kind, ...]] = ("sequences",)
     suits_if_named: ClassVar[tuple[Kind, ...]] = ("numeric",)
 
@@ -30,6 +29,10 @@ class MultiHot(Step):
     out_of_range: Literal["error", "ignore"] = "error"
     """What happens to numbers that have no place: the run stops and names the row, or they are
     left out and the findings count the rows."""
+
+    @property
+    def storage(self) -> Storage:
+        return "ones"
 
     def learn(self, name: str, column: Array) -> State:
         if column.dtype.kind in "fb":

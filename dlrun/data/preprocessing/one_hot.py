@@ -8,7 +8,7 @@ import numpy as np
 
 from dlrun.data.fitting.categories import CategoryStep, category_indices
 from dlrun.data.samples import Array
-from dlrun.data.step import State
+from dlrun.data.step import State, Storage
 
 
 class OneHot(CategoryStep):
@@ -19,8 +19,11 @@ class OneHot(CategoryStep):
     category is all zeros, and is counted in the findings.
     """
 
-    makes_few_ones: ClassVar[bool] = True
     unknown_becomes: ClassVar[str] = "all zeros"
+
+    @property
+    def storage(self) -> Storage:
+        return "ones"
 
     def transform(self, name: str, column: Array, state: State) -> Array:
         categories = state["categories"][name]

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 
 from dlrun.data.preprocessing.pad_sequences import Side, padded
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import Kept, State, Step, choose_columns
+from dlrun.data.step import State, Step, Storage, choose_columns
 from dlrun.data.vocabulary import (
     FIRST_WORD,
     PADDING_WORD,
@@ -92,10 +92,10 @@ class Text(Step):
         return [o for o in options if self.output == "sequence" or o not in _OF_SEQUENCES]
 
     @property
-    def kept_as(self) -> Kept:
+    def storage(self) -> Storage:
         if self.output == "sequence":
-            return "numbers"
-        return "ones" if self.output in ("multi_hot", "hashing") else "nonzeros"
+            return "dense"
+        return "ones" if self.output in ("multi_hot", "hashing") else "sparse"
 
     def fit(self, features: Columns) -> State:
         chosen = choose_columns(self, features, ["categorical"])
@@ -215,7 +215,7 @@ class Text(Step):
         hashed = self.output == "hashing"
         width = self.vocabulary if hashed else len(state["words"][name])
         rows = np.repeat(np.arange(len(lengths)), lengths)
-        if self.kept_as == "ones":
+        if self.storage == "ones":
             vectors: Array = np.zeros((len(lengths), width), np.uint8)
             vectors[rows, numbers] = 1
             return vectors
