@@ -153,13 +153,16 @@ class Source(Component):
             DataError: The data is missing or broken; names the file, and row or column.
         """
 
-    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
-        """Look for what is wrong with the data, as far as that needs neither Keras nor
-        scikit-learn; a source whose data they load looks at nothing.
+    def check(self, base: Path, extra: Sequence[str] = ()) -> Loaded | None:
+        """Check the data as far as that needs neither Keras nor scikit-learn.
+
+        Returns:
+            The rows; None where they were not read.
 
         Raises:
             DataError: As `load`.
         """
+        return None
 
     def word_numbers(self) -> tuple[Mapping[str, int], Mapping[int, str]] | None:
         """The number of each word in columns of sequences, and what the numbers that stand for no
@@ -252,11 +255,12 @@ class FileSource(Source):
         assert self.test.path is not None
         return self.test.path
 
-    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
-        self.load("train", base, extra)
+    def check(self, base: Path, extra: Sequence[str] = ()) -> Loaded | None:
+        loaded = self.load("train", base, extra)
         if self.brings_test:
             # Whether the test files are there; what is in them is sealed.
             self.files_at(self.test_path, base)
+        return loaded
 
     def with_test_files(self, path: str | list[str]) -> Self:
         return self.model_copy(update={"test": Test(path=path)})

@@ -181,9 +181,10 @@ def _check_files(config: Config) -> None:
     source, validation, extra = Source.of(config), validation_files(config), extra_columns(config)
     place: KeyPath = ("dataset",)
     try:
-        source.check(config.base, extra)
-        if config.architecture.inputs and source.member_name() in _QUICKLY_READ:
-            _check_inputs(config, list(source.load("train", config.base, extra).features))
+        loaded = source.check(config.base, extra)
+        quick = source.member_name() in _QUICKLY_READ
+        if loaded is not None and quick and config.architecture.inputs:
+            _check_inputs(config, list(loaded.features))
         if validation is not None:
             place = ("evaluation", "validation", "path")
             check_validation(source, config.base, validation, extra)

@@ -147,14 +147,15 @@ class ImageFolder(FolderSource):
             findings=tuple(findings),
         )
 
-    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
+    def check(self, base: Path, extra: Sequence[str] = ()) -> Loaded | None:
         if self.origin is not None and self._missing(base) is not None:
-            return
+            return None
         listing, _, _ = self._listed("train", base, extra)
         self._look(listing)
         if self.brings_test:
             # That it is there; what is in it is sealed.
             self._listing("test", base, ())
+        return None
 
     def check_test(self, base: Path, extra: Sequence[str] = ()) -> None:
         self._look(self._listing("test", base, extra))

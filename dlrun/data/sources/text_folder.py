@@ -83,16 +83,17 @@ class TextFolder(FolderSource):
             findings=(*found.findings, *findings),
         )
 
-    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
+    def check(self, base: Path, extra: Sequence[str] = ()) -> Loaded | None:
         root = root_folder(self.path, base)
         beside = root.parent.is_dir() and (f.name for f in root.parent.iterdir() if f.is_dir())
         if not root.exists() and not (beside and did_you_mean(root.name, beside)):
             # A config may be written before its data is there; training says what is missing.
-            return
-        self.load("train", base, extra)
+            return None
+        loaded = self.load("train", base, extra)
         if self.brings_test:
             # That it is there; what is in it is sealed.
             self._found("test", base)
+        return loaded
 
     def check_test(self, base: Path, extra: Sequence[str] = ()) -> None:
         if root_folder(self.path, base).exists():

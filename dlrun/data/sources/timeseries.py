@@ -160,9 +160,9 @@ class Timeseries(FileSource):
         # Row weights belong to training; test files may do without them.
         return self._loaded(read, [name for name in extra if name in read.table.names])
 
-    def check(self, base: Path, extra: Sequence[str] = ()) -> None:
-        if self.origin is None or _are_there(self.path, base):
-            super().check(base, extra)
+    def check(self, base: Path, extra: Sequence[str] = ()) -> Loaded | None:
+        there = self.origin is None or _are_there(self.path, base)
+        return super().check(base, extra) if there else None
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         """Windows of all rows that have enough rows before them; the targets lie in the future."""
