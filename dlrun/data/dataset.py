@@ -89,17 +89,17 @@ def load_dataset(
     Raises:
         DataError: The data is missing, broken or cannot be dealt so.
     """
-    wish = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
-    rows = _read(source, "train", base, wish)
+    options = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
+    rows = _read(source, "train", base, options)
     samples, test_rows, findings = rows.samples, None, list(rows.loaded.findings)
-    dealt = _deal_test(source, rows, wish, seed)
+    dealt = _deal_test(source, rows, options, seed)
     if dealt is not None:
         kept, test = dealt
         samples, test_rows = samples.take(kept), samples.rows[test]
     findings += _label_findings(rows.task, samples, any_labels or bool(rows.classes))
     marks = None
     if validation is not None:
-        validating = _read(source.with_test_files(validation), "test", base, wish).samples
+        validating = _read(source.with_test_files(validation), "test", base, options).samples
         _refuse_sealed(source, validation, base)
         own = len(samples)
         if absent := [name for name in samples.extras if name not in validating.extras]:
@@ -164,11 +164,11 @@ def load_test(
     Raises:
         DataError: There are no test rows, or they are broken.
     """
-    wish = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
+    options = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
     if source.brings_test:
-        return _read(source, "test", base, wish).samples
-    rows = _read(source, "train", base, wish)
-    dealt = _deal_test(source, rows, wish, seed)
+        return _read(source, "test", base, options).samples
+    rows = _read(source, "train", base, options)
+    dealt = _deal_test(source, rows, options, seed)
     if dealt is None:
         raise DataError(
             "there is no test data: say `test: {fraction: 0.2}` or `test: {path: ...}` under "
@@ -177,46 +177,51 @@ def load_test(
     return rows.samples.take(dealt[1])
 
 
-def _read(source: Source, part: Part, base: Path, wish: _ReadOptions) -> _Rows:
-    wanted = [*wish.extra, *(name for name in (wish.groups, wish.time) if name is not None)]
+def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Rows:
+    wanted = [
+        *options.extra,
+        *(name for name in (options.groups, options.time) if name is not None),
+    ]
     loaded = source.load(part, base, list(dict.fromkeys(wanted)))
     n = len(next(iter(loaded.features.values())))
     if n == 0:
         raise DataError(f"the source has no {'test ' if part == 'test' else ''}rows")
-    regression = wish.regression if loaded.regression is None else loaded.regression
+    regression = options.regression if loaded.regression is None else loaded.regression
     samples = Samples(
         features=loaded.features,
         targets={},
-        extras=_checked_extras(loaded.extras, wish),
+        extras=_checked_extras(loaded.extras, options),
         rows=np.arange(n, dtype=np.int64) if loaded.rows is None else loaded.rows,
     )
-    if not wish.outputs:
-        inferred = infer_task(loaded.targets, loaded.classes, regression)
-        samples = replace(samples, targets=inferred.targets)
+    if options.outputs:
+        asked = infer_tasks(loaded.targets, loaded.classes, options.outputs)
+    else:
+        asked = {"": infer_task(loaded.targets, loaded.classes, regression)}
+    targets: Columns = {}
+    quantities: Columns = {}
+    classes: dict[str, tuple[str, ...]] = {}
+    for inferred in asked.values():
+        targets |= inferred.targets
+        classes |= inferred.classes
         if inferred.task == "regression":
-            naive_forecasts = _naive_forecasts(loaded, samples, wish, samples.targets)
-            samples = replace(samples, naive_forecasts=naive_forecasts)
-        return _Rows(loaded, samples, inferred.task, dict(inferred.classes))
-    asked = infer_tasks(loaded.targets, loaded.classes, wish.outputs)
-    targets = {name: inferred.targets[name] for name, inferred in asked.items()}
-    classes = {name: c for inferred in asked.values() for name, c in inferred.classes.items()}
-    tasks = {name: inferred.task for name, inferred in asked.items()}
+            quantities |= inferred.targets
     samples = replace(samples, targets=targets)
-    quantities = {n: column for n, column in targets.items() if tasks[n] == "regression"}
     if quantities:
-        naive_forecasts = _naive_forecasts(loaded, samples, wish, quantities)
-        samples = replace(samples, naive_forecasts=naive_forecasts)
-    return _Rows(loaded, samples, next(iter(tasks.values())), classes, tasks)
+        forecasts = _naive_forecasts(loaded, samples, options, quantities)
+        samples = replace(samples, naive_forecasts=forecasts)
+    tasks = {name: inferred.task for name, inferred in asked.items()}
+    first = next(iter(tasks.values()))
+    return _Rows(loaded, samples, first, classes, tasks if options.outputs else {})
 
 
 def _naive_forecasts(
-    loaded: Loaded, samples: Samples, wish: _ReadOptions, quantities: Columns
+    loaded: Loaded, samples: Samples, options: _ReadOptions, quantities: Columns
 ) -> Columns:
-    """What common sense says of rows in the order of time; nothing of others, nor of classes."""
+    """The naive forecasts of the quantities of rows in the order of time; none of other rows."""
     of, given = loaded.targets, loaded.naive_forecasts
     if not given and samples.windows is None:
-        times = None if wish.time is None else samples.extras.get(wish.time)
-        in_order = wish.in_time_order or times is not None
+        times = None if options.time is None else samples.extras.get(options.time)
+        in_order = options.in_time_order or times is not None
         of, given = quantities, previous_targets(quantities, times) if in_order else {}
     naive_forecasts: Columns = {}
     for rule, columns in given.items():
@@ -253,17 +258,17 @@ def _refuse_sealed(source: Source, validation: Paths, base: Path) -> None:
         )
 
 
-def _checked_extras(extras: Columns, wish: _ReadOptions) -> Columns:
+def _checked_extras(extras: Columns, options: _ReadOptions) -> Columns:
     checked = dict(extras)
-    if wish.groups in checked:
-        refuse_missing_extra(wish.groups, checked[wish.groups])
-    if wish.time in checked:
-        checked[wish.time] = as_times(wish.time, checked[wish.time])
+    if options.groups in checked:
+        refuse_missing_extra(options.groups, checked[options.groups])
+    if options.time in checked:
+        checked[options.time] = as_times(options.time, checked[options.time])
     return checked
 
 
 def _deal_test(
-    source: Source, rows: _Rows, wish: _ReadOptions, seed: int
+    source: Source, rows: _Rows, options: _ReadOptions, seed: int
 ) -> tuple[Array, Array] | None:
     """Return positions to keep and positions of the test rows, where they are dealt."""
     if source.test is None or source.test.fraction is None:
@@ -272,8 +277,8 @@ def _deal_test(
     row_info = RowInfo(
         n=len(rows.samples),
         labels=class_labels(rows.task, rows.samples.targets),
-        groups=None if wish.groups is None else extras[wish.groups],
-        time=None if wish.time is None else extras[wish.time],
+        groups=None if options.groups is None else extras[options.groups],
+        time=None if options.time is None else extras[options.time],
         seed=seed,
         places=None if windows is None else windows.places,
         overlap=0 if windows is None else windows.overlap,
