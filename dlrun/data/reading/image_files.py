@@ -179,9 +179,7 @@ def _alike(classes: Sequence[str]) -> list[str]:
     findings = []
     for name in classes:
         if (other := known.setdefault(name.casefold(), name)) != name:
-            findings.append(
-                f"the classes '{other}' and '{name}' differ in case alone: are they one?"
-            )
+            findings.append(f"classes '{other}' and '{name}' differ only in case: are they one?")
     return findings
 
 
