@@ -11,23 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
-from rich import box
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
 from rich.text import Text
 
 from dlrun.errors import ConfigError, DlrunError, Problem
 from dlrun.reports.columns import GAP, PIPE_WIDTH, Column, fitted
 from dlrun.reports.summary import NOTE, Summary
-from dlrun.text import duration, figure, steady_figure
+from dlrun.text import duration, figure, first_few, steady_figure
 
 OnLine = Callable[[str], None]
 """Takes every line that is shown, as plain text, for the run's log."""
 
 MARGIN = "  "
-WIDEST_TABLE = 100_000
-"""Columns of a table in a file or pipe, at most."""
 
 
 @dataclass(frozen=True)
@@ -75,37 +70,6 @@ def print_line(console: Console, text: Text | str, on_line: OnLine | None = None
     console.print(line, soft_wrap=True)
     if on_line is not None:
         on_line(line.plain)
-
-
-def print_table(
-    console: Console,
-    rows: Sequence[Sequence[object]],
-    columns: Sequence[str],
-    *,
-    title: str | None = None,
-) -> None:
-    """Print rows below the names of their columns; numbers to the right, None as `–`.
-
-    A terminal that is too narrow breaks cells; a file or pipe gets every row on one line.
-    """
-    heading = None if title is None else Text(title, style="bold not italic")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, title=heading, title_justify="left")
-    for index, name in enumerate(columns):
-        values = [row[index] for row in rows]
-        numeric = all(value is None or _is_number(value) for value in values)
-        table.add_column(
-            Text(name), justify="right" if numeric else "left", overflow="fold", header_style="bold"
-        )
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
-    if console.is_terminal:
-        console.print(table)
-        return
-    wide = console.options.update(width=WIDEST_TABLE)
-    natural = wide.update(width=Measurement.get(console, wide, table).maximum)
-    lines = "".join(segment.text for segment in console.render(table, natural)).rstrip("\n")
-    for line in lines.split("\n"):
-        print_line(console, line.rstrip())
 
 
 def fold_header(score_name: str) -> Text:
@@ -173,10 +137,8 @@ def _is_number(value: object) -> TypeGuard[int | float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _cell(value: object) -> Text:
-    if value is None or _is_number(value):
-        return Text(figure(value))
-    return Text(str(value))
+def _cell(value: object) -> str:
+    return figure(value) if value is None or _is_number(value) else str(value)
 
 
 NAMED = 3
@@ -192,31 +154,52 @@ def line_width(console: Console) -> int:
     return max(console.width, LEAST_WIDTH) if console.is_terminal else PIPE_WIDTH
 
 
+def as_columns(
+    titles: Sequence[str], rows: Sequence[Sequence[object]], ranks: Sequence[int] = ()
+) -> list[Column]:
+    """Return rows as columns: numbers to the right, None as `–`.
+
+    Args:
+        titles: Of the columns.
+        rows: A value for each column.
+        ranks: Columns of a low rank stay where the table is too wide; default: the first ones.
+    """
+    columns = []
+    for place, title in enumerate(titles):
+        values = [row[place] for row in rows]
+        to_right = all(value is None or _is_number(value) for value in values)
+        rank = ranks[place] if ranks else place
+        columns.append(Column(title, tuple(map(_cell, values)), rank, to_right))
+    return columns
+
+
 def print_columns(
     console: Console, columns: Sequence[Column], style: Style = lambda cell: ""
-) -> None:
-    """Print columns below their titles, after an empty line.
+) -> tuple[str, ...]:
+    """Print as many columns as fit below their titles, after an empty line; return the names of
+    those for which there is no room.
 
     Args:
         console: Where to.
-        columns: From left to right; they fit.
+        columns: From left to right.
         style: Returns the style of a cell.
     """
-    print_line(console, "")
-    titles = [column.title.split("\n") for column in columns]
-    for place in range(-max(map(len, titles)), 0):
-        parts = [title[place] if -place <= len(title) else "" for title in titles]
-        _print_row(console, columns, parts, lambda cell: "bold")
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        _print_row(console, columns, cells, style)
-
-
-def print_fitted(console: Console, columns: Sequence[Column]) -> None:
-    """Print as many columns as fit, and what there is no room for."""
     kept, left_out = fitted(columns, line_width(console))
-    print_columns(console, kept)
-    if left_out:
-        print_line(console, f"no room for {named(left_out)}; a wider terminal shows more")
+    print_line(console, "")
+    titles = [column.title.split("\n") for column in kept]
+    for place in range(-max(map(len, titles), default=0), 0):
+        parts = [title[place] if -place <= len(title) else "" for title in titles]
+        _print_row(console, kept, parts, lambda cell: "bold")
+    for cells in zip(*(column.cells for column in kept), strict=True):
+        _print_row(console, kept, cells, style)
+    return left_out
+
+
+def print_table(console: Console, columns: Sequence[Column]) -> None:
+    """Print as many columns as fit, and what there is no room for."""
+    if left_out := print_columns(console, columns):
+        names = first_few(left_out, NAMED)
+        print_line(console, f"no room for {names}; a wider terminal shows more")
 
 
 def print_by_run(
@@ -250,12 +233,6 @@ def print_by_run(
             print_line(console, f"{MARGIN}{run:<{indent - len(MARGIN)}}{lines[0]}")
             for line in lines[1:]:
                 print_line(console, " " * indent + line)
-
-
-def named(titles: Sequence[str]) -> str:
-    """Return the names of columns that were left out, not too many of them."""
-    more = f" and {len(titles) - NAMED} more" if len(titles) > NAMED else ""
-    return ", ".join(titles[:NAMED]) + more
 
 
 def _print_row(

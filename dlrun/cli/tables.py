@@ -1,4 +1,4 @@
-"""How runs are listed, shown, set beside each other and asked about."""
+"""How facts of runs are shown: lists, single runs, comparisons, test evaluations."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rich.text import Text
 
 from dlrun.cli.console import (
     MARGIN,
+    NAMED,
+    as_columns,
     line_width,
-    named,
     print_by_run,
     print_columns,
-    print_fitted,
     print_line,
     print_summary,
     print_table,
@@ -29,7 +29,7 @@ from dlrun.reports.differences import short_names
 from dlrun.reports.run_table import run_table
 from dlrun.reports.summary import ends_text, evaluation_summary
 from dlrun.store.run_list import RunEntry
-from dlrun.text import display_path, duration, figure, figure_with_spread
+from dlrun.text import counted, display_path, duration, figure, figure_with_spread, first_few
 from dlrun.workflows.runs import RunDiff, RunListing, ShownRun
 
 if TYPE_CHECKING:
@@ -52,17 +52,16 @@ def print_listing(listing: RunListing, *, filtered: bool) -> None:
         what = "no such run" if filtered else "no run"
         print_line(console, f"{what} in {folder}; `dlrun train CONFIG` makes one")
         return
-    table = run_table(listing.entries).fitted(line_width(console))
-    count = len(listing.entries)
-    heading = f"{count} run{'s' if count > 1 else ''} in {folder}"
+    table = run_table(listing.entries)
+    heading = f"{counted(len(listing.entries), 'run')} in {folder}"
     print_line(console, ", ".join((heading, *table.common)))
-    print_columns(console, table.columns, lambda cell: _STATUS_STYLES.get(cell.split(",")[0], ""))
+    left_out = print_columns(
+        console, table.columns, lambda cell: _STATUS_STYLES.get(cell.split(",")[0], "")
+    )
     print_line(console, "")
-    if table.left_out:
-        print_line(
-            console,
-            f"no room for {named(table.left_out)}; a wider terminal shows more, --json all",
-        )
+    if left_out:
+        names = first_few(left_out, NAMED)
+        print_line(console, f"no room for {names}; a wider terminal shows more, --json all")
     for name, problem in table.damaged:
         print_line(console, f"damaged: {name}: {problem}")
     if listing.more:
@@ -154,7 +153,7 @@ def _print_scores(console: Console, comparison: Comparison) -> None:
         )
     titles = ("run", score, "interval", "baseline", "best epoch", "parameters", "time")
     # What there is no room for is what was trained, not what it came to.
-    print_fitted(console, _columns(titles, rows, ranks=(0, 1, 2, 3, 4, 6, 5)))
+    print_table(console, as_columns(titles, rows, ranks=(0, 1, 2, 3, 4, 6, 5)))
 
 
 def _print_differences(console: Console, comparison: Comparison) -> None:
@@ -185,14 +184,7 @@ def _print_pairs(console: Console, comparison: Comparison) -> None:
     rows = [_pair_row(pair) for pair in comparison.pairs if pair.comparable]
     if rows:
         titles = ("better", "than", "by", "interval", "p", "p\ncorrected", "more than\nchance")
-        print_fitted(console, _columns(titles, rows, ranks=(0, 1, 2, 4, 6, 5, 3)))
-
-
-def _columns(
-    titles: Sequence[str], rows: Sequence[Sequence[str]], ranks: Sequence[int]
-) -> list[Column]:
-    by_column = zip(*rows, strict=True)
-    return [Column(*facts) for facts in zip(titles, by_column, ranks, strict=True)]
+        print_table(console, as_columns(titles, rows, ranks=(0, 1, 2, 4, 6, 5, 3)))
 
 
 def _pair_row(pair: Pair) -> tuple[str, ...]:
@@ -216,10 +208,13 @@ RESIDUALS = {
     "r2": "share of variance explained (R2)",
 }
 
+WORST_SHOWN = 5
+"""Rows with the largest errors that are shown."""
+
 
 def print_evaluation(facts: Mapping[str, Any], path: Path, notices: Sequence[str] = ()) -> None:
-    """Print the figures of classes or residuals, the score and what stands beside it, which look
-    at the test data it was, and what is wrong with the ledger of looks."""
+    """Print the figures of classes or residuals, the score and what it is compared with, which test
+    evaluation it was, and what is wrong with the ledger of test evaluations."""
     console = Console()
     for name, figures in (facts.get("figures_of_outputs") or {"": facts["figures"]}).items():
         if name:
@@ -235,19 +230,17 @@ def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
         lines = [*figures["classes"], figures["macro"], figures["weighted"]]
         columns = ["class", "precision", "recall", "f1", "rows"]
         keys = ["name", "precision", "recall", "f1", "support"]
-        print_table(console, [[line[key] for key in keys] for line in lines], columns)
+        rows = [[line[key] for key in keys] for line in lines]
+        print_table(console, as_columns(columns, rows))
         return
     for target in figures["targets"]:
-        print_table(
-            console,
-            [[label, target[key]] for key, label in RESIDUALS.items()],
-            [f"residuals of {target['name']}", ""],
-        )
+        residuals = [[label, target[key]] for key, label in RESIDUALS.items()]
+        print_table(console, as_columns([f"residuals of {target['name']}", ""], residuals))
         titles = {"row": "worst rows", "true": "true", "predicted": "predicted"}
         if any("window" in row for row in target["worst"]):
             # Of a series: where the target stands, the header line not counted.
             titles["row"] = "worst rows (from 0)"
         if any("time" in row for row in target["worst"]):
             titles = {"time": "worst times"} | titles | {"row": "row (from 0)"}
-        worst = [[row[key] for key in titles] for row in target["worst"]]
-        print_table(console, worst[:5], list(titles.values()))
+        worst = [[row[key] for key in titles] for row in target["worst"][:WORST_SHOWN]]
+        print_table(console, as_columns(list(titles.values()), worst))

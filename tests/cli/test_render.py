@@ -14,6 +14,7 @@ from rich.console import Console
 
 from dlrun.cli.console import (
     FoldRow,
+    as_columns,
     fold_header,
     fold_line,
     print_error,
@@ -204,26 +205,19 @@ def test_figures_in_a_column_keep_their_length(value: float | None, text: str) -
 def test_table_in_a_file_has_a_line_a_row() -> None:
     shown = console(20)
     path = "a/very long [path] to/some file with spaces in its name.png"
-    print_table(
-        shown,
-        [["zero", 0.95, 12, path], ["one", 0.5, None, "x"]],
-        ["a", "b", "c", "d"],
-        title="of [x]",
-    )
-    title, _, header, rule, zero, one, *_ = written(shown).split("\n")
-    assert title == "of [x]"
+    rows = [["zero", 0.95, 12, path], ["one", 0.5, None, "x"]]
+    print_table(shown, as_columns(["a", "b", "c", "d"], rows))
+    _, header, zero, one, *_ = written(shown).split("\n")
     assert header.split() == ["a", "b", "c", "d"]
-    assert set(rule.strip()) == {"─"}
-    assert zero.rstrip().endswith(f"0.95   12   {path}")
+    assert zero == f"zero  0.95  12  {path}"
     assert one.split() == ["one", "0.5", "–", "x"]
-    assert zero.index(" 12 ") + 2 == one.index("–")
+    assert zero.index("12") + 1 == one.index("–")
 
 
-def test_table_on_a_narrow_terminal_keeps_every_character() -> None:
-    shown = console(24, terminal=True)
-    print_table(shown, [["runs/20261121-101530-boston-3f2a", 0.5]], ["run", "score"])
+def test_a_table_on_a_narrow_terminal_leaves_out_columns_and_names_them() -> None:
+    shown = console(40, terminal=True)
+    names = ["run", "score", "what else there is"]
+    print_table(shown, as_columns(names, [["20261121-101530-boston-3f2a", 0.5, "x" * 40]]))
     lines = written(shown).splitlines()
-    assert max(len(line) for line in lines) <= 24
-    assert "".join(line.split()[0] for line in lines[3:] if line.split()) == (
-        "runs/20261121-101530-boston-3f2a"
-    )
+    assert lines[1].split() == ["run", "score"]
+    assert lines[-1] == "no room for what else there is; a wider terminal shows more"

@@ -69,9 +69,10 @@ def command(
         return
     from rich.console import Console
 
-    from dlrun.cli.console import print_table
+    from dlrun.cli.console import as_columns, print_line, print_table
 
-    print_table(Console(), shown.rows(expand=expand), COLUMNS, title=shown.title)
+    print_line(Console(), shown.title)
+    print_table(Console(), as_columns(COLUMNS, shown.rows(expand=expand)))
     click.echo("\n".join(shown.lines()))
     if plot is not None:
         click.echo(f"drawn to {plot}")
