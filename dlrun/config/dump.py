@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, get_args, get_origin
 
 from dlrun.config.document import node_of
-from dlrun.config.fields import ChosenBy, OneOrMany, unpacked
+from dlrun.config.fields import ChosenBy, Member, OneOrMany, unpacked
 from dlrun.config.grammar import (
     Arguments,
     Items,
@@ -70,11 +70,19 @@ def _options(section: Section) -> dict[str, Any]:
         marks = unpacked(field.metadata)
         chosen = next((mark for mark in marks if isinstance(mark, ChosenBy)), None)
         if chosen is None:
-            options[key] = _dump(value, field.annotation, marks)
+            dumped = _dump(value, field.annotation, marks)
+            if dumped is None or dumped != _default_member(field.annotation):
+                options[key] = dumped
         else:
             component = {chosen.key: value.member_name(), **_options(value)}
             options |= component if chosen.key == key else {key: component}
     return options
+
+
+def _default_member(annotation: Any) -> str | None:
+    """The name of the component that stands for a missing key."""
+    marks = [mark for branch in get_args(annotation) for mark in unpacked(get_args(branch)[1:])]
+    return next((mark.default for mark in marks if isinstance(mark, Member)), None)
 
 
 def _dump(value: Any, annotation: Any = None, marks: Sequence[Any] = ()) -> Any:

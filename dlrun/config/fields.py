@@ -34,9 +34,15 @@ class Kind(_Mark):
 
 @dataclass(frozen=True)
 class Member(_Mark):
-    """A component of this family, named like one of Keras."""
+    """A component of this family, named like one of Keras.
+
+    Args:
+        family: The family.
+        default: The member where the key is missing; `resolved.yaml` does not name it.
+    """
 
     family: Family
+    default: str | None = None
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,14 @@ from dlrun.registry.families import (
     SOURCES,
     STEPS,
     TARGET_STEPS,
+    TASKS,
     Family,
     finding_codes,
 )
 
 Schema = dict[str, Any]
 
-FAMILIES = (SOURCES, STEPS, TARGET_STEPS, PROTOCOLS)
+FAMILIES = (SOURCES, STEPS, TARGET_STEPS, PROTOCOLS, TASKS)
 
 SECTIONS = (Architecture, Block, Evaluation, LayerEntry, Phase, TrainedRun, Training, Vectors)
 """Classes of which each has a definition of its own."""

@@ -22,22 +22,9 @@ from dlrun.config.yaml_writer import in_line
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.catalogue import Argument, CatalogueEntry
-from dlrun.registry.keras_component import KerasComponent, KerasKind
+from dlrun.registry.keras_component import TITLES, KerasComponent, KerasKind
 from dlrun.registry.names import closest, did_you_mean, snake_case
 from dlrun.text import listed, quoted
-
-TITLES: dict[KerasKind, str] = {
-    "layer": "a layer",
-    "optimizer": "an optimizer",
-    "loss": "a loss",
-    "metric": "a metric",
-    "callback": "a callback",
-    "regularizer": "a regularizer",
-    "initializer": "an initializer",
-    "constraint": "a constraint",
-    "schedule": "a learning-rate schedule",
-    "application": "an application",
-}
 
 SHORT_LIST = 8
 """So many arguments are named in a message; more would hide what it says."""
@@ -305,7 +292,7 @@ class _Reader:
             message += did_you_mean(value, argument.choices)
         if "regularizer" in argument.accepts and isinstance(value, int | float):
             hint = f"write {argument.name}: {{L2: {value}}}"
-        expected = expected_value(argument, TITLES)
+        expected = expected_value(argument)
         self.report(path, message, expected=expected, found=found(value), hint=hint)
 
 

@@ -12,8 +12,7 @@ from dlrun.config.callbacks import check_optimizer
 from dlrun.config.components import read_dataset, read_steps, with_own_validation
 from dlrun.config.document import Document, Node, Place
 from dlrun.config.extends import read_files
-from dlrun.config.grammar import canonical_config, output_names
-from dlrun.config.keras_components import read_component
+from dlrun.config.grammar import canonical_config, output_names, shapes_of
 from dlrun.config.layers import check_blocks, read_architecture
 from dlrun.config.outputs import (
     declared_targets,
@@ -28,7 +27,13 @@ from dlrun.config.paths import with_absolute_paths
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
 from dlrun.config.report import Reporter
 from dlrun.config.schema import Backend, Block, Config
-from dlrun.config.sections import read_augment, read_evaluation, read_ignore, read_training
+from dlrun.config.sections import (
+    SectionReader,
+    read_augment,
+    read_evaluation,
+    read_ignore,
+    read_training,
+)
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
 from dlrun.registry import additions
@@ -37,6 +42,22 @@ from dlrun.text import listed
 
 KEYS = ["name", "extends", *(key for key in Config.options() if key != "name")]
 """The keys of a config file, in their order."""
+
+READ_BY_THEMSELVES = {
+    "plugins",
+    "dataset",
+    "preprocess",
+    "augment",
+    "blocks",
+    "architecture",
+    "loss",
+    "loss_weights",
+    "metrics",
+    "training",
+    "evaluation",
+    "ignore",
+}
+"""Keys that depend on each other, or that there is more to say about than their types do."""
 
 EXAMPLES = {
     "dataset": "dataset: {source: sklearn, name: digits}",
@@ -96,7 +117,6 @@ def _plugins(root: Node, run: RunPlugins | None, report: Reporter) -> Plugins:
 
 def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) -> Config | None:
     values: dict[str, Any] = {"name": stem, "plugins": [str(f.path) for f in plugins.files]}
-    values |= {key: given[key] for key in ("name", "seed", "backend") if key in given}
     told = _report_unknown(given, report)
     if "backend" not in given:
         _check_environment(report)
@@ -106,12 +126,14 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
             return None
         before = len(report)
         value = reader(*arguments, report)
-        if len(report) > before or value is None:
+        if len(report) > before or (value is None and key in READ_BY_THEMSELVES):
             told.add(key)
             return None
         values[key] = value
         return value
 
+    for key in shapes_of(Config).keys() & given.keys() - READ_BY_THEMSELVES:
+        read(key, _read_typed, key, given[key])
     filled_in: dict[str, Any] = {}
     read("dataset", read_dataset, given.get("dataset"), needed=True)
     if (steps := read("preprocess", read_steps, given.get("preprocess"))) is not None:
@@ -132,8 +154,6 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
         read("loss", read_loss, given.get("loss"), targets, needed=True)
         read("loss_weights", refuse_loss_weights, given.get("loss_weights"))
         metrics = read("metrics", read_metrics, given.get("metrics"), targets)
-    optimizer = ("optimizer", given.get("optimizer"), ("optimizer",))
-    read("optimizer", read_component, *optimizer, needed=True)
     if "metrics" in told:  # misspelt, perhaps
         metrics = None
     read("training", read_training, given.get("training"), metrics)
@@ -153,6 +173,11 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
     if config is not None and outputs is not None:
         config._outputs = outputs.entries
     return config
+
+
+def _read_typed(key: str, value: Any, report: Reporter) -> Any:
+    """Read a key as its type says."""
+    return SectionReader(report).value(shapes_of(Config)[key], value, (key,))
 
 
 def _read_blocks(value: Any, report: Reporter) -> dict[str, Block] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
@@ -11,6 +11,7 @@ import annotated_types
 from dlrun.config.fields import Kind, Member, OneOrMany, unpacked
 from dlrun.registry.catalogue import Argument
 from dlrun.registry.component import Section
+from dlrun.registry.keras_component import TITLES
 from dlrun.text import listed, shortened
 
 LONGEST_VALUE = 60
@@ -52,6 +53,9 @@ def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:
         metadata: Its bounds, as pydantic keeps them.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
+    for mark in metadata:
+        if isinstance(mark, Kind | Member) and origin is not list:
+            return TITLES[mark.kind] if isinstance(mark, Kind) else f"a {mark.family.title}"
     if origin is Annotated:
         return describe(arguments[0], [*metadata, *unpacked(arguments[1:])])
     if origin in (Union, types.UnionType):
@@ -166,21 +170,20 @@ def fits(argument: Argument, value: Any) -> bool:
     return isinstance(value, list | tuple) and "list" in accepts
 
 
-def expected_value(argument: Argument, titles: Mapping[Any, str]) -> str:
+def expected_value(argument: Argument) -> str:
     """Return what an argument accepts, in words.
 
     Args:
         argument: What is known of it.
-        titles: What each kind of component is called, with its article.
     """
-    words: list[str] = []
+    words, titles = list[str](), dict[str, str](_WORDS) | {str(k): t for k, t in TITLES.items()}
     for accepted in argument.accepts:
         if accepted in ("integer", "number"):
             words.append(_number_words(argument, accepted))
         elif accepted == "string":
             words += argument.choices or ["text"]
         elif accepted != "null":
-            words.append({**_WORDS, **titles}[accepted])
+            words.append(str(titles[accepted]))
     return listed(words, "or")
 
 

@@ -156,16 +156,16 @@ class _Override:
             return part if number is None or typed else number
         if part in shape.beside:
             return part
-        name = shape.name_in(node)
+        name, names = shape.name_in(node), [key for key in given if key not in shape.beside]
         if name is not None and shape.same(part, name):
             return name
         if number is not None:
             raise _RefusedError(
-                f"'{where}' is {quoted(given)}, no list, so it has no entry {part}",
+                f"'{where}' is {quoted(names)}, no list, so it has no entry {part}",
                 hint=f"set all of it: --set {where}=[...]",
             )
         raise _RefusedError(
-            f"'{where}' is {quoted(given)}, not '{part}'",
+            f"'{where}' is {quoted(names)}, not '{part}'",
             hint=f"to replace it: --set {where}={part}",
         )
 

@@ -26,7 +26,7 @@ from dlrun.config.fields import (
 from dlrun.config.plugins import Plugins
 from dlrun.errors import KeyPath, Problem
 from dlrun.registry.component import Component, Section
-from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS
+from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, TASKS
 from dlrun.registry.keras_component import KerasComponent
 
 CHOSEN_SOURCE = ChosenBy("source", SOURCES)
@@ -323,6 +323,9 @@ class Config(Section):
     plugins: list[Annotated[str, Field(pattern=r"\.py$")]] = Field(default_factory=list)
     """Python files with layers, losses, metrics, callbacks, data sources and preprocessing steps
     of your own; they run only with `--trust-plugins`."""
+
+    task: Annotated[Component, Member(TASKS, "supervised")] | None = None
+    """What is optimised; default: `supervised`, the loss of the targets."""
 
     dataset: Annotated[Component, CHOSEN_SOURCE]
     """Where the data comes from: `source` names the loader, the other keys are its options."""

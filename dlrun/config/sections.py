@@ -18,7 +18,7 @@ from dlrun.config.grammar import (
     Shape,
     shapes_of,
 )
-from dlrun.config.keras_components import TITLES, read_component
+from dlrun.config.keras_components import read_component
 from dlrun.config.measures import check_monitor, check_score
 from dlrun.config.messages import describe, found, list_of
 from dlrun.config.report import Reporter
@@ -28,7 +28,7 @@ from dlrun.config.validation import Unknown, advice, validate
 from dlrun.errors import KeyPath
 from dlrun.registry.component import Section
 from dlrun.registry.families import PROTOCOLS, finding_codes
-from dlrun.registry.keras_component import KerasComponent
+from dlrun.registry.keras_component import TITLES, KerasComponent
 from dlrun.registry.names import did_you_mean
 from dlrun.text import listed
 
@@ -137,6 +137,8 @@ class SectionReader:
             component = read_component(shape.kinds[0], value, path, self.report)
             self.components += [] if component is None else [component]
             return component
+        if isinstance(shape, MemberShape) and value is None and len(path) == 1:
+            return None
         if isinstance(shape, MemberShape):
             return read_member(shape.family, value, path, self.report)
         if isinstance(shape, Keys) and isinstance(value, dict):

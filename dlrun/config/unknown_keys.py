@@ -64,7 +64,7 @@ class UnknownKeys:
         word, known = str(key), list(self.known)
         place = f" in '{self.section}'" if self.section else ""
         message, expected, hint, meant = f"unknown key '{word}'{place}", None, None, set[str]()
-        if self.section is not None and word in Config.model_fields:
+        if self.section is not None and word in Config.options():
             message = f"'{word}' belongs at the top level, not under '{self.section}'"
         elif owners := self._owners(word, _sections()):
             message, meant = self._belongs(word, owners), set(owners)
@@ -74,11 +74,12 @@ class UnknownKeys:
             about, hint = OTHER_WORDS[word]
             meant = {about}
         elif members := self._members_with(word):
-            assert self.family is not None
-            title = f"the {self.family.title}{'s' if len(members) > 1 else ''}"
-            message = f"'{word}' belongs to {title} {quoted(members)}, not to '{self.member}'"
-            if self.family is PROTOCOLS:
-                hint = f"add for example `protocol: {min(members, key=len)}`"
+            message = f"'{word}' belongs to {self._titled(members)}, not to '{self.member}'"
+            hint = self._choosing(members)
+        elif near := self._near_option(word):
+            members = self._members_with(near)
+            message = f"{message}; did you mean '{near}'? It belongs to {self._titled(members)}"
+            hint = self._choosing(members)
         elif owners := self._owners(word, _sections_with_options()):
             message, meant = self._belongs(word, owners), set(owners)
         elif found := self._near_elsewhere(word):
@@ -89,6 +90,24 @@ class UnknownKeys:
             expected = listed(known, "or")
         self.report(path, message, expected=expected, hint=hint, on_key=True)
         return meant
+
+    def _titled(self, members: list[str]) -> str:
+        """Members of the section's family, with what they are called."""
+        title = self.family.title if self.family else ""
+        return f"the {title}{'s' if len(members) > 1 else ''} {quoted(members)}"
+
+    def _choosing(self, members: list[str]) -> str | None:
+        """How another protocol is named, whose default may stand there unseen."""
+        if self.family is not PROTOCOLS:
+            return None
+        return f"add for example `protocol: {min(members, key=len)}`"
+
+    def _near_option(self, word: str) -> str | None:
+        """The option of another member of the family that a misspelt word may mean."""
+        if self.family is None:
+            return None
+        members = (name for name in self.family.names() if name != self.member)
+        return closest(word, {key for name in members for key in self.family.get(name).options()})
 
     def _owners(self, word: str, sections: dict[str, set[str]]) -> list[str]:
         """The sections in which there is such a key."""
@@ -108,15 +127,15 @@ class UnknownKeys:
         if self.family is None:
             return []
         names = (name for name in self.family.names() if name != self.member)
-        return [name for name in names if word in self.family.get(name).model_fields]
+        return [name for name in names if word in self.family.get(name).options()]
 
 
 def _sections() -> dict[str, set[str]]:
     """The keys of every section."""
     return {
-        "training": set(Training.model_fields),
-        "architecture": set(Architecture.model_fields) - {"path"},
-        "evaluation": set(Evaluation.model_fields),
+        "training": set(Training.options()),
+        "architecture": set(Architecture.options()),
+        "evaluation": set(Evaluation.options()),
         "dataset": {"source"},
     }
 
@@ -130,4 +149,4 @@ def _sections_with_options() -> dict[str, set[str]]:
 
 
 def _options(family: Family) -> set[str]:
-    return {option for name in family.names() for option in family.get(name).model_fields}
+    return {option for name in family.names() for option in family.get(name).options()}

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from dlrun.config.keras_components import TITLES
 from dlrun.config.plugins import PluginError, PluginFile
 from dlrun.metrics.names import direction_of_class
 from dlrun.registry import additions, catalogue
@@ -20,7 +19,7 @@ from dlrun.registry.additions import Additions
 from dlrun.registry.catalogue import Argument, CatalogueEntry, signature_arguments
 from dlrun.registry.component import Component
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family
-from dlrun.registry.keras_component import KerasKind, accepted_by
+from dlrun.registry.keras_component import TITLES, KerasKind, accepted_by
 from dlrun.registry.names import snake_case
 from dlrun.text import display_path
 

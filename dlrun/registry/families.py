@@ -93,6 +93,8 @@ TARGET_STEPS = Family(
 )
 PROTOCOLS = Family("protocol", "dlrun.protocols.schemes", "dlrun.protocols.protocol.Protocol")
 
+TASKS = Family("task", "dlrun.tasks", "dlrun.tasks.Task")
+
 CHECKS = "dlrun.checks.subjects"
 """The package whose modules hold the checks, each a function decorated with its code."""
 

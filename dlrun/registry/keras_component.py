@@ -21,6 +21,20 @@ KerasKind = Literal[
     "application",
 ]
 
+TITLES: dict[KerasKind, str] = {
+    "layer": "a layer",
+    "optimizer": "an optimizer",
+    "loss": "a loss",
+    "metric": "a metric",
+    "callback": "a callback",
+    "regularizer": "a regularizer",
+    "initializer": "an initializer",
+    "constraint": "a constraint",
+    "schedule": "a learning-rate schedule",
+    "application": "an application",
+}
+"""What each kind is called, with its article."""
+
 
 @dataclass(frozen=True)
 class KerasComponent:

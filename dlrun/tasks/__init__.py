@@ -9,10 +9,19 @@ from dlrun.data.samples import Dataset
 from dlrun.protocols.observer import Observer, Recorder
 from dlrun.protocols.result import Outcome
 from dlrun.registry.component import Component
+from dlrun.registry.families import TASKS
 
 
 class Task(Component):
     """Base of all tasks."""
+
+    @staticmethod
+    def of(config: Config) -> Task:
+        """Return the task of a config."""
+        task = TASKS.get("supervised")() if config.task is None else config.task
+        if not isinstance(task, Task):
+            raise TypeError(f"{task.member_name()} is not a task")
+        return task
 
     @abstractmethod
     def run(

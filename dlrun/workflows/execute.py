@@ -39,7 +39,7 @@ from dlrun.store.features import FeatureStore
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.store.run_list import brief
 from dlrun.store.training_folder import TrainingFolder
-from dlrun.tasks.supervised import Supervised
+from dlrun.tasks import Task
 from dlrun.text import display_path
 from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
@@ -140,7 +140,7 @@ def execute(
         recorder = RunRecorder(create, begin, protocol.one_model, units, FeatureStore(runs_dir))
         try:
             with mistakes_located(config):
-                outcome = Supervised().run(config, dataset, observer, recorder)
+                outcome = Task.of(config).run(config, dataset, observer, recorder)
             assert recorder.directory is not None
             run = _complete(config, dataset, outcome, recorder.directory)
         except BaseException as error:
