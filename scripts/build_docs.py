@@ -281,7 +281,7 @@ def _folded(summary: str, words: Iterable[str]) -> str:
 def _type(field: FieldInfo) -> str:
     if field.annotation in (Component, KerasComponent):
         return "a name" if field.annotation is Component else "a component"
-    return describe(field.annotation, field.metadata)
+    return describe(field.annotation, field.metadata).partition(", each on a line")[0]
 
 
 def _default(name: str, field: FieldInfo) -> str:

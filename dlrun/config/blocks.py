@@ -6,8 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from dlrun.config.document import Reporter
 from dlrun.config.messages import found
-from dlrun.config.report import Reporter
 from dlrun.config.schema import Block, LayerEntry
 from dlrun.config.validation import validate
 from dlrun.errors import KeyPath

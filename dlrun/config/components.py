@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from dlrun.config.document import Reporter
 from dlrun.config.fields import ChosenBy
 from dlrun.config.messages import found
-from dlrun.config.report import Reporter
 from dlrun.config.schema import CHOSEN_PROTOCOL, CHOSEN_SOURCE
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate

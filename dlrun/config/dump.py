@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import Annotated, Any, get_args, get_origin
 
-from dlrun.config.document import node_of
+from dlrun.config.document import NOWHERE, node_of
 from dlrun.config.fields import ChosenBy, Member, OneOrMany, unpacked
 from dlrun.config.grammar import (
     Arguments,
@@ -20,7 +20,6 @@ from dlrun.config.grammar import (
     shapes_of,
 )
 from dlrun.config.keras_components import dump_component
-from dlrun.config.report import NOWHERE
 from dlrun.config.schema import Block, Config, LayerEntry
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent

@@ -7,11 +7,12 @@ replace. A component with another name, a data set of another source, and a choi
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from dlrun.config.document import Node, Place
+from dlrun.config.document import Node, Place, Reporter
 from dlrun.config.grammar import (
     ChosenKeys,
     Keys,
@@ -21,10 +22,11 @@ from dlrun.config.grammar import (
     Shape,
     canonical_config,
     config_shape,
+    is_hole,
+    is_path,
     names_of,
 )
 from dlrun.config.messages import found
-from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.registry.component import Section
 from dlrun.registry.names import did_you_mean
@@ -229,3 +231,37 @@ def _read_text(text: str, file: Path, number: int, report: Reporter) -> Node | N
 def _configs_in(folder: Path) -> Iterator[str]:
     if folder.is_dir():
         yield from (path.name for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+
+
+NO_PATHS = ("", "imagenet")
+"""Texts that stand where a path may, and are none."""
+
+
+def with_absolute_paths(root: Node) -> Node:
+    """Return a canonical config whose paths mean the same from anywhere: `extends` mixes those of
+    several folders, and one in an override starts from the working directory."""
+    return _with_absolute(root, config_shape(names_of(root)))
+
+
+def absolute(entry: str, folder: Path) -> str:
+    """Return a path or glob absolute; the folder's own `[ ]` and `*` are no wildcards in it."""
+    given, folder = Path(entry).expanduser(), folder.absolute()
+    if given.is_absolute() or not glob.has_magic(entry) or (folder / given).exists():
+        return str(folder / given)
+    return str(Path(glob.escape(str(folder))) / given)
+
+
+def _with_absolute(node: Node, shape: Shape) -> Node:
+    if isinstance(node.value, list):
+        entries = [
+            _with_absolute(each, shape.below(index, node)) for index, each in enumerate(node.value)
+        ]
+        return Node(entries, node.place)
+    if node.mapping is not None:
+        below = {
+            key: _with_absolute(each, shape.below(key, node)) for key, each in node.mapping.items()
+        }
+        return Node(below, node.place, node.keys)
+    if not is_path(node, shape) or node.value in NO_PATHS or is_hole(node):
+        return node
+    return Node(absolute(str(node.value), node.place.folder or Path.cwd()), node.place)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from dlrun.config.document import Key, Node, Place, node_of
+from dlrun.config.document import NOWHERE, Key, Node, Place, node_of
 from dlrun.config.fields import (
     ByOutput,
     ChosenBy,
@@ -24,7 +24,6 @@ from dlrun.config.fields import (
     OneOrMany,
     unpacked,
 )
-from dlrun.config.report import NOWHERE
 from dlrun.config.schema import Block, Config, LayerEntry
 from dlrun.registry import catalogue
 from dlrun.registry.catalogue import Argument, CatalogueEntry

@@ -20,7 +20,7 @@ INPUT_LAYER = "input_layer"
 
 
 class ReportProblem(Protocol):
-    """Takes problems; see `dlrun.config.report.Reporter`."""
+    """Takes problems; see `dlrun.config.document.Reporter`."""
 
     def __call__(
         self,

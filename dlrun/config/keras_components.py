@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from dlrun.config.document import Reporter
 from dlrun.config.grammar import (
     KerasShape,
     activation_layers,
@@ -17,7 +18,6 @@ from dlrun.config.grammar import (
     words_for,
 )
 from dlrun.config.messages import expected_value, fits, found
-from dlrun.config.report import Reporter
 from dlrun.config.yaml_writer import in_line
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue

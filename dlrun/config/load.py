@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, get_args
 
 from dlrun.config.blocks import read_blocks
-from dlrun.config.callbacks import check_optimizer
 from dlrun.config.components import read_dataset, read_steps, with_own_validation
-from dlrun.config.document import Document, Node, Place
-from dlrun.config.extends import read_files
+from dlrun.config.document import Document, Node, Place, Reporter
+from dlrun.config.extends import read_files, with_absolute_paths
 from dlrun.config.grammar import canonical_config, output_names, shapes_of
 from dlrun.config.layers import check_blocks, read_architecture
+from dlrun.config.measures import check_optimizer
 from dlrun.config.outputs import (
     declared_targets,
     read_loss,
@@ -23,9 +23,7 @@ from dlrun.config.outputs import (
     refuse_loss_weights,
 )
 from dlrun.config.overrides import apply_overrides
-from dlrun.config.paths import with_absolute_paths
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
-from dlrun.config.report import Reporter
 from dlrun.config.schema import Backend, Block, Config
 from dlrun.config.sections import (
     SectionReader,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dlrun.config.document import Key, Node, Place
+from dlrun.config.document import Key, Node, Place, Reporter
 from dlrun.config.extends import merge
 from dlrun.config.grammar import (
     Arguments,
@@ -24,7 +24,6 @@ from dlrun.config.grammar import (
     names_of,
 )
 from dlrun.config.messages import found
-from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.text import quoted
 

@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlrun.config.document import Node
+from dlrun.config.document import Node, Reporter
 from dlrun.config.messages import found
-from dlrun.config.report import Reporter
 from dlrun.errors import DlrunError
 from dlrun.registry.additions import Additions
 from dlrun.registry.names import did_you_mean

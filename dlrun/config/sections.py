@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from dlrun.config.callbacks import check_files
 from dlrun.config.components import read_chosen, read_member
+from dlrun.config.document import Reporter
 from dlrun.config.grammar import (
     Either,
     Entries,
@@ -19,9 +19,8 @@ from dlrun.config.grammar import (
     shapes_of,
 )
 from dlrun.config.keras_components import read_component
-from dlrun.config.measures import check_monitor, check_score
+from dlrun.config.measures import check_files, check_monitor, check_score
 from dlrun.config.messages import describe, found, list_of
-from dlrun.config.report import Reporter
 from dlrun.config.schema import CHOSEN_PROTOCOL, Config, Evaluation, Training
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import Unknown, advice, validate

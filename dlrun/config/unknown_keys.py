@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dlrun.config.report import Reporter
+from dlrun.config.document import Reporter
 from dlrun.config.schema import Architecture, Config, Evaluation, Training
 from dlrun.errors import KeyPath
 from dlrun.registry.families import PROTOCOLS, SOURCES, Family

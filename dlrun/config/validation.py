@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from dlrun.config.document import Reporter
 from dlrun.config.fields import unpacked
 from dlrun.config.messages import choices, describe, found
-from dlrun.config.report import Reporter
 from dlrun.config.yaml_errors import MISSING_SPACE
 from dlrun.errors import KeyPath
 from dlrun.registry.component import Section

@@ -13,8 +13,7 @@ from typing import Any
 
 import yaml
 
-from dlrun.config.document import Key, Node, Place, Scalar
-from dlrun.config.report import Reporter
+from dlrun.config.document import Key, Node, Place, Reporter, Scalar
 from dlrun.config.yaml_errors import in_plain_words
 
 PlaceAt = Callable[[int, int], Place]

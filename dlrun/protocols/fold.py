@@ -26,7 +26,6 @@ from dlrun.protocols.phases import (
     fresh_model,
     optimizer_of,
     phased_trainer,
-    phases_of,
 )
 from dlrun.protocols.preparation import (
     Prepared,
@@ -230,7 +229,7 @@ class FoldTraining:
         epoch_seconds: list[float] = []
         request = self._request(fold, model, pipeline, train, monitored, units, epoch_seconds)
         # Keras' refusals come before there is a run directory.
-        for number in range(len(phases_of(config))):
+        for number in range(len(config.training.all_phases)):
             build_callbacks(callbacks_of(config, number), model=model)
             build_object(optimizer_of(config, number))
         seconds = time.perf_counter() - started

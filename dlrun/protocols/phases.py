@@ -33,11 +33,6 @@ from dlrun.training.rows import FitRows
 from dlrun.training.trainer import FitPhase, PhasedTrainer, Trainer
 
 
-def phases_of(config: Config) -> list[Phase]:
-    """Return the phases of training; where the config has none, the whole of it is one."""
-    return config.training.phases or [Phase(epochs=config.training.epochs)]
-
-
 def phase_name(phase: Phase, number: int) -> str:
     """Return what a phase is called; `number` counts from 0."""
     return phase.name or f"phase {number + 1}"
@@ -45,7 +40,7 @@ def phase_name(phase: Phase, number: int) -> str:
 
 def optimizer_of(config: Config, number: int) -> KerasComponent:
     """Return the optimizer of a phase, counted from 0."""
-    phase = phases_of(config)[number]
+    phase = config.training.all_phases[number]
     optimizer = phase.optimizer or config.optimizer
     if phase.learning_rate is None:
         return optimizer
@@ -55,7 +50,7 @@ def optimizer_of(config: Config, number: int) -> KerasComponent:
 
 def callbacks_of(config: Config, number: int) -> list[KerasComponent]:
     """Return the callbacks of a phase, counted from 0."""
-    own = phases_of(config)[number].callbacks
+    own = config.training.all_phases[number].callbacks
     return config.training.callbacks if own is None else own
 
 
@@ -124,7 +119,7 @@ def phased_trainer(
     """
     training = config.training
     trainers = [
-        Trainer(training.engine, training.xla, fits=fits, alike=alike) for _ in phases_of(config)
+        Trainer(training.engine, training.xla, fits=fits, alike=alike) for _ in training.all_phases
     ]
     keeps = training.cache_features and store is not None
     return PhasedTrainer(trainers, Features(store, note) if keeps and store else None)
@@ -147,7 +142,7 @@ def fit_phases(
             not where there is one phase.
         vocabulary: Returns the words that numbers in the inputs stand for.
     """
-    phases, several = phases_of(config), bool(config.training.phases)
+    phases, several = config.training.all_phases, bool(config.training.phases)
 
     def fit_phase(number: int, phase: Phase) -> FitPhase:
         components, name = callbacks_of(config, number), phase_name(phase, number)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dlrun.config.callbacks import written_files
+from dlrun.config.measures import written_files
 from dlrun.errors import ComponentError
 from dlrun.models.objects import REFUSALS, build_object, refused
 from dlrun.registry.keras_component import KerasComponent

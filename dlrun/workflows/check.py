@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from dlrun.checks.finding import Findings
 from dlrun.checks.run import config_findings, data_findings, model_findings
 from dlrun.checks.views import ModelView
+from dlrun.config.extends import NO_PATHS
 from dlrun.config.layers import every_graph
 from dlrun.config.load import load_config
-from dlrun.config.paths import NO_PATHS
 from dlrun.config.schema import Config, LayerEntry
 from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem

@@ -6,9 +6,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from dlrun.config.document import node_of
+from dlrun.config.document import NOWHERE, node_of
 from dlrun.config.grammar import canonical_config
-from dlrun.config.report import NOWHERE
 
 
 def assert_holds(config: dict[str, Any], path: Sequence[str | int], expected: object) -> None:

@@ -24,10 +24,10 @@ import pytest
 from jsonschema import Draft202012Validator
 from pages import Section, sections
 
+from dlrun.config.document import Reporter
 from dlrun.config.extends import read_files
 from dlrun.config.json_schema import json_schema
 from dlrun.config.load import load_config
-from dlrun.config.report import Reporter
 from dlrun.errors import ConfigError
 from dlrun.registry.families import SOURCES
 from dlrun.text import listed

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from dlrun.config.document import Node, Place
+from dlrun.config.document import Node, Place, Reporter
 from dlrun.config.grammar import KerasShape
 from dlrun.config.keras_components import read_component
-from dlrun.config.report import Reporter
 from dlrun.errors import ConfigError, KeyPath, Problem
 from dlrun.registry.keras_component import KerasKind
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
+from dlrun.config.document import Reporter
 from dlrun.config.dump import dump_config
 from dlrun.config.extends import read_files
 from dlrun.config.load import load_config
-from dlrun.config.report import Reporter
 from dlrun.data.reading.files import find_files
 from dlrun.errors import DataError
 from tests.config.spellings import assert_holds, canonical

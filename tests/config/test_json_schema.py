@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from dlrun.config.document import Reporter
 from dlrun.config.dump import dump_config
 from dlrun.config.extends import read_files
 from dlrun.config.json_schema import json_schema
 from dlrun.config.load import KEYS, load_config
-from dlrun.config.report import Reporter
 from dlrun.registry import catalogue
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from dlrun.config.document import Place
+from dlrun.config.document import Place, Reporter
 from dlrun.config.grammar import canonical_config
 from dlrun.config.load import load_config
 from dlrun.config.overrides import apply_overrides
-from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
 from tests.config.spellings import assert_holds
 

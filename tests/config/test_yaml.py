@@ -12,9 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlrun.config.document import Node, Place
+from dlrun.config.document import Node, Place, Reporter
 from dlrun.config.load import load_config
-from dlrun.config.report import Reporter
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.config.yaml_writer import dump_yaml, in_line
 from dlrun.errors import ConfigError

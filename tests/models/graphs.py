@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from dlrun.config.blocks import read_blocks
+from dlrun.config.document import Reporter
 from dlrun.config.layers import check_blocks, read_architecture
-from dlrun.config.report import Reporter
 from dlrun.config.schema import Architecture, Block
 from dlrun.models.augment import InputSpec
 from dlrun.models.build import build_model

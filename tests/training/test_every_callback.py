@@ -14,8 +14,8 @@ import pytest
 from fused_cases import CASES, Case
 from test_fused_histories import keras_fit, request_of
 
+from dlrun.config.document import Reporter
 from dlrun.config.keras_components import read_component
-from dlrun.config.report import Reporter
 from dlrun.errors import ComponentError, ConfigError
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.callbacks import build_callbacks

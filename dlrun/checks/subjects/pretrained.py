@@ -15,11 +15,6 @@ from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
 
 
-def phases_of(config: Config) -> Sequence[Phase]:
-    """Return the phases of a config; one that changes nothing where it has none."""
-    return config.training.phases or [Phase(epochs=config.training.epochs)]
-
-
 def pretrained(config: Config) -> list[LayerCall]:
     """Return the models with trained weights that are layers of the config's model."""
     return [
@@ -144,7 +139,7 @@ def random_head(view: ConfigView) -> Iterator[Finding]:
     """A pretrained base is trained together with a head of random weights."""
     config = view.config
     graph = layer_graph(config.architecture, config.blocks)
-    first = phases_of(config)[0]
+    first = config.training.all_phases[0]
     if not any(_is_random(node.entry.layer) for node in graph.nodes):
         return
     for node in pretrained(config):
@@ -329,7 +324,7 @@ def _expects_bytes(layer: KerasComponent) -> bool:
 def frozen_random_base(view: ConfigView) -> Iterator[Finding]:
     """A base without pretrained weights that is frozen."""
     config = view.config
-    first = phases_of(config)[0]
+    first = config.training.all_phases[0]
     for node in layer_graph(config.architecture, config.blocks).nodes:
         model = node.entry.application
         if model is None or model.arguments.get("weights", "imagenet") is not None:
