@@ -74,11 +74,16 @@ def scaling_losses(optimizer: Any, model: Any) -> Any:
 
 def has_gpu() -> bool:
     """Whether the backend computes on a GPU."""
+    # Asked for a kind of device that is not there, JAX raises.
+    return any(device.startswith(("gpu", "cuda")) for device in devices())
+
+
+def devices() -> list[str]:
+    """Return the backend's devices, such as `cpu:0`."""
     import keras
 
-    if keras.backend.backend() == "torch":
-        import torch
+    if keras.backend.backend() != "torch":
+        return [str(device).lower() for device in keras.distribution.list_devices()]
+    import torch
 
-        return torch.cuda.is_available()
-    # Asked for a kind of device that is not there, JAX raises.
-    return any("gpu" in str(device).lower() for device in keras.distribution.list_devices())
+    return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]

@@ -12,6 +12,7 @@ from typing import Any
 
 from dlrun.errors import UsageError
 from dlrun.imports import without_collection, without_packages
+from dlrun.models.precision import devices
 from dlrun.stages import stage
 
 UNUSED_BY_KERAS = ("jax", "matplotlib", "pandas", "scipy", "sklearn")
@@ -164,13 +165,5 @@ def device_facts() -> dict[str, Any]:
     return {
         "backend": str(keras.backend.backend()),
         "keras": keras.__version__,
-        "devices": [str(device) for device in keras.distribution.list_devices()]
-        if keras.backend.backend() != "torch"
-        else _torch_devices(),
+        "devices": devices(),
     }
-
-
-def _torch_devices() -> list[str]:
-    import torch
-
-    return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]

@@ -1,7 +1,7 @@
 """Which engine trains, and whether XLA compiles it: one rule, with its reasons.
 
-The rule looks at the config, the shapes of the data and the kind of device, and at no clock: XLA
-and plain TensorFlow round differently, so that two runs of one config must choose alike.
+The rule depends on the config, the shapes of the data and the kind of device, never on timing: XLA
+and plain TensorFlow round differently, and two runs of one config must choose alike.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ MOST_STEPS_TOGETHER = 3_000_000
 
 @dataclass(frozen=True)
 class Work:
-    """What the rule looks at.
+    """What the rule depends on.
 
     Args:
         backend: What Keras computes with.
         gpu: Whether it computes on a GPU.
-        batch_callback: A callback that looks at single batches, or None.
+        batch_callback: A callback that needs every batch, or None.
         slow_layer: A layer that XLA was not measured to make faster, or None.
         random_layer: A layer that draws random numbers, or None: XLA draws others.
         products: Multiplications of a step's forward pass.
@@ -81,7 +81,7 @@ class Work:
         steps: Gradient steps of all fits that a program is compiled for.
         encoded: Whether the inputs are kept small and expanded a batch at a time.
         streamed: Whether rows stay on disk.
-        epoch_callback: A callback that has to look at the model after an epoch, or None.
+        epoch_callback: A callback that needs the model after an epoch, or None.
         epoch_steps: Gradient steps of an epoch.
         fit_steps: Gradient steps of a fit.
         fit_bytes: Size of a fit's rows, weights and optimizer state.
@@ -134,7 +134,7 @@ def choose(work: Work, engine: str = "auto", xla: bool | None = None) -> Choice:
 
     Args:
         work: The fit.
-        engine: What the config asks for: `auto`, `fused` or `keras`. Where `fused` is asked for
+        engine: What the config asks for: `auto`, `fused` or `keras`. If `fused` is asked for
             and cannot be, the answer is `keras` with the reason.
         xla: Whether the config asks for XLA; None leaves it to the rule.
     """
@@ -156,14 +156,11 @@ def choose(work: Work, engine: str = "auto", xla: bool | None = None) -> Choice:
 def _choose_on_jax(work: Work, engine: str) -> Choice:
     """JAX compiles with XLA in any case, also what `fit` runs: only the loop around the steps can
     make a difference."""
-    table = [
+    too_large = work.inputs > MOST_INPUTS and not work.encoded
+    obstacle = _first_reason(
         (work.slow_layer is not None, f"{work.slow_layer} may be slower in a compiled loop"),
-        (
-            work.inputs > MOST_INPUTS and not work.encoded,
-            "it is slow to gather inputs as large as these in a compiled loop",
-        ),
-    ]
-    obstacle = next((reason for holds, reason in table if holds), None)
+        (too_large, "it is slow to gather inputs as large as these in a compiled loop"),
+    )
     if engine == "auto" and obstacle is not None:
         return Choice("keras", False, obstacle)
     return Choice("fused", True, "XLA on: JAX compiles with nothing else", folds_together(work))
@@ -172,8 +169,8 @@ def _choose_on_jax(work: Work, engine: str) -> Choice:
 def folds_together(work: Work) -> int:
     """Return how many folds JAX trains in the same calls.
 
-    Only where their steps are small, which is where that is faster, and all of them are done
-    within a minute: Ctrl-C ends them all.
+    Several only if their steps are small, which makes it faster, and all of them end within a
+    minute: Ctrl-C ends them all.
     """
     obstacles = (
         work.gpu,
@@ -197,12 +194,11 @@ def folds_together(work: Work) -> int:
 
 def obstacle_to_fusing(work: Work) -> str | None:
     """Return why whole epochs cannot be compiled, or None."""
-    table = [
+    return _first_reason(
         (work.backend == "torch", f"the {work.backend} backend trains with fit"),
         (work.streamed, "rows are read from disk as they are needed"),
         (work.batch_callback is not None, f"{work.batch_callback} looks at every batch"),
-    ]
-    return next((reason for holds, reason in table if holds), None)
+    )
 
 
 def obstacle_to_xla(work: Work) -> str | None:
@@ -213,7 +209,7 @@ def obstacle_to_xla(work: Work) -> str | None:
         + work.loops * LOOP_MS
         + work.table / TABLE_NUMBERS_PER_MS
     )
-    table = [
+    return _first_reason(
         (work.gpu, "it was not measured on a GPU"),
         (work.random_layer is not None, f"{work.random_layer} would draw other numbers"),
         (work.slow_layer is not None, f"{work.slow_layer} may be slower with it"),
@@ -221,7 +217,10 @@ def obstacle_to_xla(work: Work) -> str | None:
         (work.inputs > MOST_INPUTS, "it is slow to gather inputs as large as these"),
         (work.products > MOST_PRODUCTS, "steps as large as these were not shown to gain"),
         (saved < COMPILING_PAYS_MS, "too few steps to be worth compiling"),
-    ]
+    )
+
+
+def _first_reason(*table: tuple[bool, str]) -> str | None:
     return next((reason for holds, reason in table if holds), None)
 
 
@@ -251,7 +250,7 @@ SUITED_TO_XLA = {
 """Layers with which XLA was measured to be faster on a CPU than plain TensorFlow."""
 
 RECURRENT = {"GRU", "LSTM", "SimpleRNN"}
-"""Layers that XLA makes faster where their time steps are small."""
+"""Layers that XLA makes faster if their time steps are small."""
 
 BATCH_HOOKS = (
     "on_batch_begin",
@@ -283,6 +282,7 @@ def work_of(
     recurrent = [layer for layer in layers if _is(_inner(layer), RECURRENT)]
     batch = min(request.batch_size, len(request.train))
     inputs = parts_of(request.train.inputs).values()
+    parts = [rows for rows in (request.train, request.validation) if rows is not None]
     return Work(
         backend=str(keras.backend.backend()),
         gpu=has_gpu(),
@@ -298,26 +298,22 @@ def work_of(
         inputs=batch * sum(math.prod(part.shape[1:]) for part in inputs),
         steps=int(request.steps * request.epochs * fits),
         encoded=any(as_encoded(part) is not None for part in inputs),
-        streamed=any(rows.streamed for rows in _parts(request)),
+        streamed=any(rows.streamed for rows in parts),
         epoch_callback=_first(c.name for c in callbacks if c.name not in READS_LOGS_ONLY),
         epoch_steps=request.steps,
         fit_steps=request.steps * request.epochs,
-        fit_bytes=_bytes(request),
+        fit_bytes=_bytes(request, parts),
         alike=alike,
     )
 
 
-def _parts(request: FitRequest) -> Iterable[FitRows]:
-    return (rows for rows in (request.train, request.validation) if rows is not None)
-
-
-def _bytes(request: FitRequest) -> int:
+def _bytes(request: FitRequest, parts: Sequence[FitRows]) -> int:
     """Rows, and weights three times: most optimizers keep two numbers for each."""
     arrays: list[Any] = []
-    for rows in _parts(request):
+    for rows in parts:
         arrays += [*parts_of(rows.inputs).values(), *every_target(rows.targets)]
-    held = sum(4 * math.prod(array.shape) for array in arrays)
-    return held + 12 * int(request.model.count_params())
+    numbers = sum(math.prod(array.shape) for array in arrays)
+    return 4 * numbers + 12 * int(request.model.count_params())
 
 
 def _is(layer: Any, names: Collection[str]) -> bool:
@@ -363,9 +359,9 @@ def _shapes(layer: Any, side: str) -> list[tuple[int | None, ...]]:
 def _batch_callback(callbacks: Sequence[KerasComponent]) -> str | None:
     import keras
 
-    def looks(component: KerasComponent) -> bool:
+    def needed(component: KerasComponent) -> bool:
         if component.name in ("ModelCheckpoint", "BackupAndRestore"):
-            # They override a hook that they need only where they count batches.
+            # They override a hook that they need only to count batches.
             return component.arguments.get("save_freq", "epoch") != "epoch"
         if component.name == "TensorBoard":
             return needs_batches(component.arguments)
@@ -374,7 +370,7 @@ def _batch_callback(callbacks: Sequence[KerasComponent]) -> str | None:
             getattr(made, hook) is not getattr(base, hook) for hook in BATCH_HOOKS
         )
 
-    return _first(component.name for component in callbacks if looks(component))
+    return _first(component.name for component in callbacks if needed(component))
 
 
 def _first(names: Iterable[str]) -> str | None:

@@ -56,19 +56,6 @@ class FeatureRows:
     validation: Array | None
 
 
-@dataclass(frozen=True)
-class HeadFit:
-    """A fit of a model's head on features, instead of all of it on rows.
-
-    Args:
-        request: The fit; its model is the head, not compiled.
-        cut: The parts of the model.
-    """
-
-    request: FitRequest
-    cut: Cut
-
-
 class Features:
     """Computes features once and finds them again, in this run and in later ones.
 
@@ -83,9 +70,12 @@ class Features:
         self._reported: set[str] = set()
         self._latest: tuple[str, StoredFeatures] | None = None
 
-    def head_fit(self, request: FitRequest, rows: FeatureRows) -> HeadFit | None:
-        """Return the fit of the head, or None where the model has no frozen base, or one that
-        gives too much to be kept."""
+    def head_fit(self, request: FitRequest, rows: FeatureRows) -> tuple[FitRequest, Cut] | None:
+        """Return the fit of a model's head on features, and the parts of the model.
+
+        None if the model has no frozen base, or one that gives too much to be kept. The head is
+        not compiled.
+        """
         cut = cut_of(request.model)
         if cut is None or not self._store.fits((rows.count, *cut.shape)):
             return None
@@ -96,8 +86,9 @@ class Features:
             return None
         made = replace(request, model=cut.head, train=_with(request.train, kept, rows.train))
         if request.validation is not None and rows.validation is not None:
-            made = replace(made, validation=_with(request.validation, kept, rows.validation))
-        return HeadFit(made, cut)
+            validation = _with(request.validation, kept, rows.validation)
+            made = replace(made, validation=validation)
+        return made, cut
 
     @stage("features")
     def _stored(self, cut: Cut, rows: FeatureRows) -> StoredFeatures:

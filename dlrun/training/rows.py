@@ -1,4 +1,4 @@
-"""Weights of classes as weights of rows, as Keras' `fit` makes them."""
+"""The rows that engines train on: their weights, their order and their integers."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from dlrun.errors import ComponentError
+from dlrun.models.cutting import Cut
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
 from dlrun.training.choice import Choice, choose, work_of
@@ -23,7 +24,7 @@ from dlrun.training.engine import (
     History,
     PhaseResult,
 )
-from dlrun.training.features import FeatureRows, Features, HeadFit, shape_size
+from dlrun.training.features import FeatureRows, Features, shape_size
 from dlrun.training.fused.engine import FusedEngine
 from dlrun.training.fused.program import CannotFuse
 from dlrun.training.keras_engine import KerasEngine
@@ -230,11 +231,14 @@ class PhasedTrainer:
             ComponentError: `fused` is asked for and cannot be; says why.
         """
         first = self._fit_of(fit.request, fit.phases[0], fit.rows)
-        alone = len(fit.phases) > 1 or first.head is not None
+        alone = len(fit.phases) > 1 or first.cut is not None
         return self._trainers[0].choose(first.request, fit.phases[0].components, alone=alone)
 
     def fit_all(self, fits: Sequence[PhasedFit]) -> Iterator[FitResult]:
-        """Train fits of the same numbers of rows in order, in the same calls if chosen so.
+        """Train fits of the same numbers of rows in order.
+
+        Args:
+            fits: Several only if `choose` says that they can be trained together.
 
         Yields:
             What `fit` returns for each. After a result that was interrupted there are no more.
@@ -242,21 +246,16 @@ class PhasedTrainer:
         Raises:
             TrainingError: As `fit`.
         """
-        if len(fits) > 1 and self.choose(fits[0]).folds_together > 1:
-            self._prepared = None
-            requests = [_first_request(fit.request, fit.phases[0]) for fit in fits]
-            yield from self._trainers[0].fit_all(
-                [
-                    replace(request, callbacks=fit.phases[0].callbacks(request))
-                    for request, fit in zip(requests, fits, strict=True)
-                ]
-            )
+        if len(fits) == 1:
+            yield self.fit(fits[0])
             return
+        self._prepared = None
+        requests = []
         for fit in fits:
-            result = self.fit(fit)
-            yield result
-            if result.interrupted:
-                return
+            [phase] = fit.phases
+            callbacks = phase.callbacks(fit.request)
+            requests.append(replace(_in_phase(fit.request, phase), callbacks=callbacks))
+        yield from self._trainers[0].fit_all(requests)
 
     def fit(self, fit: PhasedFit) -> FitResult:
         """Train all phases in order.
@@ -305,7 +304,7 @@ class PhasedTrainer:
         return self._prepared
 
 
-def _first_request(request: FitRequest, phase: FitPhase) -> FitRequest:
+def _in_phase(request: FitRequest, phase: FitPhase) -> FitRequest:
     return replace(request, epochs=phase.epochs, batch_size=phase.batch_size)
 
 
@@ -320,19 +319,18 @@ class _FitOfPhase:
         rows: FeatureRows,
     ) -> None:
         self.model = request.model
-        self.head: HeadFit | None = None
-        self.request = _first_request(request, phase)
+        self.request = _in_phase(request, phase)
+        self.cut: Cut | None = None
         names = {component.name for component in phase.components}
         if features is not None and names <= SEES_NO_MODEL:
-            self.head = features.head_fit(self.request, rows)
-        if self.head is not None:
-            phase.compile(self.head.cut.head)
-            self.request = self.head.request
+            self.request, self.cut = features.head_fit(self.request, rows) or (self.request, None)
+        if self.cut is not None:
+            phase.compile(self.cut.head)
 
     @property
     def features(self) -> int | None:
         """How many numbers of a row the head is trained on."""
-        return None if self.head is None else shape_size(self.head.cut.shape)
+        return None if self.cut is None else shape_size(self.cut.shape)
 
     def whole(self, trained: Any) -> Any:
         """Return the whole model with what was learnt.
@@ -340,9 +338,9 @@ class _FitOfPhase:
         Args:
             trained: The model that the engine trained: it may be that of an earlier fit.
         """
-        if self.head is None:
+        if self.cut is None:
             return trained
-        head = self.head.cut.head
+        head = self.cut.head
         if trained is not head:
             copy_state(trained, head)
         copy_optimizer_state(head, self.model)
