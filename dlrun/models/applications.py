@@ -70,7 +70,7 @@ def build_application(
         dtype: NumPy's name of the pixels' type.
 
     Raises:
-        ComponentError: Keras refused it, pictures of this shape are no input for it, or its
+        ComponentError: Keras refused it, it takes no pictures of this shape, or its
             weights are not there and cannot be downloaded.
     """
     import keras

@@ -55,7 +55,8 @@ class Augmentation:
             inputs: What each input gets, by its name.
 
         Raises:
-            ComponentError: An input is not there, holds no pictures, or it is not told which.
+            ComponentError: An input is not there, holds no pictures, or it is unclear which is
+                meant.
         """
         if not self.layers:
             return {}

@@ -39,7 +39,7 @@ def cut_of(model: Any) -> Cut | None:
     comes through one tensor of known shape.
 
     Returns:
-        The parts, not compiled, or None where there is no such base, or one that has no weights
+        The parts, not compiled, or None if there is no such base, or one that has no weights
         to compute with but tables of embeddings.
     """
     import keras

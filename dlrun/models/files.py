@@ -41,7 +41,7 @@ def load_model(path: Path) -> Any:
     if not path.is_file():
         raise RunError(f"there is no model at {path}")
     if not _is_whole(path):
-        raise RunError(f"{path} is damaged: it is no complete Keras model; train again")
+        raise RunError(f"{path} is damaged: it is not a complete Keras model; train again")
     import keras
 
     try:

@@ -31,7 +31,7 @@ class Freezing:
     Args:
         freeze: Names and patterns of layers that keep their weights from then on.
         unfreeze: Names and patterns of layers that are trained from then on.
-        path: Where the phase stands in the config.
+        path: The phase's place in the config.
     """
 
     freeze: Sequence[str]

@@ -72,8 +72,8 @@ def _run(file: PluginFile) -> types.ModuleType:
         code = compile(file.content, str(file.path), "exec")
     except (SyntaxError, ValueError) as error:
         line = f":{error.lineno}" if isinstance(error, SyntaxError) else ""
-        told = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise PluginError(file, f"{shown}{line}: {type(error).__name__}: {told}") from error
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
+        raise PluginError(file, f"{shown}{line}: {type(error).__name__}: {message}") from error
     module = types.ModuleType(f"{MODULE}.{file.path.stem}")
     module.__file__ = str(file.path)
     # Where types are written as text, pydantic looks them up here.
@@ -168,11 +168,11 @@ def _takes(cls: type, argument: str) -> bool:
 def own_direction(metric: Any) -> Literal["min", "max"] | None:
     """Return which way a user's metric or loss is better: what it says itself, or what the class
     of Keras that it is derived from means; None where nothing tells."""
-    told = getattr(metric, "direction", None)
-    if told is None and isinstance(metric, type):
+    direction = getattr(metric, "direction", None)
+    if direction is None and isinstance(metric, type):
         known = (direction_of_class(base.__name__) for base in metric.__mro__)
-        told = next(filter(None, known), None)
-    return told if told in ("min", "max") else None
+        direction = next(filter(None, known), None)
+    return direction if direction in ("min", "max") else None
 
 
 def _entry(kind: KerasKind, name: str, value: Any) -> CatalogueEntry:

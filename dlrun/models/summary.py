@@ -188,7 +188,7 @@ def _item_bytes(tensor_or_weight: Any) -> int:
 
     dtype = backend.standardize_dtype(tensor_or_weight.dtype)
     digits = "".join(character for character in dtype if character.isdigit())
-    # Of `bool` and `string` nothing is told.
+    # The names of `bool` and `string` say no size.
     return int(digits) // 8 if digits else 1
 
 

@@ -23,7 +23,7 @@ def build_trained(run: TrainedRun, name: str, path: KeyPath) -> Any:
     Args:
         run: Which run, and up to which layer.
         name: What the model shall be called.
-        path: Where the entry stands in the config.
+        path: The entry's place in the config.
 
     Raises:
         ComponentError: There is no such run, it has no single model, or no such layer.

@@ -65,7 +65,7 @@ def package_versions() -> dict[str, str]:
 def git_facts(folder: Path) -> dict[str, Any] | None:
     """Return the commit checked out in a folder and whether tracked files differ from it.
 
-    `commit` is None before the first commit. None where there is no repository or no git.
+    `commit` is None before the first commit. None without a repository or git.
     """
     import subprocess
 

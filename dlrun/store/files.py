@@ -178,7 +178,7 @@ def _put(temporary: Path, path: Path, replace: bool) -> None:
         temporary.replace(path)
     else:
         try:
-            # Unlike a rename, a link fails where the name is taken, whoever took it meanwhile.
+            # Unlike a rename, a link fails if the name has been taken meanwhile.
             os.link(temporary, path)
         except FileExistsError:
             raise

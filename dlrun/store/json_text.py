@@ -19,14 +19,14 @@ def to_json(value: Any, *, exact: bool = False) -> str:
     Args:
         value: Plain data, of any depth.
         exact: Refuse what would not come back as it went in: NaN, infinity, arrays, and keys
-            that are no text. (A tuple comes back as a list.)
+            that are not text. (A tuple comes back as a list.)
 
     Raises:
         TypeError: A value has no form in JSON.
         ValueError: Two keys of one mapping have the same text, or `exact` refused something.
     """
     text = json.dumps(_plain(value, exact), indent=2, ensure_ascii=False, allow_nan=False)
-    # A file name that is no UTF-8 holds lone surrogates; escaped, they are valid JSON too.
+    # A file name that is not UTF-8 holds lone surrogates; escaped, they are valid JSON too.
     return text.encode("utf-8", errors="backslashreplace").decode("utf-8") + "\n"
 
 

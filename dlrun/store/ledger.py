@@ -31,7 +31,7 @@ _OUT_OF_THE_WAY = 2**31 - 2
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """One test evaluation, as whoever evaluates writes it down.
+    """One test evaluation, as it is written down.
 
     Args:
         fingerprint: That of the test rows.

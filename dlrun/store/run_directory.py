@@ -55,7 +55,7 @@ class RunDirectory(TrainingFolder):
 
     @classmethod
     def create(cls, runs_dir: Path, name: str, now: datetime | None = None) -> RunDirectory:
-        """Make a directory that nobody else has: `YYYYMMDD-HHMMSS-name-xxxx`.
+        """Make a directory with a new name: `YYYYMMDD-HHMMSS-name-xxxx`.
 
         Args:
             runs_dir: Where runs are kept; made where it is missing.
@@ -201,11 +201,11 @@ class RunDirectory(TrainingFolder):
         return read_npz(self.splits)
 
     def write_examples(self, examples: Examples) -> None:
-        """Keep a few rows to look at."""
+        """Keep a few rows as examples."""
         write_examples(self.examples, examples)
 
     def read_examples(self) -> Examples | None:
-        """Return the rows that were kept to look at, or None where there are none."""
+        """Return the rows that were kept as examples, or None if there are none."""
         return read_examples(self.examples) if self.examples.exists() else None
 
     def add_report(self, html: str) -> tuple[Path, bool]:

@@ -87,7 +87,7 @@ def brief(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a list of runs says of a result, to be kept in `run.json`.
 
     Args:
-        result: What `result.json` holds, which is long where there are many folds and epochs.
+        result: What `result.json` holds, which is long if there are many folds and epochs.
     """
     kept = {key: result.get(key) for key in ("protocol", "best_epoch", "epochs", "seconds")}
     if result.get("interrupted"):
@@ -117,7 +117,7 @@ def run_entries(runs_dir: Path) -> Iterator[RunEntry]:
 
 
 def read_entry(path: Path) -> RunEntry | None:
-    """Return what `run.json` says of a run, however damaged, or None where there is no run."""
+    """Return what `run.json` says of a run, however damaged, or None if there is no run."""
     try:
         with open(f"{path}/{MARKER}", "rb") as file:
             facts = json.loads(file.read())

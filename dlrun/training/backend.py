@@ -127,7 +127,7 @@ def _without_messages() -> Iterator[None]:
         try:
             yield
         except Exception:
-            # Whatever it is, it goes on to the caller, with what was said of it.
+            # Every error goes on to the caller, with those messages.
             messages.seek(0)
             os.write(terminal, messages.read())
             raise

@@ -16,7 +16,7 @@ from dlrun.training.own_callback import FitFacts, OwnCallback
 from dlrun.training.tensorboard import tensorboard
 
 DEFAULT_MONITOR = "val_loss"
-"""What Keras' monitoring callbacks watch where nothing is said."""
+"""What Keras' monitoring callbacks monitor by default."""
 
 MONITORING = {"EarlyStopping", "ReduceLROnPlateau"}
 CHECKPOINTS = {"ModelCheckpoint", "OrbaxCheckpoint"}
@@ -38,7 +38,7 @@ def build_callbacks(
         folder: Makes and returns the folder that the files of callbacks go to; called only
             where a callback writes files. None makes no folder: to see whether Keras accepts
             the callbacks, without using them.
-        model: The compiled model; None where there is none yet.
+        model: The compiled model; None if there is none yet.
         rows: Inputs that a callback may look at; see `FitFacts.rows`.
         vocabulary: Returns the words that numbers in the inputs stand for; see `FitFacts`.
 

@@ -32,7 +32,7 @@ class FitRequest:
         shuffle: Whether every epoch sees the rows in another order.
         class_weight: Class index to weight in the loss, or None.
         callbacks: Keras callbacks, in order.
-        epochs_before: Epochs that earlier phases trained; those of this fit are told, and the
+        epochs_before: Epochs that earlier phases trained; those of this fit are numbered, and the
             rows are ordered, as if they followed them.
         on_epoch: Called after every epoch with its number (from 1), its metrics as floats
             and the seconds it took.

@@ -127,7 +127,7 @@ def _monitor(control: FitControl) -> Any:
 def batches_of(
     rows: FitRows, batch_size: int, order: Callable[[], np.ndarray] | None = None
 ) -> Any:
-    """Return a `keras.utils.PyDataset` of inputs, targets and, where there are any, weights.
+    """Return a `keras.utils.PyDataset` of inputs, targets and, if there are any, weights.
 
     Args:
         rows: What the batches are cut from; a last partial batch is one too.
@@ -165,7 +165,7 @@ def _batch(part: Any, numbers: slice | np.ndarray) -> Any:
 
 
 def tensorflow_batches(rows: FitRows, batch_size: int, order: Callable[[], np.ndarray]) -> Any:
-    """Return a `tf.data.Dataset` of inputs, targets and, where there are any, weights.
+    """Return a `tf.data.Dataset` of inputs, targets and, if there are any, weights.
 
     It is as fast as what Keras' `fit` makes of arrays; a `keras.utils.PyDataset` is slower.
 

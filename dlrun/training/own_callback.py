@@ -18,10 +18,10 @@ class FitFacts:
     Args:
         folder: Makes and returns the folder that its files go to; None where nothing is to be
             written, and only what it refuses is asked for.
-        model: The compiled `keras.Model`, or None where there is none yet.
+        model: The compiled `keras.Model`, or None if there is none yet.
         rows: Inputs of the rows that are measured after every epoch, or else of the training
-            rows: indexed by a slice they give what the model takes. None where there are none yet.
-        vocabulary: Returns the words that numbers in the inputs stand for, in order, or None where
+            rows: indexed by a slice they give what the model takes. None if there are none yet.
+        vocabulary: Returns the words that numbers in the inputs stand for, in order, or None if
             they stand for no words.
     """
 
@@ -44,5 +44,5 @@ class OwnCallback(Component):
         """Return the Keras callback.
 
         Raises:
-            ComponentError: It cannot do what it is told with this model.
+            ComponentError: It cannot do what its arguments ask with this model.
         """

@@ -1,4 +1,4 @@
-"""What a trained model says about rows, and measures that only Keras knows."""
+"""Predictions of a trained model, and measures that only Keras knows."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ def predict(model: Any, inputs: Inputs) -> Any:
     inputs = narrow_integers(inputs)
     starts = range(0, len(inputs), PREDICTION_BATCH_SIZE)
     batches = (inputs[start : start + PREDICTION_BATCH_SIZE] for start in starts)
-    said = [model.predict_on_batch(batch) for batch in batches]
-    if isinstance(said[0], dict):
-        return {name: np.concatenate([part[name] for part in said]) for name in said[0]}
-    return np.concatenate([np.asarray(part) for part in said])
+    predictions = [model.predict_on_batch(batch) for batch in batches]
+    if isinstance(predictions[0], dict):
+        return {
+            name: np.concatenate([part[name] for part in predictions]) for name in predictions[0]
+        }
+    return np.concatenate([np.asarray(part) for part in predictions])
 
 
 def keras_measure(
@@ -66,12 +68,12 @@ def _mean(
     y_pred: np.ndarray,
     weights: np.ndarray | None,
 ) -> float:
-    """Mean over the rows of what a plugin's function says of each, as Keras takes it for a loss."""
+    """Mean over the rows of a plugin's function of each, as Keras takes it for a loss."""
     import keras
 
     if y_true.size == y_pred.size:
         y_true = y_true.reshape(y_pred.shape)
-    told = function(keras.ops.convert_to_tensor(y_true), keras.ops.convert_to_tensor(y_pred))
-    values = np.asarray(keras.ops.convert_to_numpy(told))
+    losses = function(keras.ops.convert_to_tensor(y_true), keras.ops.convert_to_tensor(y_pred))
+    values = np.asarray(keras.ops.convert_to_numpy(losses))
     rows = values.reshape(len(y_pred), -1).mean(axis=1) if values.ndim else values
     return float(np.mean(rows if weights is None else rows * weights))

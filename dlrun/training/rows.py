@@ -24,7 +24,7 @@ class FitRows:
     Args:
         inputs: (n, ...) numbers of any dtype that the model's input takes, held or made a batch
             at a time.
-        targets: (n,) or (n, k), by the output's name where there are several.
+        targets: (n,) or (n, k), by the output's name if there are several.
         weights: (n,) float32 weights in the loss, or None.
     """
 
@@ -103,7 +103,7 @@ def row_order(rows: int, *, seed: int, epoch: int, shuffle: bool) -> np.ndarray:
 
 
 WIDE = ("int64", "uint64", "uint32")
-"""Types that JAX has not, unless it is told to compute in 64 bits."""
+"""Types that JAX lacks unless it computes in 64 bits."""
 
 
 def narrow_integers(inputs: Inputs) -> Inputs:

@@ -67,7 +67,7 @@ def tensorboard(
             self._pop_writer()
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-            # Keras does so where validation ends, which the fused engine tells nobody.
+            # Keras does this at the end of validation, which the fused engine does not report.
             with self._val_writer.as_default():
                 for name, value in (logs or {}).items():
                     if name.startswith("val_"):
@@ -116,8 +116,8 @@ def _embeddings(model: Any) -> list[Any]:
 def _projected(name: str, metadata: Any) -> str:
     """The projector's entry for the table of one layer."""
     given = metadata.get(name) if isinstance(metadata, Mapping) else metadata
-    told = "" if given is None else f'  metadata_path: "{given}"\n'
-    return f'embeddings {{\n  tensor_name: "{name}"\n  tensor_path: "{name}.tsv"\n{told}}}\n'
+    path = "" if given is None else f'  metadata_path: "{given}"\n'
+    return f'embeddings {{\n  tensor_name: "{name}"\n  tensor_path: "{name}.tsv"\n{path}}}\n'
 
 
 def _lines(words: Sequence[str], rows: int) -> str:

@@ -62,7 +62,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 def test_a_file_cut_short_is_damaged(saved: Path, kept: int) -> None:
     data = saved.read_bytes()
     saved.write_bytes(data[:kept] if kept >= 0 else data[: len(data) // 2])
-    with pytest.raises(RunError, match="is damaged: it is no complete Keras model"):
+    with pytest.raises(RunError, match="is damaged: it is not a complete Keras model"):
         load_model(saved)
 
 

@@ -20,7 +20,7 @@ from dlrun.training.reporting import FitControl
 from dlrun.training.rows import row_order
 
 READS_LOGS_ONLY = {"History", "CSVLogger"}
-"""Callbacks that may be told of an epoch when later ones are trained already."""
+"""Callbacks that may see an epoch after later ones have been trained."""
 
 SECONDS_A_CALL = 0.3
 """What a call should last: short enough to answer the user, long enough to make the time

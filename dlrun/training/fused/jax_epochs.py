@@ -36,7 +36,7 @@ State = tuple[list[Any], list[Any], list[Any], list[Any]]
 them."""
 
 Rows = tuple[Any, ...]
-"""What `rows_of` makes of rows: inputs, targets and, where there are any, weights."""
+"""What `rows_of` makes of rows: inputs, targets and, if there are any, weights."""
 
 
 class JaxEpochs:
@@ -44,7 +44,7 @@ class JaxEpochs:
 
     Args:
         model: A compiled `keras.Model`; its variables are made here where they are not there yet.
-        train: Training rows, of which kind, dtypes and shapes of one row are looked at.
+        train: Training rows, of which only kind, dtypes and shapes of one row count.
         sizes: Rows of a batch, and epochs of a call.
 
     Raises:
@@ -234,7 +234,7 @@ def _batches(
     last: Any,
 ) -> State:
     """Do `action` with the start and the length of each batch from `first` to before `last`."""
-    # XLA knows no shapes that depend on values: the last partial batch stands alone.
+    # XLA knows no shapes that depend on values: the last partial batch is done apart.
     size = min(size, count)
     whole = count // size
     state = lax.fori_loop(

@@ -26,7 +26,7 @@ from dlrun.training.fused.tensorflow_rows import DeviceRows
 from dlrun.training.rows import FitRows
 
 Rows = tuple[Any, ...]
-"""What `DeviceRows.put` makes of inputs, targets and, where there are any, weights."""
+"""What `DeviceRows.put` makes of inputs, targets and, if there are any, weights."""
 
 
 class TensorFlowProgram:
@@ -36,7 +36,7 @@ class TensorFlowProgram:
 
     Args:
         model: A compiled `keras.Model`.
-        train: Training rows, of which dtypes and shapes of one row are looked at.
+        train: Training rows, of which only dtypes and shapes of one row count.
         validation: The same for validation rows, or None.
         sizes: Rows of a batch, and epochs of a call.
         xla: Whether XLA compiles it.
@@ -154,7 +154,7 @@ class TensorFlowProgram:
                 first, last, lambda i: action(order[i * size : tf.minimum((i + 1) * size, count)])
             )
             return
-        # XLA knows no shapes that depend on values: the last partial batch stands alone.
+        # XLA knows no shapes that depend on values: the last partial batch is done apart.
         size = tf.minimum(size, count)
         whole = count // size
         _loop(first, tf.minimum(last, whole), lambda i: action(tf.slice(order, [i * size], [size])))

@@ -18,7 +18,7 @@ class DeviceRows:
     """How rows of one kind lie on the device and become batches.
 
     Args:
-        rows: Rows of the kind; only dtypes and the shape of one row are looked at.
+        rows: Rows of the kind; only dtypes and the shape of one row count.
         xla: Whether XLA compiles what makes the batches.
     """
 
@@ -67,7 +67,7 @@ class DeviceRows:
 
 
 def _dense(numbers: Any, width: int, places: Any, splits: Any, _: Any, values: Any = None) -> Any:
-    """Return (b, width) float32: ones at the places, or the values that stand there.
+    """Return (b, width) float32: ones at the places, or the values that belong there.
 
     A count of each row's places is several times faster than a scatter.
     """

@@ -88,9 +88,9 @@ def activations(model: Any, names: Sequence[str], rows: Any) -> dict[str, Any]:
     import keras
 
     layers, found = named_layers(model), dict[str, list[Any]]()
-    with ExitStack() as watching:
+    with ExitStack() as recording:
         for name in names:
-            watching.enter_context(_watched(layers[name], found.setdefault(name, [])))
+            recording.enter_context(_recorded(layers[name], found.setdefault(name, [])))
         model(keras.tree.map_structure(keras.ops.convert_to_tensor, rows), training=False)
     return {
         name if index == 0 else f"{name}_call{index}": keras.ops.convert_to_numpy(output)
@@ -100,19 +100,19 @@ def activations(model: Any, names: Sequence[str], rows: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _watched(layer: Any, into: list[Any]) -> Iterator[None]:
+def _recorded(layer: Any, into: list[Any]) -> Iterator[None]:
     """Note what a layer returns, wherever in nested models it is called."""
     import keras
 
     call = layer.call
 
-    def watched(*arguments: Any, **options: Any) -> Any:
+    def recorded(*arguments: Any, **options: Any) -> Any:
         output = call(*arguments, **options)
         into.extend(keras.tree.flatten(output))
         return output
 
-    # Not `setattr`: Keras would take the function for a part of the layer.
-    object.__setattr__(layer, "call", watched)
+    # Not `setattr`: Keras would take the function as a part of the layer.
+    object.__setattr__(layer, "call", recorded)
     try:
         yield
     finally:
