@@ -1,10 +1,10 @@
 """dlrun against the Keras script that one would have written: `python benchmarks/run.py [NAME...]`.
 
-Each work runs as two whole processes in turn, as often as `--repeats` says: the script of
-`benchmarks/scripts/`, and dlrun with the equivalent config. The best of the repeats counts: what
-else the machine does can only slow a process down.
+Each workload runs as two whole processes in turn, `--repeats` times: the script of
+`benchmarks/scripts/`, and dlrun with the equivalent config. The best of the repeats counts, because
+other processes can only slow it down.
 
-What is measured replaces the rows of those works in `--output` (JSON) and on the page of the docs
+The results replace the rows of those workloads in `--output` (JSON) and on the page of the docs
 that `--page` names (Markdown).
 """
 
@@ -24,20 +24,20 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import made_up
-from works import WORKS, Work
+import synthetic
+from workloads import WORKLOADS, Workload
 
 HERE = Path(__file__).parent
 
 HEAD = """\
-# How fast that is
+# How much faster
 
-Each work was trained as whole processes in turn: by the Keras script that one would have
+Each workload was trained as whole processes in turn: by the Keras script that one would have
 written (`benchmarks/scripts/`), and by dlrun with the equivalent config. The ratio is the
-script's time over dlrun's; the best of the repeats counts, and the first epoch of each fit,
-which compiles, is left out of the time of an epoch. Initial weights and the order of the rows
-are each one's own, so that the metrics of the last epoch differ as between two seeds.
-`python benchmarks/run.py` measures it anew and writes this page.
+script's time over dlrun's. The best of the repeats counts, and the time of an epoch leaves out
+the first epoch of each fit, which compiles. Script and dlrun have their own initial weights and
+order of rows, so the metrics of the last epoch differ as between two seeds.
+`python benchmarks/run.py` repeats the measurement and writes this page.
 """
 
 
@@ -59,11 +59,11 @@ class Measurement:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the works that are named, write the tables and print them."""
+    """Run the named workloads, write the tables and print them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(WORKS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(WORKLOADS))
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--epochs", type=int, help="train so many epochs in every work")
+    parser.add_argument("--epochs", type=int, help="epochs of every workload")
     parser.add_argument("--set", action="append", default=[], help="passed on to dlrun")
     parser.add_argument("--backend", help="what Keras computes with, both ways")
     parser.add_argument("--output", type=Path, default=HERE / "results.json")
@@ -71,15 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.backend:
         os.environ["KERAS_BACKEND"] = options.backend
-    if unknown := set(options.names) - set(WORKS):
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(WORKS)}")
+    if unknown := set(options.names) - set(WORKLOADS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; there are {', '.join(WORKLOADS)}")
     results = json.loads(options.output.read_text()) if options.output.exists() else {}
-    for name in options.names or WORKS:
-        work = WORKS[name]
+    for name in options.names or WORKLOADS:
+        workload = WORKLOADS[name]
         if options.epochs:
-            work = replace(work, epochs=options.epochs)
+            workload = replace(workload, epochs=options.epochs)
         title = f"{name}, {options.backend}" if options.backend else name
-        results[title] = compare(work, options.repeats, options.set) | {"machine": machine()}
+        results[title] = compare(workload, options.repeats, options.set) | {"machine": machine()}
         print(_row(title, results[title]), flush=True)
         results = dict(sorted(results.items(), key=lambda row: _place(row[0])))
         options.output.write_text(json.dumps(results, indent=2) + "\n")
@@ -88,20 +88,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _place(title: str) -> tuple[int, str]:
-    """Where a row stands: in the order of the works, TensorFlow's first."""
-    return list(WORKS).index(title.partition(",")[0]), title
+    """Where a row belongs: in the order of the workloads, TensorFlow's first."""
+    return list(WORKLOADS).index(title.partition(",")[0]), title
 
 
-def compare(work: Work, repeats: int, settings: Sequence[str] = ()) -> dict[str, Any]:
+def compare(workload: Workload, repeats: int, settings: Sequence[str] = ()) -> dict[str, Any]:
     """Run both ways in turn and return the best of each and their ratios."""
     with tempfile.TemporaryDirectory(prefix="dlrun-benchmark-") as folder:
-        arrays = arrays_of(work, Path(folder))
+        arrays = arrays_of(workload, Path(folder))
         if arrays is not None:
-            settings = [*made_up.settings(str(work.dataset), arrays, work.words), *settings]
+            settings = [
+                *synthetic.settings(str(workload.dataset), arrays, workload.words),
+                *settings,
+            ]
         measured: dict[str, list[Measurement]] = {"script": [], "dlrun": []}
         for number in range(repeats):
-            measured["script"].append(run_script(work, arrays))
-            measured["dlrun"].append(run_dlrun(work, Path(folder) / str(number), settings))
+            measured["script"].append(run_script(workload, arrays))
+            measured["dlrun"].append(run_dlrun(workload, Path(folder) / str(number), settings))
     best = {
         way: Measurement(
             seconds=min(m.seconds for m in ms),
@@ -113,9 +116,9 @@ def compare(work: Work, repeats: int, settings: Sequence[str] = ()) -> dict[str,
     }
     script, dlrun = best["script"], best["dlrun"]
     return {
-        "epochs": work.epochs,
-        "metric": work.metric,
-        "data": "real" if arrays is None else "made up",
+        "epochs": workload.epochs,
+        "metric": workload.metric,
+        "data": "real" if arrays is None else "synthetic",
         **{way: asdict(m) for way, m in best.items()},
         "whole_process": script.seconds / dlrun.seconds,
         "per_epoch": script.epoch_seconds / dlrun.epoch_seconds,
@@ -123,19 +126,23 @@ def compare(work: Work, repeats: int, settings: Sequence[str] = ()) -> dict[str,
     }
 
 
-def arrays_of(work: Work, folder: Path) -> Path | None:
-    """Write arrays of the shape of the work's data, unless that is at hand; return the file."""
-    if work.dataset is None or made_up.is_at_hand(work.dataset):
+def arrays_of(workload: Workload, folder: Path) -> Path | None:
+    """Write synthetic arrays if the workload's data is missing; return the file."""
+    if workload.dataset is None or synthetic.is_at_hand(workload.dataset):
         return None
-    file = folder / made_up.file_name(work.dataset)
-    made_up.write(work.dataset, file, work.words)
+    file = folder / synthetic.file_name(workload.dataset)
+    synthetic.write(workload.dataset, file, workload.words)
     return file
 
 
-def run_script(work: Work, arrays: Path | None) -> Measurement:
+def run_script(workload: Workload, arrays: Path | None) -> Measurement:
     """Run the hand-written script."""
-    command = [sys.executable, str(HERE / "scripts" / f"{work.script}.py"), str(work.epochs)]
-    command += [work.variant] if work.variant else []
+    command = [
+        sys.executable,
+        str(HERE / "scripts" / f"{workload.script}.py"),
+        str(workload.epochs),
+    ]
+    command += [workload.variant] if workload.variant else []
     given = {} if arrays is None else {"BENCHMARK_ARRAYS": str(arrays)}
     seconds, memory, output = timed(command, given)
     facts = json.loads(output.splitlines()[-1])
@@ -143,11 +150,11 @@ def run_script(work: Work, arrays: Path | None) -> Measurement:
     return Measurement(seconds, median(later), memory, facts["metric"])
 
 
-def run_dlrun(work: Work, runs: Path, settings: Sequence[str]) -> Measurement:
+def run_dlrun(workload: Workload, runs: Path, settings: Sequence[str]) -> Measurement:
     """Run dlrun with the equivalent config."""
-    command = [sys.executable, "-m", "dlrun", work.command, str(work.config), "--json"]
+    command = [sys.executable, "-m", "dlrun", workload.command, str(workload.config), "--json"]
     command += ["--runs-dir", str(runs)]
-    for setting in (f"training.epochs={work.epochs}", *settings):
+    for setting in (f"training.epochs={workload.epochs}", *settings):
         command += ["--set", setting]
     seconds, memory, _ = timed(command)
     (metrics,) = runs.glob("*/metrics.csv")
@@ -157,8 +164,8 @@ def run_dlrun(work: Work, runs: Path, settings: Sequence[str]) -> Measurement:
     later = [float(s) for s, number in zip(columns["seconds"], epoch, strict=True) if number > 1]
     last = [
         float(m)
-        for m, number in zip(columns[work.metric], epoch, strict=True)
-        if number == work.epochs
+        for m, number in zip(columns[workload.metric], epoch, strict=True)
+        if number == workload.epochs
     ]
     return Measurement(seconds, median(later), memory, sum(last) / len(last))
 
@@ -198,7 +205,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name, where the system tells it."""
+    """The processor's name, if the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -216,7 +223,7 @@ def page(results: Mapping[str, Mapping[str, Any]]) -> str:
 def table(results: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the results as a Markdown table."""
     head = (
-        "| work | data | epochs | whole process, s (script / dlrun) | ratio "
+        "| workload | data | epochs | whole process, s (script / dlrun) | ratio "
         "| an epoch, ms (script / dlrun) | ratio | peak memory, MB (script / dlrun) "
         "| last epoch (script / dlrun) |"
     )

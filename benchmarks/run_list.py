@@ -1,8 +1,8 @@
 """How long a list of runs takes: `python benchmarks/run_list.py [--runs 10000]`.
 
-Makes so many run directories, with a `run.json` as training leaves it, and lists them in whole
-processes, Python's start included. The best of the repeats counts: what else the machine does can
-only slow a process down.
+Makes that many run directories, each with the `run.json` of a training, and lists them in whole
+processes, Python's start included. The best of the repeats counts, because other processes can only
+slow it down.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def make_runs(folder: Path, count: int) -> None:
 
 
 def run_facts(number: int, started: datetime, draw: random.Random) -> dict[str, Any]:
-    """Return what `run.json` holds of a finished, or now and then failed, run."""
+    """Return what `run.json` holds of a finished, or sometimes failed, run."""
     units = draw.choice([16, 32, 64, 128])
     layer = {"activation": "relu", "use_bias": True, "kernel_initializer": "glorot_uniform"}
     config = {

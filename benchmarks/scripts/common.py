@@ -28,7 +28,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def load(name: str, **options: Any) -> Any:
-    """Return the training rows of a data set of Keras, or made-up ones that `run.py` wrote."""
+    """Return the training rows of a data set of Keras, or synthetic ones that `run.py` wrote."""
     if file := os.environ.get("BENCHMARK_ARRAYS"):
         with np.load(file) as arrays:
             return arrays["x"], arrays["y"]

@@ -1,4 +1,4 @@
-"""Arrays of the shape of the real data, for where that is not at hand."""
+"""Synthetic data of the shape of the real data, used if that is missing."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ FILES = {
     "mnist": "mnist.npz",
     "reuters": "reuters.npz",
 }
-"""What Keras calls the file of each data set."""
-
+"""Keras' name of the file of each data set."""
 
 ALWAYS = {"gru": "gru.npz", "jena": "jena.csv"}
-"""What is made up in any case, and the file that it is written to."""
+"""Data sets that are always synthetic, and the file that they are written to."""
 
 QUANTITIES = 14
 WEATHER_ROWS = 420_551
 
 
 REVIEWS = Path(__file__).parents[1] / "data" / "aclImdb"
-"""Where the raw reviews are, if anywhere: the book's configs look for them there too."""
+"""Where the raw reviews are, if they are there: the book's configs look for them there, too."""
 
 
 PHOTOS = REVIEWS.with_name("cats_and_dogs_small")
-"""Where the photos of cats and dogs are, if anywhere."""
+"""Where the photos of cats and dogs are, if they are there."""
 
 
 def file_name(dataset: str) -> str:
-    """What the file, or folder, of made-up rows is called."""
+    """Return the name of the file, or folder, of synthetic rows."""
     if dataset in ("reviews", "photos"):
         return {"reviews": REVIEWS, "photos": PHOTOS}[dataset].name
     return ALWAYS.get(dataset, f"{dataset}.npz")
@@ -67,12 +66,12 @@ def write(dataset: str, file: Path, words: int | None) -> None:
 
 
 def settings(dataset: str, file: Path, words: int | None) -> list[str]:
-    """What dlrun is told so that it reads the file instead of the real data.
+    """Return the overrides with which dlrun reads the file instead of the real data.
 
     Args:
         dataset: Name of the data set.
         file: From `write`.
-        words: Words that a row is cut to, where the config pads the rows.
+        words: Words that a row is cut to, if the config pads the rows.
     """
     if dataset == "photos":
         return [f"dataset.path={file}", f"evaluation.validation={{path: '{file}/validation'}}"]

@@ -1,6 +1,6 @@
-"""Deep Learning with Python, section 4.4: networks of other sizes and with less freedom on IMDB.
+"""Deep Learning with Python, sections 3.4 and 4.4: IMDB reviews as vectors of zeros and ones.
 
-`final` is the last one of section 3.4.4: nothing is held out.
+`dense` is the network of section 3.4; `final` is the last one of 3.4.4, without validation.
 """
 
 import sys
@@ -43,7 +43,7 @@ elif variant == "l2":
     model = network(16, regularizers.l2(0.001))
 elif variant == "dropout":
     model = network(16, dropout=0.5)
-elif variant == "final":
+elif variant in ("dense", "final"):
     model = network(16)
 else:
     sys.exit(f"unknown variant: {variant}")
