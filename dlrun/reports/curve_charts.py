@@ -22,14 +22,7 @@ from dlrun.reports.charts import (
     axis_holding,
     rule,
 )
-from dlrun.reports.curve_facts import (
-    Best,
-    Curve,
-    CurveFacts,
-    FitPanel,
-    FoldsPanel,
-    facts_from_table,
-)
+from dlrun.reports.curve_facts import Best, Curve, CurveFacts, CurvePanel, facts_from_table
 from dlrun.text import figure, ordinal
 
 if TYPE_CHECKING:
@@ -147,15 +140,12 @@ def curve_line(
     )
 
 
-def _chart(panel: FitPanel | FoldsPanel, facts: CurveFacts) -> Chart:
-    first = facts.left_out
-    if isinstance(panel, FitPanel):
-        marks, curve = _fit_marks(panel, first), panel.training
-        values = [*panel.training[first:], *panel.validation[first:]]
-    else:
-        marks, curve = _folds_marks(panel, first, facts.several), panel.mean
-        drawn = panel.smoothed or panel
-        values = [value for fold in drawn.folds for value in fold[first:]]
+def _chart(panel: CurvePanel, facts: CurveFacts) -> Chart:
+    first, drawn = facts.left_out, panel.smoothed.folds if panel.smoothed else panel.folds
+    marks = _folds_marks(panel, first, facts.several) if drawn else _fit_marks(panel, first)
+    curves = drawn or (panel.training, panel.validation)
+    values = [value for curve in curves for value in curve[first:]]
+    measured = panel.curve if panel.folds else panel.training
     x = epoch_axis(first, facts.epochs)
     y = axis_holding(
         values,
@@ -171,12 +161,16 @@ def _chart(panel: FitPanel | FoldsPanel, facts: CurveFacts) -> Chart:
     return Chart(
         x,
         y,
-        (*marks, *_missing_marks(curve, y), *_phase_marks(facts, x, y)),
+        (
+            *marks,
+            *_missing_marks(measured, y),
+            *_phase_marks(facts, x, y),
+        ),
         f"{panel.label} over {facts.epochs} epochs.{described}",
     )
 
 
-def _fit_marks(panel: FitPanel, first: int) -> list[Mark]:
+def _fit_marks(panel: CurvePanel, first: int) -> list[Mark]:
     marks: list[Mark] = []
     if panel.training:
         every = max(1, math.ceil(len(panel.training[first:]) / MOST_DOTS))
@@ -190,24 +184,26 @@ def _fit_marks(panel: FitPanel, first: int) -> list[Mark]:
     return marks
 
 
-def _folds_marks(panel: FoldsPanel, first: int, several: str) -> list[Mark]:
+def _folds_marks(panel: CurvePanel, first: int, several: str) -> list[Mark]:
     """Every fold thinly, their mean and its spread; all of them smoothed where noisy."""
-    drawn, count = panel.smoothed or panel, len(panel.folds)
-    part = "" if panel.part == "validation" else ", training"
-    smoothing = "" if panel.smoothed is None else f", moving average {panel.smoothed.factor:g}"
+    smoothed, count = panel.smoothed, len(panel.folds)
+    curve = smoothed.mean if smoothed else panel.curve
+    deviations = smoothed.std if smoothed else panel.std
+    part = "" if panel.validation else ", training"
+    smoothing = f", moving average {smoothed.factor:g}" if smoothed else ""
     name = f"mean of {count} {several}{part}{smoothing}"
-    marks: list[Mark] = [curve_line(drawn.mean, first, "mean", name)]
-    if panel.smoothed:
-        marks.append(curve_line(panel.mean, first, "unsmoothed", "not smoothed"))
-    mean, std = np.array(drawn.mean[first:]), np.array(drawn.std[first:])
+    marks: list[Mark] = [curve_line(curve, first, "mean", name)]
+    if smoothed:
+        marks.append(curve_line(panel.curve, first, "unsmoothed", "not smoothed"))
+    mean, std = np.array(curve[first:]), np.array(deviations[first:])
     if np.isfinite(std).any():
         epochs = np.arange(first + 1, first + 1 + len(mean))
         label = "± 1 standard deviation"
         marks.append(BandMark(epochs, mean - std, mean + std, "spread", label))
     opacity = float(np.clip(3 / count, 0.2, 0.5))
-    for index, curve in enumerate(drawn.folds):
+    for index, fold in enumerate(smoothed.folds if smoothed else panel.folds):
         label = "" if index else f"each {several.removesuffix('s')}"
-        marks.append(curve_line(curve, first, "fold", label, opacity))
+        marks.append(curve_line(fold, first, "fold", label, opacity))
     return marks
 
 

@@ -9,7 +9,6 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -58,29 +57,8 @@ class Best:
 
 
 @dataclass(frozen=True)
-class FitPanel:
-    """One metric of one training.
-
-    Args:
-        metric: Its name in the history.
-        label: Of the axis.
-        training: One value an epoch; empty where only validation was measured.
-        validation: One value an epoch; empty without validation rows.
-        best: Best epoch of the validation curve, or None where it has none.
-        logarithmic: Whether the axis should be.
-    """
-
-    metric: str
-    label: str
-    training: Curve
-    validation: Curve
-    best: Best | None
-    logarithmic: bool
-
-
-@dataclass(frozen=True)
 class Smoothed:
-    """Moving averages of what a `FoldsPanel` holds, from the first shown epoch on, NaN before.
+    """Moving averages of the curves of several folds, from the first shown epoch on, NaN before.
 
     `factor` is the weight of the past in them; see `dlrun.metrics.folds.moving_average`.
     """
@@ -92,30 +70,38 @@ class Smoothed:
 
 
 @dataclass(frozen=True)
-class FoldsPanel:
-    """One metric over folds.
+class CurvePanel:
+    """One metric of one training, or of several folds.
 
     Args:
         metric: Its name in the history, without `val_`.
         label: Of the axis.
-        part: Whether validation was measured, or only training.
-        folds: Each fold's curve; lengths may differ.
-        mean: Mean over folds of the epochs that all reached.
-        std: Standard deviation over folds (`ddof=1`) of the same epochs.
-        smoothed: What is drawn instead where the mean is noisy, else None.
-        best: Best epoch of the mean (not of the smoothed one), or None where it has none.
+        training: One value an epoch; empty where only validation was measured. Of several folds
+            only where validation was not: the mean over folds.
+        validation: One value an epoch; empty without validation rows. Of several folds the mean
+            of the epochs that all reached.
+        best: Best epoch of the validation curve (not of the smoothed one), or None where it has
+            none.
+        folds: Each fold's curve; lengths may differ. Empty for one training.
+        std: Standard deviation over folds (`ddof=1`) of the epochs that all reached.
+        smoothed: What is drawn instead where the mean over folds is noisy, else None.
         logarithmic: Whether the axis should be.
     """
 
     metric: str
     label: str
-    part: Literal["validation", "training"]
-    folds: tuple[Curve, ...]
-    mean: Curve
-    std: Curve
-    smoothed: Smoothed | None
+    training: Curve
+    validation: Curve
     best: Best | None
-    logarithmic: bool
+    folds: tuple[Curve, ...] = ()
+    std: Curve = ()
+    smoothed: Smoothed | None = None
+    logarithmic: bool = False
+
+    @property
+    def curve(self) -> Curve:
+        """The curve that matters most: of validation rows, or else of training rows."""
+        return self.validation or self.training
 
 
 @dataclass(frozen=True)
@@ -133,7 +119,7 @@ class CurveFacts:
 
     title: str
     epochs: int
-    panels: tuple[FitPanel | FoldsPanel, ...]
+    panels: tuple[CurvePanel, ...]
     left_out: int = 0
     phases: tuple[PhaseStart, ...] = ()
     several: str = "folds"
@@ -146,78 +132,60 @@ class CurveFacts:
         return shown_starts(self.phases, self.left_out, self.epochs)
 
 
-def fit_facts(
-    history: History,
-    title: str,
-    *,
-    directions: Mapping[str, Direction] | None = None,
-) -> CurveFacts:
-    """Return the facts of one training.
-
-    Args:
-        history: Metric to its value in every epoch, `val_` before those of validation data.
-        title: Name of the run.
-        directions: Which way is better, for metrics whose names Keras does not know.
-    """
-    left_out = 0
-    panels = []
-    for metric in metric_names([history]):
-        training, validation = (_curve(history.get(key, ())) for key in (metric, f"val_{metric}"))
-        better = curve_direction(metric, directions)
-        left_out = max(left_out, dwarfing_epochs(validation or training, better))
-        panels.append(
-            FitPanel(
-                metric=metric,
-                label=metric_label(metric),
-                training=training,
-                validation=validation,
-                best=_best(validation, better),
-                logarithmic=False,
-            )
-        )
-    shown = tuple(
-        replace(
-            panel,
-            logarithmic=_spans_magnitudes(panel.training[left_out:] + panel.validation[left_out:]),
-        )
-        for panel in panels
-    )
-    return CurveFacts(title, _longest([history]), shown, left_out)
-
-
-def folds_facts(
+def curve_facts(
     histories: Sequence[History],
     title: str,
     *,
     directions: Mapping[str, Direction] | None = None,
+    several: str = "folds",
 ) -> CurveFacts:
-    """Return the facts of several folds: their mean and spread. Args as `fit_facts`."""
-    means = mean_history(histories)
-    left_out = 0
-    panels = []
-    for metric in metric_names([means]):
-        key = f"val_{metric}" if f"val_{metric}" in means else metric
+    """Return the facts of one training, or of several folds: their mean and spread.
+
+    Args:
+        histories: Each fold's: metric to its value in every epoch, `val_` before those of
+            validation data.
+        title: Name of the run.
+        directions: Which way is better, for metrics whose names Keras does not know.
+        several: The word for several trainings of the run: `folds` or `repeats`.
+    """
+    means = mean_history(histories) if len(histories) > 1 else {}
+    left_out, panels = 0, []
+    for metric in metric_names([means] if means else histories):
         better = curve_direction(metric, directions)
-        mean = _curve(means[key]["mean"])
-        left_out = max(left_out, dwarfing_epochs(mean, better))
-        panels.append(
-            FoldsPanel(
-                metric=metric,
-                label=metric_label(metric),
-                part="validation" if key != metric else "training",
-                folds=tuple(_curve(history[key]) for history in histories),
-                mean=mean,
-                std=_curve(means[key]["std"]),
-                smoothed=None,
-                best=_best(mean, better) if key != metric else None,
-                logarithmic=False,
-            )
+        panel = (
+            _folds_panel(metric, histories, means, better)
+            if means
+            else _fit_panel(metric, histories[0], better)
         )
-    return CurveFacts(
-        title,
-        _longest(histories),
-        tuple(_without_first(panel, left_out) for panel in panels),
-        left_out,
+        left_out = max(left_out, dwarfing_epochs(panel.curve, better))
+        panels.append(panel)
+    shown = tuple(_without_first(panel, left_out) for panel in panels)
+    return CurveFacts(title, _longest(histories), shown, left_out, several=several)
+
+
+def _fit_panel(metric: str, history: History, better: Direction | None) -> CurvePanel:
+    training, validation = (_curve(history.get(key, ())) for key in (metric, f"val_{metric}"))
+    best = _best(validation, better)
+    return CurvePanel(metric, metric_label(metric), training, validation, best)
+
+
+def _folds_panel(
+    metric: str,
+    histories: Sequence[History],
+    means: Mapping[str, Mapping[str, Sequence[float]]],
+    better: Direction | None,
+) -> CurvePanel:
+    validated = f"val_{metric}" in means
+    key = f"val_{metric}" if validated else metric
+    mean = _curve(means[key]["mean"])
+    return CurvePanel(
+        metric=metric,
+        label=metric_label(metric),
+        training=() if validated else mean,
+        validation=mean if validated else (),
+        best=_best(mean, better) if validated else None,
+        folds=tuple(_curve(history[key]) for history in histories),
+        std=_curve(means[key]["std"]),
     )
 
 
@@ -234,9 +202,9 @@ def facts_from_table(
     Args:
         table: Its columns, `fold` among them; rows of one fold are in the order of its epochs.
         title: Name of the run.
-        directions: As in `fit_facts`.
+        directions: As in `curve_facts`.
         phases: Names of the phases of training, in order.
-        several: The word for several trainings of the run: `folds` or `repeats`.
+        several: As in `curve_facts`.
     """
     folds = list(table.get("fold", ()))
     numbers = sorted(set(folds))
@@ -247,12 +215,8 @@ def facts_from_table(
         }
         for number in numbers
     ]
-    if len(histories) > 1:
-        facts = folds_facts(histories, title, directions=directions)
-    else:
-        history = histories[0] if histories else table
-        facts = fit_facts(history, title, directions=directions)
-    return replace(facts, phases=phase_starts(histories, phases), several=several)
+    facts = curve_facts(histories or [table], title, directions=directions, several=several)
+    return replace(facts, phases=phase_starts(histories, phases))
 
 
 def metric_names(histories: Iterable[Mapping[str, object]]) -> list[str]:
@@ -336,15 +300,18 @@ def smoothing_factor(epochs: int) -> float:
     return min(STRONGEST_SMOOTHING, round(20 * lag / (1 + lag)) / 20)
 
 
-def _without_first(panel: FoldsPanel, left_out: int) -> FoldsPanel:
-    shown = panel.mean[left_out:]
+def _without_first(panel: CurvePanel, left_out: int) -> CurvePanel:
+    """The panel with what depends on the epochs that are shown."""
+    shown = panel.curve[left_out:]
+    if not panel.folds:
+        shown = panel.training[left_out:] + panel.validation[left_out:]
     smoothed = None
-    if is_noisy(shown):
+    if panel.folds and is_noisy(shown):
         factor = smoothing_factor(len(shown))
         smoothed = Smoothed(
             factor=factor,
             folds=tuple(_smooth(curve, left_out, factor) for curve in panel.folds),
-            mean=_smooth(panel.mean, left_out, factor),
+            mean=_smooth(panel.curve, left_out, factor),
             std=_smooth(panel.std, left_out, factor),
         )
     return replace(panel, smoothed=smoothed, logarithmic=_spans_magnitudes(shown))

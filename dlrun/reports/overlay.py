@@ -17,7 +17,6 @@ from dlrun.reports.curve_charts import BEST, BEST_DOT, curve_line, epoch_axis
 from dlrun.reports.curve_facts import (
     Best,
     Curve,
-    FitPanel,
     History,
     curve_direction,
     dwarfing_epochs,
@@ -102,11 +101,9 @@ def overlay_facts(
         curves, logarithmic, axis = [], [], ""
         for run, (label, of_run) in enumerate(zip(labels, facts, strict=True)):
             for panel in of_run.panels:
-                measured = panel.part == "validation" if not isinstance(panel, FitPanel) else True
-                values = panel.validation if isinstance(panel, FitPanel) else panel.mean
-                if panel.metric == metric and measured and values:
+                if panel.metric == metric and panel.validation:
                     axis = panel.label
-                    curves.append(OverlaidCurve(run, label, values, panel.best))
+                    curves.append(OverlaidCurve(run, label, panel.validation, panel.best))
                     logarithmic.append(panel.logarithmic)
         if not curves:
             continue

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dlrun.reports.curve_facts import (
     Best,
-    FitPanel,
-    FoldsPanel,
+    CurveFacts,
     PhaseStart,
     curve_direction,
+    curve_facts,
     dwarfing_epochs,
     facts_from_table,
-    fit_facts,
-    folds_facts,
     is_noisy,
     metric_label,
     smoothing_factor,
@@ -32,6 +31,10 @@ HISTORY = {
 }
 
 
+def fit_facts(history: dict[str, list[float]], title: str, **options: Any) -> CurveFacts:
+    return curve_facts([history], title, **options)
+
+
 def panels(facts):
     return {panel.metric: panel for panel in facts.panels}
 
@@ -41,7 +44,6 @@ def test_one_training():
     assert (facts.title, facts.epochs, facts.left_out) == ("digits", 3, 0)
     assert [panel.metric for panel in facts.panels] == ["accuracy", "loss"]
     loss = panels(facts)["loss"]
-    assert isinstance(loss, FitPanel)
     assert loss.label == "Loss"
     assert loss.training == (0.7, 0.4, 0.2)
     assert loss.validation == (0.7, 0.5, 0.6)
@@ -112,11 +114,10 @@ def fold(epochs, seed, noise=0.0):
 
 def test_folds_have_a_mean_and_a_spread():
     histories = [{"mae": fold(30, 0), "val_mae": fold(30, i, 0.1)} for i in range(3)]
-    (panel,) = folds_facts(histories, "boston").panels
-    assert isinstance(panel, FoldsPanel)
+    (panel,) = curve_facts(histories, "boston").panels
     curves = np.array([history["val_mae"] for history in histories])
-    assert panel.part == "validation"
-    assert panel.mean == pytest.approx(curves.mean(axis=0))
+    assert panel.training == ()
+    assert panel.curve == pytest.approx(curves.mean(axis=0))
     assert panel.std == pytest.approx(curves.std(axis=0, ddof=1))
     assert panel.best == Best(
         int(curves.mean(axis=0).argmin()) + 1, pytest.approx(curves.mean(axis=0).min())
@@ -125,10 +126,10 @@ def test_folds_have_a_mean_and_a_spread():
 
 def test_folds_that_stop_early_have_a_mean_as_far_as_all_go():
     histories = [{"val_loss": [3.0, 2.0, 1.0]}, {"val_loss": [5.0, 4.0]}]
-    facts = folds_facts(histories, "x")
+    facts = curve_facts(histories, "x")
     (panel,) = facts.panels
     assert facts.epochs == 3
-    assert panel.mean == (4.0, 3.0)
+    assert panel.curve == (4.0, 3.0)
     assert panel.folds[0] == (3.0, 2.0, 1.0)
     assert panel.best == Best(2, 3.0)
 
@@ -141,7 +142,7 @@ def test_first_epochs_that_dwarf_the_rest_are_left_out():
     assert 0 < left_out <= 25
     assert all(value > limit for value in values[:left_out])
     assert values[left_out] <= limit
-    facts = folds_facts([{"val_mae": values}, {"val_mae": values}], "x")
+    facts = curve_facts([{"val_mae": values}, {"val_mae": values}], "x")
     assert facts.left_out == left_out
     assert fit_facts({"mae": values[::-1], "val_mae": values}, "x").left_out == left_out
     assert fit_facts({"mae": values}, "x").left_out == left_out
@@ -164,7 +165,7 @@ def test_nothing_is_left_out_of(values):
 
 def test_noisy_means_are_smoothed_from_the_first_shown_epoch():
     histories = [{"val_mae": fold(500, i, 0.3)} for i in range(4)]
-    facts = folds_facts(histories, "boston")
+    facts = curve_facts(histories, "boston")
     (panel,) = facts.panels
     assert facts.left_out > 0
     assert panel.smoothed is not None
@@ -210,7 +211,7 @@ def test_a_table_is_split_by_fold():
     }
     (panel,) = facts_from_table(table, "x").panels
     assert panel.folds == ((4.0, 2.0), (2.0, 4.0))
-    assert panel.mean == (3.0, 3.0)
+    assert panel.curve == (3.0, 3.0)
     one = {name: values[:2] for name, values in table.items()}
     (panel,) = facts_from_table(one, "x").panels
     assert panel.training == (4.0, 3.0)
@@ -218,9 +219,9 @@ def test_a_table_is_split_by_fold():
 
 
 def test_folds_without_validation_show_their_training():
-    (panel,) = folds_facts([{"loss": [2.0, 1.0]}, {"loss": [4.0, 3.0]}], "x").panels
-    assert panel.part == "training"
-    assert panel.mean == (3.0, 2.0)
+    (panel,) = curve_facts([{"loss": [2.0, 1.0]}, {"loss": [4.0, 3.0]}], "x").panels
+    assert panel.validation == ()
+    assert panel.curve == (3.0, 2.0)
     assert panel.best is None
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from dlrun.reports.charts import BandMark, BoxesMark, Chart, DotsMark, LineMark, TextMark
 from dlrun.reports.curve_charts import curve_charts, draw_run_curves, epoch_ticks
-from dlrun.reports.curve_facts import CurveFacts, PhaseStart, fit_facts, folds_facts
+from dlrun.reports.curve_facts import CurveFacts, PhaseStart, curve_facts
 from dlrun.reports.drawing import build_picture, draw_picture, own_style
 from dlrun.store.training_folder import TrainingFolder
 
@@ -49,6 +49,10 @@ def noisy(epochs: int, folds: int) -> list[dict[str, list[float]]]:
     return [{"val_mae": list(error + rng.normal(0, 0.3, epochs))} for _ in range(folds)]
 
 
+def fit_facts(history: dict[str, list[float]], title: str) -> CurveFacts:
+    return curve_facts([history], title)
+
+
 SITUATIONS = {
     "hold-out": fit_facts(history(20), "imdb-dense"),
     "one epoch": fit_facts(history(1), "mnist"),
@@ -60,9 +64,8 @@ SITUATIONS = {
         {f"{part}{name}": [0.1, 0.2] for name in "abcde" for part in ("", "val_")}, "many"
     ),
     "log": fit_facts({"loss": [1e6, 1e3, *[10.0] * 9]}, "steep"),
-    "folds": folds_facts([history(8, seed) for seed in range(4)], "digits"),
-    "noisy folds": folds_facts(noisy(500, 100), "boston"),
-    "one fold alone": folds_facts([history(5)], "x"),
+    "folds": curve_facts([history(8, seed) for seed in range(4)], "digits"),
+    "noisy folds": curve_facts(noisy(500, 100), "boston"),
     "long name": fit_facts(history(3), "a name with $maths_{ and 漢字 in it " * 4),
 }
 
@@ -167,12 +170,12 @@ def test_without_validation_nothing_is_marked():
 def test_folds_show_mean_band_and_every_fold():
     facts = SITUATIONS["folds"]
     chart, panel = curve_charts(facts)[0], facts.panels[0]
-    assert tuple(marks(chart)["mean of 4 folds"].y) == panel.mean
+    assert tuple(marks(chart)["mean of 4 folds"].y) == panel.validation
     drawn = [tuple(mark.y) for mark in chart.marks if isinstance(mark, LineMark)]
     assert all(fold in drawn for fold in panel.folds)
     band = marks(chart)["± 1 standard deviation"]
     assert isinstance(band, BandMark)
-    mean, std = np.array(panel.mean), np.array(panel.std)
+    mean, std = np.array(panel.validation), np.array(panel.std)
     np.testing.assert_allclose(band.low, mean - std)
     np.testing.assert_allclose(band.high, mean + std)
     figure = build_figure(facts)
@@ -187,7 +190,7 @@ def test_noisy_folds_are_smoothed_and_their_first_epochs_left_out_and_it_says_so
     smooth = marks(chart)["mean of 100 folds, moving average 0.9"]
     assert tuple(smooth.y) == facts.panels[0].smoothed.mean[first:]
     raw = marks(chart)["not smoothed"]
-    assert (raw.x[0], tuple(raw.y)) == (first + 1, facts.panels[0].mean[first:])
+    assert (raw.x[0], tuple(raw.y)) == (first + 1, facts.panels[0].validation[first:])
     assert chart.x.label == f"Epoch (the first {first} are left out)"
     assert chart.x.low < first + 1 < 0.1 * 500
     assert chart.y.label == "MAE"
