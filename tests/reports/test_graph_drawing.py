@@ -97,7 +97,7 @@ def test_any_graph_without_circles_has_its_place(count: int, draw: random.Random
 
 
 def test_a_circle_is_refused() -> None:
-    with pytest.raises(ValueError, match="circle"):
+    with pytest.raises(ValueError, match="cycle"):
         place(graph("a>b b>c c>a"))
 
 
