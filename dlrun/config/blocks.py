@@ -58,7 +58,7 @@ def substituted(
     Args:
         value: Plain data in which the text `$width` stands for the parameter `width`.
         parameters: The value of each.
-        path: Where it stands.
+        path: Where it is.
         report: Takes names that are no parameter.
 
     Returns:

@@ -134,7 +134,7 @@ def _member_class(
         path,
         f"unknown {family.title} {quoted([name])}{near}"
         if isinstance(name, str)
-        else f"this names no {family.title}",
+        else f"this does not name a {family.title}",
         expected=None if hint or near else expected,
         found=None if isinstance(name, str) else found(name),
         hint=hint,
@@ -147,22 +147,18 @@ def _report_no_step(family: Family, entry: Any, path: KeyPath, report: Reporter)
     if isinstance(entry, dict) and len(entry) > 1:
         first, *others = entry
         if any(key in family.names() or key == "targets" for key in others):
+            message = f"'{first}' and {quoted(others)} in one entry"
             hint = "begin each step on a line of its own with '- '"
         else:
+            message = f"indent {quoted(others)} under '{first}'"
             given = entry[first] if isinstance(entry[first], dict) else {}
             options = given | {key: entry[key] for key in others}
             hint = f"write {first}: {in_line(options)}"
-        stands = "stands" if len(others) == 1 else "stand"
-        report(
-            (*path, others[0]),
-            f"{quoted(others)} {stands} beside '{first}'",
-            hint=hint,
-            on_key=True,
-        )
+        report((*path, others[0]), message, hint=hint, on_key=True)
         return
     report(
         path,
-        f"this is no {family.title}",
+        f"this is not a {family.title}",
         expected="the name of a step, alone or with its options",
         found=found(entry),
     )

@@ -189,7 +189,7 @@ def _read_file(
         line = raw.count(b"\n", 0, error.start) + 1
         report.at(
             Place(f"{file}:{line}", (number, line, 0)),
-            "this is no UTF-8 text",
+            "not valid UTF-8",
             found=f"the byte 0x{raw[error.start]:02x}",
             hint="save the file as UTF-8",
         )

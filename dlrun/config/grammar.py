@@ -1,4 +1,4 @@
-"""What may stand where in a config, derived from the typed models and Keras' catalogue.
+"""What may be written where in a config, derived from the typed models and Keras' catalogue.
 
 A config is read into nodes as it is written. `canonical` brings them into one form, places kept:
 `Name`, `Name: value` and `Name: {argument: value}` all become the last, one entry that stands for a

@@ -236,7 +236,7 @@ class _Linking:
         if owner is entry:
             self._report(place, f"'{name}' is this layer itself", hint=NO_CYCLES)
         else:
-            self._report(place, f"'{name}' stands below", hint=NO_CYCLES)
+            self._report(place, f"'{name}' is defined later", hint=NO_CYCLES)
         return True
 
     def _called(self, entry: LayerEntry) -> str | None:
@@ -259,7 +259,7 @@ class _Linking:
             for entry in unsourced:
                 self._report(
                     entry.path,
-                    "this layer does not say which input it takes",
+                    "this layer must name its input, as there are several",
                     expected=f"`from:` with {listed(inputs, 'or')}",
                 )
         return inputs
@@ -270,8 +270,8 @@ class _Linking:
         for name in self._stated:
             if name not in taken:
                 place = (*self._architecture.path, "inputs", name)
-                hint = "name it in a `from`, or leave it out"
-                self._report(place, f"no layer takes the input '{name}'", hint=hint, on_key=True)
+                hint = "name it in a `from`, or remove it"
+                self._report(place, f"no layer uses the input '{name}'", hint=hint, on_key=True)
 
     def _check_sources(self, node: LayerCall) -> None:
         """Report a node that takes a block as a whole that gives several outputs."""
@@ -305,7 +305,7 @@ class _Linking:
             if name in found:
                 self._report(place, f"the output '{name}' is named twice")
             elif node is None and not inner:
-                what = "is an input, not a layer" if name in self._stated else "is no layer"
+                what = "is an input, not a layer" if name in self._stated else "is not a layer"
                 near = did_you_mean(name, self._nodes)
                 self._report(place, f"the output '{name}' {what}{near}")
             elif node is not None and (outputs := self.outputs_of(node)):
@@ -319,7 +319,7 @@ class _Linking:
 MOST_NAMED = 12
 """So many names are listed in a message."""
 
-NO_CYCLES = "layers are read from top to bottom, and each takes what stands above it"
+NO_CYCLES = "layers are read from top to bottom; each can only use layers above it"
 
 
 def _free_name(base: str, taken: set[str]) -> str:
@@ -372,9 +372,9 @@ def wrong_count(layer: KerasComponent, given: int) -> str | None:
     if least <= given and (most is None or given <= most):
         return None
     if most == 1:
-        return f"{layer.alias} takes one input, and `from` names {given}"
+        return f"{layer.alias} takes one input, but `from` names {given}"
     wanted = f"{least} or more" if most is None else f"{least}"
     if most is not None and most > least:
         wanted = f"{least} to {most}"
     named = f"`from` names {given}" if given > 1 else "it gets one"
-    return f"{layer.alias} takes {wanted} inputs ({_MEANING[layer.name]}), and {named}"
+    return f"{layer.alias} takes {wanted} inputs ({_MEANING[layer.name]}), but {named}"

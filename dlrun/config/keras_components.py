@@ -44,7 +44,7 @@ def read_component(
     Args:
         kind: What is wanted.
         value: What the config holds there, as plain data in any of the three spellings.
-        path: Where it stands.
+        path: Where it is.
         report: Called for every problem found.
 
     Returns:
@@ -132,15 +132,14 @@ class _Reader:
             hint = f"begin each {title} on a line of its own with '- '"
             if path in (("loss",), ("optimizer",)):
                 hint = f"name one {title}"
-            message = f"'{more[0]}' stands beside '{first}'"
+            message = f"'{first}' and '{more[0]}' in one entry"
             self.report((*path, more[0]), message, hint=hint, on_key=True)
             return True
         others = {key: value[key] for key in value if key != first}
         inside = value[first] if isinstance(value[first], dict) else {}
-        stand = "stands" if len(others) == 1 else "stand"
         self.report(
             (*path, next(iter(others))),
-            f"{quoted(others)} {stand} beside '{first}', not inside it",
+            f"indent {quoted(others)} under '{first}'",
             hint=f"write {first}: {in_line(inside | others)}",
             on_key=True,
         )
@@ -215,7 +214,7 @@ class _Reader:
         if entry.kind in ("layer", "application") and name in INFERRED:
             hint = "leave it out: the input's shape is inferred from the data"
         elif name == "vectors" and word == "Embedding":
-            hint = "it stands beside the layer: put it on a line of its own, below its name"
+            hint = "it belongs beside the layer's name, on a line of its own"
         elif meant:
             message += f"; did you mean '{meant}'?"
         elif (component := closest(name, nested)) is not None and entry.first:

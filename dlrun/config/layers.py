@@ -25,7 +25,7 @@ from dlrun.text import counted, listed
 
 @dataclass(frozen=True)
 class Scope:
-    """Where a list of layers stands.
+    """Where a list of layers is.
 
     Args:
         report: Takes the problems.
@@ -178,13 +178,13 @@ def _read_layer(given: Any, path: KeyPath, scope: Scope) -> LayerEntry | None:
     filled_in: dict[str, Any] = {}
     if models := [key for key in given if key in LayerEntry.models]:
         if others := [*models[1:], *called]:
-            message = f"'{others[0]}' stands beside '{models[0]}': an entry is one of them"
+            message = f"an entry cannot be both '{models[0]}' and '{others[0]}'"
             report((*path, others[0]), message, on_key=True)
             return None
         filled_in["file_at"] = report.given_at(_file_at(models[0], given[models[0]], path))
     elif not called:
         expected = "the name of a layer, alone or with its arguments"
-        report(path, "this entry names no layer", expected=expected)
+        report(path, "this entry does not name a layer", expected=expected)
     elif (block := next((name for name in called if name in scope.blocks), None)) is not None:
         filled_in["block"] = _read_call(block, called, path, scope)
     elif not _report_wrapped(called, path, scope) and not _report_near_block(called, path, scope):
@@ -209,15 +209,16 @@ def _check_beside(entry: LayerEntry, scope: Scope) -> None:
     report = scope.report
     inside = entry.layer.arguments.get("name") if entry.layer else None
     if entry.name is not None and inside not in (None, entry.name):
-        message = "this layer is given two names"
+        message = "this layer has two names"
         report((*entry.path, "name"), message, hint="remove one of them")
     if entry.vectors is not None:
         _check_vectors(entry, scope)
     if entry.repeat > 1 and entry.use is not None:
-        hint = "`use` calls one layer again; a layer that is repeated has new weights each time"
-        report((*entry.path, "repeat"), "'repeat' does not go with 'use'", hint=hint, on_key=True)
+        message = "'repeat' cannot be combined with 'use'"
+        hint = "`use` reuses one layer's weights; `repeat` makes new weights each time"
+        report((*entry.path, "repeat"), message, hint=hint, on_key=True)
     elif entry.repeat > 1 and len(entry.inputs) > 1:
-        message = f"a layer that is repeated takes one input, and `from` names {len(entry.inputs)}"
+        message = f"a repeated layer takes one input, but `from` names {len(entry.inputs)}"
         report((*entry.path, "from"), message)
     block = scope.blocks.get(entry.block.name) if entry.block else None
     if entry.block and block and len(block.inputs) != max(1, len(entry.inputs)):
@@ -226,19 +227,19 @@ def _check_beside(entry: LayerEntry, scope: Scope) -> None:
         report(
             (*entry.path, "from") if entry.inputs else entry.path,
             f"the block '{entry.block.name}' takes {counted(count, 'input')} "
-            f"({listed(block.inputs)}), and {named}",
+            f"({listed(block.inputs)}), but {named}",
         )
 
 
 def _check_vectors(entry: LayerEntry, scope: Scope) -> None:
     """Report word vectors that stand elsewhere than beside an Embedding that is written once."""
-    place, title = (*entry.path, "vectors"), "'vectors' stands beside an Embedding"
+    place, title = (*entry.path, "vectors"), "'vectors' belongs to an Embedding"
     if entry.layer is None or entry.layer.name != "Embedding":
         scope.report(place, title, on_key=True)
     elif entry.repeat > 1 or scope.within:
         where = "inside a block" if scope.within else "with `repeat`"
         hint = "write the Embedding under `architecture`, and call it again by `use`"
-        scope.report(place, f"{title} that is written once, not {where}", hint=hint, on_key=True)
+        scope.report(place, f"{title} that is used once, not {where}", hint=hint, on_key=True)
 
 
 def _report_near_block(given: Mapping[Any, Any], path: KeyPath, scope: Scope) -> bool:
@@ -271,7 +272,7 @@ def _report_wrapped(given: Mapping[Any, Any], path: KeyPath, scope: Scope) -> bo
             what = "a block" if is_block else f"`{name}`"
             scope.report(
                 (*place, name),
-                f"{word} wraps a layer of Keras, and this is {what}",
+                f"{word} wraps a Keras layer, not {what}",
                 hint="wrap the layers of the block one by one" if is_block else None,
                 on_key=True,
             )
@@ -287,7 +288,7 @@ def _read_call(
     before, place, value = len(report), (*path, name), given[name]
     if others := [key for key in given if key != name]:
         hint = f"write {name}: {{...}} around it"
-        message = f"'{others[0]}' stands beside '{name}', not inside it"
+        message = f"indent '{others[0]}' under '{name}'"
         report((*path, others[0]), message, hint=hint, on_key=True)
         return None
     if name in scope.within:

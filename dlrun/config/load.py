@@ -193,7 +193,7 @@ def _report_unknown(given: dict[Any, Any], report: Reporter) -> set[str | int]:
     unknown, told = UnknownKeys(report, None, KEYS), set[str | int]()
     for key in given:
         if key == "target_steps":
-            hint = "steps on the target stand in 'preprocess', under `targets:`"
+            hint = "write steps on the target under `targets:` in 'preprocess'"
             report((key,), f"unknown key '{key}'", hint=hint, on_key=True)
         elif key not in KEYS:
             told |= unknown(key)

@@ -45,7 +45,7 @@ def check_score(
     if len(meant) == 1:
         return meant[0]
     if meant:
-        message = f"the score {found(score)} may be any of {len(meant)} metrics"
+        message = f"the score {found(score)} could mean any of {len(meant)} metrics"
         report(("evaluation", "score"), message, expected=listed(meant, "or"))
         return None
     word = str(score).removeprefix("val_")
@@ -58,7 +58,7 @@ def check_score(
         hint = "name what to measure under 'metrics'"
     report(
         ("evaluation", "score"),
-        f"the score {found(score)} is no metric of this config"
+        f"the score {found(score)} is not a metric of this config"
         + (f"; did you mean '{near}'?" if near and not known else ""),
         expected=listed([*names, "loss"], "or"),
         hint=hint,
@@ -138,8 +138,8 @@ def check_optimizer(
         if callback.name in SETS_RATE and isinstance(rate, KerasComponent):
             report(
                 callback.path,
-                f"{callback.alias} sets the learning rate, but the optimizer's follows a schedule "
-                f"already, {rate.alias}",
+                f"{callback.alias} sets the learning rate, but the optimizer already follows a "
+                f"schedule, {rate.alias}",
                 hint=f"give {optimizer.alias} a number, or leave out {callback.alias}",
                 on_key=True,
             )

@@ -122,8 +122,8 @@ def _report_by_target(
     key = "metrics" if kind == "metric" else kind
     report(
         (key,),
-        f"'{key}' goes by target, and there is one output for all {len(targets)} targets",
-        hint="give each target a layer of its name, and write "
+        f"'{key}' is given by target, but one output predicts all {len(targets)} targets",
+        hint="name a layer after each target, and write "
         f"`architecture: {{outputs: [{', '.join(targets)}]}}`",
         on_key=True,
     )
@@ -134,7 +134,7 @@ def refuse_loss_weights(value: Any, report: Reporter) -> dict[str, float]:
     """Report weights of losses where there is one loss."""
     if value:
         hint = "name several layers under `architecture: {outputs: [...]}`, or leave it out"
-        message = "'loss_weights' is for several outputs, and there is one"
+        message = "'loss_weights' needs several outputs, but there is one"
         report(("loss_weights",), message, hint=hint, on_key=True)
     return {}
 
@@ -144,7 +144,7 @@ def refuse_class_weight(training: Any, names: Sequence[str], report: Reporter) -
     if getattr(training, "class_weight", None) is not None:
         report(
             ("training", "class_weight"),
-            f"class_weight is for one output with classes, and there are {len(names)}: "
+            f"class_weight needs a single output with classes, but there are {len(names)}: "
             f"{listed(names)}",
             hint="`sample_weight` names a column with the weight of each row",
             on_key=True,
@@ -228,7 +228,7 @@ def _read_weights(value: Any, names: Sequence[str], report: Reporter) -> dict[st
     if not any(weights.values()):
         report(
             ("loss_weights",),
-            "no loss has a weight, so that nothing is left to be trained",
+            "every loss has weight 0, so nothing is trained",
             expected="a weight above 0 for at least one output",
         )
     return weights

@@ -67,7 +67,7 @@ def _apply(root: Node, text: str, number: int, report: Reporter) -> Node:
         )
         return root
     if parts[0] == "extends":
-        report.at(key_place, "'extends' can only stand in a file")
+        report.at(key_place, "'extends' works only in a file")
         return root
     node = read_yaml(value, lambda line, column: value_place, report)
     if node is None:
@@ -131,13 +131,13 @@ class _Override:
         where, index = ".".join(above), _as_number(parts[0])
         if index is None:
             raise _RefusedError(
-                f"'{where}' is a list, and '{parts[0]}' is no number of an entry",
-                hint=f"entries are counted from 0: --set {where}.0=...",
+                f"'{where}' is a list, but '{parts[0]}' is not the number of an entry",
+                hint=f"count entries from 0: --set {where}.0=...",
             )
         if index >= len(items):
             entries = "is empty" if not items else f"has the entries 0 to {len(items) - 1}"
             raise _RefusedError(
-                f"the list '{where}' {entries}, no {index}",
+                f"the list '{where}' {entries}, not {index}",
                 hint=f"to make it longer, set all of it: --set {where}=[...]",
             )
         below = shape.below(index, node)
@@ -160,7 +160,7 @@ class _Override:
             return name
         if number is not None:
             raise _RefusedError(
-                f"'{where}' is {quoted(names)}, no list, so it has no entry {part}",
+                f"'{where}' is {quoted(names)}, not a list, so it has no entry {part}",
                 hint=f"set all of it: --set {where}=[...]",
             )
         raise _RefusedError(

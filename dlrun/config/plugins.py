@@ -89,7 +89,7 @@ def read_plugins(
             if file.path.name in (other.path.name for other in files):
                 report.at(
                     node.place,
-                    f"two plugins are called {file.path.name}",
+                    f"two plugins are named {file.path.name}",
                     hint="a run keeps its plugins in one folder: give each file its own name",
                 )
             files.append(file)

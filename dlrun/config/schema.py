@@ -76,7 +76,7 @@ class BlockCall(Section):
 
 
 class Vectors(Section):
-    """Word vectors that an Embedding begins with."""
+    """Word vectors that an Embedding starts from."""
 
     bare_option = "path"
     dumps_defaults = False
@@ -122,11 +122,11 @@ class LayerEntry(Section):
     """How often it is written one after the other, each with weights of its own."""
 
     vectors: Vectors | None = None
-    """Beside an `Embedding`: the word vectors that it begins with, a file in GloVe's format, or
-    `path` and `column`. Words that the file has not begin as zeros."""
+    """Beside an `Embedding`: the word vectors that it starts from, a file in GloVe's format, or
+    `path` and `column`. Words missing from the file start as zeros."""
 
     path: Position = ()
-    """Where the entry stands in the config."""
+    """Where the entry is in the config."""
 
     file_at: Position = ()
     """Where in the config the run or the file of weights is named that it is made from."""
@@ -153,7 +153,7 @@ class Architecture(Section):
     """Names of the layers that give the answers: one or a list; default: the last layer."""
 
     path: Position = ("architecture",)
-    """Where it stands in the config."""
+    """Where it is in the config."""
 
 
 class Block(Section):
@@ -175,11 +175,11 @@ class Block(Section):
     """Names of the layers whose outputs it gives: one or a list; default: the last layer."""
 
     path: Position = ()
-    """Where the block stands in the config."""
+    """Where the block is in the config."""
 
 
 class Phase(Section):
-    """One of several phases of training; what it does not say stands in `training` or at the top
+    """One of several phases of training; what it does not say comes from `training` or the top
     level."""
 
     name: str | None = Field(default=None, min_length=1, max_length=40)
@@ -211,7 +211,7 @@ class Phase(Section):
     """Keras callbacks of this phase; default: those of `training`, made anew for each phase."""
 
     path: Position = ()
-    """Where the phase stands in the config."""
+    """Where the phase is in the config."""
 
 
 class Training(Section):
@@ -253,8 +253,8 @@ class Training(Section):
     fine-tuning."""
 
     cache_features: bool = True
-    """Whether a frozen base that no augmentation comes before is run once, and what it gives is
-    kept in the folder of the runs for all epochs, folds and later runs."""
+    """Whether to run a frozen base once, where no augmentation comes before it, and keep its output
+    in the folder of the runs for all epochs, folds and later runs."""
 
     @model_validator(mode="after")
     def _epochs_of_all_phases(self) -> Training:
@@ -281,11 +281,11 @@ class Training(Section):
 
 
 class Evaluation(Section):
-    """How the model is judged."""
+    """How the model is evaluated."""
 
     protocol: Annotated[Component, CHOSEN_PROTOCOL]
     """The protocol: `holdout` (the default), `repeated_holdout`, `kfold`, `iterated_kfold` or
-    `time_series`; its options stand beside it."""
+    `time_series`; its options are written beside it."""
 
     score: str | None = None
     """The measure of success: a metric of the config, or `loss`; that of one of several outputs
@@ -340,7 +340,7 @@ class Config(Section):
     """Steps on the target (`targets:` in `preprocess`), in order."""
 
     augment: list[RandomLayer] | dict[str, list[RandomLayer]] = Field(default_factory=list)
-    """Random layers of Keras that change training rows and no others, such as `RandomFlip`: a
+    """Random layers of Keras that change only training rows, such as `RandomFlip`: a
     list for the one input of pictures, or a mapping from an input's name to a list."""
 
     blocks: dict[str, Block] = Field(default_factory=dict)
@@ -369,12 +369,12 @@ class Config(Section):
     """How the model is trained."""
 
     evaluation: Evaluation
-    """How the model is judged."""
+    """How the model is evaluated."""
 
     ignore: Annotated[
         list[Annotated[str, FindingCode()]], OneOrMany(("code of a finding", "codes"))
     ] = Field(default_factory=list)
-    """Codes of findings that are not shown, such as `[DL012]`; their number is."""
+    """Codes of findings to hide, such as `[DL012]`; suppressed findings are still counted."""
 
     _document: Document | None = PrivateAttr(default=None)
     _outputs: tuple[OutputEntry, ...] = PrivateAttr(default=())

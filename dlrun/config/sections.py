@@ -98,7 +98,7 @@ class SectionReader:
         Args:
             section: Its class.
             value: What the config holds there, canonical plain data.
-            path: Where it stands.
+            path: Where it is.
             unknown: Reports a key that the section does not have.
             filled_in: Values of fields that are no keys.
         """
@@ -197,7 +197,7 @@ def read_training(
         if options["epochs"] is not None:
             report(
                 ("training", "epochs"),
-                "'epochs' stands beside 'phases'",
+                "'epochs' and 'phases' exclude each other",
                 hint="give each phase its own epochs, and remove it here; `epochs: null` where "
                 "another file gives it",
                 on_key=True,
@@ -250,7 +250,7 @@ def read_augment(
         if layer.name not in AUGMENTING:
             report(
                 layer.path,
-                f"{layer.alias} is no augmentation",
+                f"{layer.alias} is not an augmentation layer",
                 expected=f"a layer such as {listed(_USUAL, 'or')}",
                 hint=_INSTEAD.get(layer.name, _EVERYWHERE),
                 on_key=True,

@@ -1,4 +1,4 @@
-"""What to say about a key that does not belong where it stands."""
+"""What to say about a key that does not belong where it is written."""
 
 from __future__ import annotations
 
@@ -107,7 +107,9 @@ class UnknownKeys:
         if self.family is None:
             return None
         members = (name for name in self.family.names() if name != self.member)
-        return closest(word, {key for name in members for key in self.family.get(name).options()})
+        options = {key for name in members for key in self.family.get(name).options()}
+        # A typing error, not another word: the members have many options together.
+        return closest(word, {key for key in options if abs(len(key) - len(word)) < 2})
 
     def _owners(self, word: str, sections: dict[str, set[str]]) -> list[str]:
         """The sections in which there is such a key."""

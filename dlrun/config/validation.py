@@ -57,7 +57,7 @@ def validate(
     Args:
         section: The class to be filled.
         values: Plain data, or objects where the class wants them.
-        path: Where the values stand in the config.
+        path: Where the values are in the config.
         report: Takes the problems.
         name: What the section is called in messages; default: the last key of `path`.
         unknown: Reports a key that the section itself does not have; default: with the
@@ -168,7 +168,7 @@ class _Translation:
             return
         self._report(
             (*self._path, *path),
-            f"the key {path[-1]} is no text",
+            f"key {path[-1]} is not a string",
             hint=f"put it in quotes: '{path[-1]}'",
             on_key=True,
         )
@@ -217,7 +217,7 @@ def advice(value: Any, annotations: Iterable[Any]) -> str | None:
         if number and re.fullmatch(r"[-+]?\d+(_\d+)+", value):
             return f"write {value.replace('_', '')}"
         if number and re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)", value):
-            return "a number stands without quotes"
+            return "remove the quotes around the number"
         if "bool" in text and value.lower() in ("yes", "on", "no", "off"):
             return f"write {'true' if value.lower() in ('yes', 'on') else 'false'}"
     elif isinstance(value, list) and value and "dict" in text:

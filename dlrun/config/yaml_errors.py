@@ -10,7 +10,7 @@ import yaml
 MISSING_SPACE = re.compile(r"[\w.-]+:(?=[^\s:/\\])")
 """A key, and a value that touches its colon: YAML reads them as one word."""
 
-_ALIGN = "entries that belong together begin in the same column"
+_ALIGN = "start entries of one mapping or list in the same column"
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def in_plain_words(error: yaml.YAMLError, text: str) -> SyntaxMistake:
     if problem.startswith("expected <block end>"):
         return _misplaced(problem, *at)
     if problem.startswith("expected the node content"):
-        return SyntaxMistake(*at, f"{_last_quoted(problem)} stands where a value is expected")
+        return SyntaxMistake(*at, f"{_last_quoted(problem)} is not allowed in place of a value")
     if context == "while scanning a quoted scalar":
         return SyntaxMistake(start.line, start.column, "the quote that opens here is never closed")
     if problem.startswith("found unknown escape character"):
@@ -64,10 +64,12 @@ def _other(problem: str, context: str, at: tuple[int, int]) -> SyntaxMistake:
     if problem.startswith("found undefined alias") or context.startswith("found undefined alias"):
         name = _last_quoted(problem or context)
         return SyntaxMistake(
-            *at, f"no anchor {name} stands above this alias", "an anchor is written `&name value`"
+            *at,
+            f"no anchor {name} is defined above this alias",
+            "an anchor is written `&name value`",
         )
     if context.startswith("found duplicate anchor"):
-        return SyntaxMistake(*at, f"the anchor {context.split()[3].rstrip(';')} is given twice")
+        return SyntaxMistake(*at, f"the anchor {context.split()[3].rstrip(';')} is defined twice")
     if problem == "but found another document" or "<document start>" in problem:
         return SyntaxMistake(
             *at, "a second document begins here", "a config is one document; remove '---' or '...'"
@@ -75,13 +77,13 @@ def _other(problem: str, context: str, at: tuple[int, int]) -> SyntaxMistake:
     if problem.startswith("sequence entries are not allowed"):
         return SyntaxMistake(
             *at,
-            "a list entry '-' stands where none is expected",
+            "a list entry '-' is not allowed here",
             "begin each entry on a line of its own",
         )
     if problem.startswith("found undefined tag handle"):
         return SyntaxMistake(*at, "a tag is not allowed", "put text that begins with '!' in quotes")
     detail = f"{context}: {problem}" if context else problem
-    return SyntaxMistake(*at, f"this is no valid YAML ({detail})")
+    return SyntaxMistake(*at, f"not valid YAML ({detail})")
 
 
 def _bad_character(error: yaml.reader.ReaderError, text: str) -> SyntaxMistake:
@@ -113,7 +115,7 @@ def _stray_colon(lines: list[str], line: int, column: int) -> SyntaxMistake:
                 "this line is indented further than the entry above, which already has a value",
                 _ALIGN,
             )
-    return SyntaxMistake(line, column, "a ':' stands where none is expected")
+    return SyntaxMistake(line, column, "a ':' is not allowed here")
 
 
 def _no_colon(lines: list[str], line: int, column: int) -> SyntaxMistake:
@@ -129,9 +131,7 @@ def _no_colon(lines: list[str], line: int, column: int) -> SyntaxMistake:
 def _forbidden_start(lines: list[str], line: int, column: int) -> SyntaxMistake:
     character = lines[line][column]
     if character == "\t":
-        return SyntaxMistake(
-            line, column, "a tab stands where YAML wants spaces", "indent with spaces"
-        )
+        return SyntaxMistake(line, column, "a tab is not allowed here", "indent with spaces")
     return SyntaxMistake(
         line, column, f"text cannot begin with '{character}'", "put the text in quotes"
     )
@@ -158,9 +158,9 @@ def _in_brackets(problem: str, opened: yaml.Mark, mark: yaml.Mark) -> SyntaxMist
 def _misplaced(problem: str, line: int, column: int) -> SyntaxMistake:
     found = _last_quoted(problem)
     if found in ("'}'", "']'"):
-        return SyntaxMistake(line, column, f"this {found} closes nothing")
+        return SyntaxMistake(line, column, f"this {found} does not close anything")
     if found == "','":
-        return SyntaxMistake(line, column, "a ',' stands where none is expected")
+        return SyntaxMistake(line, column, "a ',' is not allowed here")
     if found == "'<scalar>'":
         return SyntaxMistake(
             line,
@@ -169,7 +169,7 @@ def _misplaced(problem: str, line: int, column: int) -> SyntaxMistake:
             "put the whole value between one pair of quotes",
         )
     return SyntaxMistake(
-        line, column, "wrong indentation: this lines up with nothing above it", _ALIGN
+        line, column, "wrong indentation: this does not line up with anything above", _ALIGN
     )
 
 

@@ -134,8 +134,8 @@ class _Builder:
         return Node(all_values, place, all_keys)
 
     def _report_repeated(self, key: Key, place: Place, first: Place) -> None:
-        where = f"it already stands in line {first.order[1]}; " if first.line is not None else ""
-        self._report.at(place, f"'{key}' is given twice", hint=f"{where}remove one of the two")
+        where = f"it is already in line {first.order[1]}; " if first.line is not None else ""
+        self._report.at(place, f"duplicate key '{key}'", hint=f"{where}remove one of the two")
 
     def _merged(self, node: yaml.Node) -> list[Node]:
         built = self.build(node)
@@ -145,7 +145,7 @@ class _Builder:
                 self.incomplete = True
                 self._report.at(
                     self._place(node),
-                    "'<<' copies the entries of a mapping, and this is none",
+                    "'<<' copies the entries of a mapping, but this is not a mapping",
                     expected="an alias of a mapping (`<<: *anchor`) or a list of such",
                 )
         return [part for part in parts if part.mapping is not None]
@@ -155,7 +155,7 @@ class _Builder:
         if not isinstance(node, yaml.ScalarNode):
             self._report.at(
                 place,
-                "a list or mapping stands where a key is expected",
+                "a list or mapping cannot be a key",
                 hint="put text that begins with '[' or '{' in quotes",
             )
             return None
@@ -166,7 +166,7 @@ class _Builder:
         if isinstance(key, bool | float):
             self._report.at(
                 place,
-                f"the key {node.value} is no text",
+                f"key {node.value} is not a string",
                 hint=f"put it in quotes: '{node.value}'",
             )
             return None

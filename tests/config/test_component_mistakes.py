@@ -241,7 +241,7 @@ MISTAKES: list[tuple[KerasKind, Any, list[tuple[str, ...]]]] = [
         [
             (
                 "here.units:",
-                "'units' stands beside 'Dense', not inside it",
+                "indent 'units' under 'Dense'",
                 "hint: write Dense: {units: 64}",
             )
         ],

@@ -205,9 +205,9 @@ def test_values_nested_without_end_are_refused() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"name: caf\xe9\n", "f.yaml:1: this is no UTF-8 text"),
-        (b"seed: 0\nname: \xff\xfea\n", "f.yaml:2: this is no UTF-8 text"),
-        ("name: digits\n".encode("utf-16"), "f.yaml:1: this is no UTF-8 text"),
+        (b"name: caf\xe9\n", "f.yaml:1: not valid UTF-8"),
+        (b"seed: 0\nname: \xff\xfea\n", "f.yaml:2: not valid UTF-8"),
+        ("name: digits\n".encode("utf-16"), "f.yaml:1: not valid UTF-8"),
         (b"name: a\x07b\n", "f.yaml:1:8: the control character U+0007 is not allowed"),
         (b"", "f.yaml: the file is empty"),
         (b"digits\n", "f.yaml:1:1: a config is a mapping from keys to values"),
