@@ -111,7 +111,6 @@ class Augmentation:
         return replace(component, arguments={**given, **component.arguments})
 
     def _only_input(self, inputs: Mapping[str, InputSpec]) -> str:
-        assert not isinstance(self.layers, Mapping)
         pictures = [name for name, spec in inputs.items() if len(spec.shape) == 3]
         if len(inputs) == 1:
             return next(iter(inputs))

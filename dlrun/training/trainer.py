@@ -62,8 +62,7 @@ class Trainer:
         self._xla = xla
         self._fits = fits
         self._alike = alike
-        self._engine: Engine | None = None
-        self._choice: Choice | None = None
+        self._decided: tuple[Choice, Engine] | None = None
         self._model: Any = None
 
     def choose(
@@ -79,9 +78,7 @@ class Trainer:
         Raises:
             ComponentError: `fused` is asked for and cannot be; says why.
         """
-        if self._choice is None:
-            self._choice = self._decide(request, callbacks, 1 if alone else self._alike)
-        return self._choice
+        return self._decide(request, callbacks, 1 if alone else self._alike)[0]
 
     @stage("training")
     def fit(self, request: FitRequest) -> FitResult:
@@ -94,13 +91,12 @@ class Trainer:
         Raises:
             TrainingError: A step cannot be computed.
         """
-        self.choose(request, ())
-        assert self._engine is not None
+        _, engine = self._decide(request, (), self._alike)
         if self._model is None or not are_interchangeable(self._model, request.model):
             self._model = request.model
         elif self._model is not request.model:
             copy_state(request.model, self._model)
-        return self._engine.fit(replace(request, model=self._model))
+        return engine.fit(replace(request, model=self._model))
 
     def fit_all(self, requests: Sequence[FitRequest]) -> Iterator[FitResult]:
         """Train models of one config in order, each from its state, in the same calls if chosen so.
@@ -118,16 +114,16 @@ class Trainer:
             TrainingError: A step cannot be computed.
         """
         first = requests[0]
-        choice = self.choose(first, ())
+        choice, engine = self._decide(first, (), self._alike)
         kept = first.model if self._model is None else self._model
         if (
             choice.folds_together > 1
             and len(requests) > 1
-            and isinstance(self._engine, FusedEngine)
+            and isinstance(engine, FusedEngine)
             and all(are_interchangeable(kept, request.model) for request in requests)
         ):
             self._model = kept
-            together = self._engine.fit_together(requests, kept)
+            together = engine.fit_together(requests, kept)
             while (result := _next_trained(together)) is not None:
                 yield result
             return
@@ -137,34 +133,32 @@ class Trainer:
             if result.interrupted:
                 return
 
-    @stage("compiling")
     def _decide(
         self, request: FitRequest, callbacks: Sequence[KerasComponent], alike: int
-    ) -> Choice:
-        work = work_of(request, callbacks, self._fits, alike)
-        choice = choose(work, self._wanted, self._xla)
-        if choice.name == "fused":
-            choice = self._fused(request, choice)
+    ) -> tuple[Choice, Engine]:
+        if self._decided is None:
+            with stage("compiling"):
+                work = work_of(request, callbacks, self._fits, alike)
+                self._decided = self._prepared(request, choose(work, self._wanted, self._xla))
+        return self._decided
+
+    def _prepared(self, request: FitRequest, choice: Choice) -> tuple[Choice, Engine]:
+        """The engine that was chosen, or the next one if the program cannot be made."""
         if choice.name == "keras":
             if self._wanted == "fused":
                 message = f"training cannot be fused: {choice.reason}; use `engine: auto`"
                 raise ComponentError(message, ("training", "engine"))
-            self._engine = KerasEngine()
-        return choice
-
-    def _fused(self, request: FitRequest, choice: Choice) -> Choice:
-        """Prepare the fused engine; return what could be prepared, and why no more."""
+            return choice, KerasEngine()
         engine = FusedEngine(choice.xla)
         try:
             engine.prepare(request, choice.folds_together)
         except CannotFuse as obstacle:
             if choice.folds_together > 1:
-                return self._fused(request, replace(choice, folds_together=1))
+                return self._prepared(request, replace(choice, folds_together=1))
             if choice.xla and self._xla is None:
-                return self._fused(request, Choice("fused", False, f"XLA off: {obstacle}"))
-            return Choice("keras", False, str(obstacle))
-        self._engine = engine
-        return choice
+                return self._prepared(request, Choice("fused", False, f"XLA off: {obstacle}"))
+            return self._prepared(request, Choice("keras", False, str(obstacle)))
+        return choice, engine
 
 
 @stage("training")

@@ -115,9 +115,9 @@ class TensorFlowProgram:
             self._reset_metrics_if((first == 0) & (last > 0))
             self._train_steps(train, orders[epoch], first, last)
             values += self._model.get_metrics_result().values()
-            if validation:
+            if validation and self._validation_rows is not None:
                 self._reset_metrics_if((first_check == 0) & (last_check > 0))
-                self._check_batches(validation, first_check, last_check)
+                self._check_batches(self._validation_rows, validation, first_check, last_check)
                 values += self._model.get_metrics_result().values()
             row = tf.stack([tf.cast(value, tf.float32) for value in values])
             return epoch + 1, answer.write(epoch, row)
@@ -133,10 +133,7 @@ class TensorFlowProgram:
 
         self._batches(step, order, self._sizes.batch_size, first, last)
 
-    def _check_batches(self, rows: Rows, first: Any, last: Any) -> None:
-        made = self._validation_rows
-        assert made is not None
-
+    def _check_batches(self, made: DeviceRows, rows: Rows, first: Any, last: Any) -> None:
         def check(numbers: Any) -> None:
             self._model.test_step(made.batch(rows, numbers))
 
