@@ -17,6 +17,10 @@ NAME_LENGTH = 48
 MARKER = "run.json"
 """The file that makes a directory a run."""
 
+DATA = "data.json"
+EVALUATIONS = "evaluations"
+"""Parts of a run that are read of all runs at once."""
+
 RUN_NAME = re.compile(r"(\d{8}-\d{6})-(.+)-([0-9a-f]{4})")
 """How a run directory is named: its time, the experiment, and an ending."""
 

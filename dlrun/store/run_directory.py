@@ -29,7 +29,7 @@ from dlrun.store.files import (
     write_once,
     write_text,
 )
-from dlrun.store.names import MARKER, directory_name, find_run
+from dlrun.store.names import DATA, EVALUATIONS, MARKER, directory_name, find_run
 from dlrun.store.training_folder import Arrays, FoldDirectory, TrainingFolder
 from dlrun.text import display_path
 
@@ -99,13 +99,13 @@ class RunDirectory(TrainingFolder):
         """The config with every default and override filled in."""
         self.run = path / MARKER
         """Status, command, times, seed, versions, machine."""
-        self.data = path / "data.json"
+        self.data = path / DATA
         """Fingerprints, shapes, dtypes, class counts, findings."""
         self.splits = path / "splits.npz"
         """Row numbers of every split and fold."""
         self.log_file = path / "log.txt"
         """What the terminal showed."""
-        self.evaluations = path / "evaluations"
+        self.evaluations = path / EVALUATIONS
         """Folder of the test evaluations, numbered from 001."""
         self.examples = path / "examples.json"
         """The rows that were predicted worst, as they came from the source."""

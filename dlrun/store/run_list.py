@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from dlrun.store.environment import process_is_gone
 from dlrun.store.files import os_errors_named
-from dlrun.store.names import MARKER, RUN_NAME
+from dlrun.store.names import DATA, EVALUATIONS, MARKER, RUN_NAME
 
 ListedStatus = Literal["running", "finished", "failed", "interrupted", "died", "damaged"]
 
@@ -174,17 +174,18 @@ def count_validated_runs(runs_dir: Path, fingerprint: str) -> int:
 
 def evaluation_hashes(runs_dir: Path) -> list[str]:
     """Return the hash of the ledger's line that each evaluation of each run holds."""
-    hashes = []
-    for folder in _folders(runs_dir):
-        for file in _files(os.path.join(folder, "evaluations")):
-            if file.endswith(".json"):
-                line = _object(file).get("ledger")
-                hashes += [line] if isinstance(line, str) else []
-    return hashes
+    files = (
+        file.path
+        for folder in _folders(runs_dir)
+        for file in _entries(os.path.join(folder, EVALUATIONS))
+        if file.name.endswith(".json") and file.is_file()
+    )
+    lines = (_object(file).get("ledger") for file in files)
+    return [line for line in lines if isinstance(line, str)]
 
 
 def _was_validated(folder: str, fingerprint: str) -> bool:
-    data = _object(os.path.join(folder, "data.json"), holding=fingerprint)
+    data = _object(os.path.join(folder, DATA), holding=fingerprint)
     splits = data.get("splits")
     if data.get("fingerprint") != fingerprint or not isinstance(splits, dict):
         return False
@@ -195,8 +196,8 @@ def _was_validated(folder: str, fingerprint: str) -> bool:
 
 
 def _object(file: str, holding: str = "") -> dict[str, Any]:
-    """The JSON object in a file; empty if there is none, or where its text does not hold
-    `holding`, which is quicker to see than what it means."""
+    """The JSON object in a file; empty if there is none, or if its text does not hold
+    `holding`, which is quicker to see than to read it."""
     try:
         with open(file, "rb") as opened:
             content = opened.read()
@@ -206,17 +207,14 @@ def _object(file: str, holding: str = "") -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _folders(runs_dir: Path) -> Iterator[str]:
-    try:
-        with os.scandir(runs_dir) as entries:
-            yield from (entry.path for entry in entries if entry.is_dir())
-    except OSError:
-        return
+def _folders(runs_dir: Path) -> list[str]:
+    return [entry.path for entry in _entries(runs_dir) if entry.is_dir()]
 
 
-def _files(folder: str) -> list[str]:
+def _entries(folder: str | Path) -> list[os.DirEntry[str]]:
+    """What a folder holds; nothing if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return [entry.path for entry in entries if entry.is_file()]
+            return list(entries)
     except OSError:
         return []
