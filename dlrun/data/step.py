@@ -19,6 +19,7 @@ from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 from dlrun.registry.names import did_you_mean
+from dlrun.text import first_few
 
 State = dict[str, Any]
 """What a step learnt: text to plain JSON values or NumPy arrays, nested at will. Never code."""
@@ -217,6 +218,9 @@ HOLDS: dict[Kind, str] = {
 }
 """What a column of each kind holds, in the words of messages."""
 
+MOST_COLUMNS = 10
+"""So many columns a message names."""
+
 _TO_NUMBERS: dict[Kind, str] = {
     "numeric": "name other columns",
     "categorical": "add `one_hot` or `ordinal` before it",
@@ -255,7 +259,7 @@ def choose_columns(
         if column not in features:
             raise DataError(
                 f"{name}: unknown column '{column}'{did_you_mean(column, features) or '.'} "
-                f"The columns here are: {listed(list(features))}",
+                f"The columns here are: {first_few(features, MOST_COLUMNS)}",
                 path=("columns", step.columns.index(column)),
             )
         kind = kind_of(features[column])
@@ -267,13 +271,6 @@ def choose_columns(
                 path=("columns", step.columns.index(column)),
             )
     return chosen
-
-
-def listed(values: Sequence[object], limit: int = 10) -> str:
-    """The values, parted by commas, as they are read in a sentence; at most `limit` of them."""
-    shown = ", ".join(str(value) for value in values[:limit])
-    rest = len(values) - limit
-    return shown if rest <= 0 else f"{shown} and {rest} more"
 
 
 def refuse_infinite(step: Step, column: str, values: Array) -> None:
@@ -327,7 +324,8 @@ def to_float(values: Array, dtype: DTypeLike = np.float32) -> Array:
 def _kinds(features: Columns) -> str:
     if not features:
         return "nothing"
-    return listed([f"'{name}' {HOLDS[kind_of(column)]}" for name, column in features.items()])
+    holds = (f"'{name}' {HOLDS[kind_of(column)]}" for name, column in features.items())
+    return first_few(holds, MOST_COLUMNS)
 
 
 def join_sequences(step: Step, column: str, sequences: Array) -> tuple[Array, Array]:

@@ -12,12 +12,13 @@ from dlrun.config.graph import given_name
 from dlrun.config.schema import Config
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples
-from dlrun.data.step import listed
+from dlrun.data.step import MOST_COLUMNS
 from dlrun.errors import ComponentError, DataError, KeyPath
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
 from dlrun.scoring.model_scores import Truths, truths_of
 from dlrun.stages import stage
+from dlrun.text import first_few
 from dlrun.training.rows import FitRows, Targets, narrow_integers
 
 Array = np.ndarray
@@ -73,7 +74,8 @@ def refuse_missing_columns(config: Config, features: Sequence[str]) -> None:
                 above = architecture.layers[: int(takes[0][-1])]
                 known += [given for entry in above if (given := given_name(entry)) is not None]
             near = did_you_mean(column, known) or "."
-            raise ComponentError(f"{message}{near} The columns are: {listed(features)}", place)
+            there = first_few(features, MOST_COLUMNS)
+            raise ComponentError(f"{message}{near} The columns are: {there}", place)
 
 
 @stage("data")

@@ -76,7 +76,8 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
     (
         {"standardize": {"columns": ["agee"]}},
         {"age": AGE, "rooms": ROOMS},
-        "standardize: unknown column 'agee'; did you mean 'age'? The columns here are: age, rooms",
+        "standardize: unknown column 'agee'; did you mean 'age'? The columns here are: age "
+        "and rooms",
     ),
     (
         {"standardize": {"columns": []}},
@@ -105,7 +106,7 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
         {"one_hot": {}},
         {"age": AGE, "words": WORDS},
         "one_hot: no column holds text; leave the step out, or put it where such columns still "
-        "are. The columns here hold: 'age' numbers, 'words' integer sequences",
+        "are. The columns here hold: 'age' numbers and 'words' integer sequences",
     ),
     (
         {"standardize": {"axis": 2}},
@@ -278,7 +279,7 @@ TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
         objects("cat", "dog"),
         objects(None, "cat"),
         "target 'y': label_index found no label in row 10 (counted from 0); the classes are: "
-        "cat, dog",
+        "cat and dog",
     ),
     (
         {"label_index": {"classes": [1, 2]}},
@@ -286,7 +287,7 @@ TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
         np.array([1, 2]),
         np.array([1, 3]),
         "target 'y': label_index found the label 3 in row 11 (counted from 0); the classes are: "
-        "1, 2",
+        "1 and 2",
     ),
     (
         {"one_hot": {}},
@@ -322,7 +323,7 @@ TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
         "binary",
         np.array([-1, 1]),
         np.array([-1, 1]),
-        "target 'y' holds the labels -1, 1, where 0 and 1 are expected; add `targets: "
+        "target 'y' holds the labels -1 and 1, where 0 and 1 are expected; add `targets: "
         "[label_index]` to `preprocess`",
     ),
     (
@@ -330,7 +331,7 @@ TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
         "multiclass",
         np.array([-2, 0, 5]),
         np.array([0]),
-        "target 'y' holds the labels -2, 0, 5, where whole numbers from 0 are expected; add "
+        "target 'y' holds the labels -2, 0 and 5, where whole numbers from 0 are expected; add "
         "`targets: [label_index]` to `preprocess`",
     ),
 ]
@@ -357,7 +358,7 @@ def test_several_targets_with_classes_are_refused() -> None:
     with pytest.raises(DataError) as caught:
         fit({}, {"x": np.arange(2)}, objects("a", "b"), extra={"z": objects("c", "d")})
     assert str(caught.value) == (
-        "target 'y' holds classes and is one of several targets (y, z), which one output cannot "
+        "target 'y' holds classes and is one of several targets (y and z), which one output cannot "
         "learn together; name one target"
     )
 
@@ -369,7 +370,7 @@ def test_messages_for_rows_that_are_unlike_the_training_rows() -> None:
         (
             {"Age": ROOMS, "city": CITY},
             "these rows have no column 'age', which the training rows have; did you mean 'Age'? "
-            "The columns here are: Age, city",
+            "The columns here are: Age and city",
         ),
         (
             {**good, "age": CITY},
@@ -394,5 +395,5 @@ def test_predictions_that_do_not_fit_the_targets() -> None:
     with pytest.raises(DataError) as caught:
         pipeline.invert(np.zeros((4, 3)))
     assert str(caught.value) == (
-        "the model gives predictions of shape (4, 3), where the targets y, z need 2 columns"
+        "the model gives predictions of shape (4, 3), where the targets y and z need 2 columns"
     )

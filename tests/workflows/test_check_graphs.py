@@ -29,13 +29,13 @@ def write(tmp_path: Path, architecture: str) -> Path:
             "    - {Dense: 8, from: hiden}\n    - Dense: 1",
             "5:24",
             "'hiden' is neither a layer above nor a column; did you mean 'hidden'? "
-            "The columns are: size, age",
+            "The columns are: size and age",
         ),
         (
             "  inputs: {both: [size, agee]}\n  layers: [{Dense: 1, from: both}]",
             "3:18",
             "there is no column 'agee' for the input 'both'; did you mean 'age'? "
-            "The columns are: size, age",
+            "The columns are: size and age",
         ),
         (
             "  layers:\n    - run: runs/nowhere\n    - Dense: 1",

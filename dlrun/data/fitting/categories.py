@@ -13,9 +13,9 @@ from pydantic import Field
 
 from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns, Kind
-from dlrun.data.step import RowError, State, Step, first_row, listed, shape_text
+from dlrun.data.step import RowError, State, Step, first_row, shape_text
 from dlrun.errors import DataError
-from dlrun.text import counted
+from dlrun.text import counted, first_few
 
 UNKNOWN = -1
 MISSING = -2
@@ -64,7 +64,7 @@ class CategoryStep(Step):
                 values = sorted(set(unknown.tolist()))
                 found.append(
                     f"{start} {counted(len(unknown), 'row')} with a category that is not among the "
-                    f"{len(categories)} learnt ({listed(values, 3)}); there it became "
+                    f"{len(categories)} learnt ({first_few(values, 3)}); there it became "
                     f"{self.unknown_becomes}"
                 )
             missing = int((indices == MISSING).sum())

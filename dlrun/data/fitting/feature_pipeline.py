@@ -34,10 +34,11 @@ from dlrun.data.fitting.input_columns import (
 from dlrun.data.inputs import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.lazy import BLOCK_BYTES, in_memory, series_windows
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
-from dlrun.data.step import HOLDS, FittedStep, RowError, Step, Storage, listed, to_float
+from dlrun.data.step import HOLDS, MOST_COLUMNS, FittedStep, RowError, Step, Storage, to_float
 from dlrun.data.windows import Windows
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
+from dlrun.text import first_few
 
 Shape = tuple[int, ...]
 _ONLY = ""
@@ -127,7 +128,7 @@ class FeaturePipeline:
                 raise DataError(
                     f"these rows have no column '{name}', which the training rows have"
                     f"{did_you_mean(name, samples.features) or '.'} The columns here are: "
-                    f"{listed(list(samples.features))}"
+                    f"{first_few(samples.features, MOST_COLUMNS)}"
                 )
             text_or_numbers = (kind != "numeric", column.dtype == object)
             if len(set(text_or_numbers)) == 2:

@@ -9,11 +9,11 @@ import numpy as np
 
 from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
-from dlrun.data.step import HOLDS, first_row, listed
+from dlrun.data.step import HOLDS, MOST_COLUMNS, first_row
 from dlrun.data.timestamps import as_times
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
-from dlrun.text import counted
+from dlrun.text import counted, first_few
 
 _CHECKED_AT_ONCE = 2**22
 
@@ -28,7 +28,7 @@ def columns_used(inputs: InputColumns, features: Columns) -> Columns:
         raise DataError(
             f"there is no column '{absent[0]}' for an input of the model"
             f"{did_you_mean(absent[0], features) or '.'} The columns here are: "
-            f"{listed(list(features))}"
+            f"{first_few(features, MOST_COLUMNS)}"
         )
     return {name: column for name, column in features.items() if name in wanted}
 
@@ -52,7 +52,8 @@ def columns_after_steps(
             found += [column] if column in made else []
             found += [new for new, owner in owners.items() if owner == column]
         if not found:
-            raise DataError(f"the steps leave nothing of {listed(columns)} for the input '{name}'")
+            gone = first_few(columns, MOST_COLUMNS)
+            raise DataError(f"the steps leave nothing of {gone} for the input '{name}'")
         after[name] = tuple(found)
     return after
 

@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlrun.data.samples import Array, Dataset, Samples
-from dlrun.data.step import FittedStep, RowError, TargetStep, listed
+from dlrun.data.step import MOST_COLUMNS, FittedStep, RowError, TargetStep
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
+from dlrun.text import first_few
 
 _LARGEST_LABEL = 2**31 - 1
 
@@ -76,7 +77,7 @@ class TargetPipeline:
         if predictions.ndim != 2 or predictions.shape[1] != sum(widths):
             raise DataError(
                 f"the model gives predictions of shape {predictions.shape}, where the targets "
-                f"{listed(list(self.targets))} need {sum(widths)} columns"
+                f"{first_few(self.targets, MOST_COLUMNS)} need {sum(widths)} columns"
             )
         parts = np.split(predictions, np.cumsum(widths)[:-1], axis=1)
         pairs = zip(self.targets.values(), parts, strict=True)
@@ -104,7 +105,7 @@ def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -
     if texts and len(train.targets) > 1:
         raise DataError(
             f"target '{texts[0]}' holds classes and is one of several targets "
-            f"({listed(list(train.targets))}), which one output cannot learn together; "
+            f"({first_few(train.targets, MOST_COLUMNS)}), which one output cannot learn together; "
             "name one target"
         )
     refuse_unknown_targets(steps, train)
@@ -151,7 +152,7 @@ def refuse_unknown_targets(steps: Sequence[TargetStep], train: Samples) -> None:
                 raise DataError(
                     f"{step.member_name()}: unknown target '{name}'"
                     f"{did_you_mean(name, train.targets) or '.'} The targets are: "
-                    f"{listed(list(train.targets))}"
+                    f"{first_few(train.targets, MOST_COLUMNS)}"
                 )
 
 
@@ -201,7 +202,7 @@ def _require_labels(name: str, column: Array, task: TargetType) -> None:
     least, largest = column.min(), column.max()
     limit = 1 if task == "binary" else _LARGEST_LABEL
     if least < 0 or largest > limit or (np.floor(column) != column).any():
-        labels = listed(np.unique(column).tolist(), 5)
+        labels = first_few(np.unique(column).tolist(), 5)
         expected = "0 and 1" if task == "binary" else "whole numbers from 0"
         raise DataError(
             f"target '{name}' holds the labels {labels}, where {expected} are expected; add "

@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import field_validator
 
 from dlrun.data.samples import Array
-from dlrun.data.step import RowError, State, TargetStep, listed, shape_text
+from dlrun.data.step import RowError, State, TargetStep, shape_text
 from dlrun.errors import DataError
+from dlrun.text import first_few
 
 Label = str | bool | int | float
 
@@ -60,7 +61,7 @@ class LabelIndex(TargetStep):
             raise RowError(
                 f"label_index found {'no label' if missing else f'the label {label!r}'}",
                 position,
-                f"the classes are: {listed([_name(label) for label in state['labels']])}",
+                f"the classes are: {first_few(map(_name, state['labels']), 10)}",
             )
         return indices
 
