@@ -32,7 +32,7 @@ class Test(Section):
     """File, files or glob that hold the test rows, relative to the config file."""
 
     fraction: float | None = Field(default=None, gt=0, lt=1)
-    """Share of all rows to set aside, between 0 and 1, dealt once from the seed."""
+    """Share of all rows to set aside, between 0 and 1; the seed decides which."""
 
     shuffle: bool = True
     """With `fraction`: whether the rows are drawn at random; `false` takes the last ones, for
@@ -56,10 +56,10 @@ class Limit(Section):
     alternatives = frozenset({"first", "random"})
 
     first: int | None = Field(default=None, ge=1)
-    """Keep only the first so many rows."""
+    """Keep only this many of the first rows."""
 
     random: int | None = Field(default=None, ge=1)
-    """Keep so many rows, drawn from the seed, in their order."""
+    """Keep this many rows, drawn at random by the seed, in their order."""
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Limit:
@@ -121,11 +121,11 @@ class Source(Component):
     """Whether its rows are those of a series, which no split may shuffle."""
 
     test: Test | None = None
-    """Where the test data is, for a source that brings none of its own."""
+    """Where the test data is, if the source has none of its own."""
 
     limit: Annotated[int, Field(ge=1)] | Limit | None = None
-    """Use only so many of the non-test rows: a number (the first rows), `first` or `random`.
-    The test rows stay the same."""
+    """Use only some of the non-test rows: a number (the first rows), `first` or `random`. The test
+    rows stay the same."""
 
     @classmethod
     def of(cls, config: Config) -> Source:

@@ -75,7 +75,7 @@ class Step(Component):
     """Further kinds that it works on where `columns` names them."""
 
     columns: list[str] | None = None
-    """Columns to work on; default: all that this step suits."""
+    """Columns to work on; default: all that the step can work on."""
 
     @classmethod
     def first_option(cls) -> str | None:

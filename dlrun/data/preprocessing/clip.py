@@ -20,10 +20,10 @@ class Clip(Step):
     changes: ClassVar[Changes] = "numbers"
 
     min: float | None = None
-    """Least value that is left."""
+    """Smallest value that remains."""
 
     max: float | None = None
-    """Largest value that is left."""
+    """Largest value that remains."""
 
     @model_validator(mode="after")
     def _has_ends(self) -> Clip:

@@ -23,11 +23,11 @@ class Impute(Step):
     """
 
     strategy: Literal["zero", "mean", "median", "most_frequent"] = "mean"
-    """What is filled in: 0, or what the training rows have as mean, median or most frequent
-    value (the least of those that are equally frequent)."""
+    """What is filled in: 0, or the mean, median or most frequent value of the training rows (the
+    smallest of equally frequent ones)."""
 
     category: str | None = None
-    """What is filled in where columns of text have nothing, whatever the strategy."""
+    """What is filled in where a column of text has no value, whatever the strategy."""
 
     indicator: bool = False
     """Whether each column with missing values in the training rows gets a companion

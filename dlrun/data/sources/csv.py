@@ -34,8 +34,9 @@ from dlrun.errors import DataError
 
 
 class Csv(FileSource):
-    """Tables from CSV, TSV, JSON lines (`.jsonl`) and Parquet files, told by the file ending;
-    any other ending is read as CSV. Text files may be compressed (`.csv.gz`, `.bz2`, `.xz`)."""
+    """Tables from CSV, TSV, JSON lines (`.jsonl`) and Parquet files. The file ending tells the
+    format; any other ending is read as CSV. Text files may be compressed (`.csv.gz`, `.bz2`,
+    `.xz`)."""
 
     path: str | list[str]
     """The file, a list of files with the same columns, a glob (`data/*.csv`), or a folder of
@@ -45,14 +46,14 @@ class Csv(FileSource):
     """Column to predict, or several."""
 
     features: list[str] | None = None
-    """Columns the model may look at; default: all but the target."""
+    """Columns that are the model's inputs; default: all but the target."""
 
     drop: list[str] | None = None
     """Columns to leave out; not together with `features`."""
 
     types: dict[str, ColumnType] = Field(default_factory=dict)
-    """What a column holds, where it is not told rightly from its values: `numeric`,
-    `categorical` (text, also of digits, such as postcodes) or `boolean`."""
+    """What a column holds, if dlrun guesses wrong from its values: `numeric`, `categorical` (text,
+    or digits that are a code, such as postcodes) or `boolean`."""
 
     header: bool = True
     """Whether the first line of a CSV file names the columns."""
@@ -64,21 +65,20 @@ class Csv(FileSource):
     """Character between two fields; default: a tab for `.tsv`, else a comma."""
 
     missing: list[str | int | float] = Field(default_factory=list)
-    """Values that mark a missing one, besides the empty field, NA, N/A, NaN, null and None."""
+    """Values that mean a missing value, besides the empty field, NA, N/A, NaN, null and None."""
 
     decimal: str = Field(default=".", min_length=1, max_length=1)
     """Decimal point of the numbers in a CSV file."""
 
     thousands: str | None = Field(default=None, min_length=1, max_length=1)
-    """What stands between the thousands of the numbers in a CSV file, such as `.` in 1.234,5;
-    default: nothing."""
+    """Thousands separator of the numbers in a CSV file, such as `.` in 1.234,5; default: none."""
 
     encoding: str = "utf-8"
     """Text encoding of a CSV file."""
 
     stream: bool | None = None
     """Whether the features stay on disk and are read a batch at a time; Parquet files only.
-    Default: where they would take more than a quarter of the machine's memory."""
+    Default: if they would take more than a quarter of the machine's memory."""
 
     @model_validator(mode="after")
     def _options_fit(self) -> Csv:

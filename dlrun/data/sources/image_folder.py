@@ -63,15 +63,15 @@ class ImageFolder(FolderSource):
     the paths in the table start."""
 
     size: list[int] | None = None
-    """Height and width in pixels that every picture is brought to; default: the pictures' own,
-    where all have the same."""
+    """Height and width in pixels to which every picture is resized; default: the pictures' own
+    size, if all have the same."""
 
     color: Color = "rgb"
     """Channels: `rgb`, `grayscale` (one) or `rgba` (four)."""
 
     resize: Resize = "stretch"
-    """How a picture of another shape becomes `size`: `stretch` takes no account of the shape,
-    `crop` cuts off two sides, `pad` adds black bars."""
+    """How a picture of another shape becomes `size`: `stretch` ignores the aspect ratio, `crop`
+    cuts off two sides, `pad` adds black bars."""
 
     labels: FilePath | list[FilePath] | None = None
     """A table (CSV, TSV, JSON lines or Parquet) of file names and labels, instead of a folder
@@ -85,16 +85,16 @@ class ImageFolder(FolderSource):
     class, several columns of 0 and 1 are labels of which a picture may have any number."""
 
     on_error: Literal["stop", "skip"] = "stop"
-    """What becomes of files that cannot be read: `stop` names and counts them and trains nothing,
-    `skip` leaves them out and says so."""
+    """What to do with files that cannot be read: `stop` names and counts them and trains nothing,
+    `skip` leaves them out and reports them."""
 
     stream: bool | None = None
-    """Whether pictures stay on disk and are decoded a batch at a time, in every epoch anew.
-    Default: where they would take more than a quarter of the machine's memory."""
+    """Whether pictures stay on disk and are decoded again in every epoch, a batch at a time.
+    Default: if they would take more than a quarter of the machine's memory."""
 
     origin: str | None = None
-    """Where the pictures can be had, for the message where they are not there; `check` then passes
-    without them."""
+    """Where to get the pictures, for the message if they are missing; `check` then passes without
+    them."""
 
     @field_validator("size")
     @classmethod

@@ -205,7 +205,7 @@ class Keras(Source):
     """imdb, reuters: keep only word numbers below this one; others become `oov_char`."""
 
     skip_top: int = Field(default=0, ge=0)
-    """imdb, reuters: leave out the so many most frequent words."""
+    """imdb, reuters: leave out this many of the most frequent words."""
 
     maxlen: int | None = Field(default=None, ge=1)
     """imdb, reuters: leave out texts of this many words or more."""

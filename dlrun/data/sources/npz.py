@@ -26,14 +26,14 @@ class Npz(FileSource):
     """The npz file, or npy files as a list or a glob (`data/*.npy`)."""
 
     inputs: str | list[str] = "x"
-    """Array the model looks at, or several; the first axis is the row."""
+    """Array that is the model's input, or several; the first axis is the row."""
 
     targets: str | list[str] = "y"
     """Array to predict, or several."""
 
     stream: bool | None = None
-    """Whether the inputs stay on disk and are read a batch at a time; npy files only. Default:
-    where they would take more than a quarter of the machine's memory."""
+    """Whether the inputs stay on disk and are read a batch at a time; npy files only. Default: if
+    they would take more than a quarter of the machine's memory."""
 
     @model_validator(mode="after")
     def _options_fit(self) -> Npz:

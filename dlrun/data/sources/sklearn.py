@@ -22,10 +22,10 @@ _DESCRIPTIONS = {
 
 
 class Sklearn(Source):
-    """Real data sets that come with scikit-learn: small, and there without a network."""
+    """Small real data sets that come with scikit-learn; they need no network."""
 
     name: Literal["breast_cancer", "diabetes", "digits", "iris", "wine"]
-    """Which data set. All are for classification, but diabetes."""
+    """Which data set. All but diabetes are for classification."""
 
     images: bool = False
     """For digits: one column `x` of 8 x 8 pixels (0 to 16) rather than 64 columns."""

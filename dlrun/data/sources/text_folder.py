@@ -51,8 +51,8 @@ class TextFolder(FolderSource):
     """Text encoding of the files."""
 
     on_error: Literal["stop", "skip"] = "stop"
-    """What becomes of files that are written in another encoding or cannot be read: `stop` names
-    and counts them and trains nothing, `skip` leaves them out and says so."""
+    """What to do with files that are written in another encoding or cannot be read: `stop` names
+    and counts them and trains nothing, `skip` leaves them out and reports them."""
 
     @field_validator("encoding")
     @classmethod

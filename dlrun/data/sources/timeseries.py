@@ -73,23 +73,24 @@ class Timeseries(FileSource):
     """Column to predict, or several. Its past is among the features unless they leave it out."""
 
     lookback: int = Field(ge=1)
-    """How many rows back a window goes, its last row included."""
+    """How many rows a window spans, its last row included."""
 
     step: int = Field(default=1, ge=1)
-    """Of the rows of a window every so many are looked at, counted back from its last one."""
+    """Take every so many rows of a window, counted back from its last row."""
 
     delay: int = Field(default=1, ge=1)
-    """How many rows after the last row of a window the target lies."""
+    """How many rows after the last row of a window the target is."""
 
     steps_ahead: int = Field(default=1, ge=1)
     """How many values of the target are predicted at once: the first `delay` rows after the
     window, each further one `step` rows later."""
 
     stride: int = Field(default=1, ge=1)
-    """Rows from the beginning of one window to that of the next."""
+    """Rows from the start of one window to the start of the next."""
 
     features: list[str] | None = None
-    """Columns the model may look at; default: all columns of numbers, the target's past too."""
+    """Columns that are the model's inputs; default: all columns of numbers, the target's past
+    included."""
 
     drop: list[str] | None = None
     """Columns of numbers to leave out of the features; not together with `features`."""
@@ -99,19 +100,18 @@ class Timeseries(FileSource):
     one."""
 
     gaps: Gaps = "break"
-    """What a gap in the times means, a step over one and a half times the usual one: `break`, no
-    window spans it, nor lies a target beyond it; `ignore`, rows count as they follow each other,
-    as working days do."""
+    """What a gap in the times means, a step of more than one and a half times the usual one.
+    `break`: no window spans it, and no target is beyond it. `ignore`: rows count as consecutive, as
+    working days do."""
 
     season: int | None = Field(default=None, ge=1)
-    """After how many rows a season comes round, for the seasonal baseline; default: a day, and of
-    daily rows a week."""
+    """Rows of a season, for the seasonal baseline; default: a day, or a week if rows are daily."""
 
     separator: str | None = Field(default=None, min_length=1, max_length=1)
     """Character between two fields of a CSV file; default: a tab for `.tsv`, else a comma."""
 
     missing: list[str | int | float] = Field(default_factory=list)
-    """Values that mark a missing one, such as -9999, besides the empty field, NA, N/A, NaN, null
+    """Values that mean a missing value, such as -9999, besides the empty field, NA, N/A, NaN, null
     and None. Rows whose target is missing are not predicted; features need `impute`."""
 
     decimal: str = Field(default=".", min_length=1, max_length=1)
@@ -121,8 +121,8 @@ class Timeseries(FileSource):
     """Text encoding of a CSV file."""
 
     origin: str | None = None
-    """Where the file can be had, for those who do not have it: `dlrun check` then passes without
-    it, and a run says where to put it."""
+    """Where to get the file. `dlrun check` then passes without it, and a run tells where to put
+    it."""
 
     _seen: dict[str, Any] | None = PrivateAttr(default=None)
     """Options that the file decides, so that it is read once."""
