@@ -86,7 +86,9 @@ def infer_tasks(
             f"{did_you_mean(unused[0], outputs) or '.'} The outputs are: {', '.join(outputs)}"
         )
     return {
-        name: infer_task({name: targets[name]}, _of(named, name), regression)
+        name: infer_task(
+            {name: targets[name]}, {n: c for n, c in named.items() if n == name}, regression
+        )
         for name, regression in outputs.items()
     }
 
@@ -186,10 +188,6 @@ def _common_task(targets: Columns, tasks: Mapping[str, TargetType]) -> TargetTyp
         f"several targets must all be quantities, or all true/false; found {found}: predict "
         f"one of them at a time"
     )
-
-
-def _of(named: Classes, name: str) -> Classes:
-    return {name: named[name]} if name in named else {}
 
 
 def _is_whole(values: Array) -> bool:

@@ -85,15 +85,14 @@ def _from_table(
             )
     if not dialect.header:
         dialect = replace(dialect, columns=_headless_names(file, columns, dialect))
-    if is_parquet(file) and stays_on_disk([file], stream):
-        kinds = {name: kind for name, (kind, _) in columns.items()}
-        parts = open_parquet([file], dialect)
-        return {n: stored(_column(parts, n, k, n in booleans)) for n, k in kinds.items()}
+    on_disk = is_parquet(file) and stays_on_disk([file], stream)
     categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]
-    table = read_table([file], dialect, categorical)
-    return {
-        name: _column(table, name, kind, name in booleans) for name, (kind, _) in columns.items()
-    }
+    table = open_parquet([file], dialect) if on_disk else read_table([file], dialect, categorical)
+    read: Columns = {}
+    for name, (kind, _) in columns.items():
+        column = _column(table, name, kind, name in booleans)
+        read[name] = stored(column) if on_disk else column
+    return read
 
 
 def _headless_names(

@@ -203,17 +203,9 @@ def _holds_dates(table: TableFiles, name: str) -> bool:
         return False
     try:
         as_times(name, np.asarray([*head, None], dtype=object)[:-1])
-    except DataError:
-        return "two ways" in _refusal(name, head)
-    return True
-
-
-def _refusal(name: str, head: Sequence[str]) -> str:
-    try:
-        as_times(name, np.asarray([*head, None], dtype=object)[:-1])
     except DataError as error:
-        return str(error)
-    return ""
+        return "two ways" in str(error)
+    return True
 
 
 PERSISTENCE = "persistence"

@@ -193,7 +193,7 @@ def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
         if values.dtype.kind == "f" and np.isnan(values).all():
             return [f"column '{name}' holds no value in any row; drop it"]
         return []
-    different = len(set(values) - {None})
+    different = len(set(as_texts(table, name).words))
     if different < 20:
         return []
     present = values[values != None]  # noqa: E711 - element by element
