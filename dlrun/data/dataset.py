@@ -65,9 +65,9 @@ def load_dataset(
 ) -> Dataset:
     """Read every row that may be used before the test.
 
-    With `test.fraction`, test rows are dealt from all rows of the source by the seed alone,
+    With `test.fraction`, test rows are taken from all rows of the source by the seed alone,
     before `limit` is applied: they are the same for every protocol and every limit. They are
-    dealt as validation rows are: by class where every class has enough rows, and where there
+    split off as validation rows are: by class where every class has enough rows, and where there
     are `groups` or `time`, whole groups or the last stretch; with `test.shuffle: false` they
     are the last rows.
 
@@ -79,7 +79,7 @@ def load_dataset(
         groups: Column of the groups; no feature.
         time: Column of the times; no feature. Dates become datetime64.
         regression: Whether the loss is one for quantities, so that whole numbers are no labels.
-        outputs: The same for each output by its name, where the model has several; rows are dealt
+        outputs: The same for each output by its name, where the model has several; rows are split
             by the first.
         validation: File, files or glob with validation rows of their own, in the layout of the
             source; they come after the source's rows, marked in `Dataset.validation`.
@@ -87,14 +87,14 @@ def load_dataset(
         in_time_order: Whether the rows stand in the order of time, also without `time`.
 
     Raises:
-        DataError: The data is missing, broken or cannot be dealt so.
+        DataError: The data is missing, broken or cannot be split like that.
     """
     options = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
     rows = _read(source, "train", base, options)
     samples, test_rows, findings = rows.samples, None, list(rows.loaded.findings)
-    dealt = _deal_test(source, rows, options, seed)
-    if dealt is not None:
-        kept, test = dealt
+    split = _split_test(source, rows, options, seed)
+    if split is not None:
+        kept, test = split
         samples, test_rows = samples.take(kept), samples.rows[test]
     findings += _label_findings(rows.task, samples, any_labels or bool(rows.classes))
     marks = None
@@ -159,7 +159,7 @@ def load_test(
 
     The arguments are those of `load_dataset`, and must be the same for the same rows.
     `Samples.rows` counts in the source's test data, or in the source where the test rows were
-    dealt from it.
+    taken from it.
 
     Raises:
         DataError: There are no test rows, or they are broken.
@@ -168,13 +168,13 @@ def load_test(
     if source.brings_test:
         return _read(source, "test", base, options).samples
     rows = _read(source, "train", base, options)
-    dealt = _deal_test(source, rows, options, seed)
-    if dealt is None:
+    split = _split_test(source, rows, options, seed)
+    if split is None:
         raise DataError(
             "there is no test data: say `test: {fraction: 0.2}` or `test: {path: ...}` under "
             "`dataset`, and train again"
         )
-    return rows.samples.take(dealt[1])
+    return rows.samples.take(split[1])
 
 
 def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Rows:
@@ -267,10 +267,10 @@ def _checked_extras(extras: Columns, options: _ReadOptions) -> Columns:
     return checked
 
 
-def _deal_test(
+def _split_test(
     source: Source, rows: _Rows, options: _ReadOptions, seed: int
 ) -> tuple[Array, Array] | None:
-    """Return positions to keep and positions of the test rows, where they are dealt."""
+    """Return positions to keep and positions of the test rows, if the source has none."""
     if source.test is None or source.test.fraction is None:
         return None
     extras, windows = rows.samples.extras, rows.samples.windows

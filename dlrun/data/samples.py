@@ -141,7 +141,7 @@ class Dataset:
             question, not of the answer. Integer labels have classes only where the source
             names them.
         has_test: Whether there are test rows (sealed; only `evaluate` loads them).
-        test_rows: (k,) int64 row numbers dealt to the test, or None where the source brings
+        test_rows: (k,) int64 row numbers of the test rows, or None where the source brings
             test data of its own.
         description: One line on what this is, for the terminal.
         findings: What the user should know about the data, one sentence each.
@@ -150,7 +150,7 @@ class Dataset:
         labels: For each target of integer labels that nobody names, the different ones,
             ascending; known from all non-test rows, as `classes` is.
         tasks: What each output predicts, by the output's name, which is that of its target, where
-            the model has several; `task` is then that of the first, by which rows are dealt.
+            the model has several; `task` is then that of the first, by which rows are split.
     """
 
     samples: Samples

@@ -296,7 +296,7 @@ class FolderSource(FileSource):
         return list(self.with_test_files(path).files_of("test", base))
 
     def refuse_second_test(self, root: Path) -> None:
-        """Raise an error where test rows are dealt though the folder has some of its own.
+        """Raise an error if test rows are split off though the folder has some of its own.
 
         Raises:
             DataError: They are.

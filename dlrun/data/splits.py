@@ -1,6 +1,6 @@
-"""Dealing rows to training and validation: pure functions over scikit-learn's splitters.
+"""Splits into training and validation rows: pure functions over scikit-learn's splitters.
 
-All functions return positions (int64, sorted, counted from 0 among the rows dealt), a pair of
+All functions return positions (int64, sorted, counted from 0 among the given rows), a pair of
 training and validation positions for a split. They depend on the `RowInfo` and their options
 alone. https://scikit-learn.org/stable/modules/cross_validation.html
 """
@@ -34,7 +34,7 @@ class RowInfo:
         seed: Seed of everything random.
         validation: (n,) bool, rows that come from a validation file of their own.
         places: (n,) place of each window in its series; None for rows that are no windows. Windows
-            are dealt in their order.
+            are split in their order.
         overlap: Windows of which the places are no further apart than this share rows.
     """
 
@@ -93,7 +93,7 @@ def holdout_split(
             enough rows.
 
     Raises:
-        DataError: The rows cannot be dealt so; says why, with figures.
+        DataError: The rows cannot be split like that; says why, with figures.
     """
     if stratify and (first is not None or rows.order is not None or not shuffle):
         raise DataError(
@@ -131,7 +131,7 @@ def kfold_splits(
             every class has enough rows.
 
     Raises:
-        DataError: The rows cannot be dealt so; says why, with figures.
+        DataError: The rows cannot be split like that; says why, with figures.
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
@@ -172,7 +172,7 @@ def time_series_splits(
         max_train: Train on at most so many of the latest rows; None: on all of the past.
 
     Raises:
-        DataError: The rows cannot be dealt so; says why, with figures.
+        DataError: The rows cannot be split like that; says why, with figures.
     """
     from sklearn.model_selection import TimeSeriesSplit
 

@@ -184,7 +184,7 @@ _LOADER_OPTIONS = frozenset(option for data in _DATA_SETS.values() for option in
 
 
 class Keras(Source):
-    """The data sets of `keras.datasets`, each with the test data that Keras deals. They are
+    """The data sets of `keras.datasets`, each with the test data that Keras splits off. They are
     downloaded once to `~/.keras/datasets`, or looked for in `$KERAS_HOME/datasets`."""
 
     needs_keras: ClassVar[bool] = True
