@@ -271,7 +271,7 @@ TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
         objects("cat", "dog"),
         objects("cat", "wolf"),
         "target 'y': label_index found the label 'wolf' in row 11 (counted from 0); the classes "
-        "are: cat, dog",
+        "are: cat and dog",
     ),
     (
         {},

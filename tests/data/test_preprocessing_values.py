@@ -129,7 +129,7 @@ def test_missing_categories_are_zeros_and_are_counted_apart_from_unknown_ones() 
     assert one_hot.entry_names("city", state) == ["city=Bonn", "city=Ulm"]
     assert one_hot.findings(rows, state) == [
         "one_hot: column 'city' has 3 rows with a category that is not among the 2 learnt "
-        "(Paris, Rome); there it became all zeros",
+        "(Paris and Rome); there it became all zeros",
         "one_hot: column 'city' has 1 row without a value; there it became all zeros",
     ]
     assert one_hot.findings({"city": texts("Bonn")}, state) == []

@@ -141,8 +141,8 @@ def test_what_is_refused(
         (
             "repeated_holdout",
             {"reshuffle": True},
-            "the rows of a series are held out in the order of time, so that every split would be "
-            "the same; leave out `reshuffle`",
+            "the rows of a series are held out in time order, so every split would be the same; "
+            "remove `reshuffle`",
         ),
         (
             "holdout",
