@@ -229,18 +229,20 @@ def build_picture(charts: Sequence[Chart], title: str) -> Figure:
 def page_svg(chart: Chart) -> Markup:
     """Return a chart for the HTML report: SVG that takes its colours and font from the page's style
     sheet, with a text for those who cannot see it."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with own_style():
-        figure = Figure(figsize=(PAGE_WIDTH / 72, chart.height / 72))
+        figure = Figure(figsize=(PAGE_WIDTH / 72, chart.height / 72), dpi=72)
         axes = figure.subplots()
         figure.patch.set_visible(False)
         axes.patch.set_visible(False)
         draw_chart(axes, chart, PAGE_WIDTH)
         figure.set_layout_engine(ConstrainedLayoutEngine(h_pad=0.02, w_pad=0.02))
         file = StringIO()
-        figure.savefig(file, format="svg")
+        # `savefig` would draw twice: once for the layout alone.
+        FigureCanvasSVG(figure).print_svg(file)
     return Markup(
         f'<svg class="chart" viewBox="0 0 {PAGE_WIDTH:g} {chart.height:g}" role="img" '
         f'aria-label="{escape(chart.description)}">{_for_page(file.getvalue())}</svg>'
@@ -479,7 +481,8 @@ def _for_page(svg: str) -> str:
     """Return the inside of matplotlib's SVG without groups, definitions and names, which would
     clash with another chart's, with short numbers, and with the page's colours and font."""
     inside = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
-    return re.sub(r"<[^>]*>", lambda tag: _tag_for_page(tag[0]), _DROPPED.sub("", inside))
+    inside = re.sub(r">\s+<", "><", _DROPPED.sub("", inside))
+    return re.sub(r"<[^>]*>", lambda tag: _tag_for_page(tag[0]), inside)
 
 
 def _tag_for_page(tag: str) -> str:
