@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import TYPE_CHECKING
 
-from dlrun.config.schema import Config
-from dlrun.data.samples import Dataset
-from dlrun.protocols.observer import Observer, Recorder
-from dlrun.protocols.result import Outcome
 from dlrun.registry.component import Component
 from dlrun.registry.families import TASKS
 
+if TYPE_CHECKING:
+    from dlrun.config.schema import Config
+    from dlrun.data.samples import Dataset
+    from dlrun.protocols.observer import Observer, Recorder
+    from dlrun.protocols.result import Outcome
+
 
 class Task(Component):
-    """Base of all tasks."""
+    """Base of all tasks. A config names its task, so import what trains inside `run`."""
 
     @staticmethod
     def of(config: Config) -> Task:

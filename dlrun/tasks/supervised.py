@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dlrun.config.schema import Config
-from dlrun.data.samples import Dataset
-from dlrun.protocols.experiment import run_experiment
-from dlrun.protocols.observer import Observer, Recorder
-from dlrun.protocols.result import Outcome
+from typing import TYPE_CHECKING
+
 from dlrun.tasks import Task
+
+if TYPE_CHECKING:
+    from dlrun.config.schema import Config
+    from dlrun.data.samples import Dataset
+    from dlrun.protocols.observer import Observer, Recorder
+    from dlrun.protocols.result import Outcome
 
 
 class Supervised(Task):
@@ -17,4 +20,6 @@ class Supervised(Task):
     def run(
         self, config: Config, dataset: Dataset, observer: Observer, recorder: Recorder
     ) -> Outcome:
+        from dlrun.protocols.experiment import run_experiment
+
         return run_experiment(config, dataset, observer, recorder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,9 @@ class Memory:
 
     def callback_folder(self, fold: int) -> Path:
         return self.folder
+
+    def feature_store(self) -> None:
+        """No features are kept."""
 
     def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         self.epochs.append((fold, epoch, logs))
@@ -98,11 +102,16 @@ def config(tmp_path: Path) -> Callable[..., Config]:
 def run(config: Callable[..., Config], tmp_path: Path) -> Callable[..., Ran]:
     """Runs an experiment from YAML text, on other rows where they are given."""
 
-    def run_text(text: str, dataset: Dataset | None = None, **overrides: Any) -> Ran:
+    def run_text(
+        text: str,
+        dataset: Dataset | None = None,
+        executor: Executor | None = None,
+        **overrides: Any,
+    ) -> Ran:
         loaded = config(text, **overrides)
         dataset = dataset or start_and_load(loaded)[1]
         memory = Memory(tmp_path / "callbacks")
-        outcome = run_experiment(loaded, dataset, Observer(), memory)
+        outcome = run_experiment(loaded, dataset, Observer(), memory, executor)
         return Ran(loaded, dataset, outcome, memory)
 
     return run_text
