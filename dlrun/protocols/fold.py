@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config
+from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch
@@ -21,11 +22,9 @@ from dlrun.protocols.outputs import findings_of_outputs, output_shapes, targets_
 from dlrun.protocols.phases import (
     callbacks_of,
     feature_rows,
-    fingerprint_once,
     fit_phases,
     fresh_model,
     optimizer_of,
-    phased_trainer,
 )
 from dlrun.protocols.preparation import (
     Prepared,
@@ -48,10 +47,11 @@ from dlrun.scoring.model_scores import (
 from dlrun.stages import stage
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import FitRequest, FitResult, History, PhaseResult
+from dlrun.training.features import Features
 from dlrun.training.prediction import predict
 from dlrun.training.reporting import DivergedError
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import PHASE, PhasedFit, PhasedTrainer
+from dlrun.training.trainer import PHASE, PhasedFit, PhasedTrainer, Trainer
 
 Array = np.ndarray
 
@@ -142,14 +142,14 @@ class FoldTraining:
         start = 0
         while start < len(folds):
             self.observer.fold_started(folds[start].index)
-            ready = [self.prepared(folds[start])]
+            ready = [self._prepared(folds[start])]
             fits = [self._phased_fit(ready[0])]
             choice = self._trainer.choose(fits[0])
             self.recorder.training_begins(folds[start].index, choice)
             end = min(start + choice.folds_together, len(folds))
             if end - start > 1:
                 self.observer.fold_started(folds[start].index, end - start)
-                ready += map(self.prepared, folds[start + 1 : end])
+                ready += map(self._prepared, folds[start + 1 : end])
                 fits += map(self._phased_fit, ready[1:])
             yield from self._together(ready, fits)
             # The next fold's rows are prepared with these gone.
@@ -164,11 +164,10 @@ class FoldTraining:
             if number:
                 self.observer.fold_started(fold.fold.index)
             began = time.perf_counter()
-            result = self.completed(fold, next(fitted))
+            result = self._completed(fold, next(fitted))
             if len(ready) == 1:
                 # Features, and the models of later phases, take time too.
-                seconds = fold.seconds + time.perf_counter() - began
-                result = replace(result, seconds=seconds)
+                result = replace(result, seconds=fold.seconds + time.perf_counter() - began)
             yield result
 
     def _phased_fit(self, ready: ReadyFold) -> PhasedFit:
@@ -181,17 +180,26 @@ class FoldTraining:
             partial(self.observer.phase_started, index),
             partial(words_of_numbers, self.config, ready.pipeline),
         )
-        rows = feature_rows(self.dataset, self._fingerprint, ready.fold, ready.pipeline)
+        rows = feature_rows(
+            self.dataset.samples, lambda: self._fingerprint, ready.fold, ready.pipeline
+        )
         return PhasedFit(request, phases, rows)
 
     @cached_property
     def _trainer(self) -> PhasedTrainer:
-        store = self.recorder.feature_store()
-        return phased_trainer(self.config, store, self.observer.note, self.fits, self.alike)
+        training, store = self.config.training, self.recorder.feature_store()
+        keeps = training.cache_features and store is not None
+        return PhasedTrainer(
+            [
+                Trainer(training.engine, training.xla, fits=self.fits, alike=self.alike)
+                for _ in training.all_phases
+            ],
+            Features(store, self.observer.note) if keeps and store else None,
+        )
 
     @cached_property
-    def _fingerprint(self) -> Callable[[], str]:
-        return fingerprint_once(self.dataset)
+    def _fingerprint(self) -> str:
+        return fingerprint(self.dataset.samples)
 
     @cached_property
     def _measures(self) -> list[Measure]:
@@ -202,7 +210,7 @@ class FoldTraining:
         """The measure of success."""
         return select_measure(self._measures, self.config.evaluation.score)
 
-    def prepared(self, fold: Fold) -> ReadyFold:
+    def _prepared(self, fold: Fold) -> ReadyFold:
         """Fit the preprocessing on the fold's training rows, and build a fresh model.
 
         Raises:
@@ -273,7 +281,7 @@ class FoldTraining:
             on_step=partial(self.observer.step_ended, fold.index),
         )
 
-    def completed(self, ready: ReadyFold, fitted: FitResult) -> FoldResult:
+    def _completed(self, ready: ReadyFold, fitted: FitResult) -> FoldResult:
         """Keep the trained model of a fold, and score it, before the next fold is trained."""
         started = time.perf_counter()
         fold, pipeline, scored, chosen = ready.fold, ready.pipeline, ready.scored, self._chosen

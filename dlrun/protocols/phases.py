@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlrun.config.schema import Config, Phase
-from dlrun.data.fingerprint import fingerprint
 from dlrun.data.inputs import Inputs, parts_of
 from dlrun.data.pipeline import Pipeline
-from dlrun.data.samples import Dataset
+from dlrun.data.samples import Samples
 from dlrun.models.augment import Augmentation, InputSpec
 from dlrun.models.build import build_model
 from dlrun.models.compiling import compile_outputs
@@ -25,12 +24,11 @@ from dlrun.protocols.outputs import check_outputs, output_shapes
 from dlrun.protocols.protocol import Fold
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
-from dlrun.store.features import FeatureStore
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
-from dlrun.training.features import FeatureRows, Features, rows_key
+from dlrun.training.features import FeatureRows, rows_key
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import FitPhase, PhasedTrainer, Trainer
+from dlrun.training.trainer import FitPhase
 
 
 def phase_name(phase: Phase, number: int) -> str:
@@ -105,26 +103,6 @@ def _compile(config: Config, phase: int, model: Any) -> None:
     compile_outputs(model, config.outputs, optimizer_of(config, phase))
 
 
-def phased_trainer(
-    config: Config, store: FeatureStore | None, note: Callable[[str], None], fits: float, alike: int
-) -> PhasedTrainer:
-    """Return what trains every fold in the phases of the config.
-
-    Args:
-        config: The experiment.
-        store: Where features are kept; None computes none.
-        note: Takes a sentence for the user.
-        fits: How many fits of the same numbers of rows there will be, on average.
-        alike: How many of them one after another, at most.
-    """
-    training = config.training
-    trainers = [
-        Trainer(training.engine, training.xla, fits=fits, alike=alike) for _ in training.all_phases
-    ]
-    keeps = training.cache_features and store is not None
-    return PhasedTrainer(trainers, Features(store, note) if keeps and store else None)
-
-
 def fit_phases(
     config: Config,
     model: Callable[[int], Any],
@@ -176,17 +154,16 @@ def _subfolder(folder: Callable[[], Path], number: int) -> Path:
 
 
 def feature_rows(
-    dataset: Dataset, data: Callable[[], str], fold: Fold, pipeline: Pipeline
+    samples: Samples, data: Callable[[], str], fold: Fold, pipeline: Pipeline
 ) -> FeatureRows:
     """Return the rows that features are computed of: all that may be used before the test.
 
     Args:
-        dataset: The rows.
+        samples: The rows.
         data: Returns their fingerprint.
         fold: Which of them are trained on, and monitored.
         pipeline: The preprocessing of the fold.
     """
-    samples = dataset.samples
 
     def key() -> str:
         (head, *steps), arrays = pipeline.to_state()
@@ -198,8 +175,3 @@ def feature_rows(
         return pipeline.inputs(samples.take(slice(start, stop)))[:]
 
     return FeatureRows(key, len(samples), inputs, fold.train, fold.monitored)
-
-
-def fingerprint_once(dataset: Dataset) -> Callable[[], str]:
-    """Return what gives the fingerprint of the rows, computed when it is first asked for."""
-    return cache(lambda: fingerprint(dataset.samples))
