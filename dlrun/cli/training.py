@@ -22,9 +22,30 @@ from dlrun.store.run_directory import RunDirectory
 from dlrun.text import display_path
 from dlrun.workflows.plugins import runner
 from dlrun.workflows.run import Run
-from dlrun.workflows.transcript import Transcript
 
 OnScored = Callable[[Run], None]
+
+
+class RunLog:
+    """Lines for `log.txt`: collected first, written through once the run has a directory."""
+
+    def __init__(self) -> None:
+        self._early: list[str] = []
+        self._directory: RunDirectory | None = None
+
+    def add(self, line: str) -> None:
+        """Take one line."""
+        if self._directory is None:
+            self._early.append(line)
+        else:
+            self._directory.log(line)
+
+    def attach(self, directory: RunDirectory) -> None:
+        """Write what was collected, and everything from now on, to the run's log."""
+        self._directory = directory
+        early, self._early = self._early, []
+        for line in early:
+            directory.log(line)
 
 
 def run_and_report(
@@ -57,16 +78,16 @@ def run_and_report(
     # The config is read before anything heavy is imported: its errors answer at once.
     loaded = change(load_config(config, overrides, seed, run_plugins=runner(trust_plugins)))
 
-    def start(progress: QuietProgress, transcript: Transcript, scored: OnScored) -> Run:
+    def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
         from dlrun.workflows.execute import execute
 
-        return execute(loaded, runs_dir, progress, transcript, scored=scored)
+        return execute(loaded, runs_dir, progress, created=log.attach, scored=scored)
 
     return show_run(start, quiet=quiet, as_json=as_json, report=report, verbose=verbose)
 
 
 def show_run(
-    start: Callable[[QuietProgress, Transcript, OnScored], Run],
+    start: Callable[[QuietProgress, RunLog, OnScored], Run],
     *,
     quiet: bool,
     as_json: bool,
@@ -83,24 +104,24 @@ def show_run(
         report: Also write the run as an HTML page.
         verbose: Also show what trained and where the time went.
     """
-    transcript = Transcript()
+    log = RunLog()
     console = Console()
     # Callbacks of Keras print too.
     elsewhere = redirect_stdout(sys.stderr) if as_json else nullcontext()
-    display = progress_display(console, quiet=quiet or as_json, on_line=transcript.add)
+    display = progress_display(console, quiet=quiet or as_json, on_line=log.add)
 
     def scored(run: Run) -> None:
         if not as_json:
             display.close()
-            _print_summary(console, run, transcript)
+            _print_summary(console, run, log)
 
     try:
         with elsewhere, display as progress:
-            run = start(progress, transcript, scored)
+            run = start(progress, log, scored)
     except TrainingError as error:
         # The error itself ends the command, below what to try.
         if error.result and not as_json:
-            print_summary(console, advice(error.result), transcript.add)
+            print_summary(console, advice(error.result), log.add)
             print_line(console, "")
         if report and error.run is not None:
             _report_failure(console, error.run, silent=as_json)
@@ -111,9 +132,9 @@ def show_run(
         print_json({"run": run.path, "status": run.status, **run.result, **written})
     else:
         if verbose:
-            _print_computed(console, run, transcript)
+            _print_computed(console, run, log)
         if page is not None:
-            print_line(console, f"\n  report written to {display_path(page)}", transcript.add)
+            print_line(console, f"\n  report written to {display_path(page)}", log.add)
     return INTERRUPTED if run.status == "interrupted" else 0
 
 
@@ -133,18 +154,18 @@ def _report_failure(console: Console, run: Path, *, silent: bool) -> None:
         print_line(console, line)
 
 
-def _print_computed(console: Console, run: Run, transcript: Transcript) -> None:
+def _print_computed(console: Console, run: Run, log: RunLog) -> None:
     facts = RunDirectory.open(run.path).read_run()
-    print_line(console, "", transcript.add)
+    print_line(console, "", log.add)
     for label, text in computed_lines(facts, current_stages().seconds()):
-        print_line(console, f"  {label:<12}{text}", transcript.add)
+        print_line(console, f"  {label:<12}{text}", log.add)
 
 
-def _print_summary(console: Console, run: Run, transcript: Transcript) -> None:
+def _print_summary(console: Console, run: Run, log: RunLog) -> None:
     from dlrun.workflows.next_step import open_findings
 
     found = open_findings(RunDirectory.open(run.path))
     summary = run_summary(
         run.result, display_path(run.path), run.result["next"], open_findings=found
     )
-    print_summary(console, summary, transcript.add)
+    print_summary(console, summary, log.add)

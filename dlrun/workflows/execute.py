@@ -25,12 +25,12 @@ from dlrun.metrics.names import Direction
 from dlrun.models.files import save_model
 from dlrun.models.precision import dtype_policy
 from dlrun.protocols.observer import Observer
-from dlrun.protocols.phases import callbacks_of, phase_name
+from dlrun.protocols.phases import phase_name
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.registry import additions
 from dlrun.reports.curve_charts import draw_run_curves
-from dlrun.reports.diagnosis import diagnosis_facts, suggestions_against_divergence
+from dlrun.reports.diagnosis import suggestions_against_divergence
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
@@ -57,18 +57,13 @@ from dlrun.workflows.results import (
     arrays_of_outputs,
     data_facts,
     fold_facts,
-    kept_weights,
-    loss_unit,
     out_of_fold,
     phase_facts,
-    result_facts,
+    run_result,
 )
 from dlrun.workflows.run import Run
 from dlrun.workflows.statistics import rows_of, units_of
-from dlrun.workflows.transcript import Transcript
 from dlrun.workflows.worst_examples import worst_examples
-
-LOWER: Direction = "min"
 
 SCORING_AND_DRAWING = (
     "scipy.stats",
@@ -79,6 +74,11 @@ SCORING_AND_DRAWING = (
     "matplotlib.backends.backend_svg",
 )
 
+Splits = Mapping[str, np.ndarray]
+"""Row numbers, (k,) int64, by the name of the split."""
+
+Begin = Callable[[RunDirectory, Splits, Choice], None]
+
 MOST_DRAWN_FOLDS = 10
 """Folds whose curves are drawn one by one; more would take longer than their training."""
 
@@ -87,10 +87,10 @@ def execute(
     config: Config,
     runs_dir: Path,
     observer: Observer | None = None,
-    transcript: Transcript | None = None,
     *,
     facts: Mapping[str, Any] | None = None,
     inspect: Callable[[Dataset], None] | None = None,
+    created: Callable[[RunDirectory], None] | None = None,
     scored: Callable[[Run], None] | None = None,
 ) -> Run:
     """Train under the config's protocol and keep everything in a new run directory.
@@ -99,9 +99,9 @@ def execute(
         config: The experiment.
         runs_dir: Where the run directory is made.
         observer: Told of every fold and epoch; default: nobody.
-        transcript: Lines for the run's log.
         facts: What else `run.json` shall hold, such as the `parent` of a final model.
         inspect: Called with the rows before anything is trained; may refuse them.
+        created: Called with the run directory when it is made.
         scored: Called with the run when its result is complete, before its curves are drawn.
 
     Raises:
@@ -113,7 +113,6 @@ def execute(
     begin_timing()
     additions.use(config.own_code.additions)
     observer = observer or Observer()
-    protocol = Protocol.of(config)
     with components_located(config):
         backend, dataset = start_and_load(config)
         if inspect is not None:
@@ -122,22 +121,14 @@ def execute(
             findings = data_findings(config, dataset)
         _tell(findings, config, observer)
 
-        def create() -> RunDirectory:
-            directory = RunDirectory.create(runs_dir, config.name)
-            if transcript is not None:
-                transcript.attach(directory)
-            return directory
-
         def begin(directory: RunDirectory, splits: Splits, choice: Choice) -> None:
+            if created is not None:
+                created(directory)
             Thread(target=_import_ahead, daemon=True).start()
             pinned = _pinned(config, backend, choice)
             _begin(directory, pinned, dataset, splits, choice, findings, facts or {})
 
-        def units(rows: np.ndarray) -> np.ndarray | None:
-            found = units_of(protocol, rows_of(dataset, rows))
-            return None if found is None else found.places
-
-        recorder = RunRecorder(create, begin, protocol.one_model, units, FeatureStore(runs_dir))
+        recorder = RunRecorder(config, dataset, runs_dir, begin)
         try:
             with mistakes_located(config):
                 outcome = Task.of(config).run(config, dataset, observer, recorder)
@@ -262,26 +253,6 @@ def _begin(
     directory.write_data(data_facts(dataset, splits, findings))
 
 
-def _kept_weights(
-    config: Config, fold: FoldResult, directions: Mapping[str, Direction]
-) -> dict[str, Any] | None:
-    """Which epoch's weights the model has; the last phase decides. None where it is not known, as
-    where the optimizer ends with a mean of all epochs."""
-    if _averages(config):
-        return None
-    if not config.training.phases or not fold.phases:
-        return kept_weights(config.training.callbacks, fold.history, directions)
-    number, before = len(fold.phases) - 1, fold.phases[-1].trained.first - 1
-    own = {name: values[before:] for name, values in fold.history.items()}
-    kept = kept_weights(callbacks_of(config, number), own, directions)
-    return kept and {**kept, "epoch": before + kept["epoch"]}
-
-
-def _averages(config: Config) -> bool:
-    optimizers = [config.optimizer, *(phase.optimizer for phase in config.training.phases)]
-    return any(one is not None and one.arguments.get("use_ema") for one in optimizers)
-
-
 def _pinned(config: Config, backend: str, choice: Choice) -> Config:
     """The same config with everything named that was chosen for it."""
     chosen = {"engine": choice.name, "xla": choice.xla if choice.name == "fused" else None}
@@ -316,24 +287,9 @@ def _diverged(
 @stage("writing")
 def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory) -> Run:
     """Write what only the end of the run can tell."""
-    result = result_facts(Protocol.of(config), dataset, outcome, config.seed)
-    result["planned_folds"] = sum(
-        re.fullmatch(r"fold\d+_train", name) is not None for name in directory.read_splits()
-    )
+    planned = [name for name in directory.read_splits() if re.fullmatch(r"fold\d+_train", name)]
+    result = run_result(config, dataset, outcome, len(planned))
     kept = outcome.diverged is None
-    judged = outcome.complete_folds if kept else outcome.folds
-    histories = [fold.history for fold in judged if fold.epochs]
-    if outcome.lost is not None:
-        histories.append({"loss": [outcome.lost.loss]})
-    directions: dict[str, Direction] = {outcome.score_name: outcome.direction, "loss": LOWER}
-    for of_fold, fold in zip(result["folds"], outcome.folds, strict=True):
-        if fold.diverged is None and not fold.interrupted:
-            of_fold["kept_weights"] = _kept_weights(config, fold, directions)
-    if len(outcome.folds) == 1 and kept and not outcome.interrupted:
-        result["kept_weights"] = result["folds"][0].get("kept_weights")
-    if (told := loss_unit(config, outcome)) is not None:
-        result["findings"].append(told)
-    result |= diagnosis_facts(result, histories, dump_config(config))
     result["next"] = next_command(config, directory, dataset.has_test, result) if kept else None
     directory.write_result(result)
     predictions = out_of_fold(outcome.complete_folds)
@@ -352,10 +308,6 @@ def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: Run
     return Run(directory.path, result, status)
 
 
-Splits = Mapping[str, np.ndarray]
-"""Row numbers, (k,) int64, by the name of the split."""
-
-
 class RunRecorder:
     """Writes splits, epochs and folds into a run directory.
 
@@ -363,28 +315,20 @@ class RunRecorder:
     model that cannot be used leaves none behind.
 
     Args:
-        create: Makes the run directory.
-        begin: Writes what is known before training into it, the row numbers of every split and
-            the chosen engine included.
-        one_model: Whether the run has one model (kept at its top) or one for each fold.
-        units: Gives for row numbers, (m,), the number of the unit that each belongs to, (m,), or
-            None where each row is independent of the others.
-        features: Where the features of frozen bases are kept; None keeps none.
+        config: The experiment.
+        dataset: The rows.
+        runs_dir: Where the run directory is made.
+        begin: Called with the new run directory, the row numbers, (k,) int64, of every split by
+            its name, and the chosen engine; writes what is known before training.
     """
 
-    def __init__(
-        self,
-        create: Callable[[], RunDirectory],
-        begin: Callable[[RunDirectory, Splits, Choice], None],
-        one_model: bool,
-        units: Callable[[np.ndarray], np.ndarray | None] = lambda rows: None,
-        features: FeatureStore | None = None,
-    ) -> None:
-        self._create = create
-        self._features = features
-        self._units = units
+    def __init__(self, config: Config, dataset: Dataset, runs_dir: Path, begin: Begin) -> None:
+        self._config = config
+        self._dataset = dataset
+        self._runs_dir = runs_dir
         self._begin = begin
-        self._one_model = one_model
+        self._protocol = Protocol.of(config)
+        self._features = FeatureStore(runs_dir)
         self._splits: Splits = {}
         self.directory: RunDirectory | None = None
 
@@ -395,7 +339,7 @@ class RunRecorder:
     def training_begins(self, fold: int, choice: Choice) -> None:
         """Make the run directory, if this is the first fold."""
         if self.directory is None:
-            self.directory = self._create()
+            self.directory = RunDirectory.create(self._runs_dir, self._config.name)
             self._begin(self.directory, self._splits, choice)
 
     def callback_folder(self, fold: int) -> Path:
@@ -410,7 +354,7 @@ class RunRecorder:
     def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """Add a row to the run's metrics, and to the fold's own."""
         self._run().append_metrics(fold, epoch, seconds, logs)
-        if not self._one_model:
+        if not self._protocol.one_model:
             self._place(fold).append_metrics(fold, epoch, seconds, logs)
 
     @stage("writing")
@@ -425,7 +369,7 @@ class RunRecorder:
     def fold(self, result: FoldResult) -> None:
         """Keep a fold's predictions and result."""
         place = self._place(result.index)
-        if not self._one_model:
+        if not self._protocol.one_model:
             place.write_result(fold_facts(result))
         if result.rows.size:
             arrays = {
@@ -434,8 +378,9 @@ class RunRecorder:
                 "targets": result.targets,
                 **arrays_of_outputs(result.outputs),
             }
-            if (units := self._units(result.rows)) is not None:
-                arrays["units"] = units
+            units = units_of(self._protocol, rows_of(self._dataset, result.rows))
+            if units is not None:
+                arrays["units"] = units.places
             place.write_predictions(arrays)
 
     def _run(self) -> RunDirectory:
@@ -443,4 +388,4 @@ class RunRecorder:
         return self.directory
 
     def _place(self, fold: int) -> TrainingFolder:
-        return self._run() if self._one_model else self._run().fold(fold)
+        return self._run() if self._protocol.one_model else self._run().fold(fold)

@@ -28,7 +28,6 @@ from dlrun.workflows.loading import validation_files
 from dlrun.workflows.next_step import is_final
 from dlrun.workflows.plugins import load_run_config
 from dlrun.workflows.run import Run
-from dlrun.workflows.transcript import Transcript
 
 LONGEST_NAME = 100
 
@@ -117,7 +116,7 @@ def finalize(
     runs_dir: str | Path = "runs",
     overrides: Sequence[str] = (),
     observer: Observer | None = None,
-    transcript: Transcript | None = None,
+    created: Callable[[RunDirectory], None] | None = None,
     scored: Callable[[Run], None] | None = None,
     trust_plugins: bool = False,
 ) -> Run:
@@ -135,7 +134,7 @@ def finalize(
         runs_dir: Where runs are kept, and the new one is made.
         overrides: `KEY=VALUE` changes to the run's config, such as a data path that moved.
         observer: Told of every epoch; default: nobody.
-        transcript: Lines for the run's log.
+        created: Called with the new run directory when it is made.
         scored: Called with the run when its result is complete, before its curves are drawn.
         trust_plugins: Whether the Python files that `plugins` names may run.
 
@@ -175,7 +174,13 @@ def finalize(
     facts = {"parent": directory.name, "finalized": plan.as_dict()}
     final = final_config(config, plan)
     return execute(
-        final, Path(runs_dir), observer, transcript, facts=facts, inspect=inspect, scored=scored
+        final,
+        Path(runs_dir),
+        observer,
+        facts=facts,
+        inspect=inspect,
+        created=created,
+        scored=scored,
     )
 
 

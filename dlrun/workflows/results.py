@@ -1,4 +1,4 @@
-"""What a finished protocol comes to: the content of `result.json`."""
+"""The content of `result.json` and of `data.json`: what a protocol came to, and on which rows."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from dlrun.checks.finding import Findings
+from dlrun.config.dump import dump_config
 from dlrun.config.schema import Config
 from dlrun.data.fingerprint import describe, describe_targets, fingerprint
 from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch, mean_history, spread_facts
 from dlrun.metrics.names import Direction
+from dlrun.protocols.phases import callbacks_of
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.reports.diagnosis import diagnosis_facts
 from dlrun.scoring.model_scores import OutputRows
 from dlrun.scoring.simple_models import SimpleScore
 from dlrun.text import figure
@@ -74,6 +77,35 @@ def result_facts(
         "interrupted": outcome.interrupted,
         "findings": _findings(dataset, outcome),
     }
+
+
+def run_result(
+    config: Config, dataset: Dataset, outcome: Outcome, planned_folds: int
+) -> dict[str, Any]:
+    """Return what `result.json` holds of a run, without `next`.
+
+    Args:
+        config: The experiment.
+        dataset: The rows.
+        outcome: What training came to.
+        planned_folds: Folds that the protocol asked for; fewer may have been trained.
+    """
+    result = result_facts(Protocol.of(config), dataset, outcome, config.seed)
+    result["planned_folds"] = planned_folds
+    directions: dict[str, Direction] = {outcome.score_name: outcome.direction, "loss": "min"}
+    for of_fold, fold in zip(result["folds"], outcome.folds, strict=True):
+        if fold.diverged is None and not fold.interrupted:
+            of_fold["kept_weights"] = _kept_weights_of(config, fold, directions)
+    whole = outcome.diverged is None
+    if len(outcome.folds) == 1 and whole and not outcome.interrupted:
+        result["kept_weights"] = result["folds"][0].get("kept_weights")
+    if (unit := loss_unit(config, outcome)) is not None:
+        result["findings"].append(unit)
+    judged = outcome.complete_folds if whole else outcome.folds
+    histories = [fold.history for fold in judged if fold.epochs]
+    if outcome.lost is not None:
+        histories.append({"loss": [outcome.lost.loss]})
+    return result | diagnosis_facts(result, histories, dump_config(config))
 
 
 def out_of_fold(folds: Sequence[FoldResult]) -> dict[str, np.ndarray] | None:
@@ -256,6 +288,26 @@ def kept_weights(
         return None
     best = np.argmin(values) if direction == "min" else np.argmax(values)
     return {"epoch": int(best) + 1, "monitor": monitor}
+
+
+def _kept_weights_of(
+    config: Config, fold: FoldResult, directions: Mapping[str, Direction]
+) -> dict[str, Any] | None:
+    """Which epoch's weights the model has; the last phase decides. None where it is not known, as
+    where the optimizer ends with a mean of all epochs."""
+    if _averages_epochs(config):
+        return None
+    if not config.training.phases or not fold.phases:
+        return kept_weights(config.training.callbacks, fold.history, directions)
+    number, before = len(fold.phases) - 1, fold.phases[-1].trained.first - 1
+    own = {name: values[before:] for name, values in fold.history.items()}
+    kept = kept_weights(callbacks_of(config, number), own, directions)
+    return kept and {**kept, "epoch": before + kept["epoch"]}
+
+
+def _averages_epochs(config: Config) -> bool:
+    optimizers = [config.optimizer, *(phase.optimizer for phase in config.training.phases)]
+    return any(one is not None and one.arguments.get("use_ema") for one in optimizers)
 
 
 def _keeps_the_last(callback: KerasComponent) -> bool:

@@ -19,9 +19,8 @@ from dlrun.cli.options import (
 
 if TYPE_CHECKING:
     from dlrun.cli.progress import QuietProgress
-    from dlrun.cli.training import OnScored
+    from dlrun.cli.training import OnScored, RunLog
     from dlrun.workflows.run import Run
-    from dlrun.workflows.transcript import Transcript
 
 
 @click.command(name="finalize", short_help="Train the final model on all non-test rows.")
@@ -57,7 +56,7 @@ def command(
     """
     from dlrun.cli.training import show_run
 
-    def start(progress: QuietProgress, transcript: Transcript, scored: OnScored) -> Run:
+    def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
         from dlrun.workflows.finalize import finalize
 
         return finalize(
@@ -67,7 +66,7 @@ def command(
             runs_dir=runs_dir,
             overrides=overrides,
             observer=progress,
-            transcript=transcript,
+            created=log.attach,
             scored=scored,
             trust_plugins=trust_plugins,
         )
