@@ -1,4 +1,4 @@
-"""dlrun: run Keras experiments from one YAML file, and get a result that stands.
+"""dlrun: run Keras experiments from one YAML file, and get a result you can trust.
 
 >>> import dlrun
 >>> run = dlrun.train("configs/digits.yaml")

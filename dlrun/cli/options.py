@@ -38,7 +38,7 @@ verbose_option = click.option(
 trust_plugins_option = click.option(
     "--trust-plugins",
     is_flag=True,
-    help="Run the Python files that the config names under 'plugins': read them before.",
+    help="Run the Python files that the config lists under 'plugins'; read them first.",
 )
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show only the final result.")
 json_option = click.option(

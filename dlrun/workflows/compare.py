@@ -44,7 +44,7 @@ def compare(
 ) -> Comparison:
     """Compare the scores of runs on their held-out rows.
 
-    Pairs with the same hold-out are judged by a paired bootstrap over its rows, pairs with the
+    Pairs with the same hold-out are compared by a paired bootstrap over its rows, pairs with the
     same folds by the corrected resampled t. P values are corrected for the number of pairs
     (Holm).
 
@@ -73,7 +73,7 @@ def compare(
         differs = tuple(one for one in differs if one.key[0] == "dataset")
     labels = run_labels([one.entry.name for one in scored], directories, differs)
     scored = [replace(one, label=label) for one, label in zip(scored, labels, strict=True)]
-    pairs = [_judged(first, second) for first, second in itertools.combinations(scored, 2)]
+    pairs = [_pair(first, second) for first, second in itertools.combinations(scored, 2)]
     return Comparison(
         runs=tuple(_compared(one) for one in scored),
         pairs=tuple(_corrected(pairs)),
@@ -95,7 +95,7 @@ def draw_comparison(comparison: Comparison, file: Path | None = None) -> Path | 
         The file, or None where no run measured anything on validation rows.
 
     Raises:
-        UsageError: The file is no PNG or SVG.
+        UsageError: The file is neither PNG nor SVG.
         RunError: It is there already, or the disk refused.
     """
     if file is not None:
@@ -125,7 +125,7 @@ def check_picture(file: Path) -> None:
         raise UsageError(f"the picture is written as .png or .svg, found '{file.name}'")
 
 
-def _judged(first: ScoredRun, second: ScoredRun) -> Pair:
+def _pair(first: ScoredRun, second: ScoredRun) -> Pair:
     """Compare two runs, the better one first."""
     measure = str(first.score.get("name"))
     if (why := why_not_comparable(first, second)) is not None:
@@ -252,14 +252,14 @@ def _corrected(pairs: Sequence[Pair]) -> list[Pair]:
     """Correct the p values for their number."""
     known = [pair for pair in pairs if pair.p_value is not None]
     corrected = iter(holm([pair.p_value for pair in known if pair.p_value is not None]))
-    judged = []
+    corrected_pairs = []
     for pair in pairs:
         if pair.p_value is None:
-            judged.append(pair)
+            corrected_pairs.append(pair)
             continue
         p_value = next(corrected)
-        judged.append(replace(pair, corrected_p=p_value, different=p_value <= 1 - LEVEL))
-    return judged
+        corrected_pairs.append(replace(pair, corrected_p=p_value, different=p_value <= 1 - LEVEL))
+    return corrected_pairs
 
 
 def _compared(run: ScoredRun) -> ComparedRun:

@@ -43,9 +43,9 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
     if missing := [fold.index for fold in folds if not fold.model.exists()]:
         raise RunError(f"{parent.name} has no model in its fold {missing[0]}; train it again")
     directory = RunDirectory.create(runs_dir, config.name)
-    given, told = dump_config(with_kept_plugins(config)), parent.read_run()
+    given, before_facts = dump_config(with_kept_plugins(config)), parent.read_run()
     facts: dict[str, Any] = {"name": config.name, "seed": config.seed, **plugin_facts(config)}
-    facts |= {key: told.get(key) for key in ("backend", "keras", "devices", "engine")}
+    facts |= {key: before_facts.get(key) for key in ("backend", "keras", "devices", "engine")}
     facts |= {**environment_facts(), "config": given}
     directory.start({**facts, "parent": parent.name, "ensemble": len(folds)})
     directory.write_config(config.given)

@@ -52,7 +52,7 @@ from dlrun.workflows.trained_run import TrainedRun, by_output
 
 @dataclass(frozen=True)
 class TestEvaluation:
-    """One look at the test data.
+    """One test evaluation.
 
     Args:
         path: The file in the run directory that holds it.
@@ -78,7 +78,7 @@ def evaluate(
     overrides: Sequence[str] = (),
     trust_plugins: bool = False,
 ) -> TestEvaluation:
-    """Score a run's model on the test data, and write the look into the ledger.
+    """Score a run's model on the test data, and record the test evaluation in the ledger.
 
     Args:
         run: The run directory, or the unique beginning of its name.
@@ -101,7 +101,7 @@ def evaluate(
             "`test: {path: FILE}` under `dataset` and train again"
         )
     refuse_changed_data(directory, dataset, "so test rows may have been training rows")
-    facts, arrays = _judge(config, dataset, load_test_rows(config), directory, trained)
+    facts, arrays = _score(config, dataset, load_test_rows(config), directory, trained)
     look, before, notices = _record(directory, facts)
     facts |= {
         "open_findings": open_findings(directory),
@@ -136,8 +136,8 @@ def refuse_changed_data(directory: RunDirectory, dataset: Dataset, why: str) -> 
 def _record(
     directory: RunDirectory, facts: dict[str, Any]
 ) -> tuple[RecordedEvaluation, list[dict[str, Any]], tuple[str, ...]]:
-    """Write the look into the ledger of the folder that the run stands in; also return which
-    looks at these rows came before, oldest first."""
+    """Record the test evaluation in the ledger of the runs' folder; also return the earlier
+    ones on these rows, oldest first."""
     runs_dir, data = directory.path.parent, directory.read_data()["fingerprint"]
     score = facts["score"]["value"]
     entry = LedgerEntry(
@@ -159,7 +159,7 @@ def _record(
     return record_evaluation(runs_dir, entry), before, ledger.notices
 
 
-def _judge(
+def _score(
     config: Config, dataset: Dataset, test: Samples, directory: RunDirectory, trained: TrainedRun
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     pipeline = trained.pipeline
@@ -180,7 +180,7 @@ def _judge(
         by_output(output.values)[main].shape,
     )
     weights = sample_weights(config.training.sample_weight, test)
-    judged = score_outputs(
+    scored = score_outputs(
         output.values,
         output.penalties,
         pipeline,
@@ -194,7 +194,7 @@ def _judge(
     protocol = Protocol.of(config)
     repeated = repeated_sentence(training_rows, test)
     statistics = evaluation_statistics(
-        protocol, test, judged, judged.measures[chosen.name], config.seed
+        protocol, test, scored, scored.measures[chosen.name], config.seed
     )
     facts = {
         "time": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -203,26 +203,26 @@ def _judge(
         "score": {
             "name": chosen.name,
             "direction": chosen.direction,
-            "value": judged.measures[chosen.name],
+            "value": scored.measures[chosen.name],
             **interval_facts(statistics),
         },
-        "baseline": None if judged.rivals is None else _baseline(judged.rivals),
-        "simple_model": simple_model_facts([judged.simple], statistics),
+        "baseline": None if scored.rivals is None else _baseline(scored.rivals),
+        "simple_model": simple_model_facts([scored.simple], statistics),
         "verdict": verdict_facts(statistics),
-        "measures": judged.measures,
+        "measures": scored.measures,
         "task": dataset.task,
         "models": len(trained.members),
-        **_all_figures(config, dataset, pipeline, truths, test, judged),
+        **_all_figures(config, dataset, pipeline, truths, test, scored),
         "findings": [*pipeline.findings(test), *([repeated] if repeated else [])],
     }
-    said = {f"predictions_{name}": rows.predictions for name, rows in judged.outputs.items()}
-    return facts, {"rows": test.rows, "predictions": judged.predictions, **said}
+    predictions = {f"predictions_{name}": rows.predictions for name, rows in scored.outputs.items()}
+    return facts, {"rows": test.rows, "predictions": scored.predictions, **predictions}
 
 
-def _baseline(judged: Rivals) -> dict[str, Any]:
-    """The baseline, and weaker ones beside it."""
-    others = [vars(other.baseline) for other in judged.others]
-    return {**vars(judged.baseline), **({"others": others} if others else {})}
+def _baseline(scored: Rivals) -> dict[str, Any]:
+    """The baseline, and the weaker ones."""
+    others = [vars(other.baseline) for other in scored.others]
+    return {**vars(scored.baseline), **({"others": others} if others else {})}
 
 
 def _training_rows(dataset: Dataset, directory: RunDirectory) -> Samples:
@@ -238,15 +238,15 @@ def _all_figures(
     pipeline: Pipeline,
     truths: Truths,
     test: Samples,
-    judged: ModelScores,
+    scored: ModelScores,
 ) -> dict[str, Any]:
     """`figures` of the output that is scored, and where there are several, those of each."""
 
     def of(output: OutputEntry) -> dict[str, Any]:
         name = output.name
-        said = judged.predictions if name is None else judged.outputs[name].predictions
+        predictions = scored.predictions if name is None else scored.outputs[name].predictions
         own = (dataset.of_output(name), pipeline.of_output(name), truths[name])
-        return _figures(output.loss, *own, test, said)
+        return _figures(output.loss, *own, test, predictions)
 
     figures = {output.name: of(output) for output in config.outputs}
     if None in figures:
@@ -260,16 +260,16 @@ def _figures(
     pipeline: Pipeline,
     truth: Truth,
     samples: Samples,
-    said: np.ndarray,
+    predictions: np.ndarray,
 ) -> dict[str, Any]:
     names = dataset.samples.output_names
     if dataset.task == "regression":
-        figures = regression_figures(truth.own, said, names, rows=samples.rows).as_dict()
+        figures = regression_figures(truth.own, predictions, names, rows=samples.rows).as_dict()
         _name_target_rows(figures, samples)
         return figures
     several = dataset.task == "multilabel"
     classes = names if several else pipeline.class_names
-    shares = as_probabilities(said, loss.name, bool(loss.arguments.get("from_logits")))
+    shares = as_probabilities(predictions, loss.name, bool(loss.arguments.get("from_logits")))
     return classification_figures(truth.own, shares, classes, multilabel=several).as_dict()
 
 

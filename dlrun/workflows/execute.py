@@ -105,7 +105,7 @@ def execute(
         scored: Called with the run when its result is complete, before its curves are drawn.
 
     Raises:
-        ConfigError: Keras refused a part of the config; says where it stands.
+        ConfigError: Keras refused a part of the config; says where.
         DataError: The data is missing or broken.
         TrainingError: Training began and failed. Where the loss was a number for some epochs,
             the run holds the model, the result and the curves up to there.
@@ -143,7 +143,7 @@ def execute(
                 if isinstance(error, TrainingError):
                     error.run = recorder.directory.path
             raise
-    # The run is complete: what fails from here on costs nothing that was reached.
+    # The run is complete: a failure from here on loses nothing.
     if scored is not None and outcome.diverged is None:
         scored(run)
     try:
@@ -187,7 +187,7 @@ def _keep_examples(
 
 
 def _end_early(directory: RunDirectory, config: Config, error: BaseException) -> None:
-    """Say in the run how it ended, and draw what it reached."""
+    """Record how the run ended, and draw its curves up to there."""
     if not directory.run.exists() or directory.status != "running":
         return
     if isinstance(error, KeyboardInterrupt):
@@ -212,7 +212,7 @@ def _draw(directory: RunDirectory, config: Config, directions: Mapping[str, Dire
 
 @contextmanager
 def components_located(config: Config) -> Iterator[None]:
-    """Say where in the config stands what Keras, or the data, refused."""
+    """Say which part of the config Keras, or the data, refused."""
     try:
         with mistakes_located(config):
             yield
@@ -268,7 +268,7 @@ def _pinned(config: Config, backend: str, choice: Choice) -> Config:
 def _diverged(
     directory: RunDirectory, outcome: Outcome, diverged: Divergence, result: Mapping[str, Any]
 ) -> TrainingError:
-    """What is said of a training whose loss became NaN after some good epochs, or folds."""
+    """The error for a training whose loss became NaN after some good epochs, or folds."""
     if outcome.lost is None:
         kept = f"the model is kept as epoch {diverged.kept} left it, with the curves up to there,"
     else:

@@ -71,12 +71,12 @@ class FinalPlan:
     phases: tuple[PhasePlan, ...] = ()
 
     def sentences(self) -> list[str]:
-        """What the user is told before the training."""
-        told = [f"{_epochs(self.epochs)}: {self._reason()}"]
+        """What to tell the user before training."""
+        sentences = [f"{_epochs(self.epochs)}: {self._reason()}"]
         if self.left_out:
             names = " and ".join(self.left_out)
-            told.append(f"without {names}: no validation rows are left to watch")
-        return told
+            sentences.append(f"without {names}: no validation rows are left to watch")
+        return sentences
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain data, for `run.json`."""

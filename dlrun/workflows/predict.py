@@ -83,10 +83,15 @@ def predict(
     # Only now: what is wrong with the file is told before Keras' seconds of import.
     start_backend(config.backend)
     facts = directory.read_data()
-    said = by_output(trained.output(samples, config.outputs, inputs).values)
+    predictions = by_output(trained.output(samples, config.outputs, inputs).values)
     questions = facts.get("questions") or {None: facts}
     tables = [
-        _table(said[output.name], output, pipeline.of_output(output.name), questions[output.name])
+        _table(
+            predictions[output.name],
+            output,
+            pipeline.of_output(output.name),
+            questions[output.name],
+        )
         for output in config.outputs
     ]
     table = _side_by_side(tables)
@@ -98,14 +103,14 @@ def predict(
 
 
 def _table(
-    said: np.ndarray, output: OutputEntry, pipeline: Pipeline, question: Mapping[str, Any]
+    predictions: np.ndarray, output: OutputEntry, pipeline: Pipeline, question: Mapping[str, Any]
 ) -> pd.DataFrame:
     """What one output says; of several the names of columns begin with its name."""
-    said, task = pipeline.invert(said), question["task"]
+    predictions, task = pipeline.invert(predictions), question["task"]
     if task == "regression":
-        return _quantities(said, question["outputs"])
+        return _quantities(predictions, question["outputs"])
     labels = question["outputs"] if task == "multilabel" else None
-    table = class_table(said, output.loss, pipeline.class_names, labels)
+    table = class_table(predictions, output.loss, pipeline.class_names, labels)
     return table if output.name is None else table.add_prefix(f"{output.name}_")
 
 

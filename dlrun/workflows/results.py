@@ -101,8 +101,8 @@ def run_result(
         result["kept_weights"] = result["folds"][0].get("kept_weights")
     if (unit := loss_unit(config, outcome)) is not None:
         result["findings"].append(unit)
-    judged = outcome.complete_folds if whole else outcome.folds
-    histories = [fold.history for fold in judged if fold.epochs]
+    scored = outcome.complete_folds if whole else outcome.folds
+    histories = [fold.history for fold in scored if fold.epochs]
     if outcome.lost is not None:
         histories.append({"loss": [outcome.lost.loss]})
     return result | diagnosis_facts(result, histories, dump_config(config))
@@ -153,7 +153,7 @@ def out_of_fold(folds: Sequence[FoldResult]) -> dict[str, np.ndarray] | None:
 
 
 def arrays_of_outputs(outputs: Mapping[str, OutputRows]) -> dict[str, np.ndarray]:
-    """What `predictions.npz` holds of each of several outputs, beside the one that gives the score:
+    """What `predictions.npz` holds of every output, where there are several:
     `predictions_NAME` and `targets_NAME`."""
     arrays = {f"predictions_{name}": rows.predictions for name, rows in outputs.items()}
     return arrays | {f"targets_{name}": rows.targets for name, rows in outputs.items()}
@@ -173,14 +173,14 @@ def _baseline(folds: Sequence[FoldResult]) -> dict[str, Any] | None:
 
 def _other_baselines(folds: Sequence[FoldResult]) -> dict[str, Any]:
     """`others` of the baseline: weaker ones, the stronger first; nothing where there are none."""
-    judged = [fold.rivals for fold in folds if fold.rivals is not None]
+    scored = [fold.rivals for fold in folds if fold.rivals is not None]
     others = [
         {
             "name": same[0].baseline.name,
             "description": same[0].baseline.description,
             **spread_facts([one.baseline.value for one in same]),
         }
-        for same in zip(*(each.others for each in judged), strict=True)
+        for same in zip(*(each.others for each in scored), strict=True)
     ]
     return {"others": others} if others else {}
 

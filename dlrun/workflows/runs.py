@@ -91,7 +91,7 @@ def list_runs(
     Args:
         runs_dir: The folder; one that is not there holds no runs.
         name: Only runs whose experiment is called so: a part of the name, or a pattern with `*`.
-        status: Only runs that stand so; `damaged` among them.
+        status: Only runs with this status, `damaged` included.
         data: Only runs on this data: a part of the source's or the file's name, a pattern with
             `*`, or the beginning of the fingerprint in `data.json`.
         sort: `time` (newest first), `score` (best first; runs of the most frequent measure
@@ -129,7 +129,7 @@ def removable_runs(runs: Sequence[str | Path], *, runs_dir: str | Path = "runs")
         runs_dir: Where to look for runs that are given by name.
 
     Raises:
-        RunError: One is no run, or still runs; nothing was removed.
+        RunError: One is not a run, or still runs; nothing was removed.
     """
     entries = []
     for given in runs:
@@ -239,7 +239,7 @@ class ShownRun:
         sections: What else is known.
         result: What `result.json` holds; empty where there is none.
         data: What `data.json` holds; empty where there is none.
-        looks: What the run keeps of its looks at the test data, oldest first.
+        test_evaluations: The run's test evaluations, oldest first.
     """
 
     entry: RunEntry
@@ -247,7 +247,7 @@ class ShownRun:
     sections: tuple[FactGroup, ...]
     result: Facts
     data: Facts
-    looks: tuple[Facts, ...]
+    test_evaluations: tuple[Facts, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain data."""
@@ -259,13 +259,13 @@ class ShownRun:
             "problem": self.entry.problem,
             "result": self.result or None,
             "data": self.data or None,
-            "evaluations": self.looks,
+            "evaluations": self.test_evaluations,
         }
 
 
 @dataclass(frozen=True)
 class RunDiff:
-    """Two runs beside each other.
+    """Two runs side by side.
 
     Args:
         names: Of their directories.
@@ -290,7 +290,7 @@ class RunDiff:
 
 
 def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
-    """Read what is known of a run. A damaged file leaves out what it would have told.
+    """Read what is known of a run. What a damaged file held is left out.
 
     Args:
         run: The run directory, or the unique beginning of its name.
@@ -304,7 +304,7 @@ def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
     assert entry is not None
     notices = [entry.problem] if entry.problem else []
     result, data = _read(directory, "result", notices), _read(directory, "data", notices)
-    looks = _looks(directory, notices)
+    test_evaluations = _test_evaluations(directory, notices)
     where = display_path(directory.path)
     summary = (
         run_summary(result, where, result.get("next"), open_findings=open_findings(directory))
@@ -316,12 +316,12 @@ def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
     except RunError as error:
         config = ""
         notices.append(str(error))
-    sections = fact_groups(entry, data, result, looks, config, notices)
-    return ShownRun(entry, summary, tuple(sections), result, data, tuple(looks))
+    sections = fact_groups(entry, data, result, test_evaluations, config, notices)
+    return ShownRun(entry, summary, tuple(sections), result, data, tuple(test_evaluations))
 
 
 def diff_runs(first: str | Path, second: str | Path, *, runs_dir: str | Path = "runs") -> RunDiff:
-    """Set two runs beside each other.
+    """Compare two runs side by side.
 
     Args:
         first: A run directory, or the unique beginning of its name.
@@ -385,12 +385,12 @@ def _read(directory: RunDirectory, which: str, notices: list[str] | None = None)
         return {}
 
 
-def _looks(directory: RunDirectory, notices: list[str]) -> list[Mapping[str, Any]]:
-    looks: list[Mapping[str, Any]] = []
+def _test_evaluations(directory: RunDirectory, notices: list[str]) -> list[Mapping[str, Any]]:
+    test_evaluations: list[Mapping[str, Any]] = []
     for number in directory.evaluation_numbers():
         try:
             facts, _ = directory.read_evaluation(number)
-            looks.append({"number": number, **facts})
+            test_evaluations.append({"number": number, **facts})
         except RunError as error:
             notices.append(str(error))
-    return looks
+    return test_evaluations

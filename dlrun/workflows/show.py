@@ -28,12 +28,12 @@ ROWS = 2
 
 @dataclass(frozen=True)
 class ShownModel:
-    """A model that is to be looked at.
+    """A model to show.
 
     Args:
         title: The config's name, or the run's.
         summary: What it consists of.
-        note: What else is to be said of it, or nothing.
+        note: A remark about it, or nothing.
     """
 
     title: str
@@ -55,8 +55,8 @@ class ShownModel:
 
     def lines(self) -> list[str]:
         """Totals and memory, for a person to read."""
-        told, memory = self.summary, self.summary.memory
-        frozen = told.parameters - told.trainable
+        summary, memory = self.summary, self.summary.memory
+        frozen = summary.parameters - summary.trainable
         least = "at least " if memory.at_least else ""
         parts = [f"weights {_size(memory.weights)}"]
         if memory.optimizer is not None:
@@ -65,7 +65,7 @@ class ShownModel:
             f"activations {least}{_size(memory.activations)} for a batch of {memory.batch_size}"
         )
         lines = [
-            f"parameters: {told.parameters:,} ({told.trainable:,} trainable, {frozen:,} not)",
+            f"parameters: {summary.parameters:,} ({summary.trainable:,} trainable, {frozen:,} not)",
             f"memory:     {', '.join(parts)}",
         ]
         return [*lines, self.note] if self.note else lines
@@ -174,7 +174,7 @@ def _built(config: Config) -> Any:
 
 
 def _with_model(directory: RunDirectory) -> tuple[Path, str]:
-    """The model to show of a run, and what is to be said of it."""
+    """The model to show of a run, and a remark about it."""
     if directory.model.exists():
         return directory.model, ""
     folds = [fold for fold in directory.folds() if fold.model.exists()]

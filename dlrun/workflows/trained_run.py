@@ -105,9 +105,9 @@ class TrainedRun:
         for member, pipeline in self._pipelines():
             model = load_model(member.model)
             prepared = first if pipeline is self.pipeline else pipeline.inputs(samples)
-            said = by_output(predict(model, prepared))
+            predictions = by_output(predict(model, prepared))
             for output in outputs:
-                values = said[output.name].astype(np.float64)
+                values = predictions[output.name].astype(np.float64)
                 own = pipeline.of_output(output.name)
                 totals[output.name] += _comparable(values, own, output.loss)
             added += penalties(model)
@@ -129,9 +129,9 @@ class TrainedRun:
             yield member, _pipeline_of(member)
 
 
-def by_output(said: Any) -> Mapping[str | None, Array]:
+def by_output(predictions: Any) -> Mapping[str | None, Array]:
     """Return what a model says by the name of the output; the only one has none."""
-    return said if isinstance(said, dict) else {None: said}
+    return predictions if isinstance(predictions, dict) else {None: predictions}
 
 
 def is_ensemble(directory: RunDirectory) -> bool:

@@ -20,7 +20,7 @@ from dlrun.store.examples import Examples
 from dlrun.workflows.results import out_of_fold
 
 FILE = "file"
-"""Column beside the features that names each row's file, where a source has it."""
+"""Column that names each row's file, where a source has it."""
 
 KEPT = 12
 """Rows that are kept."""
@@ -39,16 +39,16 @@ def worst_examples(config: Config, dataset: Dataset, outcome: Outcome) -> Exampl
     scored = out_of_fold(outcome.complete_folds)
     if scored is None or scored["predictions"].ndim > 2 or scored["targets"].ndim > 2:
         return None
-    said, true = scored["predictions"], scored["targets"]
-    if not np.isfinite(said).all():
+    predictions, true = scored["predictions"], scored["targets"]
+    if not np.isfinite(predictions).all():
         return None
     if dataset.task != "regression":
         from_logits = bool(config.loss.arguments.get("from_logits"))
-        said = as_probabilities(said, config.loss.name, from_logits)
+        predictions = as_probabilities(predictions, config.loss.name, from_logits)
     classed = dataset.task in ("binary", "multiclass")
-    if classed and class_indices(true).max() >= max(said.shape[-1], 2):
+    if classed and class_indices(true).max() >= max(predictions.shape[-1], 2):
         return None
-    worst = scored["rows"][most_wrong(dataset.task, true, said, KEPT)]
+    worst = scored["rows"][most_wrong(dataset.task, true, predictions, KEPT)]
     return _examples(dataset.samples.take(np.searchsorted(dataset.samples.rows, worst)).read())
 
 

@@ -36,9 +36,9 @@ def command(
     trust_plugins: bool,
     as_json: bool,
 ) -> None:
-    """Set 2 to 10 runs beside each other: which is better, and whether by more than chance on the
-    same held-out rows; what differs between their configs; their validation curves over each
-    other. The test data is not read.
+    """Compare 2 to 10 runs: which is better, and whether by more than chance on the same held-out
+    rows; what differs between their configs; their validation curves in one picture. The test data
+    stays sealed.
 
     \b
     Examples:

@@ -31,8 +31,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Score the model of RUN_DIR on the test data: every metric of the config, and figures
-    for each class or of the residuals. Every look is kept in the run directory
-    and counted for all runs on the same test data.
+    for each class or of the residuals. Every test evaluation is kept in the run directory and
+    counted for all runs on the same test data.
 
     \b
     Examples:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--task",
     type=click.Choice(["binary", "multiclass", "regression"]),
-    help="What is predicted; default: told from the target's values.",
+    help="What is predicted; default: inferred from the target's values.",
 )
 @click.option(
     "--data",
@@ -49,7 +49,7 @@ def command(
 ) -> None:
     """Write a commented config that runs as it is. DATA is a CSV, TSV, JSON lines or Parquet file,
     a folder of Parquet files, or a folder of pictures or of texts with one folder a class; columns,
-    target, classes and task are told from it.
+    target, classes and task are inferred from it.
 
     \b
     Examples:

@@ -24,7 +24,7 @@ def command(
     **options: Unpack[TrainingOptions],
 ) -> int:
     """Train one model for each fold of CONFIG's data and score it on the rows it has not seen,
-    whatever protocol the config names.
+    whichever protocol the config names.
 
     \b
     Examples:

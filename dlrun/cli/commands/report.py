@@ -35,8 +35,8 @@ def command(
     trust_plugins: bool,
     as_json: bool,
 ) -> None:
-    """Write RUN_DIR as one HTML file that needs neither network nor script: score and
-    baseline, curves, where the model errs, data, config, and how to repeat the run. Several
+    """Write RUN_DIR as one HTML file that needs no network and no script: score and baseline,
+    curves, the model's errors, data, config, and how to repeat the run. Several
     runs are compared first. Nothing is overwritten.
 
     \b

@@ -29,7 +29,7 @@ where_option = click.option(
 )
 @where_option
 @click.option("--name", metavar="TEXT", help="Only these experiments: a part of the name, or a*.")
-@click.option("--status", type=click.Choice(STATUSES), help="Only runs that stand so.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only runs with this status.")
 @click.option(
     "--data",
     metavar="TEXT",
@@ -91,14 +91,13 @@ def command(
     print_listing(listing, filtered=any((name, status, data)))
 
 
-@command.command(name="show", short_help="Say what a run was and how it ended.")
+@command.command(name="show", short_help="Show a run and how it ended.")
 @run_argument
 @where_option
 @json_option
 @debug_option
 def show(run_dir: Path, runs_dir: Path, as_json: bool) -> None:
-    """Show the summary of RUN_DIR, its data, engine, findings, looks at the test data and
-    config.
+    """Show the summary of RUN_DIR, its data, engine, findings, test evaluations and config.
 
     \b
     Example:
@@ -116,15 +115,15 @@ def show(run_dir: Path, runs_dir: Path, as_json: bool) -> None:
     print_run(shown)
 
 
-@command.command(name="diff", short_help="Say what differs between two runs.")
+@command.command(name="diff", short_help="Show what differs between two runs.")
 @click.argument("first", type=click.Path(path_type=Path), metavar="RUN_DIR")
 @click.argument("second", type=click.Path(path_type=Path), metavar="RUN_DIR")
 @where_option
 @json_option
 @debug_option
 def diff(first: Path, second: Path, runs_dir: Path, as_json: bool) -> None:
-    """Show the keys of the configs that differ, and both results side by side. Whether the one
-    is better than the other by more than chance is told by `dlrun compare`.
+    """Show the keys of the configs that differ, and both results side by side. `dlrun compare`
+    tells whether one is better than the other by more than chance.
 
     \b
     Example:

@@ -88,7 +88,7 @@ def holds_texts(path: Path) -> bool:
 
 
 def picture_facts(folder: Path) -> PictureFacts:
-    """Look at a folder with one folder of pictures a class.
+    """Read the facts of a folder with one folder of pictures a class.
 
     Raises:
         DataError: It has no such folders.
@@ -112,7 +112,7 @@ def picture_facts(folder: Path) -> PictureFacts:
 
 
 def text_facts(folder: Path) -> TextFacts:
-    """Look at a folder with one folder of texts a class.
+    """Read the facts of a folder with one folder of texts a class.
 
     Raises:
         DataError: It has no such folders.

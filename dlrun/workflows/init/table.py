@@ -68,7 +68,7 @@ ROWS_A_WINDOW = 20
 """A window is no longer than the rows divided by this."""
 
 MOST_SEEN = 48
-"""Rows of a window that the model looks at, at most about."""
+"""Rows of a window that the model sees, at most about."""
 
 FEWEST_SEEN = 8
 """Windows of fewer rows go through a dense network."""
@@ -85,7 +85,7 @@ class WindowFacts:
     Args:
         every: How often there is a row: `every hour`.
         lookback: Rows from a window's first to its last.
-        step: Every so many of them are looked at.
+        step: The model sees every so many of them.
         delay: Rows from a window's last row to its target.
         batch_size: Windows in a batch.
     """
@@ -98,7 +98,7 @@ class WindowFacts:
 
     @property
     def short(self) -> bool:
-        """Whether so few rows are looked at that a recurrent layer gains nothing."""
+        """Whether the model sees so few rows that a recurrent layer gains nothing."""
         return -(-self.lookback // self.step) < FEWEST_SEEN
 
 
@@ -344,7 +344,7 @@ def _usual_step(table: TableFiles, name: str) -> float | None:
 
 
 def _are_texts(column: np.ndarray) -> bool:
-    """Whether words say more than the text as a whole: a text may stand in several rows."""
+    """Whether words say more than the text as a whole: several rows may hold the same text."""
     if are_sentences(column):
         return True
     different = len({text for text in column if text is not None})
@@ -352,7 +352,7 @@ def _are_texts(column: np.ndarray) -> bool:
 
 
 def _why_left_out(table: TableFiles, name: str, kind: ColumnType | None) -> str | None:
-    """Why a column is no feature of a first config, or None where it is one.
+    """Why a first config leaves a column out, or None where it does not.
 
     Args:
         table: The rows.
