@@ -40,7 +40,6 @@ from dlrun.store.run_list import count_validated_runs, evaluation_hashes
 from dlrun.text import percent
 from dlrun.workflows.loading import load_test_rows, start_and_load
 from dlrun.workflows.next_step import open_findings
-from dlrun.workflows.plugins import load_run_config
 from dlrun.workflows.statistics import (
     evaluation_statistics,
     interval_facts,
@@ -51,14 +50,14 @@ from dlrun.workflows.trained_run import TrainedRun, by_output
 
 
 @dataclass(frozen=True)
-class TestEvaluation:
+class EvaluationResult:
     """One test evaluation.
 
     Args:
         path: The file in the run directory that holds it.
         facts: What that file holds: `score`, `measures`, `baseline`, `simple_model`, `verdict`,
             `figures`, `look`, `runs_before`, `rows`.
-        notices: What is wrong with the ledger of looks, one sentence each.
+        notices: What is wrong with the ledger of test evaluations, one sentence each.
     """
 
     path: Path
@@ -77,7 +76,7 @@ def evaluate(
     runs_dir: str | Path = "runs",
     overrides: Sequence[str] = (),
     trust_plugins: bool = False,
-) -> TestEvaluation:
+) -> EvaluationResult:
     """Score a run's model on the test data, and record the test evaluation in the ledger.
 
     Args:
@@ -91,9 +90,8 @@ def evaluate(
         RunError: There is no such run, no single model, no test data, or the data is no longer
             what the model was trained on.
     """
-    directory = RunDirectory.open(run, Path(runs_dir))
-    trained = TrainedRun.of(directory)
-    config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
+    trained = TrainedRun.open(run, runs_dir, overrides, trust_plugins=trust_plugins)
+    directory, config = trained.directory, trained.config
     _, dataset = start_and_load(config)
     if not dataset.has_test:
         raise RunError(
@@ -101,7 +99,7 @@ def evaluate(
             "`test: {path: FILE}` under `dataset` and train again"
         )
     refuse_changed_data(directory, dataset, "so test rows may have been training rows")
-    facts, arrays = _score(config, dataset, load_test_rows(config), directory, trained)
+    facts, arrays = _score(trained, dataset, load_test_rows(config))
     look, before, notices = _record(directory, facts)
     facts |= {
         "open_findings": open_findings(directory),
@@ -111,7 +109,7 @@ def evaluate(
         "runs_before": look.runs_before,
         "ledger": look.hash,
     }
-    return TestEvaluation(directory.add_evaluation(facts, arrays), facts, notices)
+    return EvaluationResult(directory.add_evaluation(facts, arrays), facts, notices)
 
 
 def refuse_changed_data(directory: RunDirectory, dataset: Dataset, why: str) -> None:
@@ -160,16 +158,17 @@ def _record(
 
 
 def _score(
-    config: Config, dataset: Dataset, test: Samples, directory: RunDirectory, trained: TrainedRun
+    trained: TrainedRun, dataset: Dataset, test: Samples
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    pipeline = trained.pipeline
+    """What the evaluation holds of the test rows, and the predictions for them."""
+    config, pipeline = trained.config, trained.pipeline
     truths = truths_of(pipeline, test)
-    training_rows = _training_rows(dataset, directory)
+    training_rows = _training_rows(dataset, trained.directory)
     trained_on = truths_of(pipeline, training_rows)
     measures = measures_of(config.outputs)
     chosen = select_measure(measures, config.evaluation.score)
     inputs = pipeline.inputs(test)
-    output = trained.output(test, config.outputs, inputs)
+    output = trained.output(test, inputs)
     main = next(iter(pipeline.target_pipelines)) if chosen.is_sum else chosen.output
     simple = simple_beside(
         every_layer(config.architecture, config.blocks),

@@ -19,9 +19,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.metrics.predictions import as_probabilities
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.store.files import atomic_path
-from dlrun.store.run_directory import RunDirectory
 from dlrun.training.backend import start_backend
-from dlrun.workflows.plugins import load_run_config
 from dlrun.workflows.trained_run import TrainedRun, by_output
 
 if TYPE_CHECKING:
@@ -69,9 +67,8 @@ def predict(
         RunError: There is no such run, or it has no single model.
         DataError: The file lacks a column, or holds what the preprocessing cannot take.
     """
-    directory = RunDirectory.open(run, Path(runs_dir))
-    trained = TrainedRun.of(directory)
-    config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
+    trained = TrainedRun.open(run, runs_dir, overrides, trust_plugins=trust_plugins)
+    config = trained.config
     source = Source.of(config)
     pipeline = trained.pipeline
     files = [input_file] if isinstance(input_file, str | Path) else input_file
@@ -82,8 +79,8 @@ def predict(
     inputs = pipeline.inputs(samples)
     # Only now: what is wrong with the file is told before Keras' seconds of import.
     start_backend(config.backend)
-    facts = directory.read_data()
-    predictions = by_output(trained.output(samples, config.outputs, inputs).values)
+    facts = trained.directory.read_data()
+    predictions = by_output(trained.output(samples, inputs).values)
     questions = facts.get("questions") or {None: facts}
     tables = [
         _table(

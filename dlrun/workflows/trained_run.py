@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dlrun.config.schema import OutputEntry
+from dlrun.config.schema import Config
 from dlrun.data.inputs import Inputs
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Samples
@@ -22,6 +23,7 @@ from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
 from dlrun.training.prediction import predict
 from dlrun.workflows.next_step import finalize_command
+from dlrun.workflows.plugins import load_run_config
 
 LEAST_SHARE = 1e-7
 """Probabilities are cut off here before they become logits again, as Keras does."""
@@ -47,31 +49,40 @@ class TrainedRun:
     only one at a time.
 
     Args:
-        members: Where the models lie, each with its own preprocessing.
+        directory: The run.
+        config: Of the run, with everything filled in.
+        members: Where the models are, each with its own preprocessing.
     """
 
+    directory: RunDirectory
+    config: Config
     members: tuple[TrainingFolder, ...]
 
     @classmethod
-    def of(cls, directory: RunDirectory) -> TrainedRun:
+    def open(
+        cls,
+        run: str | Path,
+        runs_dir: str | Path,
+        overrides: Sequence[str] = (),
+        *,
+        trust_plugins: bool = False,
+    ) -> TrainedRun:
         """Find what a run trained.
 
+        Args:
+            run: The run directory, or the unique beginning of its name.
+            runs_dir: Where to look for a run that is given by name.
+            overrides: `KEY=VALUE` changes to the run's config.
+            trust_plugins: Whether its plugins may run.
+
         Raises:
-            RunError: It has no single model and is no ensemble; says what to do instead.
+            RunError: There is no such run, or it has no single model and is no ensemble; says what
+                to do instead.
         """
-        if directory.model.exists():
-            return cls((directory,))
-        folds = directory.folds()
-        if folds and is_ensemble(directory):
-            return cls(tuple(folds))
-        status = directory.status
-        if folds:
-            raise RunError(
-                f"{directory.name} has {len(folds)} models, one for each fold, and no single one "
-                "to use. Train one on all non-test rows, then use that:\n  "
-                + finalize_command(directory)
-            )
-        raise RunError(f"{directory.name} has no model: its status is '{status}'; train it again")
+        directory = RunDirectory.open(run, Path(runs_dir))
+        members = _members(directory)
+        config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
+        return cls(directory, config, members)
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -81,7 +92,6 @@ class TrainedRun:
     def output(
         self,
         samples: Samples,
-        outputs: Sequence[OutputEntry],
         inputs: Inputs | None = None,
     ) -> ModelOutput:
         """Return what the model says about rows; for an ensemble the mean.
@@ -92,10 +102,10 @@ class TrainedRun:
 
         Args:
             samples: The rows; targets are not looked at.
-            outputs: The model's outputs, with the losses that they were trained with.
             inputs: The rows as `pipeline` prepares them, where that is done already.
         """
         first = self.pipeline.inputs(samples) if inputs is None else inputs
+        outputs = self.config.outputs
         if len(self.members) == 1:
             model = load_model(self.members[0].model)
             values = predict(model, first)
@@ -129,14 +139,26 @@ class TrainedRun:
             yield member, _pipeline_of(member)
 
 
+def _members(directory: RunDirectory) -> tuple[TrainingFolder, ...]:
+    if directory.model.exists():
+        return (directory,)
+    folds = directory.folds()
+    if folds and directory.read_run().get("ensemble"):
+        return tuple(folds)
+    if folds:
+        raise RunError(
+            f"{directory.name} has {len(folds)} models, one for each fold, and no single one "
+            "to use. Train one on all non-test rows, then use that:\n  "
+            + finalize_command(directory)
+        )
+    raise RunError(
+        f"{directory.name} has no model: its status is '{directory.status}'; train it again"
+    )
+
+
 def by_output(predictions: Any) -> Mapping[str | None, Array]:
     """Return what a model says by the name of the output; the only one has none."""
     return predictions if isinstance(predictions, dict) else {None: predictions}
-
-
-def is_ensemble(directory: RunDirectory) -> bool:
-    """Whether the run averages the models of its folds."""
-    return bool(directory.read_run().get("ensemble"))
 
 
 def _pipeline_of(folder: TrainingFolder) -> Pipeline:
