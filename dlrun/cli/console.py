@@ -1,4 +1,4 @@
-"""Facts as text on the terminal: problems, errors, tables and the summary of a run.
+"""Facts as text on the terminal: problems, findings, errors, tables and the summary of a run.
 
 Whatever comes from the user (names, paths, lines of a file) is shown as it is: never read as
 markup, never broken by the width of the terminal.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 from rich.console import Console
 from rich.text import Text
@@ -18,6 +18,9 @@ from dlrun.errors import ConfigError, DlrunError, Problem
 from dlrun.reports.columns import GAP, PIPE_WIDTH, Column, fitted
 from dlrun.reports.summary import NOTE, Summary
 from dlrun.text import duration, figure, first_few, steady_figure
+
+if TYPE_CHECKING:
+    from dlrun.checks.finding import PlacedFinding
 
 OnLine = Callable[[str], None]
 """Takes every line that is shown, as plain text, for the run's log."""
@@ -243,3 +246,46 @@ def _print_row(
         line.append(column.padded(cell) + " " * GAP, style(cell))
     line.rstrip()
     print_line(console, line)
+
+
+STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+INDENT = 4
+LABEL = len("write: ")
+
+
+def print_finding(console: Console, finding: PlacedFinding) -> None:
+    """Print one finding; without colours and width, exactly `str(finding)`."""
+    first, *others = str(finding).split("\n")
+    print_line(console, headline_text(first, finding.severity))
+    for line in others:
+        print_line(console, _line(console, line))
+
+
+def headline_text(headline: str, severity: str) -> Text:
+    """Return the first line of a finding with its place bold and its severity in colour."""
+    text = Text(headline)
+    start = headline.find(f" {severity} DL") + 1
+    if start:
+        text.stylize("bold", 0, start)
+        text.stylize(STYLES[severity], start, headline.index(":", start))
+    return text
+
+
+def _line(console: Console, line: str) -> Text:
+    if line.strip() == "^":
+        return Text(line, "bold red")
+    label = next((word for word in ("why:", "write:") if line.startswith(" " * INDENT + word)), "")
+    if not label:
+        return Text(line)
+    if console.is_terminal and len(line) > console.width:
+        indent = " " * (INDENT + LABEL)
+        line = textwrap.fill(
+            line,
+            max(console.width, 40),
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    text = Text(line)
+    text.stylize("green" if label == "write:" else "cyan", INDENT, INDENT + len(label))
+    return text

@@ -19,9 +19,9 @@ from dlrun.cli.console import (
     OnLine,
     fold_header,
     fold_line,
+    headline_text,
     print_line,
 )
-from dlrun.cli.findings import headline_text
 from dlrun.cli.progress import PlainProgress, QuietProgress
 from dlrun.text import duration, steady_figure
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from dlrun.checks.run import config_findings
-from dlrun.cli.findings import print_finding
+from dlrun.cli.console import print_finding
 from dlrun.config.load import load_config
 
 SOUND = """\

@@ -77,7 +77,7 @@ def command(
 def _print_findings(findings: Findings) -> None:
     from rich.console import Console
 
-    from dlrun.cli.findings import print_finding
+    from dlrun.cli.console import print_finding
 
     for finding in findings.shown:
         print_finding(Console(), finding)
