@@ -29,6 +29,13 @@ runs_dir_option = click.option(
     show_default=True,
     help="Where run directories are made.",
 )
+where_option = click.option(
+    "--runs-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs"),
+    show_default=True,
+    help="Where run directories are.",
+)
 verbose_option = click.option(
     "--verbose",
     "-v",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
+from typing import Unpack
 
 from rich.console import Console
 
 from dlrun.cli.console import print_line, print_summary
 from dlrun.cli.live_progress import progress_display
-from dlrun.cli.options import print_json
+from dlrun.cli.options import TrainingOptions, print_json
 from dlrun.cli.progress import QuietProgress
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
@@ -50,40 +51,33 @@ class RunLog:
 
 def run_and_report(
     config: Path,
-    *,
-    overrides: Sequence[str],
-    seed: int | None,
-    runs_dir: Path,
-    quiet: bool,
-    as_json: bool,
-    report: bool,
-    verbose: bool,
-    trust_plugins: bool,
     change: Callable[[Config], Config] = lambda config: config,
+    **options: Unpack[TrainingOptions],
 ) -> int:
     """Run a config and return the exit status.
 
     Args:
         config: The YAML file.
-        overrides: `KEY=VALUE` changes to it.
-        seed: Used instead of the config's.
-        runs_dir: Where the run directory is made.
-        quiet: Show only the final result.
-        as_json: Print one JSON object and nothing else.
-        report: Also write the run as an HTML page.
-        verbose: Also show what trained and where the time went.
-        trust_plugins: Whether the Python files that the config names may run.
         change: What the command itself changes in the config.
+        options: What the user has said.
     """
+    plugins = runner(options["trust_plugins"])
     # The config is read before anything heavy is imported: its errors answer at once.
-    loaded = change(load_config(config, overrides, seed, run_plugins=runner(trust_plugins)))
+    given = load_config(config, options["overrides"], options["seed"], run_plugins=plugins)
+    loaded = change(given)
 
     def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
         from dlrun.workflows.execute import execute
 
-        return execute(loaded, runs_dir, progress, created=log.attach, scored=scored)
+        return execute(loaded, options["runs_dir"], progress, created=log.attach, scored=scored)
 
-    return show_run(start, quiet=quiet, as_json=as_json, report=report, verbose=verbose)
+    return show_run(
+        start,
+        quiet=options["quiet"],
+        as_json=options["as_json"],
+        report=options["report"],
+        verbose=options["verbose"],
+    )
 
 
 def show_run(

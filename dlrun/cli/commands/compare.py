@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dlrun.cli.options import debug_option, json_option, trust_plugins_option
+from dlrun.cli.options import debug_option, json_option, trust_plugins_option, where_option
 
 
 @click.command(name="compare", short_help="Tell whether runs differ by more than chance.")
@@ -19,13 +19,7 @@ from dlrun.cli.options import debug_option, json_option, trust_plugins_option
     type=click.Path(path_type=Path, dir_okay=False),
     help="PNG or SVG file for the curves; default: a new PNG in the current folder.",
 )
-@click.option(
-    "--runs-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="Where run directories are.",
-)
+@where_option
 @trust_plugins_option
 @json_option
 @debug_option

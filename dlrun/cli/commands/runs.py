@@ -7,19 +7,11 @@ from typing import Any, get_args
 
 import click
 
-from dlrun.cli.options import debug_option, json_option, run_argument
+from dlrun.cli.options import debug_option, json_option, run_argument, where_option
 from dlrun.store.run_list import ListedStatus
 
 ORDERS = ("time", "score", "name", "seconds")
 STATUSES = get_args(ListedStatus)
-
-where_option = click.option(
-    "--runs-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="Where run directories are.",
-)
 
 
 @click.group(

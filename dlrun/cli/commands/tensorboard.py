@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dlrun.cli.options import debug_option
+from dlrun.cli.options import debug_option, where_option
 
 
 @click.command(name="tensorboard", short_help="Open TensorBoard on the logs of runs.")
@@ -18,13 +18,7 @@ from dlrun.cli.options import debug_option
     show_default=True,
     help="Where TensorBoard listens, on this machine alone.",
 )
-@click.option(
-    "--runs-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("runs"),
-    show_default=True,
-    help="Where run directories are.",
-)
+@where_option
 @debug_option
 def command(runs: tuple[Path, ...], port: int, runs_dir: Path) -> None:
     """Start TensorBoard on what the callback TensorBoard has written into each RUN_DIR; default:
