@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import json
 import random
@@ -202,13 +203,27 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="session")
-def experiments(tmp_path_factory: pytest.TempPathFactory) -> Experiments:
-    """Runs to be listed and compared; tests that change them work on a copy."""
-    folder = tmp_path_factory.mktemp("experiments")
+def experiments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Experiments:
+    """Runs to be listed and compared; tests that change them work on a copy.
+
+    They are trained once, by the process that needs them first.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own if worker_id == "master" else own.parent) / "experiments"
+    folder.mkdir(exist_ok=True)
+    names = folder / "names.json"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not names.exists():
+            names.write_text(json.dumps(train_experiments(folder)), encoding="utf-8")
+    return Experiments(folder, json.loads(names.read_text(encoding="utf-8")))
+
+
+def train_experiments(folder: Path) -> dict[str, str]:
     (folder / "digits.yaml").write_text(DIGITS, encoding="utf-8")
     names = {}
     for which, (command, *rest) in VARIANTS.items():
         answer = call_in(folder, command, "digits.yaml", *rest, "--json")
         assert answer.status == 0, answer.err
         names[which] = Path(answer.json["run"]).name
-    return Experiments(folder, names)
+    return names
