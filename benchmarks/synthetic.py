@@ -15,11 +15,12 @@ FILES = {
 }
 """Keras' name of the file of each data set."""
 
-ALWAYS = {"gru": "gru.npz", "jena": "jena.csv"}
+ALWAYS = {"customers": "customers.csv", "gru": "gru.npz", "jena": "jena.csv"}
 """Data sets that are always synthetic, and the file that they are written to."""
 
 QUANTITIES = 14
 WEATHER_ROWS = 420_551
+CUSTOMERS = 1_000_000
 
 
 REVIEWS = Path(__file__).parents[1] / "data" / "aclImdb"
@@ -56,6 +57,9 @@ def write(dataset: str, file: Path, words: int | None) -> None:
     if dataset == "jena":
         _write_weather(file)
         return
+    if dataset == "customers":
+        _write_customers(file, np.random.default_rng(0))
+        return
     if dataset == "photos":
         _write_photos(file, np.random.default_rng(0))
         return
@@ -75,7 +79,7 @@ def settings(dataset: str, file: Path, words: int | None) -> list[str]:
     """
     if dataset == "photos":
         return [f"dataset.path={file}", f"evaluation.validation={{path: '{file}/validation'}}"]
-    if dataset in ("jena", "reviews"):
+    if dataset in ("customers", "jena", "reviews"):
         return [f"dataset.path={file}"]
     changed = [f"dataset={{source: npz, path: '{file}'}}"]
     if dataset in ("imdb", "reuters") and words is None:
@@ -128,6 +132,41 @@ def _write_weather(file: Path) -> None:
     times = pd.date_range("2009-01-01 00:10", periods=WEATHER_ROWS, freq="10min")
     table.insert(0, "Date Time", times.strftime("%d.%m.%Y %H:%M:%S"))
     table.to_csv(file, index=False)
+
+
+def _write_customers(file: Path, random: np.random.Generator) -> None:
+    """Write a table of 18 columns: ten of numbers, one of them with gaps, a flag, five of
+    categories, a date, and whether the customer left."""
+    import pandas as pd
+
+    n = CUSTOMERS
+    table = {
+        "age": random.integers(18, 90, n),
+        "income": random.lognormal(10, 0.5, n).round(2),
+        "balance": random.normal(1500, 900, n).round(2),
+        "loan": random.gamma(2, 5000, n).round(2),
+        "rate": random.uniform(1, 9, n).round(3),
+        "tenure": random.exponential(30, n).round(1),
+        "credit": random.normal(600, 80, n).round(1),
+        "children": random.poisson(1, n),
+        "calls": random.poisson(4, n),
+        "distance": np.where(random.random(n) < 0.05, np.nan, random.exponential(12, n).round(2)),
+        "owner": random.random(n) < 0.4,
+        "town": _categories("town", random.zipf(1.5, n) % 150),
+        "job": _categories("job", random.integers(0, 30, n)),
+        "region": _categories("region", random.integers(0, 20, n)),
+        "channel": _categories("channel", random.integers(0, 5, n)),
+        "plan": _categories("plan", random.integers(0, 3, n)),
+        "since": (np.datetime64("2015-01-01") + random.integers(0, 3600, n)).astype(str),
+    }
+    leaning = table["income"] / 2e4 + (table["age"] - 50) / 30 + (table["credit"] - 600) / 100
+    leaning += (table["plan"] == "plan 2") - (table["calls"] - 4) / 4
+    table["left"] = np.where(leaning + random.logistic(size=n) > 1, "yes", "no")
+    pd.DataFrame(table).to_csv(file, index=False)
+
+
+def _categories(name: str, numbers: np.ndarray) -> np.ndarray:
+    return np.array([f"{name} {i}" for i in range(numbers.max() + 1)], object)[numbers]
 
 
 def _arrays(dataset: str, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

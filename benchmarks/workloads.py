@@ -79,6 +79,7 @@ WORKLOADS = {
     "imdb-raw": Workload("imdb_raw", BOOK / "imdb_raw_one_hot.yaml", 4, "val_accuracy", "reviews"),
     "imdb-lstm": own("imdb_lstm", 5, "val_accuracy", "imdb", words=500),
     "imdb-conv1d": own("imdb_conv1d", 4, "val_accuracy", "imdb", words=500),
+    "customers": own("customers", 3, "val_accuracy", "customers"),
     "jena-gru": own("jena_gru", 3, "val_mae", "jena"),
     "photos": own("photos", 10, "val_accuracy", "photos"),
     "gru": own("gru", 10, "val_loss", "gru"),
