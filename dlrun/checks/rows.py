@@ -10,7 +10,8 @@ import numpy as np
 from dlrun.checks.columns import is_series, labels_of
 from dlrun.checks.duplicates import positions_hashed
 from dlrun.checks.views import DataView, Known, known_without_data
-from dlrun.config.schema import Config
+from dlrun.config.load import completed
+from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
 from dlrun.data.lazy import in_memory, windows_of
 from dlrun.data.pipeline import fit_pipeline
 from dlrun.data.samples import Array, Dataset, Samples, kind_of
@@ -31,11 +32,16 @@ MOST_INPUTS = 500_000
 def data_view(config: Config, dataset: Dataset) -> DataView:
     """Return what data checks look at. Test rows are sealed and not among it.
 
+    Args:
+        config: The experiment; of a `PartialConfig` the readable sections are looked at.
+        dataset: Its rows.
+
     Raises:
         DataError: The rows cannot be dealt as the config says.
     """
     whole, dataset = dataset, dataset.of_output(next(iter(dataset.tasks), None))
-    folds = folds_of(config, dataset)
+    whole_config = completed(config) if isinstance(config, PartialConfig) else config
+    folds = folds_of(whole_config, dataset)
     train = _evenly(dataset.samples, folds[0].train)
     scored = folds[0].scored
     hashed = positions_hashed(dataset.samples)
@@ -46,9 +52,9 @@ def data_view(config: Config, dataset: Dataset) -> DataView:
     inputs, names, refused = _inputs(config, whole, _evenly(whole.samples, folds[0].train))
     return DataView(
         config=config,
-        known=known_from_data(config, dataset, folds[0], train),
+        known=known_from_data(whole_config, dataset, folds[0], train),
         dataset=replace(dataset, samples=_in_memory(dataset.samples)),
-        folds=tuple(folds),
+        dealt=tuple(folds),
         train=train,
         inputs=inputs,
         input_names=names,
@@ -131,6 +137,8 @@ def _inputs(
         inputs = pipeline.inputs(few)
     except DataError as error:
         return None, (), str(error)
+    except UnreadableSectionError:
+        return None, (), None
     names = tuple(islice(pipeline.feature_names, 100_000))
     if (windows := windows_of(inputs)) is not None:
         return windows.last_values(), names, None

@@ -10,7 +10,7 @@ from dlrun.checks.check import Check, checks
 from dlrun.checks.finding import Finding, Findings, in_order
 from dlrun.checks.views import ConfigView, Known, ModelView, known_without_data
 from dlrun.config.outputs import scored_output
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
 
 if TYPE_CHECKING:
     from dlrun.data.samples import Dataset
@@ -24,8 +24,12 @@ def config_findings(config: Config, known: Known | None = None) -> Findings:
         known: What its data tells of the question; default: what the name of a bundled data set
             tells.
     """
-    known = known_without_data(config) if known is None else known
-    if len(config.outputs) == 1:
+    if known is None:
+        try:
+            known = known_without_data(config)
+        except UnreadableSectionError:
+            known = Known()
+    if isinstance(config, PartialConfig) or len(config.outputs) == 1:
         views = [ConfigView(config, known)]
     else:
         scored = scored_output(config.evaluation.score, config.outputs) or config.outputs[0]
@@ -37,7 +41,9 @@ def config_findings(config: Config, known: Known | None = None) -> Findings:
             )
             for output in config.outputs
         ]
-    found = [(check, _once(check.find(view) for view in views)) for check in checks("config")]
+    found = [
+        (check, _once(_readable(check.find(view)) for view in views)) for check in checks("config")
+    ]
     return _findings(config, found)
 
 
@@ -50,7 +56,7 @@ def data_findings(config: Config, dataset: Dataset) -> Findings:
     from dlrun.checks.rows import data_view
 
     view = data_view(config, dataset)
-    found = [(check, check.find(view)) for check in checks("data")]
+    found = [(check, _readable(check.find(view))) for check in checks("data")]
     return config_findings(config, view.known) + _findings(config, found)
 
 
@@ -59,7 +65,15 @@ def model_findings(view: ModelView) -> Findings:
     return _findings(view.config, [(check, check.find(view)) for check in checks("model")])
 
 
-def _once(found: Iterable[Iterator[Finding]]) -> list[Finding]:
+def _readable(found: Iterator[Finding]) -> list[Finding]:
+    """The findings; none where they depend on a section of the config that could not be read."""
+    try:
+        return list(found)
+    except UnreadableSectionError:
+        return []
+
+
+def _once(found: Iterable[Iterable[Finding]]) -> list[Finding]:
     """All findings, each once."""
     different: list[Finding] = []
     for several in found:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.checks.architecture import OutputLayer, followed, output_of
 from dlrun.config.layers import PlainLayer, every_layer
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, PartialConfig
 from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 
@@ -84,7 +84,7 @@ class DataView:
         config: The experiment.
         known: What the rows tell of the question.
         dataset: All rows before the test, without the features that stay on disk.
-        folds: How the protocol deals them.
+        dealt: How the protocol deals them, by default where it could not be read; see `folds`.
         train: Training rows of the first fold: evenly spaced ones of many.
         inputs: Some of them as the model gets them; None where they cannot be prepared.
         input_names: Names of the features in `inputs`.
@@ -98,7 +98,7 @@ class DataView:
     config: Config
     known: Known
     dataset: Dataset
-    folds: tuple[Fold, ...]
+    dealt: tuple[Fold, ...]
     train: Samples
     inputs: np.ndarray | None
     input_names: tuple[str, ...]
@@ -106,6 +106,20 @@ class DataView:
     held_out: Samples | None
     hashed: Samples
     hashed_positions: np.ndarray
+
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """How the protocol deals the rows."""
+        if isinstance(self.config, PartialConfig):
+            self.config.require("evaluation")
+        return self.dealt
+
+    @property
+    def task(self) -> TargetType:
+        """What is predicted, which depends on the loss."""
+        if isinstance(self.config, PartialConfig):
+            self.config.require("loss")
+        return self.dataset.task
 
     @cached_property
     def feature_hashes(self) -> np.ndarray:
@@ -120,7 +134,7 @@ class DataView:
         from dlrun.checks.columns import as_codes, labels_of
 
         labels = labels_of(self.dataset.samples)
-        return None if labels is None or self.dataset.task == "regression" else as_codes(labels)
+        return None if labels is None or self.task == "regression" else as_codes(labels)
 
 
 @dataclass(frozen=True)

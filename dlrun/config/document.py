@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dlrun.errors import ConfigError, KeyPath, Problem
+from dlrun.errors import KeyPath, Problem
 
 Key = str | int
 Scalar = str | int | float | bool | None
@@ -222,11 +222,6 @@ class Reporter:
         """How often something was reported, repetitions included."""
         return self._calls
 
-    def raise_if_any(self) -> None:
-        """Raise everything recorded, if anything was.
-
-        Raises:
-            ConfigError: All problems, sorted by file, line and column; overrides last.
-        """
-        if self._found:
-            raise ConfigError(sorted(self._found, key=lambda problem: self._found[problem]))
+    def problems(self) -> list[Problem]:
+        """Everything recorded, sorted by file, line and column; overrides last."""
+        return sorted(self._found, key=lambda problem: self._found[problem])

@@ -7,9 +7,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+import yaml
+
 from dlrun.config.blocks import read_blocks
 from dlrun.config.components import read_dataset, read_steps, with_own_validation
-from dlrun.config.document import Document, Node, Place, Reporter
+from dlrun.config.document import Document, Node, Place, Reporter, node_of
 from dlrun.config.extends import read_files, with_absolute_paths
 from dlrun.config.grammar import canonical_config, output_names, shapes_of
 from dlrun.config.layers import check_blocks, read_architecture
@@ -24,7 +26,7 @@ from dlrun.config.outputs import (
 )
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
-from dlrun.config.schema import Backend, Block, Config
+from dlrun.config.schema import Backend, Block, Config, PartialConfig
 from dlrun.config.sections import (
     SectionReader,
     read_augment,
@@ -34,6 +36,7 @@ from dlrun.config.sections import (
 )
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
+from dlrun.errors import ConfigError, Problem
 from dlrun.registry import additions
 from dlrun.registry.names import did_you_mean
 from dlrun.text import listed
@@ -65,6 +68,9 @@ EXAMPLES = {
 }
 
 
+_NOWHERE = Place("", (0, 0, 0))
+
+
 def load_config(
     path: str | os.PathLike[str],
     overrides: Sequence[str] = (),
@@ -86,11 +92,29 @@ def load_config(
         ConfigError: Everything that is wrong, at once: in the order of the files, then of the
             overrides.
     """
+    config, problems = read_config(path, overrides, seed, run_plugins=run_plugins)
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config
+
+
+def read_config(
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    run_plugins: RunPlugins | None = None,
+) -> tuple[Config | None, list[Problem]]:
+    """Read as much of a config file as can be read; for the arguments see `load_config`.
+
+    Returns:
+        The config, and everything that is wrong with it. Where something is, it is a
+        `PartialConfig`; None where the file itself cannot be read.
+    """
     file, report = Path(path), Reporter()
     root, content = read_files(file, report)
     if root is None:
-        report.raise_if_any()
-    assert root is not None
+        return None, report.problems()
     additions.use(None)
     plugins = _plugins(apply_overrides(root, overrides, seed, Reporter()), run_plugins, report)
     additions.use(plugins.additions)
@@ -99,11 +123,23 @@ def load_config(
     root = with_absolute_paths(apply_overrides(root, overrides, seed, report))
     report.root = root
     config = _read(root.plain(), file.stem, plugins, report)
-    report.raise_if_any()
-    assert config is not None
     config._document = Document(file, content, root)
     config._plugins = plugins
-    return config
+    return config, report.problems()
+
+
+def completed(config: PartialConfig) -> Config:
+    """Return a config with stand-ins for the sections that could not be read: those of a small
+    network, and defaults. Its rows can be read; nothing is to be trained with it."""
+    stand_ins = node_of(yaml.safe_load("\n".join(EXAMPLES.values())), _NOWHERE)
+    whole = _read(
+        canonical_config(stand_ins).plain(), config.file.stem, config.own_code, Reporter()
+    )
+    read = {key: getattr(config, key) for key in config.model_fields_set}
+    whole = whole.model_copy(update=read)
+    whole._document, whole._plugins = config.document, config.own_code
+    whole._outputs = config._outputs
+    return whole
 
 
 def _plugins(root: Node, run: RunPlugins | None, report: Reporter) -> Plugins:
@@ -113,7 +149,7 @@ def _plugins(root: Node, run: RunPlugins | None, report: Reporter) -> Plugins:
     return read_plugins(root, str(backend.value) if backend and known else None, run, report)
 
 
-def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) -> Config | None:
+def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) -> Config:
     values: dict[str, Any] = {"name": stem, "plugins": [str(f.path) for f in plugins.files]}
     told = _report_unknown(given, report)
     if "backend" not in given:
@@ -168,7 +204,9 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
     config = validate(
         Config, values, (), report, reported=told, examples=EXAMPLES, filled_in=filled_in
     )
-    if config is not None and outputs is not None:
+    if config is None or report.problems():
+        config = PartialConfig.of(values | filled_in, told)
+    if outputs is not None and "loss" not in told:
         config._outputs = outputs.entries
     return config
 

@@ -6,8 +6,9 @@ class); `dlrun.config.load` turns YAML into this.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -447,3 +448,45 @@ class Config(Section):
         """Return a problem with the value at `path` (or its key), for a `ConfigError`."""
         place = self.document.root.locate(path, on_key=on_key)
         return place.problem(message, expected=expected, found=found, hint=hint)
+
+
+class UnreadableSectionError(LookupError):
+    """A section of a config was asked for that could not be read."""
+
+
+class PartialConfig(Config):
+    """A config with problems: the sections that could be read, and no others.
+
+    Asking for another one raises `UnreadableSectionError`.
+    """
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], unread: Collection[object]) -> PartialConfig:
+        """Return the config of values that are checked already.
+
+        Args:
+            values: By the names of fields.
+            unread: Sections that could not be read, and are to have no default either.
+        """
+        read = {key: value for key, value in values.items() if key not in unread}
+        config = cls.model_construct(**{"ignore": [], **read})
+        sections = [key for key in unread if key not in ("name", "seed", "backend", "ignore")]
+        for section in [*sections, *(["target_steps"] if "preprocess" in unread else [])]:
+            config.__dict__.pop(str(section), None)
+        return config
+
+    def require(self, section: str) -> None:
+        """Check that a section could be read.
+
+        Raises:
+            UnreadableSectionError: It could not.
+        """
+        if section not in self.model_fields_set:
+            raise UnreadableSectionError(section)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name in Config.model_fields:
+                raise UnreadableSectionError(name)
+            return super().__getattr__(name)

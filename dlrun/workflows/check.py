@@ -12,11 +12,12 @@ from dlrun.checks.run import config_findings, data_findings, model_findings
 from dlrun.checks.views import ModelView
 from dlrun.config.extends import NO_PATHS
 from dlrun.config.layers import every_graph
-from dlrun.config.load import load_config
-from dlrun.config.schema import Config, LayerEntry
+from dlrun.config.load import completed, read_config
+from dlrun.config.schema import Config, LayerEntry, PartialConfig
 from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import counted
 from dlrun.workflows.loading import with_place
 from dlrun.workflows.plugins import runner
 
@@ -83,25 +84,28 @@ class Checked:
 
     Args:
         config: Its name.
-        layers: Number of layers.
-        protocol: Name of the protocol.
+        layers: Number of layers; None where the architecture cannot be read.
+        protocol: Name of the protocol; None where the evaluation cannot be read.
         findings: What the checks found.
         built: What building told; None where it was not asked for, or where errors stand in
             the way.
         with_data: Whether it was asked for.
+        problems: What makes the config unreadable; the findings are then those of the sections
+            that can be read, and of the rows.
     """
 
     config: str
-    layers: int
-    protocol: str
+    layers: int | None
+    protocol: str | None
     findings: Findings
     built: Built | None
     with_data: bool = False
+    problems: tuple[Problem, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether there are no errors."""
-        return not self.findings.count("error")
+        return not self.problems and not self.findings.count("error")
 
     def exit_status(self, *, strict: bool = False) -> int:
         """Return 2 where there are errors, 1 where warnings count and there are some, else 0."""
@@ -111,7 +115,7 @@ class Checked:
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain data."""
-        return {
+        facts: dict[str, Any] = {
             "ok": self.ok,
             "config": self.config,
             "layers": self.layers,
@@ -120,11 +124,35 @@ class Checked:
             "silenced": dict(self.findings.silenced),
             "built": None if self.built is None else asdict(self.built),
         }
+        if self.problems:
+            error = ConfigError(self.problems)
+            described = [problem.as_dict() for problem in self.problems]
+            facts["error"] = {
+                "type": type(error).__name__,
+                "message": str(error),
+                "problems": described,
+            }
+            facts["exit_status"] = error.exit_status
+        return facts
+
+    def raise_problems(self) -> None:
+        """Raise what makes the config unreadable, if anything does.
+
+        Raises:
+            ConfigError: All of it.
+        """
+        if self.problems:
+            raise ConfigError(self.problems)
 
     def lines(self) -> list[str]:
         """The facts for a person to read, the findings only counted."""
-        layers = "1 layer" if self.layers == 1 else f"{self.layers} layers"
-        lines = [f"{self.config}: {self.findings.counts()} ({layers}, {self.protocol})"]
+        layers = None if self.layers is None else counted(self.layers, "layer")
+        known = ", ".join(fact for fact in (layers, self.protocol) if fact is not None)
+        counts = self.findings.counts()
+        if self.problems:
+            problems = counted(len(self.problems), "problem")
+            counts = f"{problems}, {counts}" if self.findings.shown else problems
+        lines = [f"{self.config}: {counts} ({known})" if known else f"{self.config}: {counts}"]
         if self.built is not None:
             return lines + self.built.lines()
         if self.with_data:
@@ -153,7 +181,12 @@ def check(
         ConfigError: Everything that makes the config unreadable, at once.
         DataError: The data cannot be used (with `with_data`).
     """
-    loaded = load_config(Path(config), overrides, seed, run_plugins=runner(trust_plugins))
+    path = Path(config)
+    loaded, problems = read_config(path, overrides, seed, run_plugins=runner(trust_plugins))
+    if problems and with_data and isinstance(loaded, PartialConfig):
+        return _check_readable(str(config), loaded, problems)
+    if problems or loaded is None:
+        raise ConfigError(problems)
     _check_files(loaded)
     findings, built = _with_data(loaded) if with_data else (config_findings(loaded), None)
     return Checked(
@@ -163,6 +196,33 @@ def check(
         findings=findings,
         built=built,
         with_data=with_data,
+    )
+
+
+def _check_readable(name: str, config: PartialConfig, problems: Sequence[Problem]) -> Checked:
+    """Check the rows, and the sections that can be read, of a config with problems."""
+    from dlrun.workflows.loading import load_rows
+
+    read, found = config.model_fields_set, list(problems)
+    findings = config_findings(config)
+    if "dataset" in read:
+        whole = completed(config)
+        try:
+            _check_files(whole)
+            findings = data_findings(config, load_rows(whole))
+        except ConfigError as error:
+            found += [problem for problem in error.problems if problem not in found]
+        except DataError:
+            # It may be that of a stand-in for a section that cannot be read.
+            pass
+    return Checked(
+        config=name,
+        layers=len(config.architecture.layers) if "architecture" in read else None,
+        protocol=config.evaluation.protocol.member_name() if "evaluation" in read else None,
+        findings=findings,
+        built=None,
+        with_data=True,
+        problems=tuple(found),
     )
 
 
@@ -206,9 +266,6 @@ def _with_data(config: Config) -> tuple[Findings, Built | None]:
     from dlrun.workflows.execute import components_located
     from dlrun.workflows.loading import start_and_load
 
-    findings = config_findings(config)
-    if findings.count("error"):
-        return findings, None
     with components_located(config):
         _, dataset = start_and_load(config)
         findings = data_findings(config, dataset)

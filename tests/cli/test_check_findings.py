@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +71,65 @@ def test_as_json(call: Any, tmp_path: Path) -> None:
     assert call("check", "c.yaml", *finding["set"].split()).status == 0
 
 
-def test_errors_are_told_before_the_data_is_built(call: Any, tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(BROKEN)
+def test_an_error_does_not_keep_the_rows_from_being_checked(call: Any, tmp_path: Path) -> None:
+    text = BROKEN.replace("limit: 900", "limit: 40")
+    (tmp_path / "c.yaml").write_text(text)
     answer = call("check", "c.yaml", "--data")
     assert answer.status == 2
+    assert "c.yaml:6:14: error DL001: " in answer.out
+    assert "warning DL113: only 8 rows are scored" in answer.out
     assert answer.out.endswith("(2 layers, holdout)\nnot built: mend the errors first\n")
+
+
+ROWS = """\
+dataset: {source: csv, path: rows.csv, target: y}
+preprocess: []
+architecture: {layers: [{Dense: {units: 1, activation: sigmoid}}]}
+loss: binary_crossentropy
+optimizer: adam
+metrics: [accuracy]
+"""
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken", "place", "codes"),
+    [
+        # Class labels, scales and identifiers do not depend on the layers; the units do.
+        ("units: 1,", "unitz: 1,", "c.yaml:3:34: ", {"DL112", "DL115"}),
+        # Under another loss the labels may be quantities.
+        ("loss: binary", "loss: binari", "c.yaml:4:7: ", {"DL103", "DL115"}),
+        # An unknown step may bring the scales down.
+        ("[]", "[standardise]", "c.yaml:2:14: ", {"DL112"}),
+        ("adam", "adamm", "c.yaml:5:12: ", {"DL103", "DL112", "DL115"}),
+        ("optimizer: adam\n", "", "c.yaml: ", {"DL103", "DL112", "DL115"}),
+    ],
+)
+def test_problems_do_not_keep_the_rows_from_being_checked(
+    sound: str, broken: str, place: str, codes: set[str], call: Any, tmp_path: Path
+) -> None:
+    rows = "\n".join(f"{i},{i % 7 / 7},{int(i % 10 == 0)}" for i in range(2000))
+    (tmp_path / "rows.csv").write_text(f"id,x,y\n{rows}\n")
+    assert sound in ROWS
+    (tmp_path / "c.yaml").write_text(ROWS.replace(sound, broken))
+    answer = call("check", "c.yaml", "--data")
+    assert answer.status == 2
+    assert place in answer.err
+    assert codes == set(re.findall(r" (DL\d+): ", answer.out))
+    assert answer.out.endswith("not built: mend the errors first\n")
+    facts = call("check", "c.yaml", "--data", "--json").json
+    assert {finding["code"] for finding in facts["findings"]} == codes
+    assert facts["error"]["type"] == "ConfigError"
+    assert facts["exit_status"] == 2
+    # Without --data nothing but the config's own problems is said.
+    assert call("check", "c.yaml").out == ""
+
+
+def test_problems_of_config_and_files_are_told_at_once(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(ROWS.replace("adam", "adamm"))
+    answer = call("check", "c.yaml", "--data")
+    assert answer.status == 2
+    assert "unknown optimizer 'adamm'" in answer.err
+    assert "rows.csv" in answer.err
 
 
 def test_a_model_of_too_many_weights(call: Any, tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_every_reference_leads_somewhere() -> None:
 def test_shipped_configs_are_valid_as_they_are_and_written_out(file: Path) -> None:
     validator, report = Draft202012Validator(SCHEMA), Reporter()
     root, _ = read_files(file, report)
-    report.raise_if_any()
+    assert report.problems() == []
     assert root is not None
     for plain in (root.plain(), dump_config(load_config(file))):
         assert [error.message for error in validator.iter_errors(plain)] == []

@@ -26,7 +26,8 @@ def place_at(line: int, column: int) -> Place:
 def read(text: str) -> Node:
     report = Reporter()
     node = read_yaml(text, place_at, report)
-    report.raise_if_any()
+    if problems := report.problems():
+        raise ConfigError(problems)
     assert node is not None
     return node
 

@@ -20,7 +20,7 @@ def read(text: str) -> tuple[Architecture, dict[str, Block]]:
     blocks = read_blocks(given.get("blocks"), report)
     check_blocks(blocks, report)
     architecture = read_architecture(given["architecture"], blocks, report)
-    report.raise_if_any()
+    assert report.problems() == []
     assert architecture is not None
     return architecture, blocks
 

@@ -142,7 +142,7 @@ def target_leak(view: DataView) -> Iterator[Finding]:
     if is_series(view.train):
         # What was measured last tells most of what comes next, as it may.
         return
-    quantity = view.dataset.task == "regression"
+    quantity = view.task == "regression"
     tells = gives_quantity if quantity else gives_classes
     found = [name for name, values in numeric_columns(view.train) if tells(values, target)]
     if not quantity:

@@ -99,7 +99,7 @@ def shared_rows(
     if not found:
         return None
     columns = dict(view.hashed.features)
-    if with_targets and view.dataset.task == "regression":
+    if with_targets and view.task == "regression":
         # Classes may follow from the features, so that they make equal rows no rarer.
         columns |= {f"target {name}": column for name, column in view.hashed.targets.items()}
     chance = expected_by_chance(columns, len(view.folds[0].train))

@@ -211,7 +211,7 @@ _MOST_OF_ONE_CLASS = 0.8
 def imbalanced_classes(view: DataView) -> Iterator[Finding]:
     """Accuracy as the score although one class holds most rows."""
     config, labels = view.config, labels_of(view.dataset.samples)
-    if labels is None or view.dataset.task == "regression":
+    if labels is None or view.task == "regression":
         return
     named = dict(zip(metric_names(config.metrics), config.metrics, strict=True))
     score = named.get(config.evaluation.score or "")
@@ -221,7 +221,7 @@ def imbalanced_classes(view: DataView) -> Iterator[Finding]:
     if shares.max() < _MOST_OF_ONE_CLASS:
         return
     change = None
-    if view.dataset.task == "binary" and config.loss.name == "BinaryCrossentropy":
+    if view.task == "binary" and config.loss.name == "BinaryCrossentropy":
         written = [as_written(metric) for metric in config.metrics]
         both = [*written] if "AUC" in written else [*written, "AUC"]
         values = ((("metrics",), both), (("evaluation", "score"), "AUC"))
@@ -272,7 +272,7 @@ def few_scored_rows(view: DataView) -> Iterator[Finding]:
     if scored is None or len(view.folds) > 1:
         return
     n = len(scored)
-    if view.dataset.task == "regression":
+    if view.task == "regression":
         half = NormalDist().inv_cdf(0.975) * _SPREAD_OF_ERRORS / math.sqrt(n)
         known, widest = f"a mean error is known to within ±{half:.0%} of itself", _WIDEST_ERROR
     else:

@@ -323,7 +323,7 @@ def unreachable_targets(view: DataView) -> Iterator[Finding]:
     """Targets outside the range of the last activation."""
     output = output_of(view.config)
     limits = _RANGES.get(output.activation) if output is not None else None
-    if view.dataset.task != "regression" or output is None or limits is None:
+    if view.task != "regression" or output is None or limits is None:
         return
     if view.config.loss.name not in QUANTITY_LOSSES:
         return

@@ -71,6 +71,7 @@ def command(
         if checked.findings.shown:
             _print_findings(checked.findings)
         click.echo("\n".join(checked.lines()))
+        checked.raise_problems()
     return checked.exit_status(strict=strict)
 
 
