@@ -140,7 +140,7 @@ MATRIX_BELOW = """
     .find(c => c.textContent.startsWith(text)).getBoundingClientRect();
   const [matrix, classes] = [caption('Confusion matrix'), caption('Figures for each')];
   const sentence = [...document.querySelectorAll('.body > p')]
-    .find(p => p.textContent.includes('rows are right')).getBoundingClientRect();
+    .find(p => p.textContent.includes('rows are correct')).getBoundingClientRect();
   return [sentence.bottom, matrix.top, classes.top, sentence.left, matrix.left];
 })()
 """

@@ -278,7 +278,7 @@ def test_a_diverged_model_is_never_said_to_be_right(tmp_path):
     run.write_predictions({**held, "predictions": held["predictions"] * np.nan})
     run.write_examples(Examples((), {"age": []}, {}))
     page = page_of(run)
-    assert "predicted right" not in page.text()
+    assert "predicted correctly" not in page.text()
     assert not {"Classes", "Calibration"} & {text for _, text in page.headings()}
 
 
