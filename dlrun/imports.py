@@ -1,4 +1,4 @@
-"""Importing large libraries in less time."""
+"""Importing large libraries in less time, above all where a process is one command."""
 
 from __future__ import annotations
 
@@ -9,12 +9,32 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import cast
 
+_is_command = False
+
+
+@contextmanager
+def one_command() -> Iterator[None]:
+    """Run a command: nothing else in this process uses what it imports.
+
+    Python's search for garbage waits until `without_collection` ends, or the command does.
+    """
+    global _is_command
+    collects = gc.isenabled()
+    gc.disable()
+    _is_command = True
+    try:
+        yield
+    finally:
+        _is_command = False
+        if collects:
+            gc.enable()
+
 
 @contextmanager
 def without_packages(*names: str) -> Iterator[None]:
-    """Import something as if these packages were not installed, which it imports for what is never
-    called. Those that are imported already stay."""
-    hidden = [name for name in names if name not in sys.modules]
+    """Import something in a command as if these packages were not installed, which it imports for
+    what no command calls. Those that are imported already stay."""
+    hidden = [name for name in names if _is_command and name not in sys.modules]
     # Python takes None for a package that is not installed.
     sys.modules.update(dict.fromkeys(hidden, cast(ModuleType, None)))
     try:
@@ -28,29 +48,11 @@ def without_packages(*names: str) -> Iterator[None]:
 def without_collection() -> Iterator[None]:
     """Import without Python's search for garbage, which goes through a million objects of modules
     again and again: about a second of five. What is imported stays out of later searches."""
-    before = gc.isenabled()
+    collects = gc.isenabled() or _is_command
     gc.disable()
     try:
         yield
     finally:
-        if before or _paused:
+        if collects:
             gc.freeze()
             gc.enable()
-
-
-@contextmanager
-def collection_paused() -> Iterator[None]:
-    """Search for no garbage until `without_collection` ends, or this does."""
-    global _paused
-    before = gc.isenabled()
-    gc.disable()
-    _paused = before
-    try:
-        yield
-    finally:
-        _paused = False
-        if before:
-            gc.enable()
-
-
-_paused = False

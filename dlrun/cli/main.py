@@ -16,7 +16,7 @@ from dlrun import __version__
 from dlrun.cli import commands
 from dlrun.cli.options import print_json
 from dlrun.errors import INTERRUPTED, ConfigError, DlrunError, TrainingError, without_colours
-from dlrun.imports import collection_paused
+from dlrun.imports import one_command
 from dlrun.registry.names import did_you_mean
 
 
@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        with collection_paused():
+        with one_command():
             status = dlrun.main(given, prog_name="dlrun", standalone_mode=False)
     # The boundary: whatever a command raises ends here as one message.
     except Exception as error:

@@ -16,7 +16,7 @@ from dlrun.models.precision import devices
 from dlrun.stages import stage
 
 UNUSED_BY_KERAS = ("jax", "matplotlib", "pandas", "scipy", "sklearn")
-"""Packages that Keras and TensorFlow import, where they are installed, for what dlrun never calls:
+"""Packages that Keras and TensorFlow import, where they are installed, for what no command calls:
 wrappers for scikit-learn, galleries, pandas as input of `fit`, TF Lite for JAX. It is half of the
 time that their import takes."""
 

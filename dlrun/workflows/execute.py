@@ -73,6 +73,7 @@ SCORING_AND_DRAWING = (
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
 )
+"""What is imported while the first model compiles and trains."""
 
 Splits = Mapping[str, np.ndarray]
 """Row numbers, (k,) int64, by the name of the split."""
