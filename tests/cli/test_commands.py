@@ -133,7 +133,7 @@ def test_evaluate_scores_the_sealed_rows_and_counts_its_looks(
     )
     assert third.line("written to") == f"runs/{path.name}/evaluations/003.json"
     # One column, as at the end of a training.
-    for label in ("score", "interval", "baseline", "simple model", "verdict", "look"):
+    for label in ("score", "interval", "baseline", "simple model", "verdict", "evaluation"):
         assert f"\n  {label:<14}{third.line(label)}\n" in third.out
     kept = {file.name for file in (path / "evaluations").iterdir()}
     assert kept == {f"00{look}.{ending}" for look in (1, 2, 3) for ending in ("json", "npz")}
