@@ -69,7 +69,10 @@ class Shape:
 
     def canonical(self, node: Node) -> Node:
         """The node in its canonical form. What has none, because it is wrong, stays as it is."""
-        return node
+        if node.mapping is None:
+            return node
+        entries = {k: self.below(k, node).canonical(each) for k, each in node.mapping.items()}
+        return Node(entries, node.place, node.keys)
 
 
 ANYTHING = Shape()
@@ -115,9 +118,6 @@ class Entries(Shape):
     def below(self, key: Key, node: Node) -> Shape:
         return self.each
 
-    def canonical(self, node: Node) -> Node:
-        return _canonical_entries(self, node)
-
 
 @dataclass(frozen=True)
 class Keys(Shape):
@@ -133,7 +133,7 @@ class Keys(Shape):
         bare = self.section.bare_option
         if bare is not None and isinstance(node.value, str) and not is_hole(node):
             return Node({bare: node}, node.place, {bare: node.place})
-        return _canonical_entries(self, node)
+        return super().canonical(node)
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,6 @@ class ChosenKeys(Shape):
 
     def below(self, key: Key, node: Node) -> Shape:
         return self.options(node).get(str(key), ANYTHING)
-
-    def canonical(self, node: Node) -> Node:
-        return _canonical_entries(self, node)
 
 
 @dataclass(frozen=True)
@@ -225,7 +222,7 @@ class Named(Shape):
         if isinstance(node.value, str) and not is_hole(node):
             nothing = Node({}, node.place)
             return Node({node.value: nothing}, node.place, {node.value: node.place})
-        return _canonical_entries(self, node)
+        return super().canonical(node)
 
 
 @dataclass(frozen=True)
@@ -314,7 +311,7 @@ class Arguments(Shape):
             return node
         if node.mapping is None or self._is_first_argument(node.mapping):
             node = self.with_first(node)
-        return _canonical_entries(self, node)
+        return super().canonical(node)
 
     def stands_for(self, value: Any, argument: str) -> bool:
         """Whether a bare value means this argument."""
@@ -420,9 +417,6 @@ class Blocks(Shape):
         fields = {**shapes_of(Block), "layers": layers, "parameters": Parameters(paths)}
         return Keys(Block, fields)
 
-    def canonical(self, node: Node) -> Node:
-        return _canonical_entries(self, node)
-
 
 @dataclass(frozen=True)
 class Parameters(Shape):
@@ -446,14 +440,6 @@ class Parameters(Shape):
         if len(names) < len(node.value):
             return node
         return Node({name: Node(None, place) for name, place in names.items()}, node.place, names)
-
-
-def _canonical_entries(shape: Shape, node: Node) -> Node:
-    """A mapping whose entries are canonical; anything else as it is."""
-    if node.mapping is None:
-        return node
-    entries = {key: shape.below(key, node).canonical(each) for key, each in node.mapping.items()}
-    return Node(entries, node.place, node.keys)
 
 
 def is_hole(node: Node) -> bool:

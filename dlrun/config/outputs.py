@@ -247,14 +247,11 @@ def _read_metrics(
 
 def _read_some(value: Any, path: KeyPath, report: Reporter) -> list[KerasComponent]:
     """Read a list of metrics."""
-    shape = Items(KerasShape(("metric",)))
-    read: list[KerasComponent] = (
-        [] if value is None else SectionReader(report).value(shape, value, path)
-    )
+    if value is None:
+        return []
+    metrics = Items(KerasShape(("metric",)))
+    read: list[KerasComponent] = SectionReader(report).value(metrics, value, path)
     return read
-
-
-_METRICS = Items(KerasShape(("metric",)))
 
 
 def _check_names(

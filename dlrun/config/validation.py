@@ -84,26 +84,17 @@ def validate(
     return None if strange else instance
 
 
+@dataclass(frozen=True)
 class _Translation:
-    """Reports what pydantic found in one section."""
+    """Reports what pydantic found in one section; see `validate`."""
 
-    def __init__(
-        self,
-        section: type[Section],
-        given: Mapping[str, Any],
-        path: KeyPath,
-        report: Reporter,
-        name: str | None,
-        unknown: Unknown | None,
-        examples: Mapping[str, str],
-    ) -> None:
-        self._section = section
-        self._given = given
-        self._path = path
-        self._report = report
-        self._name = name
-        self._report_unknown = unknown
-        self._examples = examples
+    _section: type[Section]
+    _given: Mapping[str, Any]
+    _path: KeyPath
+    _report: Reporter
+    _name: str | None
+    _report_unknown: Unknown | None
+    _examples: Mapping[str, str]
 
     def report(self, mistakes: list[_Mistake]) -> None:
         unknown = [m.path for m in mistakes if m.details["type"] == "extra_forbidden"]

@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 from dlrun.config.blocks import read_blocks
-from dlrun.config.document import Reporter
+from dlrun.config.document import NOWHERE, Reporter, node_of
+from dlrun.config.grammar import canonical_config
 from dlrun.config.layers import check_blocks, read_architecture
 from dlrun.config.schema import Architecture, Block
 from dlrun.models.augment import InputSpec
@@ -16,7 +17,8 @@ from dlrun.models.build import build_model
 
 def read(text: str) -> tuple[Architecture, dict[str, Block]]:
     """`architecture` and `blocks` as the config's loader reads them."""
-    given, report = yaml.safe_load(text), Reporter()
+    given = canonical_config(node_of(yaml.safe_load(text), NOWHERE)).plain()
+    report = Reporter()
     blocks = read_blocks(given.get("blocks"), report)
     check_blocks(blocks, report)
     architecture = read_architecture(given["architecture"], blocks, report)
