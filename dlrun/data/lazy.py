@@ -137,7 +137,7 @@ def series_windows(columns: Mapping[str, object]) -> Windows | None:
 
 def take_rows(column: Any, rows: Rows) -> Any:
     """Return some of the rows: of an array an array, of a lazy one the rows as they are stored."""
-    return column.take(rows) if isinstance(column, LazyArray) else column[rows]
+    return column[rows] if isinstance(column, np.ndarray) else column.take(rows)
 
 
 def blocks(column: Array | LazyArray) -> Iterator[Array]:

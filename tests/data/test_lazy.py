@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dlrun.data.encoded import ByteBlock, DenseBlock, Encoded, sparse_ones, sparse_values
-from dlrun.data.inputs import StreamedInputs
+from dlrun.data.inputs import NamedInputs, StreamedInputs
 from dlrun.data.lazy import LazyArray, in_memory, take_rows
 from dlrun.data.reading.image_files import ImageReader
 from dlrun.data.reading.images import ImageFormat
@@ -153,6 +153,14 @@ def test_one_function_takes_rows_of_arrays_and_lazy_ones(case: Case) -> None:
     equal(take_rows(expected, rows), expected[rows])
     assert isinstance(take_rows(column, rows), type(column))
     equal(take_rows(column, rows)[:], expected[rows])
+
+
+def test_several_inputs_are_taken_together(case: Case) -> None:
+    column, expected = case
+    both = take_rows(NamedInputs({"lazy": column, "array": expected}), slice(2, 5))
+    assert isinstance(both, NamedInputs)
+    equal(both[:]["lazy"], expected[2:5])
+    equal(both[:]["array"], expected[2:5])
 
 
 def test_what_stays_on_disk_says_so(case: Case) -> None:
