@@ -19,8 +19,23 @@ from dlrun.training.rows import FitRows
 
 Array = np.ndarray
 
+Shape = tuple[int | None, ...]
+"""Of an output, with the batch axis; None where any size will do."""
 
-def output_shapes(model: Any) -> dict[str | None, tuple[int | None, ...]]:
+_OF_EMBEDDINGS = ("CTC", "Circle")
+"""Losses of outputs that are no value for each class or target."""
+
+_OF_OTHER_AXES = (*_OF_EMBEDDINGS, "CategoricalGeneralizedCrossEntropy")
+"""Losses whose outputs need not have the targets' axes."""
+
+_OF_ANY_FORM = ("accuracy", "crossentropy", "IoU", "MeanIoU")
+"""Metrics that Keras makes fit the targets' form by itself."""
+
+_OF_THE_LARGEST = ("accuracy", "CategoricalAccuracy")
+"""Metrics that Keras compares the largest outputs by, where there are several."""
+
+
+def output_shapes(model: Any) -> dict[str | None, Shape]:
     """Return the shape of each output of a model, with the batch axis, by the output's name; the
     only one has none."""
     shape = model.output_shape
@@ -46,7 +61,7 @@ def places_of_outputs(config: Config) -> list[KeyPath]:
 
 def check_outputs(
     config: Config,
-    shapes: Mapping[str | None, tuple[int | None, ...]],
+    shapes: Mapping[str | None, Shape],
     train: FitRows,
     held_out: Sequence[FitRows],
 ) -> None:
@@ -78,7 +93,7 @@ def _gives_sequences(layer: KerasComponent) -> bool:
 
 
 def findings_of_outputs(
-    config: Config, pipeline: Pipeline, shapes: Mapping[str | None, tuple[int | None, ...]]
+    config: Config, pipeline: Pipeline, shapes: Mapping[str | None, Shape]
 ) -> list[str]:
     """What the user should know of the last layers; of several outputs it says which is meant."""
     found: list[str] = []
@@ -89,21 +104,6 @@ def findings_of_outputs(
         lead = "" if output.name is None else f"output '{output.name}': "
         found += [lead + text for text in texts]
     return found
-
-
-Shape = tuple[int | None, ...]
-
-_OF_EMBEDDINGS = ("CTC", "Circle")
-"""Losses of outputs that are no value for each class or target."""
-
-_OF_OTHER_AXES = (*_OF_EMBEDDINGS, "CategoricalGeneralizedCrossEntropy")
-"""Losses whose outputs need not have the targets' axes."""
-
-_OF_ANY_FORM = ("accuracy", "crossentropy", "IoU", "MeanIoU")
-"""Metrics that Keras makes fit the targets' form by itself."""
-
-_OF_THE_LARGEST = ("accuracy", "CategoricalAccuracy")
-"""Metrics that Keras compares the largest outputs by, where there are several."""
 
 
 def check_output(
@@ -140,9 +140,7 @@ def check_output(
         _check_signs(targets, loss)
 
 
-def check_metrics(
-    output_shape: tuple[int | None, ...], targets: Array, metrics: Sequence[KerasComponent]
-) -> None:
+def check_metrics(output_shape: Shape, targets: Array, metrics: Sequence[KerasComponent]) -> None:
     """Refuse metrics that compare outputs with targets of another form: Keras lets some of them
     give numbers that mean nothing.
 
@@ -177,7 +175,7 @@ def check_metrics(
 
 
 def output_findings(
-    output_shape: tuple[int | None, ...],
+    output_shape: Shape,
     output: OutputEntry,
     task: TargetType,
     names: Sequence[str],
