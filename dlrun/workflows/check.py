@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dlrun.checks.check import config_findings, data_findings, model_findings
 from dlrun.checks.finding import Findings
-from dlrun.checks.run import config_findings, data_findings, model_findings
 from dlrun.checks.views import ModelView
 from dlrun.config.extends import NO_PATHS
 from dlrun.config.layers import every_graph

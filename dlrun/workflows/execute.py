@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.checks.check import data_findings
 from dlrun.checks.finding import Findings
-from dlrun.checks.run import data_findings
 from dlrun.config.dump import dump_config
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dlrun.checks.check import STAGES, checks
+from dlrun.checks.check import STAGES, checks, config_findings, data_findings
 from dlrun.checks.finding import Findings
-from dlrun.checks.run import config_findings, data_findings
 from dlrun.config.load import load_config
 from dlrun.data.samples import Dataset, Samples
 from dlrun.registry.families import finding_codes

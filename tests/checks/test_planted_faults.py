@@ -24,9 +24,8 @@ import pytest
 from pages import Section, sections
 from PIL import Image
 
-from dlrun.checks.check import Check, checks
+from dlrun.checks.check import Check, checks, config_findings, data_findings
 from dlrun.checks.finding import Findings
-from dlrun.checks.run import config_findings, data_findings
 from dlrun.config.load import load_config
 from dlrun.registry.families import finding_codes
 from dlrun.workflows.check import check

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlrun.checks.check import data_findings
 from dlrun.checks.finding import Findings
-from dlrun.checks.run import data_findings
 from dlrun.config.load import load_config
 from dlrun.workflows.loading import load_rows
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from dlrun.checks.run import config_findings
+from dlrun.checks.check import config_findings
 from dlrun.cli.console import print_finding
 from dlrun.config.load import load_config
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import dlrun
-from dlrun.checks.run import data_findings
+from dlrun.checks.check import data_findings
 from dlrun.config.load import load_config
 from dlrun.workflows.loading import load_rows
 
