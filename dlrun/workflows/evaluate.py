@@ -191,7 +191,7 @@ def _score(
         simple,
     )
     protocol = Protocol.of(config)
-    repeated = _repeated_sentence(training_rows, test)
+    repeated = repeated_sentence(training_rows, test)
     statistics = evaluation_statistics(
         protocol, test, scored, scored.measures[chosen.name], config.seed
     )
@@ -278,7 +278,7 @@ MOST_VALUES = 200_000_000
 BLOCK_VALUES = 4_000_000
 
 
-def _repeated_sentence(training: Samples, test: Samples) -> str | None:
+def repeated_sentence(training: Samples, test: Samples) -> str | None:
     """Say how many test rows are the same, in all features and targets, as a training row; None
     where none is, or that they were not compared."""
     if training.windows is not None:
@@ -287,7 +287,7 @@ def _repeated_sentence(training: Samples, test: Samples) -> str | None:
     held = training.in_memory and test.in_memory
     if not held or _width(training) * (len(training) + len(test)) > MOST_VALUES:
         return "test rows were not compared with the training rows: there is too much to read"
-    count = int(np.isin(_hashes(test), _hashes(training)).sum())
+    count = repeated_rows(training, test)
     if not count:
         return None
     rows, are = ("row", "is") if count == 1 else ("rows", "are")
@@ -295,6 +295,11 @@ def _repeated_sentence(training: Samples, test: Samples) -> str | None:
         f"{count:,} test {rows} of {len(test):,} ({percent(count / len(test))}) {are} the same as "
         "a training row, in features and target: their score says nothing of new rows"
     )
+
+
+def repeated_rows(training: Samples, test: Samples) -> int:
+    """Return how many test rows equal a training row in all features and targets."""
+    return int(np.isin(_hashes(test), _hashes(training)).sum())
 
 
 def _hashes(samples: Samples) -> Array:
