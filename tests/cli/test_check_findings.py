@@ -143,6 +143,7 @@ def test_a_model_of_too_many_weights(call: Any, tmp_path: Path) -> None:
     assert f"model:  (64,) -> (10,), {weights:,} parameters\n" in answer.out
 
 
+@pytest.mark.slow
 def test_training_shows_and_keeps_them(call: Any, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(WARNED)
     answer = call("train", "c.yaml")

@@ -343,6 +343,7 @@ def test_whose_weights_a_model_has_is_said(call: Any, tmp_path: Path) -> None:
     assert losses[3] > 2 * losses[1]
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_a_run_is_written_names_what_is_kept(
     call: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

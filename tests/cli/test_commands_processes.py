@@ -72,6 +72,7 @@ def test_resolved_yaml_repeats_the_run_from_anywhere(
     assert fingerprints[0] == fingerprints[1]
 
 
+@pytest.mark.slow
 def test_another_seed_deals_and_trains_otherwise(project: Any, holdout_run: Any) -> None:
     other = project("train", "credit.yaml", "--set", "training.epochs=1", "--seed", 1, "--json")
     path = Path(other.json["run"])

@@ -152,6 +152,7 @@ def test_a_resolved_config_gives_the_same_weights(
         np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.slow
 def test_training_is_that_of_a_model_written_by_hand() -> None:
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(40, 5)).astype("float32"), rng.normal(size=(40, 1)).astype("float32")

@@ -38,6 +38,7 @@ def saved(model: Any, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_model_comes_back_with_its_weights_and_its_measures(model: Any, saved: Path) -> None:
     moved = saved.rename(saved.with_name("model.keras"))
     loaded = load_model(moved)

@@ -116,6 +116,7 @@ def test_frozen_weights_stay_and_the_others_learn() -> None:
     assert not changed & {"block1_conv", "norm"}
 
 
+@pytest.mark.slow
 def test_a_partly_frozen_model_comes_back_from_its_file(tmp_path: Path) -> None:
     made = model()
     set_flags(made, flags_of_phases(made, [Freezing(["base.block1_*"], [], PATH)])[0])

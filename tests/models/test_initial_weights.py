@@ -12,7 +12,10 @@ from dlrun.models.initial_weights import Philox
 
 SHAPES = st.lists(st.integers(0, 40), max_size=3).map(tuple)
 SEEDS = st.integers(0, 2**32 + 5)
-DTYPES = ["float16", "bfloat16", "float32", "float64"]
+DTYPES = [
+    "float32",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("float16", "bfloat16", "float64")),
+]
 
 
 def from_tensorflow(name: str, shape: tuple[int, ...], seed: int, dtype: str, **scale: float):

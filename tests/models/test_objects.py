@@ -217,6 +217,7 @@ def test_a_refusal_by_keras_names_the_component() -> None:
     assert "data_format" in str(caught.value)
 
 
+@pytest.mark.slow
 def test_metrics_are_named_in_the_history_as_the_config_says() -> None:
     given = ["accuracy", "acc", "mse", "MeanAbsoluteError", {"AUC": {"curve": "PR"}},
              {"AUC": {"num_thresholds": 50}}, {"Precision": {"thresholds": 0.3}},

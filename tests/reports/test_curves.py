@@ -196,7 +196,13 @@ def test_noisy_folds_are_smoothed_and_their_first_epochs_left_out_and_it_says_so
     assert chart.y.label == "MAE"
 
 
-@pytest.mark.parametrize("name", SITUATIONS)
+QUICK = ("hold-out", "only NaN", "noisy folds")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in SITUATIONS],
+)
 def test_every_situation_is_drawn_without_a_warning(name):
     picture, vectors = drawn(SITUATIONS[name])
     with Image.open(io.BytesIO(picture)) as image:

@@ -125,6 +125,7 @@ def test_xla_takes_partial_batches(rows: int) -> None:
     assert_equal(fused, keras_fit(request, model), model, 1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xla", [False, True])
 def test_how_training_is_cut_into_calls_changes_no_digit(
     xla: bool, monkeypatch: pytest.MonkeyPatch

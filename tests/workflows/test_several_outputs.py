@@ -113,6 +113,7 @@ def test_the_history_is_that_of_keras_fit_on_several_outputs(
         np.testing.assert_allclose(ours[name], np.array(values) * scale, rtol=2e-5, err_msg=name)
 
 
+@pytest.mark.slow
 def test_every_measure_follows_from_the_kept_predictions(
     tmp_path: Path, people: pd.DataFrame
 ) -> None:
@@ -143,6 +144,7 @@ def test_every_measure_follows_from_the_kept_predictions(
     np.testing.assert_array_equal(held["predictions"], age)
 
 
+@pytest.mark.slow
 def test_another_output_can_give_the_score(tmp_path: Path, people: pd.DataFrame) -> None:
     done = run(tmp_path, "evaluation.score=income_accuracy")
     rest = people["income"][ROWS - VALIDATED :]

@@ -107,6 +107,7 @@ def test_a_model_of_digits_beats_the_baseline(train: Train, digits: Callable[[bo
     )
 
 
+@pytest.mark.slow
 def test_folds_are_judged_by_the_corrected_resampled_t(
     train: Train, diabetes: pd.DataFrame
 ) -> None:

@@ -49,6 +49,7 @@ def test_a_class_at_every_timestep(tmp_path: Path) -> None:
     assert run.score == pytest.approx(float(expected), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_quantity_at_every_timestep_comes_back_in_its_own_unit(tmp_path: Path) -> None:
     targets = X[..., 0] * [1, 2, 4, 8, 16] + 100
     steps = {"preprocess": [{"targets": "standardize"}], "metrics": ["mae"]}
