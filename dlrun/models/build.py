@@ -49,8 +49,6 @@ def build_model(
     """
     import keras
 
-    if not architecture.layers:
-        raise ComponentError("the architecture has no layers", ("architecture", "layers"))
     graph = layer_graph(architecture, blocks, _refuse)
     entrances = _entrances(graph, inputs)
     if graph.is_chain:

@@ -241,11 +241,6 @@ def test_a_name_given_twice_is_refused() -> None:
     assert caught.value.path == ("architecture", "layers", 1, "name")
 
 
-def test_no_layers_are_no_model() -> None:
-    with pytest.raises(ComponentError, match="the architecture has no layers"):
-        model_of([], (3,), "float32")
-
-
 def test_a_block_below_a_rescaling_gets_its_fractions(tmp_path: Path) -> None:
     """Keras casts what a nested model is called with to the type of its input."""
     file = tmp_path / "experiment.yaml"
