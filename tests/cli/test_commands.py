@@ -335,7 +335,8 @@ def test_whose_weights_a_model_has_is_said(call: Any, tmp_path: Path) -> None:
     answer = call("train", "digits.yaml")
     assert answer.line("weights") == "epoch 2, the best val_loss (EarlyStopping)"
     run = tmp_path / answer.line("run")
-    kept, data = np.load(run / "predictions.npz"), load_digits()
+    with np.load(run / "predictions.npz") as stored:
+        kept, data = dict(stored), load_digits()
     of_true = kept["predictions"][np.arange(len(kept["rows"])), data.target[kept["rows"]]]
     with (run / "metrics.csv").open() as file:
         losses = [float(row["val_loss"]) for row in csv.DictReader(file)]
