@@ -46,7 +46,10 @@ def _weight(column: Array) -> float:
 
 
 def exact_hashes(features: Columns) -> Array:
-    """Return (n,) uint64, equal for rows that are equal in every feature."""
+    """Return (n,) uint64, equal for rows that are equal in every feature; (0,) where there are no
+    features, as of windows over a series, which are not hashed."""
+    if not features:
+        return np.empty(0, np.uint64)
     return _combined([_column_hash(column) for column in features.values()])
 
 
