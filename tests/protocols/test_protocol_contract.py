@@ -256,8 +256,8 @@ def test_without_validation_rows_everything_trains() -> None:
     with pytest.raises(DataError) as error:
         protocol.split(RowInfo(n=9), monitors_validation=True)
     assert str(error.value) == (
-        "a callback monitors validation data, but `validation: null` holds no rows out; leave the "
-        "callback out (--set training.callbacks=[]) or hold rows out"
+        "a callback monitors validation data, but `validation: null` holds no rows out; remove "
+        "the callback (--set training.callbacks=[]) or hold rows out"
     )
 
 
@@ -266,8 +266,8 @@ def test_without_validation_rows_everything_trains() -> None:
     [
         (
             {"groups": np.asarray(list("abcdbe"), dtype=object)},
-            "the group 'b' stands among the training rows and the validation rows; take it out of "
-            "one of the files",
+            "the group 'b' is in both the training and the validation rows; remove it from one of "
+            "the files",
         ),
         (
             {"time": np.asarray([1, 2, 3, 9, 5, 6])},

@@ -99,7 +99,15 @@ def page_of(*runs: RunDirectory) -> Page:
     return Page(report([run.path for run in runs]).read_text(encoding="utf-8"))
 
 
-@pytest.fixture(scope="module", params=SITUATIONS)
+SLOW = {"20,000 rows, quantities", "500 epochs of 10 folds", "forty classes", "texts", "tokens"}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in SITUATIONS
+    ],
+)
 def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = stored_run(tmp_path_factory.mktemp("runs"), **SITUATIONS[request.param])
     return report(run.path)

@@ -114,6 +114,7 @@ def test_phases_train_what_fit_trains_twice(config: Path, engine: str) -> None:
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_result_keeps_each_phase(config: Path) -> None:
     run = train(config)
     told, facts = metrics_of(run), json.loads((run.path / "run.json").read_text("utf-8"))
@@ -131,6 +132,7 @@ def test_the_result_keeps_each_phase(config: Path) -> None:
     assert "phase 2" in svg
 
 
+@pytest.mark.slow
 def test_repeating_a_run_repeats_its_digits(config: Path) -> None:
     run = train(config)
     again = dlrun.train(run.path / "resolved.yaml", runs_dir=config.parent / "again")
@@ -140,6 +142,7 @@ def test_repeating_a_run_repeats_its_digits(config: Path) -> None:
     np.testing.assert_array_equal(one["predictions"], other["predictions"])
 
 
+@pytest.mark.slow
 def test_early_stopping_acts_in_each_phase_by_itself(config: Path) -> None:
     stopping = "[{EarlyStopping: {monitor: val_accuracy, patience: 0, baseline: 2, mode: max}}]"
     restoring = "[{EarlyStopping: {patience: 9, restore_best_weights: true}}]"
@@ -162,6 +165,7 @@ def test_early_stopping_acts_in_each_phase_by_itself(config: Path) -> None:
     assert loss == pytest.approx(told["val_loss"][best - 1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_files_of_callbacks_stand_apart(config: Path) -> None:
     run = train(config, "training.callbacks=[{CSVLogger: log.csv}]")
     for number, epochs in ((1, 3), (2, 2)):
@@ -169,6 +173,7 @@ def test_files_of_callbacks_stand_apart(config: Path) -> None:
         assert len(log) == epochs
 
 
+@pytest.mark.slow
 def test_folds_are_trained_in_all_phases(config: Path) -> None:
     run = dlrun.kfold(config, folds=2, runs_dir=config.parent / "runs")
     told = metrics_of(run)
@@ -179,6 +184,7 @@ def test_folds_are_trained_in_all_phases(config: Path) -> None:
     assert told["loss"][0] != told["loss"][5]
 
 
+@pytest.mark.slow
 def test_a_loss_that_becomes_nan_in_a_later_phase_keeps_the_phase_before(config: Path) -> None:
     plain = train(config, "training.phases.1.epochs=1")
     with pytest.raises(TrainingError, match=r"the loss became (NaN|infinite) in epoch 4"):
@@ -199,6 +205,7 @@ def test_a_loss_that_becomes_nan_in_a_later_phase_keeps_the_phase_before(config:
     assert list(pd.read_csv(run / "metrics.csv")["phase"]) == [1, 1, 1, 2]
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_later_phase_keeps_what_was_reached(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +228,7 @@ def test_ctrl_c_in_a_later_phase_keeps_what_was_reached(
     assert (run.path / "model.keras").is_file()
 
 
+@pytest.mark.slow
 def test_the_final_model_repeats_all_phases_as_long_as_was_best(config: Path) -> None:
     run = train(config, "training.phases.1.epochs=4")
     final = finalize(run.path, runs_dir=config.parent / "runs")

@@ -66,6 +66,7 @@ def test_a_fold_comes_out_as_if_it_were_the_only_one(engine: str, case: str) -> 
         )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(ON_JAX, reason="JAX compiles for exact numbers of rows")
 def test_folds_are_traced_once(monkeypatch: pytest.MonkeyPatch) -> None:
     traced = count_calls(monkeypatch, tensorflow_program.TensorFlowProgram, "_chunk")
@@ -152,6 +153,7 @@ def test_what_cannot_be_traced_is_said() -> None:
     assert Trainer().choose(request, []).name == "keras"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(ON_JAX, reason="JAX compiles with XLA or not at all")
 def test_what_xla_cannot_compile_is_fused_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     run = tensorflow_program.TensorFlowProgram.run
