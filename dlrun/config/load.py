@@ -151,7 +151,7 @@ def _plugins(root: Node, run: RunPlugins | None, report: Reporter) -> Plugins:
 
 def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) -> Config:
     values: dict[str, Any] = {"name": stem, "plugins": [str(f.path) for f in plugins.files]}
-    told = _report_unknown(given, report)
+    reported = _report_unknown(given, report)
     if "backend" not in given:
         _check_environment(report)
 
@@ -161,7 +161,7 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
         before = len(report)
         value = reader(*arguments, report)
         if len(report) > before or (value is None and key in READ_BY_THEMSELVES):
-            told.add(key)
+            reported.add(key)
             return None
         values[key] = value
         return value
@@ -174,21 +174,21 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
         values["preprocess"], filled_in["target_steps"] = steps
     read("augment", read_augment, given.get("augment"))
     if (blocks := _read_blocks(given.get("blocks"), report)) is None:
-        told |= {"blocks", "architecture"}
+        reported |= {"blocks", "architecture"}
     else:
         values["blocks"] = blocks
         read("architecture", read_architecture, given.get("architecture"), blocks, needed=True)
     names, outputs = output_names(given.get("architecture")), None
     if len(names) > 1:
         outputs = read_outputs(given, names, values.get("dataset"), report)
-        told |= outputs.told & given.keys()
+        reported |= outputs.unusable & given.keys()
         metrics = outputs.measured
     else:
         targets = declared_targets(values.get("dataset"))
         read("loss", read_loss, given.get("loss"), targets, needed=True)
         read("loss_weights", refuse_loss_weights, given.get("loss_weights"))
         metrics = read("metrics", read_metrics, given.get("metrics"), targets)
-    if "metrics" in told:  # misspelt, perhaps
+    if "metrics" in reported:  # misspelt, perhaps
         metrics = None
     read("training", read_training, given.get("training"), metrics)
     evaluation = with_own_validation(given.get("evaluation"), values.get("dataset"))
@@ -202,11 +202,11 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
         refuse_class_weight(values.get("training"), names, report)
         values |= outputs.of_score(getattr(values.get("evaluation"), "score", None))
     config = validate(
-        Config, values, (), report, reported=told, examples=EXAMPLES, filled_in=filled_in
+        Config, values, (), report, reported=reported, examples=EXAMPLES, filled_in=filled_in
     )
     if config is None or report.problems():
-        config = PartialConfig.of(values | filled_in, told)
-    if outputs is not None and "loss" not in told:
+        config = PartialConfig.of(values | filled_in, reported)
+    if outputs is not None and "loss" not in reported:
         config._outputs = outputs.entries
     return config
 
@@ -228,14 +228,14 @@ def _read_blocks(value: Any, report: Reporter) -> dict[str, Block] | None:
 
 def _report_unknown(given: dict[Any, Any], report: Reporter) -> set[str | int]:
     """Report the unknown top-level keys; return what they were meant for."""
-    unknown, told = UnknownKeys(report, None, KEYS), set[str | int]()
+    unknown, reported = UnknownKeys(report, None, KEYS), set[str | int]()
     for key in given:
         if key == "target_steps":
             hint = "write steps on the target under `targets:` in 'preprocess'"
             report((key,), f"unknown key '{key}'", hint=hint, on_key=True)
         elif key not in KEYS:
-            told |= unknown(key)
-    return told
+            reported |= unknown(key)
+    return reported
 
 
 def _check_environment(report: Reporter) -> None:

@@ -36,7 +36,7 @@ class Outputs:
     metrics: Mapping[str, list[KerasComponent]] | None
 
     @property
-    def told(self) -> set[str]:
+    def unusable(self) -> set[str]:
         """The keys that cannot be used, because of problems that were reported."""
         return set() if self.entries else {"loss", "metrics"}
 

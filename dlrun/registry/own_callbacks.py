@@ -58,13 +58,13 @@ def _argument(name: str, field: FieldInfo) -> Argument:
 
     bounds = [bound.ge for bound in field.metadata if isinstance(bound, annotated_types.Ge)]
     extra = field.json_schema_extra
-    told = extra.get("accepts") if isinstance(extra, dict) else None
+    declared = extra.get("accepts") if isinstance(extra, dict) else None
     return Argument(
         name=name,
         required=field.is_required(),
         default=None if field.is_required() else field.default,
         has_plain_default=not field.is_required(),
-        accepts=tuple(str(told).split("|")) if told else accepted_by(field.annotation),
+        accepts=tuple(str(declared).split("|")) if declared else accepted_by(field.annotation),
         minimum=float(str(bounds[0])) if bounds else None,
         choices=_choices(field.annotation),
         doc=" ".join((field.description or "").split()),
