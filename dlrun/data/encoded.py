@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from dlrun.data.lazy import Array, Block, LazyArray, Rows
+from dlrun.data.lazy import Array, EncodedBlock, LazyArray, Rows
 from dlrun.data.windows import Windows
 
 
 @dataclass(frozen=True, eq=False)
-class DenseBlock(Block):
+class DenseBlock(EncodedBlock):
     """Features that are stored as they are.
 
     Args:
@@ -54,7 +54,7 @@ class DenseBlock(Block):
 
 
 @dataclass(frozen=True, eq=False)
-class SparseBlock(Block):
+class SparseBlock(EncodedBlock):
     """Features that are nearly all 0, in compressed sparse rows as in `scipy.sparse.csr_array`.
 
     Args:
@@ -144,7 +144,7 @@ class SparseBlock(Block):
 
 
 @dataclass(frozen=True, eq=False)
-class ByteBlock(Block):
+class ByteBlock(EncodedBlock):
     """Bytes that become numbers by a table: pictures, a quarter as large as what the model gets.
 
     Args:
@@ -193,7 +193,7 @@ class Encoded(LazyArray):
         blocks: The features from left to right.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[EncodedBlock, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -240,7 +240,7 @@ class Encoded(LazyArray):
         parts = [block.expand(own, rows) for block, own in self.by_block(arrays)]
         return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=-1)
 
-    def by_block(self, arrays: Sequence[Any]) -> list[tuple[Block, Sequence[Any]]]:
+    def by_block(self, arrays: Sequence[Any]) -> list[tuple[EncodedBlock, Sequence[Any]]]:
         """Return each block with its own of the `arrays`."""
         counts = [len(block.arrays) for block in self.blocks]
         ends = np.cumsum(counts).tolist()

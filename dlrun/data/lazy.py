@@ -76,7 +76,7 @@ class LazyArray(ABC):
             yield from block
 
 
-class Block(ABC):
+class EncodedBlock(ABC):
     """Some of the features of `Encoded` inputs, in a form that a compiled program can expand."""
 
     is_sparse: ClassVar[bool] = False

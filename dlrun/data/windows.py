@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.lazy import Array, Block, LazyArray, Rows
+from dlrun.data.lazy import Array, EncodedBlock, LazyArray, Rows
 from dlrun.errors import DataError
 
 
@@ -46,7 +46,7 @@ class Series:
 
 
 @dataclass(frozen=True, eq=False)
-class Windows(LazyArray, Block):
+class Windows(LazyArray, EncodedBlock):
     """A column of `Samples`, (n, t, f): what was known of a series at n points in time.
 
     `take` gives windows over the rows that they need, uncopied. Windows are a block of `Encoded`
