@@ -70,7 +70,7 @@ def test_everything_that_can_be_written_is_explained() -> None:
     }
     assert sorted(sources) == SOURCES.names()
     assert sources["sklearn"]["description"].startswith(
-        "Real data sets that come with scikit-learn"
+        "Small real data sets that come with scikit-learn"
     )
     cases = {
         case["if"]["properties"]["source"]["const"]: case["then"]
