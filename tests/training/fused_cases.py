@@ -26,7 +26,6 @@ class Case:
         metrics: Makes the metrics.
         class_weight: Weights of the classes.
         weights: Whether the rows have weights.
-        xla: Whether XLA must come within 1e-4 of `fit`.
     """
 
     layers: Callable[[], list[Any]]
@@ -37,7 +36,6 @@ class Case:
     metrics: Callable[[], list[Any]] = lambda: ["accuracy"]
     class_weight: dict[int, float] | None = None
     weights: bool = False
-    xla: bool = False
 
     def model(self, seed: int = 0) -> Any:
         """Return a fresh model; the same seed gives the same initial weights."""
@@ -117,13 +115,12 @@ def _several_metrics() -> list[Any]:
 
 
 CASES = {
-    "dense": Case(_dense(), xla=True),
-    "regression": Case(_dense(), classes=0, metrics=lambda: ["mae"], xla=True),
+    "dense": Case(_dense()),
+    "regression": Case(_dense(), classes=0, metrics=lambda: ["mae"]),
     "image": Case(
         lambda: [_layers().Rescaling(1 / 255), _layers().Flatten(), _layers().Dense(8)],
         shape=(4, 4, 1),
         inputs="image",
-        xla=True,
     ),
     "conv": Case(
         lambda: [
@@ -137,7 +134,6 @@ CASES = {
         lambda: [_layers().Embedding(20, 4), _layers().LSTM(5)],
         shape=(7,),
         inputs="int",
-        xla=True,
     ),
     "masked gru in both directions": Case(
         lambda: [
@@ -147,35 +143,33 @@ CASES = {
         shape=(6,),
         inputs="int",
         optimizer=_adam(),
-        xla=True,
     ),
     "pooled embedding": Case(
         lambda: [_layers().Embedding(20, 4), _layers().GlobalAveragePooling1D()],
         shape=(5,),
         inputs="int",
         optimizer=lambda: "sgd",
-        xla=True,
     ),
     "gru with recurrent dropout": Case(
         lambda: [_layers().GRU(4, recurrent_dropout=0.3, dropout=0.2)], shape=(5, 3)
     ),
     "dropout": Case(_dense(lambda: _layers().Dropout(0.4), lambda: _layers().GaussianNoise(0.3))),
-    "batch norm": Case(_dense(lambda: _layers().BatchNormalization()), xla=True),
-    "layer norm": Case(_dense(lambda: _layers().LayerNormalization()), xla=True),
-    "regularizers": Case(_dense(kernel_regularizer="L1L2", bias_regularizer="l2"), xla=True),
-    "activity regularizer": Case(_dense(activity_regularizer="l1"), xla=True),
-    "constraint": Case(_dense(kernel_constraint="max_norm"), xla=True),
-    "class weights": Case(_dense(), class_weight={0: 0.3, 2: 4.0}, xla=True),
+    "batch norm": Case(_dense(lambda: _layers().BatchNormalization())),
+    "layer norm": Case(_dense(lambda: _layers().LayerNormalization())),
+    "regularizers": Case(_dense(kernel_regularizer="L1L2", bias_regularizer="l2")),
+    "activity regularizer": Case(_dense(activity_regularizer="l1")),
+    "constraint": Case(_dense(kernel_constraint="max_norm")),
+    "class weights": Case(_dense(), class_weight={0: 0.3, 2: 4.0}),
     "weighted line": Case(list, classes=0, metrics=lambda: ["mae"], weights=True),
-    "row weights": Case(_dense(), weights=True, xla=True),
-    "clipnorm": Case(_dense(), optimizer=_adam(clipnorm=0.1), xla=True),
-    "global clipnorm": Case(_dense(), optimizer=_adam(global_clipnorm=0.1), xla=True),
+    "row weights": Case(_dense(), weights=True),
+    "clipnorm": Case(_dense(), optimizer=_adam(clipnorm=0.1)),
+    "global clipnorm": Case(_dense(), optimizer=_adam(global_clipnorm=0.1)),
     "moving average": Case(
         _dense(), optimizer=_adam(use_ema=True, ema_overwrite_frequency=3), xla=True
     ),
     "gradient accumulation": Case(
         _dense(), optimizer=_adam(gradient_accumulation_steps=2), xla=True
     ),
-    "schedule": Case(_dense(), optimizer=_scheduled, xla=True),
-    "several metrics": Case(_dense(), classes=1, metrics=_several_metrics, xla=True),
+    "schedule": Case(_dense(), optimizer=_scheduled),
+    "several metrics": Case(_dense(), classes=1, metrics=_several_metrics),
 }
