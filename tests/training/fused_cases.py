@@ -164,12 +164,8 @@ CASES = {
     "row weights": Case(_dense(), weights=True),
     "clipnorm": Case(_dense(), optimizer=_adam(clipnorm=0.1)),
     "global clipnorm": Case(_dense(), optimizer=_adam(global_clipnorm=0.1)),
-    "moving average": Case(
-        _dense(), optimizer=_adam(use_ema=True, ema_overwrite_frequency=3), xla=True
-    ),
-    "gradient accumulation": Case(
-        _dense(), optimizer=_adam(gradient_accumulation_steps=2), xla=True
-    ),
+    "moving average": Case(_dense(), optimizer=_adam(use_ema=True, ema_overwrite_frequency=3)),
+    "gradient accumulation": Case(_dense(), optimizer=_adam(gradient_accumulation_steps=2)),
     "schedule": Case(_dense(), optimizer=_scheduled),
     "several metrics": Case(_dense(), classes=1, metrics=_several_metrics),
 }
