@@ -94,7 +94,8 @@ try:
     load_config("c.yaml", ["preprocess.0.thrice.factr=1", "evaluation.revers=true"])
 except ConfigError as error:
     messages = [problem.message for problem in error.problems]
-written = load_config("c.yaml").dump()
+from dlrun.config.dump import dump_config
+written = dump_config(load_config("c.yaml"))
 print(json.dumps([written, messages, "thrice" in json.dumps(json_schema()), finding_codes()]))
 """
 
