@@ -561,8 +561,14 @@ def _path_parameters(blocks: Node, names: Names) -> frozenset[Parameter]:
 def is_path(node: Node, shape: Shape) -> bool:
     """Tell whether a node that stands where `shape` is wanted is the text of a path."""
     shape = shape.of(node.value)
-    if isinstance(shape, Keys) and shape.section.bare_option is not None:
-        shape = shape.below(shape.section.bare_option, node)
+    bare: str | None = None
+    if isinstance(shape, Keys):
+        bare = shape.section.bare_option
+    elif isinstance(shape, Arguments) and is_hole(node):
+        # A parameter that stands for all arguments is one value mostly: the first argument.
+        bare = shape.first_name
+    if bare is not None:
+        shape = shape.below(bare, node)
     return isinstance(shape, PathShape) and isinstance(node.value, str)
 
 

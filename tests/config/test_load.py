@@ -287,3 +287,13 @@ def test_a_name_is_one_that_can_name_a_folder(name: str, tmp_path_factory: Any) 
 
 def ascii_quoted(text: str) -> str:
     return '"' + "".join(f"\\U{ord(character):08x}" for character in text) + '"'
+
+
+def test_the_place_of_a_wrapped_layer_is_that_of_the_file(load: Any) -> None:
+    config = load(
+        SMALL.replace("[{Dense: 3}]", "[{TimeDistributed: {CenterCrop: {height: 3, width: 4}}}]")
+    )
+    inner = config.architecture.layers[0].layer.arguments["layer"]
+    root = config.document.root
+    assert root.locate(inner.path, on_key=True).text.endswith("experiment.yaml:3:43")
+    assert root.locate((*inner.path, "height")).text.endswith("experiment.yaml:3:64")

@@ -213,7 +213,7 @@ def test_a_refusal_by_keras_names_the_component() -> None:
     inner.arguments["layer"].arguments["data_format"] = "sideways"
     with pytest.raises(ComponentError) as caught:
         build_object(inner)
-    assert caught.value.path == ("place", "TimeDistributed", "CenterCrop")
+    assert caught.value.path == ("place", "TimeDistributed", "layer", "CenterCrop")
     assert "data_format" in str(caught.value)
 
 
