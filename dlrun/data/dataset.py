@@ -108,7 +108,9 @@ def load_dataset(
         marks = np.arange(len(samples)) >= own
     # Before the limit: a trial on few rows has as many outputs as the real run.
     classes = rows.classes | text_classes(samples.targets)
-    labels = _unnamed(rows, samples, classes)
+    labels: dict[str, Array] = {}
+    for name, values in samples.targets.items():
+        labels |= unnamed_labels(rows.tasks.get(name, rows.task), {name: values}, classes)
     for name, values in samples.targets.items():
         refuse_constant(name, values)
     positions = _limited(source.limit, samples, marks, seed)
@@ -187,10 +189,15 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
     if n == 0:
         raise DataError(f"the source has no {'test ' if part == 'test' else ''}rows")
     regression = options.regression if loaded.regression is None else loaded.regression
+    extras = dict(loaded.extras)
+    if options.groups in extras:
+        refuse_missing_extra(options.groups, extras[options.groups])
+    if options.time in extras:
+        extras[options.time] = as_times(options.time, extras[options.time])
     samples = Samples(
         features=loaded.features,
         targets={},
-        extras=_checked_extras(loaded.extras, options),
+        extras=extras,
         rows=np.arange(n, dtype=np.int64) if loaded.rows is None else loaded.rows,
     )
     if options.outputs:
@@ -226,25 +233,13 @@ def _naive_forecasts(
     naive_forecasts: Columns = {}
     for rule, columns in given.items():
         known = replace(samples, targets=of).by_target(columns)
-        parts = [known.get(name, _nothing(c)) for name, c in samples.targets.items()]
+        unknown = {
+            name: np.full((len(target), math.prod(target.shape[1:])), np.nan)
+            for name, target in samples.targets.items()
+        }
+        parts = [known.get(name, nothing) for name, nothing in unknown.items()]
         naive_forecasts[rule] = np.concatenate(parts, axis=1)
     return naive_forecasts
-
-
-def _nothing(target: Array) -> Array:
-    return np.full((len(target), math.prod(target.shape[1:])), np.nan)
-
-
-def _unnamed(
-    rows: _Rows, samples: Samples, classes: Mapping[str, tuple[str, ...]]
-) -> dict[str, Array]:
-    """The different labels of each target of labels without names."""
-    if not rows.tasks:
-        return unnamed_labels(rows.task, samples.targets, classes)
-    found: dict[str, Array] = {}
-    for name, task in rows.tasks.items():
-        found |= unnamed_labels(task, {name: samples.targets[name]}, classes)
-    return found
 
 
 def _refuse_sealed(source: Source, validation: Paths, base: Path) -> None:
@@ -256,15 +251,6 @@ def _refuse_sealed(source: Source, validation: Paths, base: Path) -> None:
             named="`test.path`",
             why="test rows must not choose the model that they score",
         )
-
-
-def _checked_extras(extras: Columns, options: _ReadOptions) -> Columns:
-    checked = dict(extras)
-    if options.groups in checked:
-        refuse_missing_extra(options.groups, checked[options.groups])
-    if options.time in checked:
-        checked[options.time] = as_times(options.time, checked[options.time])
-    return checked
 
 
 def _split_test(
@@ -331,14 +317,11 @@ def _label_findings(task: TargetType, samples: Samples, any_labels: bool) -> lis
     ]
     is_coded = labels.dtype == object or samples.targets[name].ndim == 2
     if not (any_labels or is_coded) and not np.array_equal(values, np.arange(len(values))):
+        shown = ", ".join(str(value) for value in values)
+        if len(values) > 5:
+            shown = f"{len(values)} numbers from {values[0]} to {values[-1]}"
         notes.append(
-            f"the labels of '{name}' are {_range(values)}, not 0 to {len(values) - 1}: say "
+            f"the labels of '{name}' are {shown}, not 0 to {len(values) - 1}: say "
             f"`targets: [label_index]` under `preprocess`"
         )
     return notes
-
-
-def _range(values: Array) -> str:
-    if len(values) <= 5:
-        return ", ".join(str(value) for value in values)
-    return f"{len(values)} numbers from {values[0]} to {values[-1]}"

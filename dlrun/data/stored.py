@@ -262,7 +262,7 @@ class ColumnWriter:
         self._file.close()
         dtype = np.dtype(np.int32) if self._dtype.hasobject else self._dtype
         file = NumberFile(self._path, dtype, (self._count, *self._entry))
-        weakref.finalize(file, _removed, self._path)
+        weakref.finalize(file, self._path.unlink, missing_ok=True)
         if not self._dtype.hasobject:
             return as_column(file)
         words = np.empty(len(self._codes), object)
@@ -283,10 +283,6 @@ def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="dlrun-columns-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
-
-
-def _removed(path: Path) -> None:
-    path.unlink(missing_ok=True)
 
 
 def return_freed_memory() -> None:

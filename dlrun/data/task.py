@@ -57,7 +57,12 @@ def infer_task(targets: Columns, named: Classes, regression: bool) -> InferredTa
     tasks = {name: _task_of(v, classes.get(name), regression) for name, v in settled.items()}
     task = next(iter(tasks.values())) if len(tasks) == 1 else _common_task(settled, tasks)
     if task != "regression":
-        settled = {name: _as_labels(values) for name, values in settled.items()}
+        settled = {
+            name: values.astype(np.int64)
+            if values.dtype.kind == "f" and values.ndim == 1
+            else values
+            for name, values in settled.items()
+        }
     return InferredTask(task, settled, {} if task == "multilabel" else classes)
 
 
@@ -163,18 +168,14 @@ def refuse_constant(name: str, values: Array, advice: str = "there is nothing to
 
 def _task_of(values: Array, names: tuple[str, ...] | None, regression: bool) -> TargetType:
     if values.ndim > 1:
-        return _matrix_task(values, regression)
+        if regression or values.ndim > 2 or not np.isin(values, (0, 1)).all():
+            return "regression"
+        return "multiclass" if bool((values.sum(axis=1) == 1).all()) else "multilabel"
     if names is not None:
         return "binary" if len(names) <= 2 else "multiclass"
     if regression or not _is_whole(values):
         return "regression"
     return "binary" if len(np.unique(values)) <= 2 else "multiclass"
-
-
-def _matrix_task(values: Array, regression: bool) -> TargetType:
-    if regression or values.ndim > 2 or not np.isin(values, (0, 1)).all():
-        return "regression"
-    return "multiclass" if bool((values.sum(axis=1) == 1).all()) else "multilabel"
 
 
 def _common_task(targets: Columns, tasks: Mapping[str, TargetType]) -> TargetType:
@@ -192,7 +193,3 @@ def _common_task(targets: Columns, tasks: Mapping[str, TargetType]) -> TargetTyp
 
 def _is_whole(values: Array) -> bool:
     return values.dtype.kind != "f" or bool((values == np.floor(values)).all())
-
-
-def _as_labels(values: Array) -> Array:
-    return values.astype(np.int64) if values.dtype.kind == "f" and values.ndim == 1 else values

@@ -46,16 +46,14 @@ class Vocabulary:
     def lines(self) -> list[str]:
         """A word a line, that of 0 first; characters that cannot be printed are written as Python
         writes them."""
-        return ["".join(map(_printable, word)) for word in self.words]
+        return [
+            "".join(c if c.isprintable() else repr(c)[1:-1] for c in word) for word in self.words
+        ]
 
     @property
     def places(self) -> dict[str, int]:
         """The number of each word."""
         return {word: i for i, word in enumerate(self.words) if i >= self.special}
-
-
-def _printable(character: str) -> str:
-    return character if character.isprintable() else repr(character)[1:-1]
 
 
 def vocabulary_of_sequences(

@@ -15,7 +15,7 @@ from dlrun.config.schema import Config
 from dlrun.data.preprocessing.rescale import Rescale
 from dlrun.data.preprocessing.standardize import Standardize
 from dlrun.data.sources.csv import Csv
-from dlrun.data.targets.one_hot import OneHot
+from dlrun.data.targets.one_hot import OneHotTarget
 from dlrun.errors import ConfigError
 from dlrun.protocols.schemes.holdout import Holdout
 from dlrun.protocols.schemes.kfold import KFold
@@ -64,7 +64,7 @@ evaluation: {protocol: kfold, folds: 4, score: mse}
     assert isinstance(config.dataset, Csv)
     assert config.dataset.path == str(tmp_path / "houses.csv")
     assert config.preprocess == [Standardize(columns=["rooms"]), Rescale(scale="1/255")]
-    assert config.target_steps == [OneHot()]
+    assert config.target_steps == [OneHotTarget()]
     hidden, output = config.architecture.layers
     assert (hidden.name, hidden.layer.name) == ("hidden", "Dense")
     assert hidden.layer.arguments == {"units": 64, "activation": "relu"}

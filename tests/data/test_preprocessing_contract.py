@@ -90,7 +90,11 @@ def make_target(step: TargetStep) -> Array:
     name = type(step).__name__
     if name == "LabelIndex":
         return np.array(random.choice(["cat", "dog", "owl"], ROWS).tolist(), object)
-    return random.integers(0, 4, ROWS) if name == "OneHot" else random.normal(22.0, 9.0, (ROWS, 2))
+    return (
+        random.integers(0, 4, ROWS)
+        if name == "OneHotTarget"
+        else random.normal(22.0, 9.0, (ROWS, 2))
+    )
 
 
 def corrupted(column: Array) -> Array:

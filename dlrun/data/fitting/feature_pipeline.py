@@ -68,7 +68,13 @@ class FeaturePipeline:
         """Return what the model gets; see `Pipeline.inputs`."""
         columns = self._columns(samples)
         if (windows := series_windows(columns)) is not None:
-            return self._windowed(windows)
+            refuse_other_quantities(windows, self.quantities)
+            # The rows of the series are prepared once, and the windows are cut over them.
+            inner = self.of_series
+            prepared = to_float(np.asarray(inner.inputs(covered_rows(windows))[:]))
+            made = Encoded((over_prepared(windows, prepared, inner.feature_names),))
+            several = len(self.input_columns) > 1
+            return NamedInputs(dict.fromkeys(self.input_columns, made)) if several else made
         streams = not all(map(in_memory, columns.values()))
         parts = self._streamed(samples) if streams else self._held(samples, columns)
         if len(parts) == 1:
@@ -106,18 +112,6 @@ class FeaturePipeline:
         """The same steps on the rows of a series, rather than on windows over it."""
         expected: dict[str, tuple[Kind, Shape]] = dict.fromkeys(self.quantities, ("numeric", ()))
         return FeaturePipeline(self.steps, expected, self.made)
-
-    def _windowed(self, windows: Windows) -> Inputs:
-        """Windows over the rows of a series, which are prepared once."""
-        refuse_other_quantities(windows, self.quantities)
-        rows, inner = covered_rows(windows), self.of_series
-        prepared = np.asarray(inner.inputs(rows)[:])
-        made = Encoded((over_prepared(windows, to_float(prepared), inner.feature_names),))
-        return (
-            NamedInputs(dict.fromkeys(self.input_columns, made))
-            if len(self.input_columns) > 1
-            else made
-        )
 
     def _columns(self, samples: Samples) -> Columns:
         """The expected columns of these rows, in their order; other columns are left out."""
@@ -207,7 +201,9 @@ class FeaturePipeline:
             size += math.prod(row.shape[1:]) * row.dtype.itemsize
             entry = row.shape[1:]
             streamed[name] = StreamedInputs(samples, partial(prepared, name), entry, row.dtype)
-        if changes_numbers_alone(self.steps) and _are_integers(samples.features):
+        # Of integers no value can be missing or infinite.
+        are_integers = all(column.dtype.kind in "iu" for column in samples.features.values())
+        if are_integers and changes_numbers_alone(self.steps):
             return streamed
         rows = max(1, BLOCK_BYTES // max(1, size))
         for start in range(0, len(samples), rows):
@@ -291,11 +287,6 @@ def fit_features(
     require_numbers(made, expected, [*inputs.values()] or [list(made)])
     shapes = {name: column.shape[1:] for name, column in made.items()}
     return FeaturePipeline(tuple(fitted), expected, shapes, inputs)
-
-
-def _are_integers(columns: Columns) -> bool:
-    """Whether no value can be missing or infinite."""
-    return all(column.dtype.kind in "iu" for column in columns.values())
 
 
 def _key(name: str, made: Mapping[str, Shape]) -> str:

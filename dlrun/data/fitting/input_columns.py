@@ -105,7 +105,12 @@ def _are_dates(name: str, column: Array) -> bool:
 def missing_values_error(parts: Columns, samples: Samples) -> DataError:
     """The error for NaN and infinity, which no loss survives."""
     gaps = {name: np.isnan(part) for name, part in parts.items()}
-    gaps_found = [_gap_text(name, gap, samples) for name, gap in gaps.items() if gap.any()]
+    gaps_found = [
+        f"column '{name}' has {counted(int(gap.sum()), 'missing value')}, the first in row "
+        f"{samples.rows[first_row(gap)]} (counted from 0)"
+        for name, gap in gaps.items()
+        if gap.any()
+    ]
     if gaps_found:
         return DataError(f"{'; '.join(gaps_found)}. Add `impute` to `preprocess`")
     name, mask = next((n, ~np.isfinite(p)) for n, p in parts.items() if not is_finite(p))
@@ -120,9 +125,3 @@ def is_finite(values: Array) -> bool:
     rows = max(1, _CHECKED_AT_ONCE // max(1, math.prod(values.shape[1:])))
     starts = range(0, len(values), rows)
     return all(bool(np.isfinite(values[start : start + rows]).all()) for start in starts)
-
-
-def _gap_text(name: str, gap: Array, samples: Samples) -> str:
-    values = counted(int(gap.sum()), "missing value")
-    row = samples.rows[first_row(gap)]
-    return f"column '{name}' has {values}, the first in row {row} (counted from 0)"

@@ -49,9 +49,12 @@ def shared_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[int
     for given in [axis] if isinstance(axis, int) else axis:
         position = given + count if given < 0 else given
         if not 0 < position < count:
+            expected = f"1 to {count - 1}, or -1 to {1 - count}" if count > 2 else "1 or -1"
+            if count == 1:
+                expected = "no axis, as it holds one number a row"
             raise DataError(
                 f"{step.member_name()}: axis {given} does not fit column '{column}' of shape "
-                f"{shape_text(values)}; expected {_axes_in_words(count)} (axis 0 is the rows)"
+                f"{shape_text(values)}; expected {expected} (axis 0 is the rows)"
             )
         kept.add(position)
     return tuple(position for position in range(count) if position not in kept)
@@ -65,14 +68,16 @@ def statistic_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[
     """
     refuse_infinite(step, column, values)
     axes = shared_axes(step, column, values, axis)
-    _require_values(step, column, counts(values, axes))
+    empty = counts(values, axes) == 0
+    if empty.any():
+        index = [int(position) for position in np.argwhere(empty[0])[0]]
+        entry = index[0] if len(index) == 1 else index
+        where = "" if empty.size == 1 else f" (entry {entry} of each row)"
+        raise DataError(
+            f"{step.member_name()}: column '{column}' has no value in the training rows{where}, so "
+            "there is nothing to learn; leave the column out, or use `impute: zero` before it"
+        )
     return axes
-
-
-def _axes_in_words(count: int) -> str:
-    if count == 1:
-        return "no axis, as it holds one number a row"
-    return f"1 to {count - 1}, or -1 to {1 - count}" if count > 2 else "1 or -1"
 
 
 def counts(values: Array, axes: tuple[int, ...]) -> Array:
@@ -124,28 +129,9 @@ def spread(low: Array, high: Array) -> Array:
     return np.where(distance <= _ROUNDING * size, 1.0, distance)
 
 
-def _require_values(step: Step, column: str, number: Array) -> None:
-    """Raise an error where a statistic has no value to be learnt from.
-
-    Raises:
-        DataError: One of the counts is 0.
-    """
-    if (number == 0).any():
-        where = "" if number.size == 1 else f" (entry {_first_index(number == 0)} of each row)"
-        raise DataError(
-            f"{step.member_name()}: column '{column}' has no value in the training rows{where}, so "
-            "there is nothing to learn; leave the column out, or use `impute: zero` before it"
-        )
-
-
 def plain(statistic: Array) -> float | Array:
     """A statistic as it is kept in a step's state: one number as a float, more as (...) float64."""
     return float(statistic.item()) if statistic.size == 1 else statistic[0]
-
-
-def _first_index(mask: Array) -> str:
-    index = [int(position) for position in np.argwhere(mask[0])[0]]
-    return str(index[0] if len(index) == 1 else index)
 
 
 def _shape(values: Array, axes: Sequence[int]) -> tuple[int, ...]:

@@ -61,7 +61,8 @@ class TargetPipeline:
             with _errors_name(name, samples):
                 for part in fitted.steps:
                     column = part.step.apply(column, part.state)
-            made.append(_as_wanted(column, self.task))
+            is_labels = self.task in ("binary", "multiclass") and _is_labels(column)
+            made.append(column.astype(np.int32 if is_labels else np.float32, copy=False))
         if len(made) == 1:
             return made[0]
         return np.concatenate(
@@ -212,12 +213,6 @@ def _require_labels(name: str, column: Array, task: TargetType) -> None:
 
 def _is_labels(column: Array) -> bool:
     return column.ndim == 1 or column.shape[1:] == (1,)
-
-
-def _as_wanted(column: Array, task: TargetType) -> Array:
-    if task in ("binary", "multiclass") and _is_labels(column):
-        return column.astype(np.int32, copy=False)
-    return column.astype(np.float32, copy=False)
 
 
 def _inverted(fitted: FittedTarget, predictions: Array) -> Array:

@@ -34,9 +34,15 @@ class Impute(Step):
     NAME_missing: 1 where a value was missing, else 0."""
 
     def fit(self, features: Columns) -> State:
-        chosen = choose_columns(self, features, self._suits(), ["categorical"])
+        text_too = self.category is not None or self.strategy == "most_frequent"
+        kinds: list[Kind] = ["numeric", "categorical"] if text_too else ["numeric"]
+        chosen = choose_columns(self, features, kinds, ["categorical"])
         fills = {name: self._fill(name, features[name]) for name in chosen}
-        flagged = [name for name in chosen if self.indicator and _has_gaps(features[name])]
+        flagged = [
+            name
+            for name in chosen
+            if self.indicator and any(_missing(block).any() for block in blocks(features[name]))
+        ]
         for name in flagged:
             if f"{name}_missing" in features:
                 raise DataError(
@@ -78,10 +84,6 @@ class Impute(Step):
                 )
         return found
 
-    def _suits(self) -> list[Kind]:
-        text_too = self.category is not None or self.strategy == "most_frequent"
-        return ["numeric", "categorical"] if text_too else ["numeric"]
-
     def _fill(self, name: str, column: Array) -> float | str | Array:
         if kind_of(column) == "categorical":
             return self._category(name, column)
@@ -116,10 +118,6 @@ def _missing(column: Array) -> Array:
     if column.dtype == object:
         return np.fromiter((value is None for value in column), bool, len(column))
     return np.isnan(column)
-
-
-def _has_gaps(column: Array) -> bool:
-    return any(_missing(block).any() for block in blocks(column))
 
 
 def _most_frequent(column: Array, axes: tuple[int, ...]) -> Array:

@@ -123,7 +123,8 @@ def _names(file: Path) -> list[str]:
 def _read(file: Path, name: str) -> Array:
     try:
         if file.suffix.lower() == ".npy":
-            return _read_npy(file)
+            mapped = np.load(file, mmap_mode="r", allow_pickle=False)
+            return np.asarray(mapped) if mapped.ndim == 0 else mapped
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return archive[name]
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -142,8 +143,3 @@ def _text(array: Array, place: str) -> Array:
     except UnicodeError as error:
         raise DataError(f"{place} holds bytes that are not valid UTF-8") from error
     return text.astype(object)
-
-
-def _read_npy(file: Path) -> Array:
-    mapped = np.load(file, mmap_mode="r", allow_pickle=False)
-    return np.asarray(mapped) if mapped.ndim == 0 else mapped

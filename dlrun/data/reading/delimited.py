@@ -104,7 +104,11 @@ def read_delimited(file: Path, dialect: CsvDialect, as_text: Collection[str] = (
                 low_memory=False,
             )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        _refuse_open_quote(file, dialect, error)
+        if "EOF inside string" in str(error):
+            line = max(start for start, _ in records(file, dialect))
+            raise DataError(
+                f"{file}:{line}: a quotation mark opens in this row and never closes"
+            ) from error
         _refuse_uneven_rows(file, dialect, len(names))
         raise DataError(f"{file}: cannot be read: {error}") from error
     except _UNREADABLE as error:
@@ -125,7 +129,13 @@ def column_names(file: Path, dialect: CsvDialect) -> list[str]:
     """
     line, fields = first_record(file, dialect)
     if not dialect.header:
-        return _given_names(file, dialect, len(fields))
+        if dialect.columns is None:
+            return [f"c{i}" for i in range(len(fields))]
+        if len(dialect.columns) != len(fields):
+            raise DataError(
+                f"{file}: has {len(fields)} columns, but `columns` names {len(dialect.columns)}"
+            )
+        return list(dialect.columns)
     # pandas names the unnamed column that `DataFrame.to_csv` writes first in the same way.
     names = [text.strip() or f"Unnamed: {i}" for i, text in enumerate(fields)]
     for i, name in enumerate(names):
@@ -186,23 +196,6 @@ def record_at(file: Path, dialect: CsvDialect, row: int) -> tuple[int, list[str]
     return next(itertools.islice(records(file, dialect), wanted, None))
 
 
-def _given_names(file: Path, dialect: CsvDialect, fields: int) -> list[str]:
-    if dialect.columns is None:
-        return [f"c{i}" for i in range(fields)]
-    if len(dialect.columns) != fields:
-        raise DataError(f"{file}: has {fields} columns, but `columns` names {len(dialect.columns)}")
-    return list(dialect.columns)
-
-
-def _refuse_open_quote(file: Path, dialect: CsvDialect, error: Exception) -> None:
-    if "EOF inside string" not in str(error):
-        return
-    line = 1
-    for start, _ in records(file, dialect):
-        line = start
-    raise DataError(f"{file}:{line}: a quotation mark opens in this row and never closes")
-
-
 def _refuse_uneven_rows(file: Path, dialect: CsvDialect, expected: int) -> None:
     for line, fields in records(file, dialect):
         # A separator at the end of every line adds an empty field, and no harm.
@@ -223,8 +216,16 @@ def _unreadable(file: Path, dialect: CsvDialect, error: Exception) -> DataError:
     if isinstance(error, LookupError):
         return DataError(f"{file}: unknown encoding '{dialect.encoding}'")
     if isinstance(error, UnicodeError):
+        place = f"{file}"
+        with unpacked(file) as stream:
+            for number, line in enumerate(stream, start=1):
+                try:
+                    line.decode(dialect.encoding)
+                except UnicodeError:
+                    place = f"{file}:{number}"
+                    break
         return DataError(
-            f"{file}{_undecodable_line(file, dialect)}: not written in {dialect.encoding}; "
+            f"{place}: not written in {dialect.encoding}; "
             f"say which `encoding` it has, such as latin-1"
         )
     return DataError(f"{file}: cannot be read: {error}")
@@ -233,16 +234,6 @@ def _unreadable(file: Path, dialect: CsvDialect, error: Exception) -> DataError:
 def unpacked(file: Path) -> IO[Any]:
     """Open a file for its bytes, unpacked where it ends in one of `COMPRESSED`."""
     return _OPENERS.get(file.suffix, open)(file, "rb")
-
-
-def _undecodable_line(file: Path, dialect: CsvDialect) -> str:
-    with unpacked(file) as stream:
-        for number, line in enumerate(stream, start=1):
-            try:
-                line.decode(dialect.encoding)
-            except UnicodeError:
-                return f":{number}"
-    return ""
 
 
 _ROWS = 500

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -146,14 +147,18 @@ def images_in_table(
 def _files(table: TableFiles, names: Array, column: str, folder: Path) -> list[Path]:
     found: list[Path] = []
     missing: list[str] = []
+    endings = (".jpg", ".jpeg", ".png", *IMAGE_ENDINGS)
     for row, name in enumerate(names):
         if name is None:
             raise DataError(f"{table.place(row)}: the column '{column}' names no picture")
-        path = _existing(folder / name)
-        if path is None:
-            missing.append(f"{folder / name} ({table.place(row)})")
+        path = folder / name
+        # A table may leave out the files' ending.
+        with_ending = (path.with_name(path.name + ending) for ending in endings)
+        existing = next((file for file in chain([path], with_ending) if file.is_file()), None)
+        if existing is None:
+            missing.append(f"{path} ({table.place(row)})")
         else:
-            found.append(path)
+            found.append(existing)
     if missing:
         more = f" and {len(missing) - _SHOWN:,} more" if len(missing) > _SHOWN else ""
         are = "is" if len(missing) == 1 else "are"
@@ -162,15 +167,6 @@ def _files(table: TableFiles, names: Array, column: str, folder: Path) -> list[P
             f"{', '.join(missing[:_SHOWN])}{more}; paths in the column '{column}' start at `path`"
         )
     return found
-
-
-def _existing(path: Path) -> Path | None:
-    """The file, also where the table leaves out its ending; None where there is none."""
-    if path.is_file():
-        return path
-    endings = (".jpg", ".jpeg", ".png", *IMAGE_ENDINGS)
-    with_ending = (path.with_name(path.name + ending) for ending in endings)
-    return next((other for other in with_ending if other.is_file()), None)
 
 
 def _alike(classes: Sequence[str]) -> list[str]:

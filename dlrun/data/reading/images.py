@@ -195,7 +195,10 @@ def _pixels(image: Image.Image, color: Color) -> Array:
     if image.mode.startswith("I;16"):
         # As TensorFlow: the upper eight bits. Pillow cuts off what is above 255.
         grey = (np.asarray(image) >> 8).astype(np.uint8)
-        return _with_channels(grey, color)
+        if color == "grayscale":
+            return grey[:, :, np.newaxis]
+        opaque = [np.full_like(grey, 255)] if color == "rgba" else []
+        return np.stack([grey, grey, grey, *opaque], axis=-1)
     if image.mode in ("I", "F"):
         raise ImageError(f"holds numbers of 32 bits (mode {image.mode}) rather than 0 to 255")
     if color == "grayscale" and image.format == "JPEG":
@@ -206,13 +209,6 @@ def _pixels(image: Image.Image, color: Color) -> Array:
     mode = _MODES[color]
     pixels = np.asarray(image if image.mode == mode else image.convert(mode))
     return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
-
-
-def _with_channels(grey: Array, color: Color) -> Array:
-    if color == "grayscale":
-        return grey[:, :, np.newaxis]
-    opaque = [np.full_like(grey, 255)] if color == "rgba" else []
-    return np.stack([grey, grey, grey, *opaque], axis=-1)
 
 
 def _is_turned(image: Image.Image) -> bool:

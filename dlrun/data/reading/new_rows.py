@@ -62,10 +62,9 @@ def read_new_rows(
     refuse_missing(file)
     if not is_table(file):
         return _from_arrays(ArrayFiles([file]), file, columns, stream)
-    if is_json_lines(file):
-        nested = {name for name, (kind, shape) in columns.items() if kind == "sequences" or shape}
-        if nested:
-            return _from_lists(file, columns)
+    nested = any(kind == "sequences" or shape for kind, shape in columns.values())
+    if nested and is_json_lines(file):
+        return _from_lists(file, columns)
     return _from_table(file, columns, dialect or CsvDialect(), booleans, stream)
 
 
@@ -84,7 +83,9 @@ def _from_table(
                 f"npy file, or JSON lines with lists"
             )
     if not dialect.header:
-        dialect = replace(dialect, columns=_headless_names(file, columns, dialect))
+        found = len(column_names(file, replace(dialect, columns=None)))
+        if found == len(columns):
+            dialect = replace(dialect, columns=tuple(columns))
     on_disk = is_parquet(file) and stays_on_disk([file], stream)
     categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]
     table = open_parquet([file], dialect) if on_disk else read_table([file], dialect, categorical)
@@ -95,25 +96,15 @@ def _from_table(
     return read
 
 
-def _headless_names(
-    file: Path, columns: ExpectedColumns, dialect: CsvDialect
-) -> tuple[str, ...] | None:
-    found = len(column_names(file, replace(dialect, columns=None)))
-    return tuple(columns) if found == len(columns) else dialect.columns
-
-
 def _column(table: TableFiles, name: str, kind: str, boolean: bool) -> Array:
     if kind == "categorical":
         return to_array(table, name, "categorical")
-    boolean = boolean or _has_boolean_words(table, name)
+    dtype = table.series(name).dtype.kind
+    if not boolean and dtype in "biuf":
+        boolean = dtype == "b"
+    elif not boolean:
+        boolean = any(word.lower() in BOOLEAN_WORDS for word in as_texts(table, name).words)
     return to_array(table, name, "boolean" if boolean else "numeric")
-
-
-def _has_boolean_words(table: TableFiles, name: str) -> bool:
-    series = table.series(name)
-    if series.dtype.kind in "biuf":
-        return series.dtype.kind == "b"
-    return any(word.lower() in BOOLEAN_WORDS for word in as_texts(table, name).words)
 
 
 def _from_lists(file: Path, columns: ExpectedColumns) -> Columns:
@@ -127,8 +118,11 @@ def _from_lists(file: Path, columns: ExpectedColumns) -> Columns:
             try:
                 entries.append(_entry(value, kind, shape))
             except (TypeError, ValueError) as error:
+                expected = f"numbers of shape {shape}" if shape else "a number"
+                if kind == "sequences":
+                    expected = "a list of whole numbers"
                 raise DataError(
-                    f"{file}:{line_of_record(file, row)}: expected {_expected(kind, shape)} in "
+                    f"{file}:{line_of_record(file, row)}: expected {expected} in "
                     f"column '{name}', found {str(value)[:40]}"
                 ) from error
         result[name] = np.stack(entries) if kind == "numeric" else as_objects(entries)
@@ -147,12 +141,6 @@ def _entry(value: Any, kind: str, shape: tuple[int, ...]) -> Any:
     if sequence.ndim != 1 or (len(sequence) and sequence.dtype.kind != "i"):
         raise ValueError
     return sequence.astype(np.int32)
-
-
-def _expected(kind: str, shape: tuple[int, ...]) -> str:
-    if kind == "sequences":
-        return "a list of whole numbers"
-    return f"numbers of shape {shape}" if shape else "a number"
 
 
 def _from_arrays(

@@ -101,7 +101,10 @@ def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -
     is_text = np.isnan(texts.numbers)
     if not is_text.any():
         return "numeric"
-    if _has_faults(texts, is_text):
+    share = texts.counts[~is_text].sum() / texts.counts.sum()
+    # One word among several numbers is a missing marker rather than a category.
+    one_word = is_text.sum() == 1 and (~is_text).sum() >= 3
+    if share >= NUMERIC_SHARE or (one_word and share >= 0.5):
         _refuse_text(table, name, texts, is_text)
     return "categorical"
 
@@ -203,13 +206,6 @@ def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
             f"identifier does; drop it unless they mean something"
         ]
     return []
-
-
-def _has_faults(texts: FactorizedText, is_text: Array) -> bool:
-    share = texts.counts[~is_text].sum() / texts.counts.sum()
-    # One word among several numbers is a missing marker rather than a category.
-    one_word = is_text.sum() == 1 and (~is_text).sum() >= 3
-    return bool(share >= NUMERIC_SHARE or (one_word and share >= 0.5))
 
 
 def _refuse_text(table: TableFiles, name: str, texts: FactorizedText, is_text: Array) -> NoReturn:

@@ -218,26 +218,26 @@ class ImageFolder(FolderSource):
             raise DataError(f"{missing}: no such folder; the pictures can be had: {self.origin}")
         if self.labels is not None:
             return self._from_table(part, base, extra)
-        train = self._from_folders(base)
+        roots = [root_folder(path, base) for path in as_list(self.path)]
+        self.refuse_second_test(roots[0])
+        train = images_in_folders([part_folder(root, "train") for root in roots])
         hint = "; a table named by `labels` may have others"
         self.refuse_extra(extra, train.place, hint)
         if part == "train":
             return train
         if self.test is None:
-            assert isinstance(self.path, str)
-            folders = [part_folder(root_folder(self.path, base), "test")]
+            folders = [part_folder(roots[0], "test")]
         else:
             assert self.test.path is not None
-            folders = [_class_root(root_folder(p, base)) for p in as_list(self.test_path)]
+            test_roots = [root_folder(path, base) for path in as_list(self.test_path)]
+            folders = [
+                part_folder(root, "test" if has_part(root, "test") else "train")
+                for root in test_roots
+            ]
         classes = next(iter(train.classes.values()))
         listing = images_in_folders(folders, classes)
         refuse_shared(train.files, listing.files)
         return listing
-
-    def _from_folders(self, base: Path) -> ImageFiles:
-        roots = [root_folder(path, base) for path in as_list(self.path)]
-        self.refuse_second_test(roots[0])
-        return images_in_folders([part_folder(root, "train") for root in roots])
 
     def _from_table(self, part: Part, base: Path, extra: Sequence[str]) -> ImageFiles:
         assert self.labels is not None
@@ -259,11 +259,6 @@ class ImageFolder(FolderSource):
         )
         refuse_shared(train.files, listing.files, "`labels`")
         return listing
-
-
-def _class_root(root: Path) -> Path:
-    """A folder of test pictures: where it has `train` and `test`, the latter."""
-    return part_folder(root, "test" if has_part(root, "test") else "train")
 
 
 def _named(place: Path) -> str:

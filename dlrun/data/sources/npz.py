@@ -81,7 +81,9 @@ class Npz(FileSource):
         features = self._inputs(arrays, renamed)
         targets = read(as_list(self.targets))
         extras = read(extra)
-        _refuse_dates(features | targets)
+        for name, array in (features | targets).items():
+            if array.dtype.kind == "M":
+                raise DataError(f"array '{name}' holds dates, which are neither feature nor target")
         rows = _common_length(files[0], features | targets | extras)
         place = files[0].name if len(files) == 1 else f"{len(files)} files"
         shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in features.items())
@@ -116,12 +118,6 @@ def _test_name(name: str, arrays: ArrayFiles) -> str:
 
 def _flat(array: Array) -> Array:
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-
-
-def _refuse_dates(columns: Columns) -> None:
-    for name, array in columns.items():
-        if array.dtype.kind == "M":
-            raise DataError(f"array '{name}' holds dates, which are neither feature nor target")
 
 
 def _common_length(file: Path, columns: Columns) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from dlrun.data.reading.delimited import CsvDialect
-from dlrun.data.reading.files import Paths, as_list, find_files, refuse_missing, refuse_shared
+from dlrun.data.reading.files import as_list, find_files, refuse_missing, refuse_shared
 from dlrun.data.reading.series import (
     Clock,
     Gaps,
@@ -161,8 +161,12 @@ class Timeseries(FileSource):
         return self._loaded(read, [name for name in extra if name in read.table.names])
 
     def check(self, base: Path, extra: Sequence[str] = ()) -> Loaded | None:
-        there = self.origin is None or _are_there(self.path, base)
-        return super().check(base, extra) if there else None
+        if self.origin is not None:
+            try:
+                find_files(self.path, base)
+            except DataError:
+                return None
+        return super().check(base, extra)
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         """Windows of all rows that have enough rows before them; the targets lie in the future."""
@@ -348,10 +352,3 @@ class Timeseries(FileSource):
         read.table.require(name)
         series, _ = series_from(read.table, [name], read.kept, None)
         return np.asarray(series.values[windows.last, 0])
-
-
-def _are_there(path: Paths, base: Path) -> bool:
-    try:
-        return bool(find_files(path, base))
-    except DataError:
-        return False

@@ -10,7 +10,7 @@ from dlrun.data.step import RowError, State, TargetStep, first_row, shape_text
 from dlrun.errors import DataError
 
 
-class OneHot(TargetStep):
+class OneHotTarget(TargetStep):
     """Makes class indices (n,) vectors (n, k) float32, as `keras.utils.to_categorical` does, for
     losses such as `categorical_crossentropy`."""
 

@@ -12,7 +12,7 @@ from dlrun.data.step import State, TargetStep
 from dlrun.errors import DataError
 
 
-class Standardize(TargetStep):
+class StandardizeTarget(TargetStep):
     """Subtracts the mean and divides by the standard deviation of the training rows, each target
     column by itself, of a series all `steps_ahead` of a target alike; scores and predictions come
     back in the target's own unit."""
