@@ -30,7 +30,7 @@ from dlrun.config.schema import (
     Evaluation,
     LayerEntry,
     Phase,
-    TrainedRun,
+    RunLayer,
     Training,
     Vectors,
 )
@@ -50,7 +50,7 @@ Schema = dict[str, Any]
 
 FAMILIES = (SOURCES, STEPS, TARGET_STEPS, PROTOCOLS, TASKS)
 
-SECTIONS = (Architecture, Block, Evaluation, LayerEntry, Phase, TrainedRun, Training, Vectors)
+SECTIONS = (Architecture, Block, Evaluation, LayerEntry, Phase, RunLayer, Training, Vectors)
 """Classes of which each has a definition of its own."""
 
 

@@ -50,7 +50,7 @@ FORBIDDEN_IN_NAMES = '/\\:*?"<>|'
 """Characters that some file system does not allow in the name of a folder."""
 
 
-class TrainedRun(Section):
+class RunLayer(Section):
     """The trained model of another run, used as a layer."""
 
     bare_option = "path"
@@ -110,7 +110,7 @@ class LayerEntry(Section):
     application: Annotated[KerasComponent, Kind("application")] | None = None
     """A model of `keras.applications`, with its arguments."""
 
-    run: TrainedRun | None = None
+    run: RunLayer | None = None
     """The trained model of another run: its directory, or `path` and `until`."""
 
     name: LayerName | None = None

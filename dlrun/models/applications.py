@@ -65,13 +65,13 @@ def build_application(
 
     Args:
         component: The model and its arguments.
-        name: What it shall be called.
+        name: The model's name.
         shape: Shape of one picture: height, width, channels.
         dtype: NumPy's name of the pixels' type.
 
     Raises:
-        ComponentError: Keras refused it, it takes no pictures of this shape, or its
-            weights are not there and cannot be downloaded.
+        ComponentError: Keras refused it, it cannot take pictures of this shape, or its
+            weights are missing and cannot be downloaded.
     """
     import keras
 
@@ -82,12 +82,14 @@ def build_application(
     entrance = keras.Input(shape=tuple(shape), dtype=dtype, name=f"{name}_input")
     tensor = entrance
     if kind == "own":
-        _turn_off(component, arguments, preprocess)
+        _set_own_preprocessing(component, arguments, preprocess)
     elif preprocess:
         tensor = _preprocessed(entrance, kind)
     if tensor is entrance and not dtype.startswith("float"):
         tensor = keras.layers.Rescaling(1.0, name="as_numbers")(entrance)
-    make, file = getattr(keras.applications, component.name), _file_of_weights(component)
+    make = getattr(keras.applications, component.name)
+    weights = component.arguments.get("weights", IMAGENET)
+    file = Path(weights) if isinstance(weights, str) and weights != IMAGENET else None
     if file is not None:
         arguments["weights"] = None
     try:
@@ -101,12 +103,6 @@ def build_application(
     if file is not None:
         _load_weights(model, file, component)
     return model
-
-
-def _file_of_weights(component: KerasComponent) -> Path | None:
-    """The user's own file of weights."""
-    weights = component.arguments.get("weights", IMAGENET)
-    return Path(weights) if isinstance(weights, str) and weights != IMAGENET else None
 
 
 def _load_weights(model: Any, file: Path, component: KerasComponent) -> None:
@@ -151,8 +147,10 @@ def _preprocessed(pixels: Any, kind: str) -> Any:
     return keras.ops.flip(rescaled(1.0, [-mean for mean in MEANS]), axis=-1)
 
 
-def _turn_off(component: KerasComponent, arguments: dict[str, Any], preprocess: bool) -> None:
-    """Tell a model that holds its preprocessing whether it shall."""
+def _set_own_preprocessing(
+    component: KerasComponent, arguments: dict[str, Any], preprocess: bool
+) -> None:
+    """Turn the preprocessing that a model holds on or off."""
     if component.name.startswith("EfficientNetB"):
         if not preprocess:
             message = f"the preprocessing of {component.name} cannot be turned off"
@@ -182,7 +180,7 @@ def _check_shape(component: KerasComponent, shape: Sequence[int | None], preproc
 
 @contextmanager
 def _downloads_shown() -> Iterator[None]:
-    """Let Keras say on standard error what it downloads, and give up on a silent server."""
+    """Let Keras report downloads on standard error, and give up on a silent server."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(SECONDS_TO_ANSWER)
     try:
@@ -193,7 +191,7 @@ def _downloads_shown() -> Iterator[None]:
 
 
 def _missing(component: KerasComponent, error: Exception) -> str:
-    """What to do about weights that are not there."""
+    """What to do about missing weights."""
     text = reason(error)
     url = re.search(r"https?://\S+?(?=:? |:$|$)", text)
     if url is None:

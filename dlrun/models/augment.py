@@ -55,8 +55,8 @@ class Augmentation:
             inputs: What each input gets, by its name.
 
         Raises:
-            ComponentError: An input is not there, holds no pictures, or it is unclear which is
-                meant.
+            ComponentError: An input does not exist, does not hold pictures, or it is unclear
+                which one is meant.
         """
         if not self.layers:
             return {}
@@ -74,7 +74,7 @@ class Augmentation:
             chosen = {self._only_input(inputs): self.layers}
         for name, layers in chosen.items():
             for layer in layers:
-                _refuse_rows_that_are_no_pictures(layer, inputs[name].shape)
+                _require_pictures(layer, inputs[name].shape)
         return chosen
 
     def apply(self, layers: Layers, tensor: Any) -> tuple[list[Any], Any]:
@@ -91,7 +91,15 @@ class Augmentation:
             made.append(keras.layers.Rescaling(1.0, dtype="float32", name="augment_as_float"))
             tensor = made[0](tensor)
         for number, component in enumerate(layers):
-            layer = build_object(self._seeded(component, number))
+            defaults: dict[str, Any] = {
+                "dtype": "float32",
+                "name": f"augment_{number + 1}_{snake_case(component.name)}",
+            }
+            known = catalogue.entry("layer", component.name)
+            if known is not None and known.argument("seed") is not None:
+                defaults["seed"] = (self.seed + number) % SEEDS
+            arguments = {**defaults, **component.arguments}
+            layer = build_object(replace(component, arguments=arguments))
             try:
                 tensor = layer(tensor)
             except REFUSALS as error:
@@ -100,20 +108,10 @@ class Augmentation:
             made.append(layer)
         return made, tensor
 
-    def _seeded(self, component: KerasComponent, number: int) -> KerasComponent:
-        known = catalogue.entry("layer", component.name)
-        given: dict[str, Any] = {
-            "dtype": "float32",
-            "name": f"augment_{number + 1}_{snake_case(component.name)}",
-        }
-        if known is not None and known.argument("seed") is not None:
-            given["seed"] = (self.seed + number) % SEEDS
-        return replace(component, arguments={**given, **component.arguments})
-
     def _only_input(self, inputs: Mapping[str, InputSpec]) -> str:
-        pictures = [name for name, spec in inputs.items() if len(spec.shape) == 3]
         if len(inputs) == 1:
             return next(iter(inputs))
+        pictures = [name for name, spec in inputs.items() if len(spec.shape) == 3]
         if len(pictures) == 1:
             return pictures[0]
         found = ", ".join(f"{name} {shape_text(spec.shape)}" for name, spec in inputs.items())
@@ -128,7 +126,8 @@ NO_AUGMENTATION = Augmentation()
 """Nothing is changed while a model is trained."""
 
 
-def _refuse_rows_that_are_no_pictures(layer: KerasComponent, shape: Shape) -> None:
+def _require_pictures(layer: KerasComponent, shape: Shape) -> None:
+    """Refuse a layer for pictures on rows of another shape."""
     if layer.name in OF_ANY_INPUT or len(shape) == 3:
         return
     hint = ""

@@ -23,6 +23,9 @@ Blocks = Mapping[str, Block]
 SEVERAL = (dict, list, tuple)
 """How Keras holds several outputs of one layer."""
 
+_WRONG_AXES = re.compile(r"expected (min_|max_)?ndim=(\d+), found")
+"""In Keras' message about an input with too few or too many axes."""
+
 
 def build_model(
     architecture: Architecture,
@@ -34,7 +37,7 @@ def build_model(
     takes the output of the one above, else a functional model.
 
     A model with several inputs takes a mapping by their names, one with several outputs gives a
-    mapping by theirs. Layers without a name of their own are named as Keras names them in a
+    mapping by theirs. Layers that the config does not name are named as Keras names them in a
     fresh process (`dense`, `dense_1`), so that every fold's model has the same names.
 
     Args:
@@ -95,7 +98,7 @@ def _entrances(graph: LayerGraph, inputs: Mapping[str, InputSpec]) -> dict[str, 
 def _augmented(
     augmentation: Augmentation, entrances: Mapping[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
-    """The layers that augment, and the symbolic inputs as they leave them."""
+    """The layers that augment, and the symbolic inputs after them."""
     inputs = {name: InputSpec(tuple(t.shape[1:]), str(t.dtype)) for name, t in entrances.items()}
     layers, tensors = list[Any](), dict(entrances)
     for name, components in augmentation.on(inputs).items():
@@ -154,12 +157,12 @@ def _called(
 ) -> dict[str, Any]:
     """Every output of every node by its name, from the symbolic inputs."""
     tensors, made = dict(entrances), dict[str, Any]()
+    exact_layers = {node.calls for name in exact if (node := graph.node(name)) is not None}
     for node in graph.nodes:
         given = [tensors[name] for name in node.sources]
         if node.calls == node.name:
             specs = [InputSpec(tuple(t.shape[1:]), str(t.dtype)) for t in given]
-            outputs = [name for name in exact if graph.node(name) is not None]
-            with exact_output(any(_origin(graph, name) == node.name for name in outputs)):
+            with exact_output(node.name in exact_layers):
                 made[node.name] = _made(node, blocks, specs)
         origin = graph.node(node.calls) or node
         try:
@@ -173,12 +176,6 @@ def _called(
         else:
             tensors[node.name] = answer
     return tensors
-
-
-def _origin(graph: LayerGraph, name: str) -> str | None:
-    """The node that makes the layer which gives an output."""
-    node = graph.node(name)
-    return node.calls if node else None
 
 
 def _call(layer: Any, origin: LayerCall, given: Sequence[Any]) -> Any:
@@ -253,7 +250,7 @@ def shape_error(
     for name in node.sources:
         source = graph.node(name)
         layer = next((made for made in built if source and made.name == source.calls), None)
-        if getattr(layer, "return_sequences", None) is False and _wants_axes(error):
+        if getattr(layer, "return_sequences", None) is False and _WRONG_AXES.search(reason(error)):
             giver = _giver(graph, name).partition(" (")[0]
             message += f"; {giver} may need return_sequences: true"
     return ComponentError(message, node.entry.path)
@@ -301,14 +298,10 @@ def what_of(entry: LayerEntry) -> str:
     return f"use: {entry.use}" if entry.use is not None else "run"
 
 
-def _wants_axes(error: Exception) -> bool:
-    return re.search(r"expected (min_|max_)?ndim=(\d+), found", reason(error)) is not None
-
-
 def _wanted(error: Exception) -> str:
     """What a layer wants of its input, counted without the batch axis."""
     text = reason(error)
-    match = re.search(r"expected (min_|max_)?ndim=(\d+), found", text)
+    match = _WRONG_AXES.search(text)
     if match is None:
         return text
     count = int(match[2]) - 1

@@ -39,8 +39,8 @@ def cut_of(model: Any) -> Cut | None:
     comes through one tensor of known shape.
 
     Returns:
-        The parts, not compiled, or None if there is no such base, or one that has no weights
-        to compute with but tables of embeddings.
+        The parts, not compiled; None if there is no such base, or its only weights are tables
+        of embeddings.
     """
     import keras
 
@@ -52,9 +52,14 @@ def cut_of(model: Any) -> Cut | None:
     for tensor in reversed(tensors):
         ending = any(tensor is output for output in outputs)
         whole = all(size is not None for size in tensor.shape[1:])
-        if ending or not whole or not _is_fixed_tensor(tensor) or not _computes(tensor):
+        if ending or not whole:
             continue
-        if _separates(tensor, outputs):
+        layers = [layer_of(each) for each in tensors_in_order([tensor])]
+        if not all(map(_is_fixed, layers)):
+            continue
+        leaves = (leaf for layer in layers for leaf in _leaves(layer))
+        computes = any(leaf.weights and type(leaf).__name__ != "Embedding" for leaf in leaves)
+        if computes and _separates(tensor, outputs):
             base = keras.Model(graph._inputs_struct, tensor, name=f"{model.name}_base")
             head = keras.Model(tensor, graph._outputs_struct, name=f"{model.name}_head")
             return Cut(base, head, str(layer_of(tensor).name))
@@ -72,7 +77,7 @@ def model_hash(model: Any) -> str:
 
 
 def _separates(tensor: Any, outputs: list[Any]) -> bool:
-    """Whether no way leads from an input to an output but through the tensor."""
+    """Whether every path from an input to an output leads through the tensor."""
     waiting, seen = list(outputs), {id(tensor)}
     while waiting:
         each = waiting.pop()
@@ -83,22 +88,6 @@ def _separates(tensor: Any, outputs: list[Any]) -> bool:
             return False
         waiting += sources_of(each)
     return True
-
-
-def _is_fixed_tensor(tensor: Any) -> bool:
-    return all(_is_fixed(layer) for layer in _layers_before(tensor))
-
-
-def _computes(tensor: Any) -> bool:
-    return any(
-        leaf.weights and type(leaf).__name__ != "Embedding"
-        for layer in _layers_before(tensor)
-        for leaf in _leaves(layer)
-    )
-
-
-def _layers_before(tensor: Any) -> list[Any]:
-    return [layer_of(each) for each in tensors_in_order([tensor])]
 
 
 def _is_fixed(layer: Any) -> bool:

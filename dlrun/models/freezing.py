@@ -54,8 +54,11 @@ def flags_of_phases(model: Any, phases: Sequence[Freezing]) -> list[Flags]:
     Raises:
         ComponentError: A pattern fits no layer, or a phase leaves nothing to be trained.
     """
+    import keras
+
     leaves = dict(leaf_layers(model))
-    kept = {name for name, layer in leaves.items() if "." in name and _normalises(layer)}
+    norm = keras.layers.BatchNormalization
+    kept = {name for name, layer in leaves.items() if "." in name and isinstance(layer, norm)}
     flags, found = flags_of(model), list[Flags]()
     for phase in phases:
         for key, patterns, flag in (
@@ -92,12 +95,6 @@ def _set(model: Any, flags: Flags, prefix: str) -> None:
             _set(layer, flags, f"{address}.")
         else:
             layer.trainable = flags[address]
-
-
-def _normalises(layer: Any) -> bool:
-    import keras
-
-    return isinstance(layer, keras.layers.BatchNormalization)
 
 
 def _fitting(pattern: str, flags: Flags, path: KeyPath, key: str) -> list[str]:

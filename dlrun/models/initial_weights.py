@@ -234,7 +234,7 @@ def _scalar(dtype: str) -> Any:
 
 
 class Philox:
-    """The stream of one seed, of which any part can be had alone.
+    """The stream of one seed, any part of which can be drawn alone.
 
     Args:
         seed: Two integers, of which the lowest 64 bits count, as `tf.random.stateless_uniform`

@@ -16,7 +16,7 @@ from dlrun.config.plugins import PluginError, PluginFile
 from dlrun.metrics.names import direction_of_class
 from dlrun.registry import additions, catalogue
 from dlrun.registry.additions import Additions
-from dlrun.registry.catalogue import Argument, CatalogueEntry, signature_arguments
+from dlrun.registry.catalogue import CatalogueEntry, signature_arguments
 from dlrun.registry.component import Component
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family
 from dlrun.registry.keras_component import TITLES, KerasKind, accepted_by
@@ -144,13 +144,15 @@ def _base(kind: KerasKind) -> type:
 
 def _check(file: PluginFile, kind: KerasKind, value: Any) -> None:
     """Refuse what could not be used later on."""
-    if kind in ("layer", "metric") and not _takes(value, "name"):
-        raise _problem(
-            file,
-            value,
-            f"{value.__name__}.__init__ takes no `name`, which every {kind} has; take **kwargs and "
-            "hand them on: super().__init__(**kwargs)",
-        )
+    if kind in ("layer", "metric"):
+        known = {argument.name for argument in signature_arguments(value, "layer")}
+        if "name" not in known and not catalogue.takes_keywords(value):
+            raise _problem(
+                file,
+                value,
+                f"{value.__name__}.__init__ takes no `name`, which every {kind} has; take **kwargs "
+                "and hand them on: super().__init__(**kwargs)",
+            )
     if kind == "metric" and own_direction(value) is None:
         raise _problem(
             file,
@@ -158,11 +160,6 @@ def _check(file: PluginFile, kind: KerasKind, value: Any) -> None:
             f'{value.__name__} does not say which way is better; add `direction = "max"`, or '
             '"min", to it',
         )
-
-
-def _takes(cls: type, argument: str) -> bool:
-    named = {found.name for found in signature_arguments(cls, "layer")}
-    return argument in named or catalogue.takes_keywords(cls)
 
 
 def own_direction(metric: Any) -> Literal["min", "max"] | None:
@@ -186,26 +183,23 @@ def _entry(kind: KerasKind, name: str, value: Any) -> CatalogueEntry:
         else replace(argument, accepts=accepted_by(types_by_name.get(argument.name, Any)))
         for argument in signature_arguments(value, kind)
     ]
-    own = {argument.name for argument in arguments}
     if catalogue.takes_keywords(value):
-        arguments += [a for a in _common(kind) if a.name not in own]
+        # What the class hands on to its base.
+        own = {argument.name for argument in arguments}
+        common = catalogue.common_arguments(kind)
+        if kind != "layer":
+            base = signature_arguments(_base(kind), kind)
+            common = tuple(replace(one, required=False, common=True) for one in base)
+        arguments += [argument for argument in common if argument.name not in own]
     return CatalogueEntry(
         kind, name, arguments=tuple(arguments), summary=summary, implementation=value
     )
 
 
-def _common(kind: KerasKind) -> tuple[Argument, ...]:
-    """What a class takes that hands further arguments on to its base."""
-    if kind == "layer":
-        return catalogue.common_arguments(kind)
-    base = signature_arguments(_base(kind), kind)
-    return tuple(replace(argument, required=False, common=True) for argument in base)
-
-
 def _types(cls: Any) -> dict[str, Any]:
     try:
         return typing.get_type_hints(cls.__init__)
-    # Types that are imported for a type checker alone are not there.
+    # Types imported only for a type checker cannot be resolved.
     except (NameError, TypeError, AttributeError):
         return {}
 

@@ -23,7 +23,7 @@ def dtype_policy(mixed: bool) -> str:
 
 
 def mixed_precision(on: bool) -> AbstractContextManager[None]:
-    """Let layers and models that are made inside compute with mixed precision, and no later ones.
+    """Let layers and models that are made inside compute with mixed precision; later ones do not.
 
     Args:
         on: Whether at all.
@@ -32,7 +32,7 @@ def mixed_precision(on: bool) -> AbstractContextManager[None]:
 
 
 def exact_output(on: bool) -> AbstractContextManager[None]:
-    """Let layers that are made inside compute float32, unless they name a dtype of their own.
+    """Let layers that are made inside compute float32, unless they name a dtype.
 
     Probabilities and losses of 16 bits are too coarse.
 
@@ -74,7 +74,7 @@ def scaling_losses(optimizer: Any, model: Any) -> Any:
 
 def has_gpu() -> bool:
     """Whether the backend computes on a GPU."""
-    # Asked for a kind of device that is not there, JAX raises.
+    # JAX raises if it is asked for a kind of device that the machine lacks.
     return any(device.startswith(("gpu", "cuda")) for device in devices())
 
 

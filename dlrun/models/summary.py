@@ -20,8 +20,7 @@ class LayerFacts:
         calls: The layers that each call of it takes its inputs from; several for a layer that is
             used several times, nothing for an input.
         uses: For each of these inputs which use of its layer gives it, from 0.
-        outputs: Shapes that it gives a row, one for each output of a call; None stands for any
-            length.
+        outputs: Shapes that it gives a row, one for each output of a call; None is any length.
         parameters: Number of weights.
         trainable: How many of them training changes.
         layers: What it consists of, where it is a model.
@@ -94,8 +93,8 @@ def summary_of(model: Any, batch_size: int) -> ModelSummary:
     """Return what a built `keras.Model` consists of.
 
     Args:
-        model: Functional, Sequential, or of a class of its own, whose layers then have no known
-            inputs.
+        model: Functional, Sequential or subclassed; the inputs of a subclassed model's layers are
+            unknown.
         batch_size: Rows for which activations are counted.
     """
     layers = tuple(_layers(model))
@@ -127,7 +126,10 @@ def _layers(model: Any) -> Iterator[LayerFacts]:
         yield LayerFacts(
             name=layer.name,
             kind=type(layer).__name__,
-            calls=tuple(_sources(node) for node in called),
+            calls=tuple(
+                tuple(tensor._keras_history[0].name for tensor in node.input_tensors)
+                for node in called
+            ),
             uses=tuple(_uses(graph, node) for node in called),
             outputs=_shapes(nodes[0].output_tensors) if nodes else (),
             parameters=_count(getattr(layer, "weights", ())),
@@ -148,10 +150,6 @@ def _nodes(graph: Any, layer: Any) -> list[Any]:
         return []
     own = {id(node) for nodes in graph._nodes_by_depth.values() for node in nodes}
     return [node for node in layer._inbound_nodes if id(node) in own]
-
-
-def _sources(node: Any) -> tuple[str, ...]:
-    return tuple(tensor._keras_history[0].name for tensor in node.input_tensors)
 
 
 def _uses(graph: Any, node: Any) -> tuple[int, ...]:

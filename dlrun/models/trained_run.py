@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlrun.config.schema import TrainedRun
+from dlrun.config.schema import RunLayer
 from dlrun.errors import ComponentError, KeyPath, RunError
 from dlrun.models.cutting import first_outputs, layer_of, node_of, sources_of
 from dlrun.models.files import load_model
@@ -14,15 +14,15 @@ from dlrun.store.run_directory import RunDirectory
 from dlrun.text import listed
 
 MOST_NAMED = 12
-"""So many layers are named in a message."""
+"""Layers that a message names, at most."""
 
 
-def build_trained(run: TrainedRun, name: str, path: KeyPath) -> Any:
+def build_trained(run: RunLayer, name: str, path: KeyPath) -> Any:
     """Return the model of a run, up to a layer if one is named, with the weights it has learnt.
 
     Args:
         run: Which run, and up to which layer.
-        name: What the model shall be called.
+        name: The model's name.
         path: The entry's place in the config.
 
     Raises:

@@ -58,7 +58,7 @@ def run_experiment(
     observer.experiment_started(
         config.name, len(folds), config.training.epochs, chosen.name, chosen.direction
     )
-    groups = _groups_alike(folds)
+    groups = [list(group) for _, group in groupby(folds, _size)]
     training = FoldTraining(
         config,
         dataset,
@@ -107,11 +107,6 @@ def _with_strongest_baseline(results: Sequence[FoldResult]) -> tuple[FoldResult,
 def _size(fold: Fold) -> tuple[int, int]:
     """The numbers of training and monitored rows."""
     return len(fold.train), 0 if fold.monitored is None else len(fold.monitored)
-
-
-def _groups_alike(folds: Sequence[Fold]) -> list[list[Fold]]:
-    """Folds of the same numbers of rows that come one after another."""
-    return [list(group) for _, group in groupby(folds, _size)]
 
 
 def folds_of(config: Config, dataset: Dataset) -> list[Fold]:

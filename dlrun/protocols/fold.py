@@ -46,7 +46,7 @@ from dlrun.scoring.model_scores import (
 )
 from dlrun.stages import stage
 from dlrun.training.callbacks import build_callbacks
-from dlrun.training.engine import FitRequest, FitResult, History, PhaseResult
+from dlrun.training.engine import FitRequest, FitResult, PhaseResult
 from dlrun.training.features import Features
 from dlrun.training.prediction import predict
 from dlrun.training.reporting import DivergedError
@@ -83,7 +83,7 @@ class ReadyFold:
 
 @dataclass(frozen=True)
 class TrainedFolds:
-    """What training some folds came to.
+    """The outcome of training some folds.
 
     Args:
         results: The folds that were trained and scored, in order.
@@ -287,7 +287,10 @@ class FoldTraining:
         fold, pipeline, scored, chosen = ready.fold, ready.pipeline, ready.scored, self._chosen
         # The trained model is saved before anything else can fail.
         self.recorder.trained(fold.index, fitted.model, pipeline)
-        history = _in_units(fitted.history, ready.units)
+        history = {
+            name: [value * ready.units.get(name, 1.0) for value in values]
+            for name, values in fitted.history.items()
+        }
         findings = findings_of_outputs(self.config, pipeline, output_shapes(fitted.model))
         findings += [*ready.train.findings, *(scored.findings if scored else ())]
         best = _best_epoch(history, chosen, in_unit=_has_unit(chosen, pipeline))
@@ -370,12 +373,6 @@ def _aligned(model: Any, arrays: FitRows) -> FitRows:
             arrays, targets={name: aligned(t, shapes[name]) for name, t in targets.items()}
         )
     return replace(arrays, targets=aligned(targets, shapes[None]))
-
-
-def _in_units(history: History, units: Mapping[str, float]) -> History:
-    return {
-        name: [value * units.get(name, 1.0) for value in values] for name, values in history.items()
-    }
 
 
 def _units(measures: Sequence[Measure], pipeline: Pipeline) -> Mapping[str, float]:

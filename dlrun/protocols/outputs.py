@@ -23,13 +23,13 @@ Shape = tuple[int | None, ...]
 """Of an output, with the batch axis; None where any size will do."""
 
 _OF_EMBEDDINGS = ("CTC", "Circle")
-"""Losses of outputs that are no value for each class or target."""
+"""Losses whose outputs are not one value for each class or target."""
 
 _OF_OTHER_AXES = (*_OF_EMBEDDINGS, "CategoricalGeneralizedCrossEntropy")
 """Losses whose outputs need not have the targets' axes."""
 
 _OF_ANY_FORM = ("accuracy", "crossentropy", "IoU", "MeanIoU")
-"""Metrics that Keras makes fit the targets' form by itself."""
+"""Metrics that Keras adapts to the form of the targets."""
 
 _OF_THE_LARGEST = ("accuracy", "CategoricalAccuracy")
 """Metrics that Keras compares the largest outputs by, where there are several."""
@@ -134,10 +134,7 @@ def check_output(
     elif len(output_shape) == 2 and targets.ndim <= 2 and loss.name not in _OF_EMBEDDINGS:
         _check_one_output(output_shape[-1], targets, path)
         _check_width(output_shape[-1], targets, loss.name, path)
-    if loss.name in ("BinaryCrossentropy", "BinaryFocalCrossentropy"):
-        _check_range(targets, loss)
-    if loss.name in ("Hinge", "SquaredHinge"):
-        _check_signs(targets, loss)
+    _check_values(targets, loss)
 
 
 def check_metrics(output_shape: Shape, targets: Array, metrics: Sequence[KerasComponent]) -> None:
@@ -278,24 +275,22 @@ def _check_width(given: int | None, targets: Array, loss: str, path: KeyPath) ->
     )
 
 
-def _check_range(targets: Array, loss: KerasComponent) -> None:
-    least, largest = float(targets.min()), float(targets.max())
-    if least < 0 or largest > 1:
+def _check_values(targets: Array, loss: KerasComponent) -> None:
+    """Refuse targets other than those of two classes for a loss that is made for them."""
+    if loss.name in ("BinaryCrossentropy", "BinaryFocalCrossentropy"):
+        wanted, fits = "from 0 to 1,", not (targets.min() < 0 or targets.max() > 1)
+    elif loss.name in ("Hinge", "SquaredHinge"):
+        found = np.unique(targets)
+        wanted = "0 and 1, or -1 and 1,"
+        fits = bool(np.isin(found, (0, 1)).all() or np.isin(found, (-1, 1)).all())
+    else:
+        return
+    if not fits:
+        least, largest = figure(float(targets.min())), figure(float(targets.max()))
         raise ComponentError(
-            f"{loss.alias} compares with targets from 0 to 1, and these go from {figure(least)} "
-            f"to {figure(largest)}; a loss for quantities is mse, one for more than two classes "
-            "is sparse_categorical_crossentropy",
-            loss.path,
-        )
-
-
-def _check_signs(targets: Array, loss: KerasComponent) -> None:
-    found = np.unique(targets)
-    if not (np.isin(found, (0, 1)).all() or np.isin(found, (-1, 1)).all()):
-        raise ComponentError(
-            f"{loss.alias} compares with targets 0 and 1, or -1 and 1, and these go from "
-            f"{figure(float(found[0]))} to {figure(float(found[-1]))}; a loss for quantities is "
-            "mse, one for more than two classes is sparse_categorical_crossentropy",
+            f"{loss.alias} compares with targets {wanted} and these go from {least} to {largest}; "
+            "a loss for quantities is mse, one for more than two classes is "
+            "sparse_categorical_crossentropy",
             loss.path,
         )
 

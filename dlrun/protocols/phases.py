@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.schema import Config, Phase
-from dlrun.data.inputs import Inputs, parts_of
+from dlrun.data.inputs import parts_of
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.models.augment import Augmentation, InputSpec
@@ -24,6 +24,7 @@ from dlrun.protocols.outputs import check_outputs, output_shapes
 from dlrun.protocols.protocol import Fold
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
+from dlrun.store.training_folder import make_phase_folder
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.features import FeatureRows, rows_key
@@ -69,10 +70,14 @@ def fresh_model(
 
     Raises:
         ComponentError: Keras refused a part of it, its output does not fit the targets, or a
-            phase names a layer that is not there or leaves nothing to train.
+            phase names a layer that does not exist or leaves nothing to train.
     """
     reset(seed)
-    inputs = _input_specs(train.inputs)
+    # Bytes become float32 in the model, as those of arrays that are given to Keras' `fit`.
+    inputs = {
+        name: InputSpec(part.shape[1:], "float32" if part.dtype == np.uint8 else str(part.dtype))
+        for name, part in parts_of(train.inputs).items()
+    }
     with weights_as_on_tensorflow(), mixed_precision(config.training.mixed_precision):
         augmentation = Augmentation(config.augment, seed)
         model = build_model(config.architecture, config.blocks, inputs, augmentation)
@@ -82,20 +87,6 @@ def fresh_model(
         set_flags(model, flags_of_phases(model, changes)[phase])
     _compile(config, phase, model)
     return model
-
-
-def _input_specs(inputs: Inputs) -> dict[str, InputSpec]:
-    """Return what each input of a model gets, by its name; one alone goes by any name."""
-    return {
-        name: InputSpec(part.shape[1:], _taken_as(part.dtype))
-        for name, part in parts_of(inputs).items()
-    }
-
-
-def _taken_as(dtype: np.dtype[Any]) -> str:
-    """The type of a model's input: bytes become float32 in the model, as those of arrays that are
-    given to Keras' `fit`; all else stays as it is."""
-    return "float32" if dtype == np.uint8 else str(dtype)
 
 
 def _compile(config: Config, phase: int, model: Any) -> None:
@@ -125,7 +116,10 @@ def fit_phases(
     def fit_phase(number: int, phase: Phase) -> FitPhase:
         components, name = callbacks_of(config, number), phase_name(phase, number)
         left = sum(later.epochs for later in phases[number:])
-        own_folder = partial(_subfolder, folder, number) if several else folder
+
+        def phase_folder() -> Path:
+            return make_phase_folder(folder(), number) if several else folder()
+
         return FitPhase(
             name=name if several else None,
             epochs=phase.epochs,
@@ -135,7 +129,7 @@ def fit_phases(
             compile=partial(_compile, config, number),
             callbacks=lambda request: build_callbacks(
                 components,
-                own_folder,
+                phase_folder,
                 model=request.model,
                 rows=(request.validation or request.train).inputs,
                 vocabulary=vocabulary,
@@ -144,13 +138,6 @@ def fit_phases(
         )
 
     return [fit_phase(number, phase) for number, phase in enumerate(phases)]
-
-
-def _subfolder(folder: Callable[[], Path], number: int) -> Path:
-    """The files of a phase's callbacks, apart from those of the same callback in another one."""
-    path = folder() / f"phase-{number + 1}"
-    path.mkdir(exist_ok=True)
-    return path
 
 
 def feature_rows(

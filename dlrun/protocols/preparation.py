@@ -54,7 +54,7 @@ def pipeline_of(config: Config, dataset: Dataset, train: Samples) -> Pipeline:
 
 
 def refuse_missing_columns(config: Config, features: Sequence[str]) -> None:
-    """Refuse inputs that name columns which are not there.
+    """Refuse inputs that name columns which do not exist.
 
     Raises:
         ComponentError: Names the column, and what may have been meant.

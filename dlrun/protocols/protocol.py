@@ -85,7 +85,7 @@ class Validation(Share):
     """With `path`: whether these rows are held out; `false` trains the final model on them too."""
 
     @model_validator(mode="after")
-    def _trained_on_rows_of_their_own(self) -> Self:
+    def _hold_out_needs_path(self) -> Self:
         if not self.hold_out and self.path is None:
             raise ValueError(
                 "`hold_out: false` goes with `path`; `validation: null` holds out none"
@@ -196,7 +196,7 @@ def hold_out(
     """
     share = given if isinstance(given, Share) else Share(fraction=given)
     if isinstance(share, Validation) and share.path is not None:
-        return _rows_of_their_own(row_info)
+        return _validation_file_split(row_info)
     return holdout_split(
         row_info,
         fraction=share.fraction,
@@ -220,8 +220,8 @@ def hold_out_within(
     return positions[train], positions[held_out]
 
 
-def _rows_of_their_own(row_info: RowInfo) -> tuple[Array, Array]:
-    """The rows that come from files of their own; groups and times apply to them too.
+def _validation_file_split(row_info: RowInfo) -> tuple[Array, Array]:
+    """The rows of a separate validation file; groups and times apply to them too.
 
     Raises:
         DataError: A group is on both sides, or validation does not come after training.

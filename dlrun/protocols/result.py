@@ -60,7 +60,7 @@ class FoldResult:
         diverged: Where the loss became NaN, or None.
         outputs: Predictions and targets of every output, where there are several; `predictions`
             and `targets` are then those of the one that gives the score.
-        phases: What each phase came to; empty where training has no phases.
+        phases: The outcome of each phase; empty where training has no phases.
     """
 
     index: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from dlrun.data.reading.word_vectors import read_word_vectors
 from dlrun.data.samples import Samples
 from dlrun.data.source import Source
 from dlrun.data.vocabulary import Vocabulary, vocabulary_of_sequences
-from dlrun.errors import ComponentError, DataError, KeyPath
+from dlrun.errors import ComponentError, DataError
 from dlrun.registry.names import did_you_mean
 from dlrun.text import display_path
 
@@ -147,24 +147,15 @@ def _column(
         return vectors.column
     if len(known) == 1:
         return next(iter(known))
-    named = _columns_of(node, config)
-    fitting = [name for name in named if name in known]
+    # The columns that the layer is called with, where it is called with an input.
+    inputs = config.architecture.inputs
+    columns = [column for name in node.sources for column in inputs.get(name, [name])]
+    fitting = [column for column in columns if column in known]
     if len(fitting) == 1:
         return fitting[0]
-    raise _unclear(known, place)
-
-
-def _columns_of(node: LayerCall, config: Config) -> Sequence[str]:
-    """The columns that a layer is called with, where it is called with an input."""
-    inputs = config.architecture.inputs
-    return [column for name in node.sources for column in inputs.get(name, [name])]
-
-
-def _unclear(known: Mapping[str, Vocabulary], place: KeyPath) -> ComponentError:
-    first = next(iter(known))
-    return ComponentError(
+    raise ComponentError(
         f"several columns have vocabularies ({', '.join(known)}); say whose words these "
-        f"are: `vectors: {{path: ..., column: {first}}}`",
+        f"are: `vectors: {{path: ..., column: {next(iter(known))}}}`",
         place,
     )
 

@@ -37,13 +37,15 @@ def environment_facts() -> dict[str, Any]:
         this process may use), `packages` (name to version, only what is installed), `git`
         (`commit`, `dirty`; None outside a repository or without git).
     """
+    limited = hasattr(os, "sched_getaffinity")
+    cpus = len(os.sched_getaffinity(0)) if limited else os.cpu_count()
     return {
         "command": list(sys.argv),
         "directory": str(Path.cwd()),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "host": platform.node(),
-        "cpus": _cpus(),
+        "cpus": cpus,
         "packages": package_versions(),
         "git": git_facts(Path.cwd()),
     }
@@ -87,12 +89,6 @@ def git_facts(folder: Path) -> dict[str, Any] | None:
     commits = [line.split()[2] for line in lines if line.startswith("# branch.oid ")]
     commit = commits[0] if commits and commits[0] != "(initial)" else None
     return {"commit": commit, "dirty": any(not line.startswith("#") for line in lines)}
-
-
-def _cpus() -> int | None:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def process_facts() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`examples.json` and `examples.npz`: the raw features of a few rows, to look at later."""
+"""`examples.json` and `examples.npz`: the raw features of a few rows, to show later."""
 
 from __future__ import annotations
 

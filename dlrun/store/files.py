@@ -43,7 +43,8 @@ def atomic_path(path: Path, *, replace: bool = False) -> Iterator[Path]:
             yield temporary
             if not temporary.is_file():
                 raise RunError(f"nothing was written for {display_path(path)}")
-            _flush(temporary)
+            with temporary.open("rb+") as file:
+                os.fsync(file.fileno())
             _put(temporary, path, replace)
         finally:
             temporary.unlink(missing_ok=True)
@@ -145,7 +146,7 @@ def append_line(path: Path, line: str) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder where it is not there yet; the one above it must be.
+    """Make a folder if it does not exist; its parent must exist.
 
     Raises:
         RunError: The disk refused.
@@ -190,11 +191,6 @@ def _put(temporary: Path, path: Path, replace: bool) -> None:
     _flush_folder(path.parent)
 
 
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-
-
 def _flush_folder(folder: Path) -> None:
     """Make the new name last through a power cut, where the system can."""
     if os.name != "posix":
@@ -226,7 +222,7 @@ def read_text(path: Path) -> str:
     """Return a UTF-8 file's text, line ends as they are.
 
     Raises:
-        RunError: It is missing or no text.
+        RunError: It is missing or not text.
     """
     try:
         return read_bytes(path).decode("utf-8")
@@ -238,7 +234,7 @@ def read_json(path: Path) -> Any:
     """Return what a JSON file holds.
 
     Raises:
-        RunError: It is missing or no JSON.
+        RunError: It is missing or not JSON.
     """
     try:
         return json.loads(read_text(path))
@@ -252,7 +248,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object that a file holds.
 
     Raises:
-        RunError: It is missing, no JSON, or another kind of value.
+        RunError: It is missing, not JSON, or another kind of value.
     """
     value = read_json(path)
     if not isinstance(value, dict):

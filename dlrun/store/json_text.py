@@ -38,7 +38,9 @@ def _plain(value: Any, exact: bool) -> Any:
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
-        return _finite(float(value), exact)
+        if exact and not math.isfinite(value):
+            raise ValueError(f"JSON has no {float(value)}; keep it in an array")
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return _mapping(value, exact)
     if isinstance(value, (list, tuple)):
@@ -54,14 +56,6 @@ def _plain(value: Any, exact: bool) -> Any:
         if type(plain) is not type(value):
             return _plain(plain, exact)
     raise TypeError(f"cannot write a {type(value).__name__} as JSON: {value!r}")
-
-
-def _finite(value: float, exact: bool) -> float | None:
-    if math.isfinite(value):
-        return value
-    if exact:
-        raise ValueError(f"JSON has no {value}; keep it in an array")
-    return None
 
 
 def _mapping(value: Mapping[Any, Any], exact: bool) -> dict[str, Any]:

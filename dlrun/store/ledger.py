@@ -96,7 +96,9 @@ def record_evaluation(runs_dir: Path, entry: LedgerEntry) -> RecordedEvaluation:
         line = json.dumps(facts, ensure_ascii=False, allow_nan=False) + "\n"
         # A line that was cut off in the middle stays alone.
         torn = b"\n" if before and not before.endswith(b"\n") else b""
-        _write_all(descriptor, torn + line.encode())
+        rest = torn + line.encode()
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
         os.fsync(descriptor)
     number = 1 + sum(one.fingerprint == entry.fingerprint for one in ledger.evaluations)
     return RecordedEvaluation(**asdict(entry), number=number, hash=facts["hash"])
@@ -244,8 +246,3 @@ def _read_all(descriptor: int) -> bytes:
     while part := os.read(descriptor, 2**20):
         parts.append(part)
     return b"".join(parts)
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]

@@ -61,8 +61,10 @@ def find_run(given: Path, runs_dir: Path) -> Path:
             return path
     folder = given.parent if len(given.parts) > 1 else runs_dir
     runs = run_names(folder)
-    named = _of_experiment(given.name, runs)
-    # Data often lies in a folder that is called as the experiment is.
+    parts = ((RUN_NAME.fullmatch(name), name) for name in runs)
+    experiments = (given.name, slug(given.name))
+    named = [name for match, name in parts if match and match[2] in experiments]
+    # Data is often in a folder named like the experiment.
     if given.is_dir() and (len(given.parts) > 1 or len(named) != 1):
         raise RunError(_no_run(given))
     if given.is_file():
@@ -88,11 +90,6 @@ def run_names(runs_dir: Path) -> list[str]:
     if not runs_dir.is_dir():
         return []
     return sorted((marker.parent.name for marker in runs_dir.glob(f"*/{MARKER}")), reverse=True)
-
-
-def _of_experiment(given: str, runs: list[str]) -> list[str]:
-    parts = ((RUN_NAME.fullmatch(name), name) for name in runs)
-    return [name for match, name in parts if match and match[2] in (given, slug(given))]
 
 
 def _no_run(folder: Path) -> str:

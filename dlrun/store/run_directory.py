@@ -225,7 +225,7 @@ class RunDirectory(TrainingFolder):
     def add_evaluation(self, facts: Mapping[str, Any], arrays: Arrays | None = None) -> Path:
         """Keep one test evaluation under the next free number.
 
-        Safe with several writers: each gets a number of its own.
+        Safe with several writers: each gets another number.
 
         Returns:
             The JSON file; arrays lie beside it as `.npz`.

@@ -104,7 +104,7 @@ def run_entries(runs_dir: Path) -> Iterator[RunEntry]:
     Other files are left out, and folders that neither hold a `run.json` nor are named like a run.
 
     Raises:
-        RunError: The folder cannot be read. One that is not there holds no runs.
+        RunError: The folder cannot be read. A missing folder holds no runs.
     """
     with os_errors_named("read", runs_dir):
         try:

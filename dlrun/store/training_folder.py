@@ -171,6 +171,19 @@ class TrainingFolder:
         """Make the folder itself, if the first file makes it."""
 
 
+def make_phase_folder(callbacks: Path, number: int) -> Path:
+    """Make the folder for the files of one phase's callbacks, apart from those of the same callback
+    in another phase, and return it.
+
+    Args:
+        callbacks: From `make_callbacks_folder`.
+        number: The phase, counted from 0.
+    """
+    path = callbacks / f"phase-{number + 1}"
+    make_folder(path)
+    return path
+
+
 class FoldDirectory(TrainingFolder):
     """`folds/00` and so on: one fold of a run; made when the first file is written to it.
 

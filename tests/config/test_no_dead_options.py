@@ -15,7 +15,7 @@ from dlrun.config.schema import (
     LayerEntry,
     OutputEntry,
     Phase,
-    TrainedRun,
+    RunLayer,
     Training,
     Vectors,
 )
@@ -40,7 +40,7 @@ SECTIONS = (
     Block,
     BlockCall,
     LayerEntry,
-    TrainedRun,
+    RunLayer,
     Vectors,
     Architecture,
     OutputEntry,

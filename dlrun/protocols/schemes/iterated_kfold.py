@@ -24,15 +24,9 @@ class IteratedKFold(Folded):
     """Rows are always shuffled: without it every iteration would be the same."""
 
     def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
-        return [
-            fold
-            for iteration in range(self.iterations)
-            for fold in self._one_iteration(row_info, monitors_validation, iteration)
-        ]
-
-    def _one_iteration(
-        self, row_info: RowInfo, monitors_validation: bool, iteration: int
-    ) -> list[Fold]:
-        row_info = reseeded(row_info, iteration)
-        splits = kfold_splits(row_info, self.folds, shuffle=True, stratify=self.stratify)
-        return self.complete(row_info, splits, monitors_validation, iteration)
+        folds: list[Fold] = []
+        for iteration in range(self.iterations):
+            shuffled = reseeded(row_info, iteration)
+            splits = kfold_splits(shuffled, self.folds, shuffle=True, stratify=self.stratify)
+            folds += self.complete(shuffled, splits, monitors_validation, iteration)
+        return folds

@@ -24,7 +24,7 @@ class RepeatedHoldout(Protocol):
     """The rows to hold out: a fraction, or one of `fraction`, `samples`, `first`, `path`."""
 
     reshuffle: bool = False
-    """Whether each repeat deals a split of its own (scikit-learn's `ShuffleSplit`); otherwise all
+    """Whether each repeat deals a new split (scikit-learn's `ShuffleSplit`); otherwise all
     have the same rows."""
 
     @model_validator(mode="after")

@@ -23,7 +23,7 @@ class TimeSeries(Folded):
     """Rows left out between the training rows and the stretch that is scored."""
 
     max_train: int | None = Field(default=None, ge=1)
-    """At most so many of the latest training rows; default: all of the past."""
+    """Most training rows of a fold, the latest ones; default: all of the past."""
 
     shuffle: Literal[False] = False
     """Rows are never shuffled."""
