@@ -79,17 +79,13 @@ def shortened_apart(texts: Sequence[str], length: int) -> list[str]:
         places = [place for place, short in enumerate(answer) if short == cut]
         group = [texts[place] for place in places]
         if len(set(group)) > 1:
-            begin = _first_difference(group)
+            shortest = min(map(len, group))
+            begin = next((i for i in range(shortest) if len({t[i] for t in group}) > 1), shortest)
+            word = _WORD.search(group[0][:begin])
+            # A word that is as long as the cell would be cut before the difference.
+            if word and word.start() and len(word[0]) < LEAST_LENGTH:
+                begin = word.start()
             rest = shortened_apart([text[begin:] for text in group], length - 1)
             for place, text in zip(places, rest, strict=True):
                 answer[place] = ELLIPSIS + text.removeprefix(ELLIPSIS)
     return answer
-
-
-def _first_difference(texts: Sequence[str]) -> int:
-    """Where the word begins in which texts differ for the first time."""
-    shortest = min(map(len, texts))
-    place = next((i for i in range(shortest) if len({t[i] for t in texts}) > 1), shortest)
-    word = _WORD.search(texts[0][:place])
-    # A word that is as long as the cell would be cut before the difference.
-    return word.start() if word and word.start() and len(word[0]) < 10 else place

@@ -135,7 +135,7 @@ class Comparison:
             pairs[0].sentence() if len(pairs) == 1 else self._of_several(pairs)
             for pairs in _comparable_groups(self.pairs)
         ]
-        return sentences + _refusals([pair for pair in self.pairs if not pair.comparable])
+        return sentences + _refusals(self.pairs)
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain data."""
@@ -207,21 +207,23 @@ def _comparable_groups(pairs: Sequence[Pair]) -> list[list[Pair]]:
 
 
 def _refusals(pairs: Sequence[Pair]) -> list[str]:
-    """Say each reason once, with the pairs that it holds for."""
+    """Each reason once, with the pairs that it holds for: `A is not comparable with B and C: why`,
+    or each pair where no run is in all of them."""
     by_reason: dict[str | None, list[Pair]] = {}
     for pair in pairs:
-        by_reason.setdefault(pair.why, []).append(pair)
-    return [_refusal(those, reason) for reason, those in by_reason.items()]
-
-
-def _refusal(pairs: Sequence[Pair], reason: str | None) -> str:
-    """`A is not comparable with B and C: why`; or each pair where no run is in all of them."""
-    in_all = {pairs[0].better, pairs[0].worse}.intersection(*({p.better, p.worse} for p in pairs))
-    if len(pairs) > 1 and in_all:
-        one = in_all.pop()
-        others = [pair.worse if pair.better == one else pair.better for pair in pairs]
-        return f"{one} is not comparable with {listed(others)}: {reason}"
-    if len(pairs) <= MOST_NAMED:
-        named = listed([f"{pair.better} and {pair.worse}" for pair in pairs])
-        return f"{named} are not comparable: {reason}"
-    return f"{len(pairs)} pairs of runs are not comparable: {reason}"
+        if not pair.comparable:
+            by_reason.setdefault(pair.why, []).append(pair)
+    sentences = []
+    for reason, those in by_reason.items():
+        in_all = set[str].intersection(*({pair.better, pair.worse} for pair in those))
+        if len(those) > 1 and in_all:
+            one = in_all.pop()
+            others = [pair.worse if pair.better == one else pair.better for pair in those]
+            refused = f"{one} is not comparable with {listed(others)}"
+        elif len(those) <= MOST_NAMED:
+            names = listed([f"{pair.better} and {pair.worse}" for pair in those])
+            refused = f"{names} are not comparable"
+        else:
+            refused = f"{len(those)} pairs of runs are not comparable"
+        sentences.append(f"{refused}: {reason}")
+    return sentences

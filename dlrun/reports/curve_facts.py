@@ -105,6 +105,14 @@ class CurvePanel:
 
 
 @dataclass(frozen=True)
+class PhaseStart:
+    """The first epoch of a phase of training, and the phase's name."""
+
+    epoch: int
+    name: str
+
+
+@dataclass(frozen=True)
 class CurveFacts:
     """All curves of a run.
 
@@ -127,9 +135,12 @@ class CurveFacts:
     @property
     def shown_phases(self) -> tuple[PhaseStart, ...]:
         """The phases of which an epoch is shown, each from its first epoch shown."""
-        if not self.phases:
-            return ()
-        return shown_starts(self.phases, self.left_out, self.epochs)
+        ends = [phase.epoch - 1 for phase in self.phases[1:]] + [self.epochs]
+        return tuple(
+            PhaseStart(max(phase.epoch, self.left_out + 1), phase.name)
+            for phase, end in zip(self.phases, ends, strict=False)
+            if end > self.left_out
+        )
 
 
 def curve_facts(
@@ -152,21 +163,18 @@ def curve_facts(
     left_out, panels = 0, []
     for metric in metric_names([means] if means else histories):
         better = curve_direction(metric, directions)
-        panel = (
-            _folds_panel(metric, histories, means, better)
-            if means
-            else _fit_panel(metric, histories[0], better)
-        )
+        if means:
+            panel = _folds_panel(metric, histories, means, better)
+        else:
+            training = _curve(histories[0].get(metric, ()))
+            validation = _curve(histories[0].get(f"val_{metric}", ()))
+            best = _best(validation, better)
+            panel = CurvePanel(metric, metric_label(metric), training, validation, best)
         left_out = max(left_out, dwarfing_epochs(panel.curve, better))
         panels.append(panel)
     shown = tuple(_without_first(panel, left_out) for panel in panels)
-    return CurveFacts(title, _longest(histories), shown, left_out, several=several)
-
-
-def _fit_panel(metric: str, history: History, better: Direction | None) -> CurvePanel:
-    training, validation = (_curve(history.get(key, ())) for key in (metric, f"val_{metric}"))
-    best = _best(validation, better)
-    return CurvePanel(metric, metric_label(metric), training, validation, best)
+    lengths = [len(h[name]) for h in histories for name in h if name not in NO_METRICS]
+    return CurveFacts(title, max(lengths, default=0), shown, left_out, several=several)
 
 
 def _folds_panel(
@@ -305,29 +313,26 @@ def _without_first(panel: CurvePanel, left_out: int) -> CurvePanel:
     shown = panel.curve[left_out:]
     if not panel.folds:
         shown = panel.training[left_out:] + panel.validation[left_out:]
-    smoothed = None
+    smoothing = None
     if panel.folds and is_noisy(shown):
         factor = smoothing_factor(len(shown))
-        smoothed = Smoothed(
+        smoothing = Smoothed(
             factor=factor,
-            folds=tuple(_smooth(curve, left_out, factor) for curve in panel.folds),
-            mean=_smooth(panel.curve, left_out, factor),
-            std=_smooth(panel.std, left_out, factor),
+            folds=tuple(smoothed(curve, left_out, factor) for curve in panel.folds),
+            mean=smoothed(panel.curve, left_out, factor),
+            std=smoothed(panel.std, left_out, factor),
         )
-    return replace(panel, smoothed=smoothed, logarithmic=_spans_magnitudes(shown))
-
-
-def _smooth(curve: Curve, left_out: int, factor: float) -> Curve:
-    first = (math.nan,) * min(left_out, len(curve))
-    return first + tuple(moving_average(curve[left_out:], factor))
-
-
-def _spans_magnitudes(values: Sequence[float]) -> bool:
-    finite = np.asarray(values, np.float64)
+    finite = np.asarray(shown, np.float64)
     finite = finite[np.isfinite(finite)]
-    if finite.size == 0 or finite.min() <= 0:
-        return False
-    return bool(finite.max() > LOG_RATIO * np.median(finite))
+    positive = finite.size > 0 and finite.min() > 0
+    logarithmic = bool(positive and finite.max() > LOG_RATIO * np.median(finite))
+    return replace(panel, smoothed=smoothing, logarithmic=logarithmic)
+
+
+def smoothed(values: Curve, left_out: int, factor: float) -> Curve:
+    """Return the moving average of a curve from the first shown epoch on, NaN before."""
+    hidden = (math.nan,) * min(left_out, len(values))
+    return hidden + tuple(moving_average(values[left_out:], factor))
 
 
 def _best(values: Curve, better: Direction | None) -> Best | None:
@@ -337,26 +342,6 @@ def _best(values: Curve, better: Direction | None) -> Best | None:
 
 def _curve(values: Sequence[float]) -> Curve:
     return tuple(float(value) if np.isfinite(value) else math.nan for value in values)
-
-
-def _longest(histories: Sequence[History]) -> int:
-    return max(
-        (
-            len(values)
-            for history in histories
-            for name, values in history.items()
-            if name not in NO_METRICS
-        ),
-        default=0,
-    )
-
-
-@dataclass(frozen=True)
-class PhaseStart:
-    """The first epoch of a phase of training, and the phase's name."""
-
-    epoch: int
-    name: str
 
 
 def phase_starts(
@@ -378,24 +363,6 @@ def phase_starts(
             name = names[number - 1] if number <= len(names) else f"phase {number}"
             found.append(PhaseStart(starts.pop(), name))
     return tuple(found)
-
-
-def shown_starts(
-    phases: Sequence[PhaseStart], left_out: int, epochs: int
-) -> tuple[PhaseStart, ...]:
-    """Return the phases of which an epoch is shown, each from its first epoch shown.
-
-    Args:
-        phases: All of them.
-        left_out: Epochs at the beginning that are not shown.
-        epochs: Epochs of the longest training.
-    """
-    ends = [phase.epoch - 1 for phase in phases[1:]] + [epochs]
-    return tuple(
-        PhaseStart(max(phase.epoch, left_out + 1), phase.name)
-        for phase, end in zip(phases, ends, strict=True)
-        if end > left_out
-    )
 
 
 LABELS = {

@@ -88,11 +88,15 @@ def diagnosis_facts(
         config: The config as plain data, every default filled in.
     """
     score, baseline = result["score"], result.get("baseline") or {}
+    others = [one.get("value") for one in (baseline, *(baseline.get("others") or ()))]
+    baselines = [float(value) for value in others if value is not None]
+    # A model that beats the weakest of several baselines has found something.
+    weakest = max if score["direction"] == "min" else min
     findings = diagnose(
         histories,
         score["name"],
         score["direction"],
-        baseline=_weakest(score, baseline) if result.get("best_value") is not None else None,
+        baseline=weakest(baselines) if baselines and result.get("best_value") is not None else None,
         asked=None if result.get("interrupted") else planned_epochs(config),
         rows=sum(fold.get("rows") or 0 for fold in result.get("folds") or ()),
     )
@@ -101,14 +105,6 @@ def diagnosis_facts(
         "diagnosis": [asdict(finding) for finding in findings],
         "suggestions": [_as_dict(suggestion) for suggestion in suggestions],
     }
-
-
-def _weakest(score: Mapping[str, Any], baseline: Mapping[str, Any]) -> float | None:
-    """Who beats one of several baselines has found something."""
-    values = [one.get("value") for one in (baseline, *(baseline.get("others") or ()))]
-    known = [float(value) for value in values if value is not None]
-    weakest = max if score["direction"] == "min" else min
-    return weakest(known) if known else None
 
 
 def suggestions_against_divergence(config: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -152,7 +148,6 @@ def diagnose(
     if not known:
         return []
     first = known[0]
-    found: list[CurveFinding] = []
     # The loss turns by little steps, a share of rows by whole rows.
     by_loss = sorted(known, key=lambda lens: lens.metric != "loss")
     turned = next((f for lens in by_loss if (f := _overfitting(lens, rows)) is not None), None)
@@ -161,12 +156,10 @@ def diagnose(
         rising = next((f for lens in known if (f := _still_improving(lens)) is not None), None)
     # What still improves may yet find the signal.
     lost = _no_signal(first, baseline) if first.metric == score and rising is None else None
-    found += [f for f in (lost, turned if lost is None else None, rising) if f is not None]
-    if lost is None and turned is None and rising is None:
-        flat = _underfitting(first)
-        found += [flat] if flat is not None else []
-    noisy = None if lost is not None else _noisy(first)
-    return found + ([noisy] if noisy is not None else [])
+    if lost is not None:
+        return [lost]
+    flat = _underfitting(first) if turned is None and rising is None else None
+    return [f for f in (turned, rising, flat, _noisy(first)) if f is not None]
 
 
 @dataclass(frozen=True)
@@ -245,9 +238,7 @@ class _Lens:
         return float(np.median(np.abs(self.raw[1:-1] - middle)))
 
     def shown(self, part: Literal["training", "validation"], epoch: int) -> str:
-        values = self.given[0] if part == "training" else self.given[1]
-        assert values is not None
-        return figure(values[epoch])
+        return figure(self.number(part, epoch))
 
     def number(self, part: Literal["training", "validation"], epoch: int) -> float:
         values = self.given[0] if part == "training" else self.given[1]
@@ -291,11 +282,16 @@ def _overfitting(lens: _Lens, rows: int | None) -> CurveFinding | None:
     if lens.training is None or lens.epochs < FEWEST_FOR_FITTING or last - best < 2:
         return None
     lost = float(lens.validation[last] - lens.validation[best])
+    noise_of_rows = 0.0
+    if lens.bounded and rows:
+        # Some rows, and the standard error of a share of rows, sqrt(p (1 - p) / n).
+        share = min(max(float(lens.validation[last]), 0.0), 1.0)
+        noise_of_rows = max(FEWEST_ROWS / rows, math.sqrt(share * (1 - share) / rows))
     enough = max(
         GIVEN_BACK * lens.gain,
         SMALLEST_LOSS * abs(float(lens.validation[best])),
         NOISE * lens.noise,
-        _noise_of_rows(float(lens.validation[last]), rows) if lens.bounded and rows else 0.0,
+        noise_of_rows,
     )
     if lost <= enough or lens.training[last] >= lens.training[best]:
         return None
@@ -313,13 +309,6 @@ def _overfitting(lens: _Lens, rows: int | None) -> CurveFinding | None:
         "training_last": lens.number("training", last),
     }
     return CurveFinding("overfitting", text, figures, best + 2)
-
-
-def _noise_of_rows(cost: float, rows: int) -> float:
-    """What a share of rows must lose at least: some rows, and the standard error of the share,
-    sqrt(p (1 - p) / n)."""
-    share = min(max(cost, 0.0), 1.0)
-    return max(FEWEST_ROWS / rows, math.sqrt(share * (1 - share) / rows))
 
 
 def _still_improving(lens: _Lens) -> CurveFinding | None:

@@ -85,7 +85,12 @@ def reported_differences(configs: Sequence[Mapping[str, Any]]) -> list[ConfigDif
     found = [one for one in differences(configs) if one.key != ("name",)]
     if sources_differ(configs):
         found = [one for one in found if one.key[0] != "dataset" or one.key[1:] in _OF_ANY_SOURCE]
-    return [one for one in found if not _is_unset(one)]
+    return [
+        one
+        for one in found
+        if one.key not in UNSET
+        or any(value is not ABSENT and value != UNSET[one.key] for value in one.values)
+    ]
 
 
 def sources_differ(configs: Sequence[Mapping[str, Any]]) -> bool:
@@ -104,10 +109,6 @@ UNSET: dict[Key, Any] = {
     ("training", "shuffle"): True,
 }
 """Defaults of options that some configs lack."""
-
-
-def _is_unset(one: ConfigDifference) -> bool:
-    return one.key in UNSET and all(v is ABSENT or v == UNSET[one.key] for v in one.values)
 
 
 def short_names(keys: Sequence[Key]) -> list[str]:
@@ -150,9 +151,7 @@ def _have_common_keys(values: Sequence[Mapping[str, Any]]) -> bool:
 
 def _are_alike(values: Sequence[Any]) -> bool:
     """Whether all are lists of the same length, each entry the same or of the same kind."""
-    if not all(isinstance(value, list) for value in values):
-        return False
-    if len({len(value) for value in values}) != 1:
+    if not all(isinstance(value, list) for value in values) or len(set(map(len, values))) != 1:
         return False
     return all(
         all(entry == entries[0] for entry in entries)
@@ -188,18 +187,13 @@ def _text(value: Any, kind: KerasKind | None) -> str:
 
 def _component_text(name: str, arguments: Mapping[str, Any], kind: KerasKind | None) -> str:
     """`Dense(64, activation=relu)`: the first argument is known by its place."""
-    defaults = _defaults(name, kind)
+    # Of an unknown name the catalogue would import Keras.
+    known = kind is not None and name in catalogue.spellings(kind)
+    entry = catalogue.entry(kind, name) if kind and known else None
+    defaults = {one.name: one.default for one in entry.arguments} if entry else {}
     parts = [
         _text(value, kind) if place == 0 else f"{argument}={_text(value, kind)}"
         for place, (argument, value) in enumerate(arguments.items())
         if (place == 0 and not isinstance(value, bool)) or defaults.get(argument, ABSENT) != value
     ]
     return f"{name}({', '.join(parts)})" if parts else name
-
-
-def _defaults(name: str, kind: KerasKind | None) -> dict[str, Any]:
-    # Of an unknown name the catalogue would import Keras.
-    if kind is None or name not in catalogue.spellings(kind):
-        return {}
-    entry = catalogue.entry(kind, name)
-    return {argument.name: argument.default for argument in entry.arguments} if entry else {}

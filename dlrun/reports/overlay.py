@@ -5,12 +5,10 @@ Epochs are counted from 1; a curve is one value an epoch, NaN where there is non
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
-from dlrun.metrics.folds import moving_average
 from dlrun.metrics.names import Direction
 from dlrun.reports.charts import MOST_RUNS, Chart, DotsMark, Mark, axis_holding
 from dlrun.reports.curve_charts import BEST, BEST_DOT, curve_line, epoch_axis
@@ -22,6 +20,7 @@ from dlrun.reports.curve_facts import (
     dwarfing_epochs,
     facts_from_table,
     is_noisy,
+    smoothed,
     smoothing_factor,
 )
 
@@ -122,10 +121,12 @@ def overlay_facts(
     )
 
 
-def smoothed(values: Curve, left_out: int, factor: float) -> Curve:
-    """Return the moving average of a curve from the first shown epoch on, NaN before."""
-    hidden = (math.nan,) * min(left_out, len(values))
-    return hidden + tuple(moving_average(values[left_out:], factor))
+def _smoothing(curves: Sequence[OverlaidCurve], left_out: int) -> float | None:
+    """One factor for all: curves that are smoothed differently cannot be compared by eye."""
+    shown = [curve.values[left_out:] for curve in curves]
+    if not any(is_noisy(values) for values in shown):
+        return None
+    return smoothing_factor(max(len(values) for values in shown))
 
 
 def overlay_charts(overlay: Overlay) -> tuple[Chart, ...]:
@@ -173,11 +174,3 @@ def _chart(panel: OverlayPanel, overlay: Overlay) -> Chart:
         f"Validation {panel.label} over the epochs of {runs}.",
         note="" if panel.smoothing is None else f"moving average {panel.smoothing:g}",
     )
-
-
-def _smoothing(curves: Sequence[OverlaidCurve], left_out: int) -> float | None:
-    """One factor for all: curves that are smoothed differently cannot be compared by eye."""
-    shown = [curve.values[left_out:] for curve in curves]
-    if not any(is_noisy(values) for values in shown):
-        return None
-    return smoothing_factor(max(len(values) for values in shown))

@@ -258,8 +258,9 @@ def predicted_against_true(true: np.ndarray, predicted: np.ndarray, name: str) -
         name: The target.
     """
     both = axis_holding([*_ends(true), *_ends(predicted)])
-    correlation = figure(_correlation(true, predicted))
-    count = len(true)
+    count, correlation = len(true), None
+    if count > 1 and np.ptp(true) and np.ptp(predicted):
+        correlation = float(np.corrcoef(true, predicted)[0, 1])
     return Chart(
         Axis(both.low, both.high, f"true {name}"),
         Axis(both.low, both.high, f"predicted {name}"),
@@ -267,7 +268,7 @@ def predicted_against_true(true: np.ndarray, predicted: np.ndarray, name: str) -
             _points(true, predicted),
             rule((both.low, both.low), (both.high, both.high), "reference", "no error"),
         ),
-        f"Predicted against true {name}: correlation {correlation}.",
+        f"Predicted against true {name}: correlation {figure(correlation)}.",
         title="Predicted against true",
         note="" if count <= MOST_POINTS else f"{MOST_POINTS:,} of {count:,} rows, drawn at random.",
         height=SQUARE,
@@ -334,9 +335,3 @@ def _bars(errors: np.ndarray) -> int:
     if np.ptp(errors) == 0 or not width > np.ptp(errors) / MOST_BARS:
         return 1 if np.ptp(errors) == 0 else MOST_BARS
     return max(5, round(float(np.ptp(errors) / width)))
-
-
-def _correlation(true: np.ndarray, predicted: np.ndarray) -> float | None:
-    if len(true) < 2 or np.ptp(true) == 0 or np.ptp(predicted) == 0:
-        return None
-    return float(np.corrcoef(true, predicted)[0, 1])

@@ -9,7 +9,7 @@ from typing import Any
 
 from dlrun.reports.summary import SummaryLine, ends_text, quantity_text
 from dlrun.store.run_list import RunEntry
-from dlrun.text import duration, figure, ordinal
+from dlrun.text import duration, figure, ordinal, percent
 
 Facts = Mapping[str, Any]
 
@@ -40,15 +40,36 @@ def fact_groups(
         config: The config with everything filled in.
         notices: What is wrong with the run's files.
     """
+    facts = entry.facts
+    run = {
+        "status": entry.status,
+        "started": str(facts.get("started") or ""),
+        "command": " ".join(map(str, facts.get("command") or [])),
+        "error": "; ".join(str(facts.get("error") or "").splitlines()),
+        "git": git_text(facts),
+        "parent": str(facts.get("parent") or ""),
+    }
     sections = [
-        ("run", _run_lines(entry)),
+        ("run", _lines(run)),
         ("data", _data_lines(data)),
-        ("engine", _engine_lines(entry.facts)),
+        ("engine", _engine_lines(facts)),
         ("test data", _evaluation_lines(data, evaluations)),
         ("config", [SummaryLine("", line) for line in config.splitlines()]),
         ("damaged", [SummaryLine("", notice) for notice in notices]),
     ]
     return [FactGroup(title, tuple(lines)) for title, lines in sections if lines]
+
+
+def git_text(run: Facts) -> str:
+    """Return the commit that a run was made from: `4f2a9c1b07, with uncommitted changes`.
+
+    Args:
+        run: What `run.json` holds.
+    """
+    git = run.get("git")
+    if not isinstance(git, dict) or not git.get("commit"):
+        return ""
+    return f"{git['commit'][:10]}{', with uncommitted changes' if git.get('dirty') else ''}"
 
 
 def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
@@ -60,11 +81,12 @@ def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
         data: What `data.json` holds.
     """
     score, baseline = result.get("score") or {}, result.get("baseline") or {}
+    interval = score.get("interval") or {}
     seconds = result.get("seconds") or entry.seconds
     lines = {
         "status": entry.status,
         "score": f"{score.get('name', '')} {_quantity(score)}".strip(),
-        f"{_level(score)} interval": ends_text(score.get("interval")),
+        f"{percent(interval.get('level') or 0.95)} interval": ends_text(interval),
         "baseline": _quantity(baseline),
         "best epoch": _text(result.get("best_epoch")),
         "epochs": _text(result.get("epochs")),
@@ -74,32 +96,18 @@ def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
     for name, measure in (result.get("measures") or {}).items():
         if name != score.get("name"):
             lines[f"validation {name}"] = _quantity(measure)
-    facts, git = entry.facts, entry.facts.get("git") or {}
+    facts = entry.facts
     lines |= {
         "data": _fingerprint(data),
         "engine": _engine(facts),
         "backend": str(facts.get("backend", "")),
         "devices": ", ".join(map(str, facts.get("devices") or [])),
-        "git commit": str(git.get("commit") or "")[:10] + (" (dirty)" if git.get("dirty") else ""),
+        "git commit": git_text(facts),
         "host": str(facts.get("host", "")),
         "python": str(facts.get("python", "")),
     }
     packages = facts.get("packages") or {}
     return lines | {name: str(version) for name, version in packages.items()}
-
-
-def _run_lines(entry: RunEntry) -> list[SummaryLine]:
-    facts, git = entry.facts, entry.facts.get("git") or {}
-    commit = str(git.get("commit") or "")[:10]
-    texts = {
-        "status": entry.status,
-        "started": str(facts.get("started") or ""),
-        "command": " ".join(map(str, facts.get("command") or [])),
-        "error": "; ".join(str(facts.get("error") or "").splitlines()),
-        "git": f"{commit}{', with changes' if git.get('dirty') else ''}" if commit else "",
-        "parent": str(facts.get("parent") or ""),
-    }
-    return _lines(texts)
 
 
 def _data_lines(data: Facts) -> list[SummaryLine]:
@@ -171,11 +179,6 @@ def _engine(facts: Facts) -> str:
 
 def _fingerprint(data: Facts) -> str:
     return str(data.get("fingerprint") or "")[:12]
-
-
-def _level(score: Facts) -> str:
-    level = (score.get("interval") or {}).get("level")
-    return f"{100 * (level or 0.95):g}%"
 
 
 def _quantity(spread: Facts) -> str:

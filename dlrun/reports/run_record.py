@@ -139,7 +139,10 @@ class RunRecord:
         every = [*(self.data.get("findings") or ()), *(self.result.get("findings") or ())]
         found: dict[str, RunFinding] = {}
         for facts in every:
-            finding = _finding(facts)
+            finding = RunFinding(str(facts))
+            if isinstance(facts, dict):
+                known = {k: str(facts.get(k) or "") for k in ("code", "severity", "why", "write")}
+                finding = RunFinding(str(facts.get("message") or ""), **known)
             if finding.text:
                 found.setdefault(finding.text, finding)
         return tuple(found.values())
@@ -165,6 +168,11 @@ def read_run_record(directory: RunDirectory) -> RunRecord:
 
     data = tolerant(directory.read_data, {}, there=directory.data.exists())
     examples = tolerant(directory.read_examples, None, there=True)
+    try:
+        read = tolerant(directory.read_resolved, "", there=directory.resolved.exists())
+        resolved = yaml.safe_load(read)
+    except yaml.YAMLError:
+        resolved = {}
     recorded, ledger_notices = _recorded_evaluations(directory, data)
     return RunRecord(
         name=directory.name,
@@ -176,9 +184,7 @@ def read_run_record(directory: RunDirectory) -> RunRecord:
         config=tolerant(directory.read_config, b"", there=directory.config.exists()).decode(
             "utf-8", errors="replace"
         ),
-        resolved=_resolved(
-            tolerant(directory.read_resolved, "", there=directory.resolved.exists())
-        ),
+        resolved=resolved if isinstance(resolved, dict) else {},
         history=tolerant(directory.history, {}, there=True),
         classes=_classes(directory, data, tolerant),
         predictions=tolerant(directory.read_predictions, {}, there=directory.predictions.exists()),
@@ -221,21 +227,6 @@ def _classes(directory: RunDirectory, data: Facts, tolerant: Any) -> dict[str, t
             if any(known.values()):
                 return {name: tuple(map(str, names)) for name, names in known.items() if names}
     return {name: tuple(map(str, names)) for name, names in (data.get("classes") or {}).items()}
-
-
-def _resolved(text: str) -> Facts:
-    try:
-        read = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return {}
-    return read if isinstance(read, dict) else {}
-
-
-def _finding(facts: Any) -> RunFinding:
-    if not isinstance(facts, dict):
-        return RunFinding(str(facts))
-    known = {key: str(facts.get(key) or "") for key in ("code", "severity", "why", "write")}
-    return RunFinding(str(facts.get("message") or ""), **known)
 
 
 @dataclass(frozen=True)

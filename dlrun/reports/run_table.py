@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from dlrun.reports.columns import Column, fitted, shortened_apart
+from dlrun.reports.columns import Column, shortened_apart
 from dlrun.reports.differences import (
     ConfigDifference,
     differences,
@@ -34,18 +34,12 @@ class RunTable:
     Args:
         common: What all shown runs have in common, one clause each.
         columns: From left to right.
-        left_out: Titles of the columns for which there was no room.
         damaged: What is wrong with the damaged runs: directory and problem.
     """
 
     common: tuple[str, ...]
     columns: tuple[Column, ...]
-    left_out: tuple[str, ...] = ()
     damaged: tuple[tuple[str, str], ...] = ()
-
-    def fitted(self, width: int) -> RunTable:
-        """Return the table with as many columns as fit, the important ones first."""
-        return RunTable(self.common, *fitted(self.columns, width), self.damaged)
 
 
 def run_table(entries: Sequence[RunEntry]) -> RunTable:
@@ -54,32 +48,39 @@ def run_table(entries: Sequence[RunEntry]) -> RunTable:
     A column whose cells are all the same becomes a clause above the table. Of the configs only
     the differences between the runs are shown.
     """
-    common, columns = [], _run_columns(entries)
-    for title, read, rank in (
-        ("name", lambda entry: entry.name, 1),
-        ("status", _status, 2),
-        ("protocol", lambda entry: str(entry.result.get("protocol") or ""), 9),
+    # When a run began, and the end of its name: either is enough to name it in a command.
+    columns = [
+        Column("run", tuple(entry.stamp for entry in entries), 0),
+        Column("id", tuple(entry.ending for entry in entries), 0),
+    ]
+    common = []
+    # Of an interrupted run the status also says how many folds count.
+    statuses = [", ".join(filter(None, (e.status, part_of_folds(e.result)))) for e in entries]
+    for title, texts, rank in (
+        ("name", [entry.name for entry in entries], 1),
+        ("status", statuses, 2),
+        ("protocol", [str(entry.result.get("protocol") or "") for entry in entries], 9),
     ):
-        texts = [read(entry) for entry in entries]
         if len(set(texts)) > 1:
-            columns.append(_text_column(title, texts, rank))
+            columns.append(Column(title, tuple(shortened_apart(texts, NAME_WIDTH)), rank))
         elif texts and texts[0]:
             common.append(texts[0])
     scores = _score_columns(entries)
     if len(entries) > 1 and len(set(scores[-1].cells)) == 1 and scores[-1].cells[0]:
         common.append(f"baseline {scores.pop().cells[0]}")
+    best = [entry.result.get("best_epoch") for entry in entries]
+    epochs = tuple("" if epoch is None else figure(epoch) for epoch in best)
+    times = tuple("" if e.seconds is None else duration(e.seconds) for e in entries)
     columns += [
         *scores,
-        _number_column("best epoch", entries, lambda e: e.result.get("best_epoch"), 10),
-        _time_column(entries),
+        Column("best epoch", epochs, 10, to_right=True),
+        Column("time", times, 11, to_right=True),
         *_config_columns(entries),
     ]
     return RunTable(
         tuple(common),
         tuple(column for column in columns if any(column.cells)),
-        damaged=tuple(
-            (entry.path.name, entry.problem) for entry in entries if entry.problem is not None
-        ),
+        tuple((entry.path.name, entry.problem) for entry in entries if entry.problem is not None),
     )
 
 
@@ -91,23 +92,6 @@ def config_differences(entries: Sequence[RunEntry]) -> list[ConfigDifference]:
     known = [index for index, entry in enumerate(entries) if entry.config]
     found = differences([entries[index].config for index in known])
     return [one for one in found if one.key != ("name",)]
-
-
-def _run_columns(entries: Sequence[RunEntry]) -> list[Column]:
-    """When a run began, and the end of its name: either is enough to name it in a command."""
-    return [
-        Column("run", tuple(entry.stamp for entry in entries), 0),
-        Column("id", tuple(entry.ending for entry in entries), 0),
-    ]
-
-
-def _status(entry: RunEntry) -> str:
-    """The status of a run, and of an interrupted one how many folds count."""
-    return ", ".join(filter(None, (entry.status, part_of_folds(entry.result))))
-
-
-def _text_column(title: str, texts: Sequence[str], rank: int) -> Column:
-    return Column(title, tuple(shortened_apart(texts, NAME_WIDTH)), rank)
 
 
 def _score_columns(entries: Sequence[RunEntry]) -> list[Column]:
@@ -135,20 +119,6 @@ def _score_columns(entries: Sequence[RunEntry]) -> list[Column]:
     ]
 
 
-def _number_column(
-    title: str, entries: Sequence[RunEntry], read: Callable[[RunEntry], Any], rank: int
-) -> Column:
-    values = [read(entry) for entry in entries]
-    texts = tuple("" if value is None else figure(value) for value in values)
-    return Column(title, texts, rank, to_right=True)
-
-
-def _time_column(entries: Sequence[RunEntry]) -> Column:
-    seconds = [entry.seconds for entry in entries]
-    texts = tuple("" if value is None else duration(value) for value in seconds)
-    return Column("time", texts, 11, to_right=True)
-
-
 def _config_columns(entries: Sequence[RunEntry]) -> list[Column]:
     """The differences between the configs, the least interesting last."""
     known = [index for index, entry in enumerate(entries) if entry.config]
@@ -173,7 +143,10 @@ def _config_columns(entries: Sequence[RunEntry]) -> list[Column]:
             rank = 12
         wide = len(title) > max(LONGEST_TITLE, *map(len, cells))
         title = ".\n".join(title.rsplit(".", 1)) if wide else title
-        columns.append(Column(title, tuple(cells), rank, to_right=_all_numbers(cells)))
+        numbers = all(
+            re.sub("[-.e]", "", cell).isdecimal() for cell in cells if cell not in ("", "–")
+        )
+        columns.append(Column(title, tuple(cells), rank, to_right=numbers))
     return columns
 
 
@@ -209,8 +182,3 @@ _PROTOCOL = ("evaluation", "protocol")
 
 _TAKEN = ("run", "id", "name", "status", "protocol", "score", "baseline", "time")
 """Titles of other columns."""
-
-
-def _all_numbers(cells: Sequence[str]) -> bool:
-    return all(cell.replace(".", "").replace("-", "").replace("e", "").isdecimal()
-               for cell in cells if cell not in ("", "–"))  # fmt: skip

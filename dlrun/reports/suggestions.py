@@ -93,7 +93,9 @@ def suggest(
         "noisy": lambda: _against_noise(config),
     }
     # While it improves, a smaller rate would only make it slower.
-    slower = _slower(config) if "still_improving" in kinds else []
+    slower: list[Suggestion] = []
+    if "still_improving" in kinds:
+        slower = [s for factor in (0.1, 0.5) for s in _other_rate(config, factor)]
     found: list[Suggestion] = []
     for kind in sorted(kinds, key=lambda kind: kind != "still_improving"):
         found += [s for s in makers[kind]() if s not in (*found, *slower)]
@@ -116,7 +118,9 @@ def _phases(config: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _against_overfitting(config: Mapping[str, Any], best_epoch: int | None) -> list[Suggestion]:
-    found = [*_dropout(config), *_weight_penalty(config), *_smaller(config), *_more_data(config)]
+    found = [*_dropout(config), *_weight_penalty(config), *_smaller(config)]
+    if config["dataset"].get("limit") is not None:
+        found.append(Suggestion("all rows", ("dataset.limit=null",)))
     fewer = _fewer_epochs(config, best_epoch)
     return found[:MOST] if fewer is None else [*found[: MOST - 1], fewer]
 
@@ -144,7 +148,7 @@ def _fewer_epochs(config: Mapping[str, Any], best_epoch: int | None) -> Suggesti
 def _more_capacity(config: Mapping[str, Any]) -> Iterator[Suggestion]:
     hidden = _sizable(config)
     if hidden:
-        bigger = tuple(_sized(layer, 2 * (layer.size or 1)) for layer in hidden)
+        bigger = tuple(_resized(layer, 2 * (layer.size or 1)) for layer in hidden)
         yield Suggestion("larger layers, until the model overfits", bigger)
     dense = {"Dense": {"units": 64, "activation": "relu"}}
     if (changed := _with_inserted(config, dense)) is not None:
@@ -180,7 +184,7 @@ def _dropout(config: Mapping[str, Any]) -> Iterator[Suggestion]:
 def _weight_penalty(config: Mapping[str, Any]) -> Iterator[Suggestion]:
     free = [
         layer
-        for layer in _hidden(config) or (_sized_layers(config) if _has_base(config) else [])
+        for layer in _hidden(config) or (_sized(config) if _has_base(config) else [])
         if "kernel_regularizer" not in layer.arguments and layer.can_be_penalized
     ]
     if free:
@@ -191,13 +195,8 @@ def _weight_penalty(config: Mapping[str, Any]) -> Iterator[Suggestion]:
 def _smaller(config: Mapping[str, Any]) -> Iterator[Suggestion]:
     large = [layer for layer in _sizable(config) if (layer.size or 0) >= 8]
     if large:
-        changes = tuple(_sized(layer, (layer.size or 0) // 2) for layer in large)
+        changes = tuple(_resized(layer, (layer.size or 0) // 2) for layer in large)
         yield Suggestion("a smaller network", changes)
-
-
-def _more_data(config: Mapping[str, Any]) -> Iterator[Suggestion]:
-    if config["dataset"].get("limit") is not None:
-        yield Suggestion("all rows", ("dataset.limit=null",))
 
 
 def _against_divergence(config: Mapping[str, Any]) -> Iterator[Suggestion]:
@@ -216,26 +215,17 @@ def _against_divergence(config: Mapping[str, Any]) -> Iterator[Suggestion]:
 
 
 def _other_rate(config: Mapping[str, Any], factor: float) -> Iterator[Suggestion]:
-    optimizer, rate = _name_of(config["optimizer"]), None
+    optimizer = _name_of(config["optimizer"])
     rate = _arguments_of(config["optimizer"]).get("learning_rate")
     if isinstance(rate, (int, float)) and rate > 0:
         word = "smaller" if factor < 1 else "larger"
-        usual = _default_rate(optimizer)
-        far = usual is not None and factor < 1 and rate > FAR_ABOVE * usual
-        changed = usual if far and usual is not None else rate * factor
+        known = catalogue.entry("optimizer", optimizer)
+        defaults = {one.name: one.default for one in known.arguments} if known else {}
+        usual, changed = defaults.get("learning_rate"), rate * factor
+        if isinstance(usual, (int, float)) and factor < 1 and rate > FAR_ABOVE * usual:
+            changed = float(usual)
         change = f"optimizer.{optimizer}.learning_rate={changed:.3g}"
         yield Suggestion(f"a {word} learning rate", (change,))
-
-
-def _slower(config: Mapping[str, Any]) -> list[Suggestion]:
-    return [s for factor in (0.1, 0.5) for s in _other_rate(config, factor)]
-
-
-def _default_rate(optimizer: str) -> float | None:
-    known = catalogue.entry("optimizer", optimizer)
-    defaults = {} if known is None else {one.name: one.default for one in known.arguments}
-    rate = defaults.get("learning_rate")
-    return float(rate) if isinstance(rate, (int, float)) else None
 
 
 def _against_noise(config: Mapping[str, Any]) -> Iterator[Suggestion]:
@@ -260,13 +250,13 @@ def _layers(config: Mapping[str, Any]) -> list[_Layer]:
     return found
 
 
-def _sized_layers(config: Mapping[str, Any]) -> list[_Layer]:
+def _sized(config: Mapping[str, Any]) -> list[_Layer]:
     return [layer for layer in _layers(config) if layer.size is not None]
 
 
 def _hidden(config: Mapping[str, Any]) -> list[_Layer]:
     """Layers of a known size, but those that give the answers: their sizes are settled."""
-    sized = _sized_layers(config)
+    sized = _sized(config)
     outputs = config["architecture"].get("outputs") or []
     outputs = [outputs] if isinstance(outputs, str) else outputs
     if not outputs:
@@ -296,7 +286,7 @@ def _with_inserted(config: Mapping[str, Any], layer: Any) -> str | None:
     """The override that puts a layer before the last one with weights; None where layers refer
     to each other by name."""
     entries = config["architecture"].get("layers") or []
-    sized = [each for each in _layers(config) if each.size is not None]
+    sized = _sized(config)
     refers = any(isinstance(e, dict) and {"from", "use"} & e.keys() for e in entries)
     if not sized or refers or config.get("blocks"):
         return None
@@ -324,7 +314,7 @@ def _before(entries: Sequence[Any], index: int, entry: Any) -> list[Any]:
     return [*entries[:index], entry, *entries[index:]]
 
 
-def _sized(layer: _Layer, size: int) -> str:
+def _resized(layer: _Layer, size: int) -> str:
     return f"{layer.path(SIZES[layer.name])}={size}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +61,7 @@ def run_summary(
         result: What `result.json` holds: `score`, `baseline` and `simple_model` (each with
             `value`, `std` and the values of all `folds`), `verdict`, `best_epoch`,
             `best_value`, `epochs`, `seconds`, `interrupted`, `findings`, `diagnosis`,
-            `suggestions`. What is missing gets no
-            line.
+            `suggestions`. What is missing gets no line.
         where: The run directory, as the user would type it.
         next_command: What to run next.
         open_findings: `codes` of the warnings that were open before training, and the command to
@@ -72,27 +71,27 @@ def run_summary(
     trained = result.get("folds") or []
     folds = sum(not fold.get("interrupted") for fold in trained) or len(trained)
     verdict = result.get("verdict") or {}
-    texts = {
-        "status": "interrupted; the results so far are kept" if result.get("interrupted") else None,
-        "score": _score(result, folds),
-        "interval": _interval(score),
-        "baseline": _baseline(baseline, folds),
-        "simple model": simple_model_text(result.get("simple_model")),
-        "verdict": verdict.get("text"),
-        "best epoch": _best_epoch(result, score, folds),
-        "weights": _weights(result),
-        "time": _time(result, folds),
-        "findings": findings_text(open_findings),
-        "run": where,
-        "next": next_command,
-    }
-    lines = tuple(
-        SummaryLine(label, text)
-        for label, text in _with_diagnosis(texts, result)
-        if text is not None
-    )
-    lines = _with_notes(lines, result.get("findings") or (), before="run")
-    return Summary(lines, verdict.get("beats_baseline"))
+    seconds = result.get("seconds")
+    if seconds is not None:
+        seconds = duration(seconds) + (f" for {folds} {folds_word(result)}" if folds > 1 else "")
+    interrupted = "interrupted; the results so far are kept" if result.get("interrupted") else None
+    pairs = [
+        ("status", interrupted),
+        ("score", _score(result, folds)),
+        ("interval", _interval(score)),
+        ("baseline", _baseline(baseline, folds)),
+        ("simple model", simple_model_text(result.get("simple_model"))),
+        ("verdict", verdict.get("text")),
+        ("best epoch", _best_epoch(result, score, folds)),
+        ("weights", _weights(result)),
+        *_advice(result),
+        ("time", seconds),
+        ("findings", findings_text(open_findings)),
+        *((NOTE, note) for note in result.get("findings") or ()),
+        ("run", where),
+        ("next", next_command),
+    ]
+    return Summary(_lines(pairs), verdict.get("beats_baseline"))
 
 
 def evaluation_summary(facts: Mapping[str, Any], where: str) -> Summary:
@@ -105,21 +104,20 @@ def evaluation_summary(facts: Mapping[str, Any], where: str) -> Summary:
     score, verdict = facts["score"], facts.get("verdict") or {}
     name, baseline = score["name"], facts["baseline"] or {}
     others = [f"{n} {figure(v)}" for n, v in facts["measures"].items() if n != name]
-    texts = {
-        "score": f"test {name} {figure(score['value'])} on {facts['rows']} rows",
-        "interval": _interval(score),
-        "baseline": _baseline(baseline, 1),
-        "simple model": simple_model_text(facts.get("simple_model")),
-        "verdict": verdict.get("text"),
-        "measures": "  ".join(others) or None,
-        "findings": findings_text(facts.get("open_findings")),
-        "evaluation": test_evaluation_sentence(facts["look"], facts["runs_before"]),
-        "earlier": earlier_evaluations(facts.get("looks_before") or ()),
-        "written to": where,
-    }
-    lines = tuple(SummaryLine(label, text) for label, text in texts.items() if text is not None)
-    lines = _with_notes(lines, facts["findings"], before="evaluation")
-    return Summary(lines, verdict.get("beats_baseline"))
+    pairs = [
+        ("score", f"test {name} {figure(score['value'])} on {facts['rows']} rows"),
+        ("interval", _interval(score)),
+        ("baseline", _baseline(baseline, 1)),
+        ("simple model", simple_model_text(facts.get("simple_model"))),
+        ("verdict", verdict.get("text")),
+        ("measures", "  ".join(others) or None),
+        ("findings", findings_text(facts.get("open_findings"))),
+        *((NOTE, note) for note in facts["findings"]),
+        ("evaluation", test_evaluation_sentence(facts["look"], facts["runs_before"])),
+        ("earlier", earlier_evaluations(facts.get("looks_before") or ())),
+        ("written to", where),
+    ]
+    return Summary(_lines(pairs), verdict.get("beats_baseline"))
 
 
 def advice(result: Mapping[str, Any]) -> Summary:
@@ -128,25 +126,11 @@ def advice(result: Mapping[str, Any]) -> Summary:
     Args:
         result: Holds `diagnosis` and `suggestions`, as `result.json` does.
     """
-    return Summary(tuple(SummaryLine(label, text) for label, text in _advice(result)), None)
+    return Summary(_lines(_advice(result)), None)
 
 
-def _with_notes(
-    lines: Sequence[SummaryLine], notes: Sequence[str], before: str
-) -> tuple[SummaryLine, ...]:
-    """The lines with the notes above where the run is and what comes next."""
-    place = [line.label for line in lines].index(before)
-    return (*lines[:place], *(SummaryLine(NOTE, note) for note in notes), *lines[place:])
-
-
-def _with_diagnosis(
-    texts: Mapping[str, str | None], result: Mapping[str, Any]
-) -> Iterator[tuple[str, str | None]]:
-    """The lines, with what the curves show and what to try before the time."""
-    for label, text in texts.items():
-        if label == "time":
-            yield from _advice(result)
-        yield label, text
+def _lines(pairs: Iterable[tuple[str, str | None]]) -> tuple[SummaryLine, ...]:
+    return tuple(SummaryLine(label, text) for label, text in pairs if text is not None)
 
 
 def _advice(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -291,13 +275,6 @@ def _weights(result: Mapping[str, Any]) -> str | None:
     if kept["epoch"] == epochs:
         return None
     return f"epoch {kept['epoch']}, the best {kept['monitor']} (EarlyStopping)"
-
-
-def _time(result: Mapping[str, Any], folds: int) -> str | None:
-    seconds = result.get("seconds")
-    if seconds is None:
-        return None
-    return duration(seconds) + (f" for {folds} {folds_word(result)}" if folds > 1 else "")
 
 
 def quantity_text(spread: Mapping[str, Any]) -> str:

@@ -97,36 +97,29 @@ def _score_chart(records: Sequence[RunRecord], labels: Sequence[str]) -> Chart |
                 ScoreMark(label, score["value"], interval.get("low"), interval.get("high"))
             )
             names.add(str(score.get("name")))
-    if len(names) != 1:
-        return None
-    return score_chart(marks, names.pop())
+    return score_chart(marks, names.pop()) if len(names) == 1 else None
 
 
 def _pairs(pairs: Sequence[Pair]) -> PageTable:
     columns = ("pair", "difference", "interval", "corrected p", "more than chance")
-    rows = tuple(
-        (
-            f"{pair.better} {'over' if pair.comparable else 'and'} {pair.worse}",
-            figure(pair.difference),
-            ends_text(pair.interval) or NOTHING,
-            _chance(pair.corrected_p),
-            _more_than_chance(pair),
+    rows = []
+    for pair in pairs:
+        p_value, answer = pair.corrected_p, "yes" if pair.different else "no"
+        if not pair.comparable:
+            answer = f"not comparable: {pair.why}"
+        elif pair.different is None:
+            answer = f"unknown: {pair.why}"
+        rows.append(
+            (
+                f"{pair.better} {'over' if pair.comparable else 'and'} {pair.worse}",
+                figure(pair.difference),
+                ends_text(pair.interval) or NOTHING,
+                "< 0.001" if p_value is not None and p_value < 0.001 else figure(p_value),
+                answer,
+            )
         )
-        for pair in pairs
-    )
-    return PageTable("Every pair, on the same validation rows", columns, rows, frozenset({4}))
-
-
-def _chance(p_value: float | None) -> str:
-    return "< 0.001" if p_value is not None and p_value < 0.001 else figure(p_value)
-
-
-def _more_than_chance(pair: Pair) -> str:
-    if not pair.comparable:
-        return f"not comparable: {pair.why}"
-    if pair.different is None:
-        return f"unknown: {pair.why}"
-    return "yes" if pair.different else "no"
+    caption = "Every pair, on the same validation rows"
+    return PageTable(caption, columns, tuple(rows), frozenset({4}))
 
 
 def _differences(records: Sequence[RunRecord], labels: Sequence[str]) -> list[Block]:

@@ -45,8 +45,12 @@ def most_wrong(record: RunRecord, scored: ScoredRows | None) -> PageSection | No
 def _cards(
     examples: Examples, kept: Sequence[int], titles: Sequence[str]
 ) -> tuple[list[Card], str]:
-    places = [_place(examples, i) for i in kept]
-    pictures = _pictures(examples)
+    places = [f"row {examples.rows[i]}" for i in kept]
+    if examples.names:
+        places = [f"{examples.names[i]}, {row}" for i, row in zip(kept, places, strict=True)]
+    pictures = next(filter(is_picture, examples.arrays.values()), None)
+    if not examples.arrays:
+        pictures = picture_of_columns(examples.columns)
     if pictures is not None:
         uris = data_uris(pictures)
         named = zip(kept, titles, places, strict=True)
@@ -69,19 +73,6 @@ def _cards(
         shown, more = values[:SHOWN_COLUMNS], max(0, len(values) - SHOWN_COLUMNS)
         cards.append(Card(title, place, values=tuple(shown), more=more))
     return cards, "tables"
-
-
-def _place(examples: Examples, i: int) -> str:
-    """Where a row is in its source."""
-    row = f"row {examples.rows[i]}"
-    return f"{examples.names[i]}, {row}" if examples.names else row
-
-
-def _pictures(examples: Examples) -> np.ndarray | None:
-    for array in examples.arrays.values():
-        if is_picture(array):
-            return array
-    return None if examples.arrays else picture_of_columns(examples.columns)
 
 
 def _text_column(examples: Examples) -> str | None:
@@ -127,11 +118,10 @@ def _title(scored: ScoredRows, index: int) -> str:
         return _labels_title(scored, index)
     true, predicted = int(scored.true[index]), int(scored.predicted_class[index])
     title = f"{scored.names[true]}, predicted {scored.names[predicted]}"
-    return (
-        f"{title} ({_share(scored.predictions[index, predicted])})"
-        if scored.has_probabilities
-        else title
-    )
+    if not scored.has_probabilities:
+        return title
+    share = scored.predictions[index, predicted]
+    return f"{title} ({percent(share) if share < 0.9995 else 'over 99.9%'})"
 
 
 def _quantity_title(scored: ScoredRows, index: int) -> str:
@@ -157,10 +147,6 @@ def _labels_title(scored: ScoredRows, index: int) -> str:
         if names
     ]
     return "; ".join(parts)
-
-
-def _share(share: float) -> str:
-    return percent(share) if share < 0.9995 else "over 99.9%"
 
 
 SIDE = 112

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,17 +83,21 @@ def headline(record: RunRecord) -> Headline:
     value = score.get("value")
     error = record.run.get("error")
     warning = ENDINGS.get(record.status, "")
+    task = TASKS.get(record.task, record.task)
+    about = (str(record.data.get("description") or ""), task, protocol_of(record))
+    simple = (record.result.get("simple_model") or {}).get("verdict") or {}
+    verdicts = [str(text) for text in (verdict.get("text"), simple.get("text")) if text]
     return Headline(
         title=record.title,
         run=record.name,
         status=record.status,
-        about=_about(record),
+        about=" · ".join(filter(None, about)),
         warning=f"{warning} {error}".strip() if error else warning,
         score="" if value is None else quantity_text(score),
         score_label=_score_label(record, score),
         score_note=_score_note(record.result, score),
         facts=tuple(_facts(record)),
-        verdicts=tuple(_verdicts(record.result)),
+        verdicts=tuple(text[:1].upper() + text[1:] for text in verdicts),
         beats=verdict.get("beats_baseline"),
         figure=_figure(score, record.result),
     )
@@ -100,22 +105,10 @@ def headline(record: RunRecord) -> Headline:
 
 def protocol_of(record: RunRecord) -> str:
     """Return the protocol in the field's own words, or nothing."""
-    name = str(record.result.get("protocol") or _configured_protocol(record) or "")
-    return PROTOCOLS.get(name, name.replace("_", " "))
-
-
-def _configured_protocol(record: RunRecord) -> Any:
     evaluation = record.resolved.get("evaluation")
-    return evaluation.get("protocol") if isinstance(evaluation, dict) else None
-
-
-def _about(record: RunRecord) -> str:
-    parts = [
-        str(record.data.get("description") or ""),
-        TASKS.get(record.task, record.task),
-        protocol_of(record),
-    ]
-    return " · ".join(part for part in parts if part)
+    configured = evaluation.get("protocol") if isinstance(evaluation, dict) else None
+    name = str(record.result.get("protocol") or configured or "")
+    return PROTOCOLS.get(name, name.replace("_", " "))
 
 
 def _score_label(record: RunRecord, score: Mapping[str, Any]) -> str:
@@ -160,20 +153,15 @@ def _facts(record: RunRecord) -> list[tuple[str, str]]:
     seconds = result.get("seconds") or run.get("seconds")
     if seconds is not None:
         facts.append(("time", duration(float(seconds))))
-    if started := run.get("started"):
-        facts.append(("started", _moment(str(started))))
+    if started := str(run.get("started") or ""):
+        with suppress(ValueError):
+            started = datetime.fromisoformat(started).strftime("%Y-%m-%d %H:%M")
+        facts.append(("started", started))
     if parent := run.get("parent"):
         facts.append(("made from", str(parent)))
     if record.test_evaluations:
         facts.append(("test evaluations", str(len(record.test_evaluations))))
     return facts
-
-
-def _verdicts(result: Mapping[str, Any]) -> list[str]:
-    """The verdict on the score, then that on the simple model."""
-    simple = (result.get("simple_model") or {}).get("verdict") or {}
-    texts = [(result.get("verdict") or {}).get("text"), simple.get("text")]
-    return [text[:1].upper() + text[1:] for text in map(str, filter(None, texts))]
 
 
 def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Chart | None:
@@ -187,10 +175,3 @@ def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Chart | None
         if rival.get("value") is not None:
             marks.append(ScoreMark(label, rival["value"], kind="rival"))
     return score_chart(marks, str(score.get("name", "score")))
-
-
-def _moment(text: str) -> str:
-    try:
-        return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M")
-    except ValueError:
-        return text

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from dlrun.metrics.figures import (
-    ClassFigures,
     ClassificationFigures,
     TargetFigures,
     calibration,
@@ -32,7 +31,7 @@ from dlrun.reports.result_charts import (
     roc_chart,
 )
 from dlrun.reports.run_record import RunRecord, ScoredRows, scored_rows
-from dlrun.reports.series import OverTime, over_time, series_charts
+from dlrun.reports.series import over_time, series_charts
 from dlrun.text import percent, steady_figure
 
 READABLE = 12
@@ -133,17 +132,11 @@ def _class_table(figures: ClassificationFigures) -> PageTable:
     if len(listed) > LISTED:
         listed = tuple(sorted(listed, key=lambda one: one.f1)[:LISTED])
         caption += f": the {LISTED} with the lowest F1 of {len(figures.classes)}"
-    return PageTable(
-        caption,
-        ("class", "precision", "recall", "F1", "support"),
-        tuple(_class_row(one) for one in (*listed, figures.macro, figures.weighted)),
-        last=2,
+    rows = tuple(
+        (one.name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
+        for one in (*listed, figures.macro, figures.weighted)
     )
-
-
-def _class_row(one: ClassFigures) -> tuple[str, ...]:
-    shares = (f"{share:.3f}" for share in (one.precision, one.recall, one.f1))
-    return (one.name, *shares, f"{one.support:,}")
+    return PageTable(caption, ("class", "precision", "recall", "F1", "support"), rows, last=2)
 
 
 def outputs(record: RunRecord) -> PageSection | None:
@@ -214,19 +207,16 @@ def series(record: RunRecord, scored: ScoredRows | None) -> PageSection | None:
     shown = found if len(found) <= 2 else (found[0], found[-1])
     blocks: list[Block] = []
     for facts in shown:
-        blocks += [Prose(_over_time_sentence(facts)), Charts(series_charts(facts))]
+        first, last = int(facts.places[0]), int(facts.places[-1])
+        early, late = map(steady_figure, facts.half_errors)
+        sentence = (
+            f"{facts.name} in {len(facts):,} validation rows, from row {first:,} to {last:,} of "
+            f"the file: the mean absolute error is {early} in the first half and {late} in the "
+            "second."
+        )
+        blocks += [Prose(sentence), Charts(series_charts(facts))]
     if len(shown) < len(found):
         between = len(found) - len(shown)
         text = f"Only the first and the last step are drawn, not the {between} between them."
         blocks.append(Prose(text, "quiet"))
     return PageSection("over-time", "Over time", blocks)
-
-
-def _over_time_sentence(facts: OverTime) -> str:
-    first, last = int(facts.places[0]), int(facts.places[-1])
-    early, late = facts.half_errors
-    return (
-        f"{facts.name} in {len(facts):,} validation rows, from row {first:,} to {last:,} of "
-        f"the file: the mean absolute error is {steady_figure(early)} in the first half and "
-        f"{steady_figure(late)} in the second."
-    )

@@ -18,6 +18,7 @@ from dlrun.reports.html.blocks import (
     PageTable,
     Prose,
 )
+from dlrun.reports.run_facts import git_text
 from dlrun.reports.run_record import RunFinding, RunRecord
 from dlrun.text import figure
 
@@ -38,17 +39,20 @@ def data(record: RunRecord) -> PageSection | None:
     if silenced := facts.get("silenced"):
         codes = ", ".join(f"{count} × {code}" for code, count in silenced.items())
         blocks.append(Prose(f"Suppressed by `ignore`: {codes}.", "quiet"))
+    test_rows, test = "none", facts.get("test")
+    if isinstance(test, dict) and test.get("exists"):
+        rows = test.get("rows")
+        test_rows = "the source's own" if rows is None else f"{rows:,}, sealed"
     items = [
         ("data", str(facts.get("description") or "")),
         ("rows", f"{facts['rows']:,}, without test rows" if "rows" in facts else ""),
         ("features", _columns(facts.get("features"))),
         ("target", _columns(facts.get("targets"), classes=facts.get("classes"))),
-        ("test rows", _test(facts.get("test"))),
+        ("test rows", test_rows),
         ("fingerprint", str(facts.get("fingerprint") or "")[:16]),
     ]
     blocks.append(Definitions(tuple((term, text) for term, text in items if text)))
-    several = record.task == "multilabel"
-    shares = _labels(facts) if several else _classes(facts)
+    shares = _labels(facts) if record.task == "multilabel" else _classes(facts)
     blocks += [table for table in (shares, _splits(facts)) if table is not None]
     return PageSection("data", "Data", blocks)
 
@@ -62,9 +66,13 @@ def test_evaluations(record: RunRecord) -> PageSection | None:
         unseen = PageSection("test", "Test data", [Prose("The test data has not been evaluated.")])
         return unseen if sealed else None
     blocks: list[Block] = []
-    if every:
+    if len(every) == 1:
+        blocks.append(Prose("The test data has been evaluated once."))
+    elif every:
         runs = len({one.run for one in every})
-        blocks.append(Prose(_count_sentence(len(every), runs)))
+        by = "all by one run" if runs == 1 else f"by {runs} runs"
+        text = f"The test data has been evaluated {len(every)} times, {by}. Choosing among test "
+        blocks.append(Prose(text + "evaluations biases the score."))
     if own:
         columns = ("number", "metric", "score", "baseline", "rows", "time")
         own_rows = tuple(_evaluation_row(e.number, e.facts) for e in own)
@@ -80,16 +88,6 @@ def test_evaluations(record: RunRecord) -> PageSection | None:
         words = frozenset({1, 2, 4})
         blocks.append(PageTable("All test evaluations on this data", names, all_rows, words))
     return PageSection("test", "Test data", blocks)
-
-
-def _count_sentence(evaluations: int, runs: int) -> str:
-    if evaluations == 1:
-        return "The test data has been evaluated once."
-    by = "all by one run" if runs == 1 else f"by {runs} runs"
-    return (
-        f"The test data has been evaluated {evaluations} times, {by}. Choosing "
-        "among test evaluations biases the score."
-    )
 
 
 def _evaluation_row(number: int, facts: Mapping[str, Any]) -> tuple[str, ...]:
@@ -115,22 +113,17 @@ def _columns(columns: Any, classes: Any = None) -> str:
         return ""
     if len(columns) == 1:
         name, facts = next(iter(columns.items()))
-        kind = _named_classes((classes or {}).get(name)) or _kind(facts)
-        return f"{name} ({kind})"
+        values = (classes or {}).get(name)
+        if isinstance(values, list) and values:
+            several = len(values) > NAMED_CLASSES
+            quoted = " or ".join(f"‘{value}’" for value in values)
+            return f"{name} ({f'one of {len(values)} classes' if several else quoted})"
+        return f"{name} ({_kind(facts)})"
     names = ", ".join(list(columns)[:NAMED_FEATURES])
     more = f" and {len(columns) - NAMED_FEATURES} more" if len(columns) > NAMED_FEATURES else ""
     missing = sum(int(facts.get("missing") or 0) for facts in columns.values())
     gaps = f"; {missing:,} values missing" if missing else ""
     return f"{len(columns)}: {names}{more}{gaps}"
-
-
-def _named_classes(names: Any) -> str:
-    """`‘no’ or ‘yes’`, or how many there are."""
-    if not isinstance(names, list) or not names:
-        return ""
-    if len(names) > NAMED_CLASSES:
-        return f"one of {len(names)} classes"
-    return " or ".join(f"‘{name}’" for name in names)
 
 
 def _kind(facts: Mapping[str, Any]) -> str:
@@ -141,13 +134,6 @@ def _kind(facts: Mapping[str, Any]) -> str:
         str(facts.get("dtype") or ""),
     ]
     return ", ".join(part for part in parts if part)
-
-
-def _test(test: Any) -> str:
-    if not isinstance(test, dict) or not test.get("exists"):
-        return "none"
-    rows = test.get("rows")
-    return "the source's own" if rows is None else f"{rows:,}, sealed"
 
 
 def _classes(facts: Mapping[str, Any]) -> PageTable | None:
@@ -187,21 +173,16 @@ def _splits(facts: Mapping[str, Any]) -> PageTable | None:
     splits = facts.get("splits") or {}
     if not splits:
         return None
-    named = list(splits.items())
-    rows = tuple(
-        (_split_name(name, len(splits)), f"{split.get('rows') or 0:,}")
-        for name, split in named[:LISTED_SPLITS]
-    )
-    more = f", the first {LISTED_SPLITS} of {len(named)}" if len(named) > LISTED_SPLITS else ""
-    return PageTable(f"Rows of each split{more}", ("split", "rows"), rows)
-
-
-def _split_name(name: str, count: int) -> str:
-    fold, _, part = name.partition("_")
-    words = part.replace("_", " ")
-    if not fold.startswith("fold") or not fold[4:].isdecimal():
-        return name
-    return words if count <= 2 else f"fold {int(fold[4:]) + 1}, {words}"
+    rows = []
+    for name, split in list(splits.items())[:LISTED_SPLITS]:
+        fold, _, part = name.partition("_")
+        title = name
+        if fold.startswith("fold") and fold[4:].isdecimal():
+            title = part.replace("_", " ")
+            title = title if len(splits) <= 2 else f"fold {int(fold[4:]) + 1}, {title}"
+        rows.append((title, f"{split.get('rows') or 0:,}"))
+    more = f", the first {LISTED_SPLITS} of {len(splits)}" if len(splits) > LISTED_SPLITS else ""
+    return PageTable(f"Rows of each split{more}", ("split", "rows"), tuple(rows))
 
 
 CHANGING = (
@@ -215,34 +196,38 @@ def config(record: RunRecord) -> PageSection | None:
     if not record.config.strip():
         return None
     blocks: list[Block] = [Code(marked_yaml(record.config), "The config as given", wraps=False)]
-    if changes := _changes(record.run.get("command")):
-        blocks.append(Code("\n".join(changes), "Changed on the command line"))
-    return PageSection("config", "Config", blocks)
-
-
-def _changes(typed: Any) -> list[str]:
-    """The options of a command that change its config, one each, as typed."""
+    typed = record.run.get("command")
     words = [str(word) for word in typed] if isinstance(typed, list) else []
-    found = []
+    changes = []
     for word, following in zip(words, [*words[1:], ""], strict=True):
         option, joined, _ = word.partition("=")
         if option in CHANGING:
-            found.append(word if joined else f"{word} {shlex.quote(following)}")
-    return found
+            changes.append(word if joined else f"{word} {shlex.quote(following)}")
+    if changes:
+        blocks.append(Code("\n".join(changes), "Changed on the command line"))
+    return PageSection("config", "Config", blocks)
 
 
 def environment(record: RunRecord) -> PageSection | None:
     """Machine, versions, seed, and the command that repeats the run."""
     run = record.run
+    engine, packages = run.get("engine"), run.get("packages")
+    if isinstance(engine, dict):
+        engine = _joined(engine.get("name"), engine.get("reason"))
     items = [
         ("seed", _text(run.get("seed"))),
         ("backend", _joined(run.get("backend"), run.get("keras") and f"Keras {run['keras']}")),
-        ("engine", _engine(run.get("engine"))),
-        ("devices", ", ".join(map(str, run.get("devices") or []))),
+        ("engine", _text(engine)),
+        ("devices", _joined(*(run.get("devices") or []))),
         ("Python", _text(run.get("python"))),
-        ("packages", _packages(run.get("packages"))),
+        (
+            "packages",
+            _joined(*(f"{name} {version}" for name, version in packages.items()))
+            if isinstance(packages, dict)
+            else "",
+        ),
         ("system", _joined(run.get("platform"), run.get("cpus") and f"{run['cpus']} CPUs")),
-        ("git", _git(run.get("git"))),
+        ("git", git_text(run)),
     ]
     blocks: list[Block] = []
     if typed := run.get("command"):
@@ -274,25 +259,6 @@ def _typed(command: Any) -> str:
     return shlex.join(["dlrun" if program == "__main__.py" else program, *words[1:]])
 
 
-def _engine(engine: Any) -> str:
-    if not isinstance(engine, dict):
-        return _text(engine)
-    return _joined(engine.get("name"), engine.get("reason"))
-
-
-def _packages(packages: Any) -> str:
-    if not isinstance(packages, dict):
-        return ""
-    return ", ".join(f"{name} {version}" for name, version in packages.items())
-
-
-def _git(git: Any) -> str:
-    if not isinstance(git, dict) or not git.get("commit"):
-        return ""
-    dirty = "with uncommitted changes" if git.get("dirty") else "unchanged"
-    return f"{git['commit'][:12]}, {dirty}"
-
-
 def _joined(*parts: Any) -> str:
     return ", ".join(str(part) for part in parts if part)
 
@@ -310,16 +276,16 @@ def marked_yaml(text: str) -> Markup:
 
     Nothing is parsed and nothing is lost: without its marks, the result is the text.
     """
-    return Markup("\n").join(_marked(line) for line in text.rstrip("\n").split("\n"))
-
-
-def _marked(line: str) -> Markup:
-    body, comment = line, ""
-    found = _COMMENT.search(line)
-    # A `#` inside quotation marks begins no comment.
-    if found and all(line[: found.start()].count(mark) % 2 == 0 for mark in ('"', "'")):
-        body, comment = line[: found.start()], found[0]
-    marked = escape(body)
-    if match := _LINE.match(body):
-        marked = escape(match[1]) + Markup("<b>{}</b>{}{}").format(match[2], match[3], match[4])
-    return marked + (Markup("<i>{}</i>").format(comment) if comment else "")
+    marked = []
+    for line in text.rstrip("\n").split("\n"):
+        body, comment = line, ""
+        found = _COMMENT.search(line)
+        # A `#` inside quotation marks begins no comment.
+        if found and all(line[: found.start()].count(mark) % 2 == 0 for mark in ('"', "'")):
+            body, comment = line[: found.start()], found[0]
+        key = _LINE.match(body)
+        html = escape(body)
+        if key:
+            html = escape(key[1]) + Markup("<b>{}</b>{}{}").format(key[2], key[3], key[4])
+        marked.append(html + (Markup("<i>{}</i>").format(comment) if comment else ""))
+    return Markup("\n").join(marked)

@@ -21,11 +21,13 @@ def diagnosis(record: RunRecord) -> PageSection | None:
     found = record.result.get("diagnosis") or []
     texts = tuple(_begun(str(item["text"])) for item in _mappings(found) if item.get("text"))
     blocks: list[Block] = [Bullets(texts)] if texts else []
-    advice = [
-        (_begun(str(item["text"])), _command(record, item.get("set")))
-        for item in _mappings(record.result.get("suggestions") or [])
-        if item.get("text")
-    ]
+    advice = []
+    for item in _mappings(record.result.get("suggestions") or []):
+        changes = item.get("set") or []
+        given = [changes] if isinstance(changes, str) else list(map(str, changes))
+        if item.get("text"):
+            command = command_line(record, given) if given else ""
+            advice.append((_begun(str(item["text"])), command))
     if advice:
         blocks.append(Advice(tuple(advice)))
     return PageSection("diagnosis", "Diagnosis", blocks) if blocks else None
@@ -37,11 +39,17 @@ def curves(record: RunRecord) -> PageSection | None:
     directions: dict[str, Direction] = {}
     if score.get("name") and score.get("direction") in ("min", "max"):
         directions[score["name"]] = score["direction"]
+    training = record.resolved.get("training")
+    phases = training.get("phases") if isinstance(training, dict) else None
+    names = [
+        str(phase.get("name") or f"phase {number}")
+        for number, phase in enumerate(_mappings(phases or []), start=1)
+    ]
     facts = facts_from_table(
         record.history,
         record.title,
         directions=directions,
-        phases=_phase_names(record),
+        phases=names,
         several=folds_word(record.result),
     )
     if not facts.panels:
@@ -76,15 +84,6 @@ def _phase_row(phase: Mapping[str, Any]) -> tuple[str, ...]:
         figure(phase.get("trained_weights")),
         engine,
     )
-
-
-def _phase_names(record: RunRecord) -> list[str]:
-    training = record.resolved.get("training")
-    given = training.get("phases") if isinstance(training, dict) else None
-    return [
-        str(phase.get("name") or f"phase {number}")
-        for number, phase in enumerate(_mappings(given or []), start=1)
-    ]
 
 
 def folds(record: RunRecord) -> PageSection | None:
@@ -126,12 +125,6 @@ def _fold_row(fold: Mapping[str, Any]) -> tuple[str, ...]:
         figure(fold.get("rows")),
         duration(float(fold.get("seconds") or 0)),
     )
-
-
-def _command(record: RunRecord, changes: Any) -> str:
-    """Return the command that repeats the run with changes."""
-    given = [changes] if isinstance(changes, str) else list(changes or [])
-    return command_line(record, [str(change) for change in given]) if given else ""
 
 
 def _begun(clause: str) -> str:
