@@ -11,7 +11,7 @@ import yaml
 
 from dlrun.config.blocks import read_blocks
 from dlrun.config.components import read_dataset, read_steps, with_own_validation
-from dlrun.config.document import Document, Node, Place, Reporter, node_of
+from dlrun.config.document import NOWHERE, Document, Node, Place, Reporter, node_of
 from dlrun.config.extends import read_files, with_absolute_paths
 from dlrun.config.grammar import canonical_config, output_names, shapes_of
 from dlrun.config.layers import check_blocks, read_architecture
@@ -68,9 +68,6 @@ EXAMPLES = {
 }
 
 
-_NOWHERE = Place("", (0, 0, 0))
-
-
 def load_config(
     path: str | os.PathLike[str],
     overrides: Sequence[str] = (),
@@ -118,8 +115,9 @@ def read_config(
     additions.use(None)
     plugins = _plugins(apply_overrides(root, overrides, seed, Reporter()), run_plugins, report)
     additions.use(plugins.additions)
-    # What plugins define has a canonical form only now.
-    root = canonical_config(root)
+    if plugins.files:
+        # What plugins define has a canonical form only now.
+        root = canonical_config(root)
     root = with_absolute_paths(apply_overrides(root, overrides, seed, report))
     report.root = root
     config = _read(root.plain(), file.stem, plugins, report)
@@ -131,7 +129,7 @@ def read_config(
 def completed(config: PartialConfig) -> Config:
     """Return a config with stand-ins for the sections that could not be read: those of a small
     network, and defaults. Its rows can be read; nothing is to be trained with it."""
-    stand_ins = node_of(yaml.safe_load("\n".join(EXAMPLES.values())), _NOWHERE)
+    stand_ins = node_of(yaml.safe_load("\n".join(EXAMPLES.values())), NOWHERE)
     whole = _read(
         canonical_config(stand_ins).plain(), config.file.stem, config.own_code, Reporter()
     )
@@ -243,7 +241,7 @@ def _check_environment(report: Reporter) -> None:
     known = get_args(Backend)
     if backend and backend not in known:
         report.at(
-            Place("KERAS_BACKEND", (0, 0, 0)),
+            Place("KERAS_BACKEND", NOWHERE.order),
             f"unknown backend '{backend}'{did_you_mean(backend, known)}",
             expected=listed(known, "or"),
             hint="change or unset the environment variable",

@@ -57,24 +57,30 @@ class Family:
         Raises:
             UnknownMemberError: No member has that name.
         """
-        if name not in self.names():
+        if (added := additions.members(self.package).get(name)) is not None:
+            return added
+        if name not in self.own_names():
             raise UnknownMemberError(
                 f"unknown {self.title} '{name}'{did_you_mean(name, self.names())}"
             )
-        if (added := additions.members(self.package).get(name)) is not None:
-            return added
-        module = importlib.import_module(f"{self.package}.{name}")
-        members = [
-            value
-            for value in vars(module).values()
-            if isinstance(value, type)
-            and issubclass(value, Component)
-            and value.__module__ == module.__name__
-            and not value.__name__.startswith("_")
-        ]
-        if len(members) != 1:
-            raise TypeError(f"{module.__name__} must define one component, has {members}")
-        return members[0]
+        return _component_in(f"{self.package}.{name}")
+
+
+@cache
+def _component_in(name: str) -> type[Component]:
+    """The one component that a module defines."""
+    module = importlib.import_module(name)
+    members = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Component)
+        and value.__module__ == name
+        and not value.__name__.startswith("_")
+    ]
+    if len(members) != 1:
+        raise TypeError(f"{name} must define one component, has {members}")
+    return members[0]
 
 
 @cache

@@ -295,5 +295,5 @@ def test_the_place_of_a_wrapped_layer_is_that_of_the_file(load: Any) -> None:
     )
     inner = config.architecture.layers[0].layer.arguments["layer"]
     root = config.document.root
-    assert root.locate(inner.path, on_key=True).text.endswith("experiment.yaml:3:43")
-    assert root.locate((*inner.path, "height")).text.endswith("experiment.yaml:3:64")
+    assert root.locate(inner.path, on_key=True).text.endswith("experiment.yaml:3:44")
+    assert root.locate((*inner.path, "height")).text.endswith("experiment.yaml:3:65")
