@@ -144,7 +144,9 @@ def f_beta_score(
     right = (called * true * weights).sum(axis=axis)
     called_weight = (called * weights).sum(axis=axis)
     positive = (true * weights).sum(axis=axis)
-    scores = _f_beta(right, called_weight, positive, beta)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scores = (1 + beta**2) * right / (called_weight + beta**2 * positive)
+    scores = np.nan_to_num(scores, nan=0.0)
     if average == "weighted":
         return float((scores * positive).sum() / positive.sum()) if positive.sum() else 0.0
     return float(np.mean(scores))
@@ -228,12 +230,6 @@ def _counts(
         float((called * weights).sum()),
         float((positive * weights).sum()),
     )
-
-
-def _f_beta(right: Array, called: Array, positive: Array, beta: float) -> Array:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scores = (1 + beta**2) * right / (called + beta**2 * positive)
-    return np.nan_to_num(scores, nan=0.0)
 
 
 def repeated_auc(

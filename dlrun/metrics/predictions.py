@@ -15,7 +15,7 @@ def as_probabilities(output: ArrayLike, loss: str, from_logits: bool) -> Array:
     Args:
         output: What the model gives.
         loss: Keras' class name of the loss it was trained with. Where that is a hinge loss, the
-            margins from -1 to 1 become shares from 0 to 1, which are no true probabilities.
+            margins from -1 to 1 become shares from 0 to 1, which are not true probabilities.
         from_logits: Whether the loss took the output for logits.
     """
     values = np.asarray(output)
@@ -78,7 +78,7 @@ def wrongness(task: TargetType, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 def most_wrong(task: TargetType, y_true: ArrayLike, y_pred: ArrayLike, count: int) -> Array:
     """Return positions of at most `count` wrong rows, (m,) int64, the most wrong first.
 
-    Rows that are right are left out, and so are those whose prediction is no number. Args as
+    Rows that are right are left out, and so are those whose prediction is NaN. Args as
     `wrongness`.
     """
     values = wrongness(task, y_true, y_pred)

@@ -109,7 +109,7 @@ _NEUTRAL = {
     "from_sorted_ids": False,
     "summation_method": "interpolation",
 }
-"""Arguments that may be given, if they say what is done here anyway."""
+"""Arguments that are accepted with the value that is used here anyway."""
 
 _Rowwise = Callable[..., Array]
 _ROWWISE: dict[str, tuple[_Rowwise, int]] = {
@@ -148,7 +148,7 @@ _WHOLE: dict[str, tuple[ScoreFunction, int]] = {
     "Recall": (classification.recall, 0),
     "RootMeanSquaredError": (losses.root_mean_squared_error, 1),
 }
-"""Class name to a function that is no mean over rows, and its unit power."""
+"""Class name to a function that is not a mean over rows, and its unit power."""
 
 _CROSSENTROPIES = tuple(metric for metric in _ROWWISE if metric.endswith("Crossentropy"))
 _THRESHOLDED = ("Accuracy", "BinaryAccuracy", "F1Score", "FBetaScore", "Precision", "Recall")

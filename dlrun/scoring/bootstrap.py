@@ -87,7 +87,7 @@ def bootstrap_mean(
         shift = sampled[0] / weight
         spread = sampled[1] - 2 * shift * cross + shift**2 * squares
         own_error = np.sqrt(inflation * np.maximum(spread, 0)) / weight
-        # A resample without spread says nothing of its own error.
+        # A resample without spread tells nothing about its error.
         ratios.append(shift / np.where(own_error > 1e-9 * error, own_error, error))
     ratio = np.sort(np.concatenate(ratios))
     tail = (1 - level) / 2

@@ -61,7 +61,7 @@ class ScoreDifference:
 
     @property
     def different(self) -> bool | None:
-        """Whether the difference is larger than chance; None where it cannot be told."""
+        """Whether the difference is larger than chance; None where the rows cannot tell."""
         return None if self.interval is None else not self.interval.low <= 0 <= self.interval.high
 
     def as_dict(self) -> dict[str, Any]:
@@ -132,7 +132,7 @@ def compare_folds(
         level: Of the interval.
 
     Raises:
-        ValueError: There are not as many scores of the one as of the other.
+        ValueError: The numbers of scores differ.
     """
     if len(first) != len(second):
         raise ValueError(
@@ -194,8 +194,15 @@ def score_on_rows(
             found = bootstrap_mean(values, units=units, seed=seed, level=level)
             # A mean error is never below 0.
             low = 0.0 if values.min() >= 0 else None
-            found = replace(found, interval=found.interval.within(low, None))
-            return _within_bounds(score, _transformed(score, found))
+            interval = found.interval.within(low, None)
+            if score.of_mean is not None:
+                value, low, high = (
+                    float(score.of_mean(np.asarray(each)))
+                    for each in (found.value, interval.low, interval.high)
+                )
+                found = replace(found, value=value)
+                interval = replace(interval, low=low, high=high)
+            return _within_bounds(score, replace(found, interval=interval))
     statistic, resamples = _repeated(score, y_true, models, sample_weight)
     found = bootstrap_statistic(
         statistic, len(models[0]), units=units, seed=seed, level=level, resamples=resamples
@@ -289,17 +296,6 @@ def _repeated(
 
     calls = _NUMBERS_IN_CALLS // max(1, len(weights) * len(models))
     return called, min(_MOST_CALLS, max(_FEWEST_CALLS, calls))
-
-
-def _transformed(score: Score, found: Estimate) -> Estimate:
-    """The estimate of a mean as that of the score that is made of it."""
-    if score.of_mean is None:
-        return found
-    value, low, high = (
-        float(score.of_mean(np.asarray(x)))
-        for x in (found.value, found.interval.low, found.interval.high)
-    )
-    return Estimate(value, replace(found.interval, low=low, high=high), found.p_value)
 
 
 _FROM_0_TO_1 = (

@@ -44,10 +44,10 @@ MOST_FEATURES_IN_MEMORY = 10_000_000
 """Numbers of windows that are written side by side for it: 40 MB, and twice that in all."""
 
 FEWEST_SEEN = 10_000
-"""Where all rows take too long, so many evenly spaced ones are enough for a linear model, ..."""
+"""Where all rows take too long, this many evenly spaced ones are enough for a linear model, ..."""
 
 SEEN_PER_FEATURE = 20
-"""... and so many for each feature. Of the largest sample that fits, its errors are then close to
+"""... and this many for each feature. Of the largest sample that fits, its errors are then close to
 those of the same model on all rows."""
 
 _SPARSE_IS_SLOWER = 5
@@ -83,7 +83,7 @@ class SimpleModel:
 
         Args:
             features: (n, f) array or sparse matrix, as those that it was fitted on.
-            score: What judges them.
+            score: The measure of success.
         """
         scaled = features if self.scaler is None else self.scaler.transform(features)
         if self.task == "regression":

@@ -22,7 +22,7 @@ class Verdict:
 
     Args:
         beats: True where the model is better by more than chance, False where it is worse by
-            more than chance, None where it cannot be told.
+            more than chance, None where the rows cannot tell.
         difference: How much better it is, in the measure's unit; below 0 where it is worse.
         interval: Where the true difference probably lies, or None.
         text: All of it in one sentence.
@@ -55,8 +55,11 @@ def verdict(found: ScoreDifference, rival: str) -> Verdict:
 
 
 def _text(found: ScoreDifference, beats: bool | None, rival: str) -> str:
+    same = abs(found.difference) < SAME
+    better = "better" if found.difference > 0 else "worse"
     if found.interval is None:
-        lead = _lead(found.difference, figure(abs(found.difference)), rival)
+        size = figure(abs(found.difference))
+        lead = f"as good as the {rival}" if same else f"{size} {better} than the {rival}"
         return f"{lead}; no interval: {found.why}" if found.why else lead
     low, high = found.interval.low, found.interval.high
     size = figure_near(abs(found.difference), high - low)
@@ -68,8 +71,6 @@ def _text(found: ScoreDifference, beats: bool | None, rival: str) -> str:
         return f"beats the {rival} by {size} ({ends})"
     if beats is False:
         return f"worse than the {rival} by {size} ({ends})"
-    better = "better" if found.difference > 0 else "worse"
-    same = abs(found.difference) < SAME
     detail = f"the {ends} includes 0" if same else f"{size} {better}, but the {ends} includes 0"
     few = _few_rows(found.interval.note)
     return f"no clear difference from the {rival}: {detail}{few}"
@@ -88,9 +89,3 @@ def _few_rows(note: str | None) -> str:
     """` (20 rows are few)`, where the interval comes from few rows."""
     match = re.match(r"from (\d+) rows", note or "")
     return f" ({match[1]} rows are few)" if match and int(match[1]) < FEW_ROWS else ""
-
-
-def _lead(difference: float, size: str, rival: str) -> str:
-    if abs(difference) < SAME:
-        return f"as good as the {rival}"
-    return f"{size} {'better' if difference > 0 else 'worse'} than the {rival}"

@@ -109,7 +109,7 @@ def _leave_tensorflow_alone() -> None:
 
 
 def _is_no_retracing(record: logging.LogRecord) -> bool:
-    # Every fold has a model of its own, whose functions TensorFlow has to trace anew.
+    # Every fold has a new model, whose functions TensorFlow has to trace anew.
     return "triggered tf.function retracing" not in record.getMessage()
 
 

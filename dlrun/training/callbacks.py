@@ -20,7 +20,7 @@ DEFAULT_MONITOR = "val_loss"
 
 MONITORING = {"EarlyStopping", "ReduceLROnPlateau"}
 CHECKPOINTS = {"ModelCheckpoint", "OrbaxCheckpoint"}
-"""Callbacks that watch a metric only where they are to keep the best model."""
+"""Callbacks that monitor a metric only if they keep the best model."""
 
 
 def build_callbacks(
@@ -39,11 +39,11 @@ def build_callbacks(
             where a callback writes files. None makes no folder: to see whether Keras accepts
             the callbacks, without using them.
         model: The compiled model; None if there is none yet.
-        rows: Inputs that a callback may look at; see `FitFacts.rows`.
+        rows: Inputs that a callback may read; see `FitFacts.rows`.
         vocabulary: Returns the words that numbers in the inputs stand for; see `FitFacts`.
 
     Raises:
-        ComponentError: Keras refused a callback, or the model is none for it.
+        ComponentError: Keras refused a callback, or it cannot be used with the model.
     """
     fit = FitFacts(folder, model, rows, vocabulary)
     return [_build(_inside(component, folder), fit) for component in components]
@@ -51,16 +51,14 @@ def build_callbacks(
 
 def monitors_validation(components: Sequence[KerasComponent]) -> bool:
     """Whether a callback acts on what is measured on validation data."""
-    return any(
-        _watches(component)
-        and str(component.arguments.get("monitor", DEFAULT_MONITOR)).startswith("val_")
-        for component in components
-    )
 
+    def monitored(component: KerasComponent) -> str:
+        keeps_best = component.name in CHECKPOINTS and component.arguments.get("save_best_only")
+        if component.name in MONITORING or keeps_best:
+            return str(component.arguments.get("monitor", DEFAULT_MONITOR))
+        return ""
 
-def _watches(component: KerasComponent) -> bool:
-    keeps_best = bool(component.arguments.get("save_best_only"))
-    return component.name in MONITORING or (component.name in CHECKPOINTS and keeps_best)
+    return any(monitored(component).startswith("val_") for component in components)
 
 
 def _build(component: KerasComponent, fit: FitFacts) -> Any:

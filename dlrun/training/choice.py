@@ -278,6 +278,7 @@ def work_of(
     """
     import keras
 
+    suited = SUITED_TO_XLA | RECURRENT
     layers = [layer for _, layer in leaf_layers(request.model)]
     recurrent = [layer for layer in layers if _is(_inner(layer), RECURRENT)]
     batch = min(request.batch_size, len(request.train))
@@ -287,7 +288,7 @@ def work_of(
         backend=str(keras.backend.backend()),
         gpu=has_gpu(),
         batch_callback=_batch_callback(callbacks),
-        slow_layer=_first(type(x).__name__ for x in layers if not _suits_xla(x)),
+        slow_layer=_first(type(x).__name__ for x in layers if not _is(_inner(x), suited)),
         random_layer=_first(type(x).__name__ for x in layers if _draws(x)),
         products=float(batch * sum(_products(layer) for layer in layers)),
         loops=sum(_time_steps(layer) for layer in recurrent),
@@ -323,10 +324,6 @@ def _is(layer: Any, names: Collection[str]) -> bool:
 def _inner(layer: Any) -> Any:
     """The layer that a wrapper runs in both directions, or the layer itself."""
     return layer.forward_layer if _is(layer, {"Bidirectional"}) else layer
-
-
-def _suits_xla(layer: Any) -> bool:
-    return _is(_inner(layer), SUITED_TO_XLA | RECURRENT)
 
 
 def _draws(layer: Any) -> bool:

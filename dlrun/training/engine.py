@@ -81,7 +81,7 @@ class Divergence:
 
 @dataclass(frozen=True)
 class PhaseResult:
-    """What one phase of a fit came to.
+    """The outcome of one phase of a fit.
 
     Args:
         name: What it is called.
@@ -103,7 +103,7 @@ class PhaseResult:
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit came to.
+    """The outcome of a fit.
 
     Args:
         model: The trained `keras.Model`.

@@ -61,7 +61,7 @@ class Features:
 
     Args:
         store: Where they are kept.
-        report: Takes a sentence for the user.
+        report: Shows the user a sentence.
     """
 
     def __init__(self, store: FeatureStore, report: Callable[[str], None]) -> None:
@@ -73,7 +73,7 @@ class Features:
     def head_fit(self, request: FitRequest, rows: FeatureRows) -> tuple[FitRequest, Cut] | None:
         """Return the fit of a model's head on features, and the parts of the model.
 
-        None if the model has no frozen base, or one that gives too much to be kept. The head is
+        None if the model has no frozen base, or its features are too large to be kept. The head is
         not compiled.
         """
         cut = cut_of(request.model)
@@ -93,7 +93,9 @@ class Features:
     @stage("features")
     def _stored(self, cut: Cut, rows: FeatureRows) -> StoredFeatures:
         shape = (rows.count, *cut.shape)
-        key = _joined(_computed_with(), model_hash(cut.base), rows.key())
+        # The last digits also depend on the device and on the versions of the libraries.
+        made_with = json.dumps([device_facts(), package_versions()], sort_keys=True)
+        key = _joined(made_with, model_hash(cut.base), rows.key())
         if self._latest is not None and self._latest[0] == key:
             return self._latest[1]
         kept = self._store.find(key, shape)
@@ -132,11 +134,6 @@ def rows_key(fingerprint: str, state: object, arrays: Mapping[str, Array]) -> st
         digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
         parts.append(f"{name}{array.dtype}{array.shape}{digest}")
     return _joined(*parts)
-
-
-def _computed_with() -> str:
-    """What the last digits depend on besides: on what, and with which versions, it is computed."""
-    return json.dumps([device_facts(), package_versions()], sort_keys=True)
 
 
 def _compute(base: Any, rows: FeatureRows, into: Array) -> None:

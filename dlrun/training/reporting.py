@@ -55,7 +55,7 @@ class EpochReport:
         """The epoch of this fit that is being trained, from 1."""
 
     def step(self, step: int) -> None:
-        """Report that so many steps of the epoch are done."""
+        """Report how many steps of the epoch are done."""
         self._request.on_step(self.number, step, self._request.steps)
 
     @property

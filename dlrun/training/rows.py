@@ -68,7 +68,7 @@ def with_class_weights(rows: FitRows, class_weight: Mapping[int, float] | None) 
     """Return rows whose weights are those of their classes; a class left out weighs 1.
 
     Raises:
-        ValueError: The rows have weights of their own; Keras' `fit` refuses both at once.
+        ValueError: The rows already have weights; Keras' `fit` refuses both at once.
     """
     if class_weight is None:
         return rows

@@ -19,7 +19,7 @@ def layer_variables(model: Any) -> list[Any]:
 
 
 def optimizer_variables(model: Any) -> list[Any]:
-    """Return the optimizer's variables, made if they are not there yet."""
+    """Return the optimizer's variables, made if it has none yet."""
     # A LossScaleOptimizer makes its variables anew each time it is asked to.
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)

@@ -107,8 +107,8 @@ class Trainer:
             requests: Fits of the same numbers of rows.
 
         Yields:
-            What `fit` returns for each; the same holds for its model. After a result that was
-            interrupted there are no more.
+            What `fit` returns for each; the same holds for its model. An interrupted result is the
+            last.
 
         Raises:
             TrainingError: A step cannot be computed.
@@ -235,7 +235,7 @@ class PhasedTrainer:
             fits: Several only if `choose` says that they can be trained together.
 
         Yields:
-            What `fit` returns for each. After a result that was interrupted there are no more.
+            What `fit` returns for each. An interrupted result is the last.
 
         Raises:
             TrainingError: As `fit`.
@@ -342,7 +342,7 @@ class _FitOfPhase:
 
 
 class _Progress:
-    """How far a fit has come."""
+    """The phases of a fit that are done."""
 
     def __init__(self, request: FitRequest) -> None:
         self._request = request
@@ -369,7 +369,7 @@ class _Progress:
     def add(
         self, phase: FitPhase, number: int, fit: _FitOfPhase, result: FitResult, choice: Choice
     ) -> None:
-        """Keep what a phase came to."""
+        """Keep the outcome of a phase."""
         self._model = fit.whole(result.model)
         epochs = len(result.history.get("loss", ()))
         if phase.name is not None or fit.features is not None:
@@ -386,5 +386,5 @@ class _Progress:
         self.done += epochs
 
     def result(self, interrupted: bool = False, diverged: Divergence | None = None) -> FitResult:
-        """Return what all phases came to so far."""
+        """Return the outcome of all phases so far."""
         return FitResult(self._model, self._history, interrupted, diverged, tuple(self._phases))

@@ -55,7 +55,7 @@ class FusedEngine:
         self._folds: JaxFolds | None = None
 
     def prepare(self, request: FitRequest, together: int = 1) -> None:
-        """Make the program that `fit` will run, or `fit_together` with so many fits.
+        """Make the program that `fit` will run, or `fit_together` with this many fits.
 
         Raises:
             CannotFuse: The model cannot be trained this way; says why.

@@ -124,7 +124,7 @@ class EpochLength:
         return Chunk(1, steps, range(batch, min(self.validation_batches, batch + fitting)))
 
     def fitting_epochs(self, rows: int, most: int) -> int:
-        """Return how many whole epochs of so many rows one call takes on, at least 1."""
+        """Return how many whole epochs one call of this many rows trains, at least 1."""
         return max(1, min(rows // self.rows_of(self.whole()), most))
 
 
@@ -153,7 +153,11 @@ class SingleFit:
             most = min(capacity, self._request.epochs - done)
             count = self._length.fitting_epochs(self._per_call.rows, most)
         orders = self._program.put_orders(orders_of(self._request, done, count, capacity))
-        epochs = self._train_whole(orders, count) if count > 1 else [self._train_one(orders)]
+        if count > 1:
+            metrics, seconds = self._timed_run(orders, self._length.whole(count))
+            epochs = epochs_of(metrics, count, seconds / count)
+        else:
+            epochs = [self._train_one(orders)]
         losses = [math.isfinite(epoch.logs["loss"]) for epoch in epochs]
         good = losses.index(False) if False in losses else count
         if 0 < good < count and finite.epoch == done:
@@ -163,10 +167,6 @@ class SingleFit:
         if good:
             finite.keep(done + good)
         return epochs[: good + 1]
-
-    def _train_whole(self, orders: Any, count: int) -> list[Epoch]:
-        metrics, seconds = self._timed_run(orders, self._length.whole(count))
-        return epochs_of(metrics, count, seconds / count)
 
     def _train_one(self, orders: Any) -> Epoch:
         began = time.perf_counter()
@@ -207,7 +207,7 @@ def orders_of(request: FitRequest, done: int, count: int, capacity: int) -> np.n
 
 
 def epochs_of(metrics: EpochMetrics, count: int, seconds: float) -> list[Epoch]:
-    """Return the whole epochs of a call, of so many seconds each, with metrics named as `fit`
+    """Return the whole epochs of a call, each of the same seconds, with metrics named as `fit`
     names them."""
     named = {**metrics.train, **{f"val_{name}": v for name, v in metrics.validation.items()}}
     return [

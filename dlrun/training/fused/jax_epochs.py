@@ -43,7 +43,7 @@ class JaxEpochs:
     """Training and validation of one model as a function that JAX can compile.
 
     Args:
-        model: A compiled `keras.Model`; its variables are made here where they are not there yet.
+        model: A compiled `keras.Model`; its variables are made here if it has none yet.
         train: Training rows, of which only kind, dtypes and shapes of one row count.
         sizes: Rows of a batch, and epochs of a call.
 

@@ -86,7 +86,7 @@ class JaxFolds:
         self._function: Any = None
 
     def prepare(self, train: FitRows, validation: FitRows | None, count: int) -> None:
-        """Compile for so many folds with rows like these.
+        """Compile for a number of folds with rows like these.
 
         Raises:
             CannotFuse: JAX cannot trace the model.

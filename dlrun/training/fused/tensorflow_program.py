@@ -184,7 +184,7 @@ def divided_row_by_row() -> Iterator[None]:
     TensorFlow gives that gradient as some rows of the table. Keras divides it together with all
     rows in which the divisor is zero, whose number XLA cannot know; an optimizer's divisor is
     never zero. The numbers stay those of `fit`, which a dense gradient's would not: Keras squares
-    each occurrence of a row by itself.
+    each occurrence of a row on its own.
     """
     original = keras_operations.divide
 

@@ -44,7 +44,7 @@ class JointTraining:
         self.folds = folds
 
     def epochs(self, fit: int, done: int) -> Sequence[Epoch]:
-        """Return a fit's epochs after so many, at least one of them."""
+        """Return a fit's epochs after those that are done, at least one of them."""
         while len(self._trained[fit]) <= done:
             self._train()
         return self._trained[fit][done:]
@@ -71,7 +71,7 @@ class JointFit:
         training: All of the fits.
         index: Which one this is.
         model: Gets the fit's state.
-        alone: Makes what trains the fit by itself, from the state that the model then has.
+        alone: Makes what trains the fit alone, from the state that the model then has.
         control: Stops the fit on request.
     """
 
@@ -101,7 +101,7 @@ class JointFit:
         return self._train_alone(done)
 
     def _train_alone(self, done: int) -> Sequence[Epoch]:
-        """Train a fit that diverges again, by itself, to get its last finite state."""
+        """Train a fit that diverges again, alone, to get its last finite state."""
         self._training.folds.put_initial_state(self._index, self._model)
         self._alone = self._make_alone()
         epochs: list[Epoch] = []
