@@ -163,7 +163,7 @@ def _check_shape(component: KerasComponent, shape: Sequence[int | None], preproc
     text = shape_text(shape)
     if len(shape) != 3:
         raise ComponentError(
-            f"{component.alias} takes pictures of height, width and 3 channels, and gets the "
+            f"{component.alias} takes pictures of height, width and 3 channels, but gets the "
             f"shape {text}",
             component.path,
         )
@@ -171,7 +171,7 @@ def _check_shape(component: KerasComponent, shape: Sequence[int | None], preproc
     if needs and shape[-1] != 3:
         what = "grey pictures" if shape[-1] == 1 else f"{shape[-1]} channels"
         raise ComponentError(
-            f"{component.alias} takes pictures of 3 channels (red, green, blue), and gets {what} "
+            f"{component.alias} takes pictures of 3 channels (red, green, blue), but gets {what} "
             f"{text}; load them as `color: rgb`, or put `Concatenate: {{}}` with the input three "
             "times in `from` before it",
             component.path,
@@ -195,11 +195,11 @@ def _missing(component: KerasComponent, error: Exception) -> str:
     text = reason(error)
     url = re.search(r"https?://\S+?(?=:? |:$|$)", text)
     if url is None:
-        return f"the weights of {component.alias} cannot be had: {text}"
+        return f"cannot get the weights of {component.alias}: {text}"
     address = url[0].rstrip(":")
     folder = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
     return (
-        f"the ImageNet weights of {component.alias} are not there and cannot be downloaded; put "
-        f"{address.rpartition('/')[2]} into {folder}, from {address}, or say `weights: null` to "
-        "begin with random ones"
+        f"the ImageNet weights of {component.alias} are missing and cannot be downloaded; put "
+        f"{address.rpartition('/')[2]} into {folder}, from {address}, or set `weights: null` to "
+        "start from random ones"
     )

@@ -65,7 +65,7 @@ class Augmentation:
             for name in chosen:
                 if name not in inputs and len(inputs) + len(chosen) > 2:
                     names = ", ".join(inputs)
-                    message = f"the model has no input '{name}', but {names}"
+                    message = f"the model has no input '{name}'; its inputs are {names}"
                     raise ComponentError(message, (*PATH, name))
             if len(inputs) == 1 and len(chosen) == 1:
                 # One input may go by any name.
@@ -116,8 +116,8 @@ class Augmentation:
             return pictures[0]
         found = ", ".join(f"{name} {shape_text(spec.shape)}" for name, spec in inputs.items())
         raise ComponentError(
-            f"the model has {len(pictures) or 'no'} inputs of pictures ({found}), so name the one "
-            "that is meant: `augment: {INPUT: [...]}`",
+            f"the model has {len(pictures) or 'no'} inputs of pictures ({found}); name the one you "
+            "mean: `augment: {INPUT: [...]}`",
             PATH,
         )
 
@@ -135,7 +135,7 @@ def _require_pictures(layer: KerasComponent, shape: Shape) -> None:
         sizes = shape_text(shape)[1:-1]
         hint = f"; a step `reshape: [{sizes}, 1]` under `preprocess` adds the axis of colours"
     raise ComponentError(
-        f"{layer.alias} changes pictures (height, width, colours), and the input is "
+        f"{layer.alias} changes pictures (height, width, colours), but the input is "
         f"{shape_text(shape)}{hint}",
         layer.path,
     )

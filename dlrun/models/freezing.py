@@ -52,7 +52,7 @@ def flags_of_phases(model: Any, phases: Sequence[Freezing]) -> list[Flags]:
         phases: What each changes.
 
     Raises:
-        ComponentError: A pattern fits no layer, or a phase leaves nothing to be trained.
+        ComponentError: A pattern matches no layer, or a phase leaves nothing to be trained.
     """
     import keras
 
@@ -128,7 +128,7 @@ def _misses(pattern: str, names: Sequence[str], key: str) -> str:
     nested = [name for name in names if fnmatchcase(name.rpartition(".")[2], pattern)]
     models = dict.fromkeys(name.rpartition(".")[0] for name in names if "." in name)
     top = dict.fromkeys(name.partition(".")[0] for name in names)
-    message = f"'{pattern}' under '{key}' fits no layer of the model"
+    message = f"'{pattern}' under '{key}' matches no layer of the model"
     if nested:
         return f"{message}; did you mean '{nested[0].rpartition('.')[0]}.{pattern}'?"
     model = pattern.rpartition(".")[0]

@@ -45,9 +45,9 @@ def _load(folder: Path, path: KeyPath) -> Any:
         raise ComponentError(message, (*path, "run"))
     directory = RunDirectory(folder)
     if not directory.model.is_file():
-        what = "no trained model of its own"
+        what = "no trained model"
         if directory.folds():
-            what = "a model for each fold and none of all rows: `dlrun finalize` trains one"
+            what = "a model for each fold but none trained on all rows: `dlrun finalize` trains one"
         raise ComponentError(f"the run {folder} has {what}", (*path, "run"))
     try:
         return load_model(directory.model)

@@ -157,8 +157,8 @@ def check_metrics(output_shape: Shape, targets: Array, metrics: Sequence[KerasCo
             continue
         if indices and not metric.name.startswith("Sparse"):
             raise ComponentError(
-                f"the metric {metric.alias} compares each of the {output_shape[1]} outputs with a "
-                "target of its own, but the targets are class indices; say `targets: one_hot` in "
+                f"the metric {metric.alias} needs one target for each of the {output_shape[1]} "
+                "outputs, but the targets are class indices; say `targets: one_hot` in "
                 "preprocess and use a categorical loss, or choose a sparse metric",
                 metric.path,
             )
@@ -288,7 +288,7 @@ def _check_values(targets: Array, loss: KerasComponent) -> None:
     if not fits:
         least, largest = figure(float(targets.min())), figure(float(targets.max()))
         raise ComponentError(
-            f"{loss.alias} compares with targets {wanted} and these go from {least} to {largest}; "
+            f"{loss.alias} compares with targets {wanted} but these go from {least} to {largest}; "
             "a loss for quantities is mse, one for more than two classes is "
             "sparse_categorical_crossentropy",
             loss.path,

@@ -124,7 +124,7 @@ def bootstrap_statistic(
     rng = np.random.default_rng(seed)
     value = float(statistic(np.ones((1, n), np.int64))[0])
     if not np.isfinite(value):
-        raise NoIntervalError("it is no finite number")
+        raise NoIntervalError("it is not a finite number")
     places, count = _places(units, n)
     drawn = []
     for draws in _draws(rng, count, resamples, width=n):

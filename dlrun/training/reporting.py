@@ -35,7 +35,7 @@ def divergence_message(epoch: int, loss: float) -> str:
     """Return the message about a loss that became NaN or infinite in an epoch."""
     value = "NaN" if math.isnan(loss) else "infinite"
     return (
-        f"the loss became {value} in epoch {epoch}, and no later epoch can mend that; lower the "
+        f"the loss became {value} in epoch {epoch}, and training cannot recover; lower the "
         "learning rate, scale the inputs (`standardize`), or clip gradients (the optimizer's "
         "`clipnorm`)"
     )

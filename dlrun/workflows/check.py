@@ -351,6 +351,6 @@ def _problems(config: Config, entry: LayerEntry) -> Iterator[Problem]:
         if not folder.path.is_dir():
             yield config.problem_at(place, f"there is no run directory {folder.path}")
         elif not folder.model.is_file():
-            message = f"the run {folder.path} has no trained model of its own"
+            message = f"the run {folder.path} has no trained model"
             hint = "`dlrun finalize` trains one on all rows" if folder.folds() else None
             yield config.problem_at(place, message, hint=hint)

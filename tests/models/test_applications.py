@@ -157,9 +157,9 @@ def test_weights_that_cannot_be_had_say_what_is_missing_and_where_it_goes(
         model_of(text, x=((32, 32, 3), "uint8"))
     file = "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5"
     assert str(caught.value) == (
-        "the ImageNet weights of VGG19 are not there and cannot be downloaded; put "
+        "the ImageNet weights of VGG19 are missing and cannot be downloaded; put "
         f"{file} into {tmp_path / 'models'}, from https://storage.googleapis.com/tensorflow/"
-        f"keras-applications/vgg19/{file}, or say `weights: null` to begin with random ones"
+        f"keras-applications/vgg19/{file}, or set `weights: null` to start from random ones"
     )
     output = capfd.readouterr()
     assert output.out == ""
@@ -172,7 +172,7 @@ def test_weights_that_cannot_be_had_say_what_is_missing_and_where_it_goes(
         (
             "{VGG16: {include_top: false}}",
             (48, 48, 1),
-            "VGG16 takes pictures of 3 channels (red, green, blue), and gets grey pictures "
+            "VGG16 takes pictures of 3 channels (red, green, blue), but gets grey pictures "
             "(48, 48, 1); load them as `color: rgb`, or put `Concatenate: {}` with the input three "
             "times in `from` before it",
         ),
@@ -185,7 +185,7 @@ def test_weights_that_cannot_be_had_say_what_is_missing_and_where_it_goes(
         (
             "{ResNet50: {}}",
             (784,),
-            "ResNet50 takes pictures of height, width and 3 channels, and gets the shape (784)",
+            "ResNet50 takes pictures of height, width and 3 channels, but gets the shape (784)",
         ),
         (
             "{EfficientNetB0: {weights: null, preprocess_input: false}}",

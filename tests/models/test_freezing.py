@@ -133,20 +133,22 @@ def test_a_partly_frozen_model_comes_back_from_its_file(tmp_path: Path) -> None:
     [
         (
             "bass",
-            "'bass' under 'freeze' fits no layer of the model; did you mean 'base'?",
+            "'bass' under 'freeze' matches no layer of the model; did you mean 'base'?",
         ),
         (
             "block1_*",
-            "'block1_*' under 'freeze' fits no layer of the model; did you mean 'base.block1_*'?",
+            "'block1_*' under 'freeze' matches no layer of the model; did you mean "
+            "'base.block1_*'?",
         ),
         (
             "base.block5_*",
-            "'base.block5_*' under 'freeze' fits no layer of the model, which has "
+            "'base.block5_*' under 'freeze' matches no layer of the model, which has "
             "base.block1_conv, base.block1_norm, base.block2_conv, base.block2_norm",
         ),
         (
             "xyz",
-            "'xyz' under 'freeze' fits no layer of the model, which has base, flatten, norm, dense",
+            "'xyz' under 'freeze' matches no layer of the model, which has base, flatten, norm, "
+            "dense",
         ),
     ],
 )
@@ -163,7 +165,7 @@ def test_of_many_layers_the_ones_with_a_near_name_are_meant() -> None:
     with pytest.raises(ComponentError) as caught:
         flags_of_phases(keras.Sequential([base]), [Freezing([], ["base.block_17_*"], PATH)])
     assert str(caught.value) == (
-        "'base.block_17_*' under 'unfreeze' fits no layer of the model; did you mean "
+        "'base.block_17_*' under 'unfreeze' matches no layer of the model; did you mean "
         "'base.block_16_*'?"
     )
 

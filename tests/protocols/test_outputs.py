@@ -42,7 +42,7 @@ def loss_of(name: str) -> KerasComponent:
             1,
             np.array([0.0, 3.0], np.float32),
             ("loss",),
-            "BinaryCrossentropy compares with targets from 0 to 1, and these go from 0 to "
+            "BinaryCrossentropy compares with targets from 0 to 1, but these go from 0 to "
             "3; a loss for quantities is mse, one for more than two classes is "
             "sparse_categorical_crossentropy",
         ),
@@ -51,7 +51,7 @@ def loss_of(name: str) -> KerasComponent:
             1,
             np.array([0.0, 0.5], np.float32),
             ("loss",),
-            "SquaredHinge compares with targets 0 and 1, or -1 and 1, and these go from 0 to "
+            "SquaredHinge compares with targets 0 and 1, or -1 and 1, but these go from 0 to "
             "0.5; a loss for quantities is mse, one for more than two classes is "
             "sparse_categorical_crossentropy",
         ),
@@ -193,7 +193,7 @@ def test_a_metric_of_one_hot_rows_needs_them() -> None:
     with pytest.raises(ComponentError) as error:
         check_metrics((None, 3), LABELS, metrics)
     assert str(error.value) == (
-        "the metric F1Score compares each of the 3 outputs with a target of its own, but the "
+        "the metric F1Score needs one target for each of the 3 outputs, but the "
         "targets are class indices; say `targets: one_hot` in preprocess and use a categorical "
         "loss, or choose a sparse metric"
     )

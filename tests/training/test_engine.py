@@ -143,7 +143,7 @@ def test_a_loss_that_becomes_nan_ends_the_training(request_of: Request) -> None:
         KerasEngine().fit(replace(request, epochs=50))
     assert len(told) < 5
     assert str(error.value) == (
-        f"the loss became NaN in epoch {told[-1]}, and no later epoch can mend that; lower the "
+        f"the loss became NaN in epoch {told[-1]}, and training cannot recover; lower the "
         "learning rate, scale the inputs (`standardize`), or clip gradients (the optimizer's "
         "`clipnorm`)"
     )

@@ -262,7 +262,7 @@ def test_a_layer_that_is_not_there_is_told_before_anything_is_trained(config: Pa
         train(config, "training.phases.1.unfreeze=[base, hed]")
     (problem,) = caught.value.problems
     assert problem.message == (
-        "'hed' under 'unfreeze' fits no layer of the model; did you mean 'head'?"
+        "'hed' under 'unfreeze' matches no layer of the model; did you mean 'head'?"
     )
     assert not (config.parent / "runs").exists()
     with pytest.raises(ConfigError, match="nothing is left to be trained"):

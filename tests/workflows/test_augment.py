@@ -156,28 +156,28 @@ def test_of_several_inputs_that_of_pictures_is_meant_or_one_is_named() -> None:
         (
             [FLIP],
             {"left": PICTURE, "right": PICTURE},
-            "the model has 2 inputs of pictures (left (6, 6, 3), right (6, 6, 3)), so name the "
-            "one that is meant: `augment: {INPUT: [...]}`",
+            "the model has 2 inputs of pictures (left (6, 6, 3), right (6, 6, 3)); name the one "
+            "you mean: `augment: {INPUT: [...]}`",
         ),
         (
             {"middle": [FLIP]},
             {"left": PICTURE, "right": PICTURE},
-            "the model has no input 'middle', but left, right",
+            "the model has no input 'middle'; its inputs are left, right",
         ),
         (
             {"left": [FLIP], "right": [FLIP]},
             {"left": PICTURE},
-            "the model has no input 'right', but left",
+            "the model has no input 'right'; its inputs are left",
         ),
         (
             [FLIP],
             {"x": NUMBERS},
-            "RandomFlip changes pictures (height, width, colours), and the input is (4)",
+            "RandomFlip changes pictures (height, width, colours), but the input is (4)",
         ),
         (
             [FLIP],
             {"x": InputSpec((28, 28), "uint8")},
-            "RandomFlip changes pictures (height, width, colours), and the input is (28, 28); a "
+            "RandomFlip changes pictures (height, width, colours), but the input is (28, 28); a "
             "step `reshape: [28, 28, 1]` under `preprocess` adds the axis of colours",
         ),
     ],

@@ -36,7 +36,7 @@ class ActivationLogger(OwnCallback):
         A layer that is used several times has `name`, `name_call1`, ...
 
         Raises:
-            ComponentError: A name or pattern fits no layer of the model.
+            ComponentError: A name or pattern matches no layer of the model.
         """
         import keras
 
