@@ -61,21 +61,17 @@ class Built:
         """The facts for a person to read."""
         train, validation = self.splits[0]
         each = f" in each of {len(self.splits)} folds" if len(self.splits) > 1 else ""
-        rows = f"rows:   {self.rows}: {train} to train, {validation} to validate{each}"
+        windows, border = " windows" if self.windows else "", ""
+        left = self.rows - train - validation
+        if self.windows and left > 0 and len(self.splits) == 1:
+            border = f", {left} left out between them, which share rows with both"
+        rows = f"{self.rows}{windows}: {train} to train, {validation} to validate{each}{border}"
         return [
             f"data:   {self.data}",
-            self._windows_line(train, validation, each) if self.windows else rows,
+            f"rows:   {rows}",
             f"model:  {_as_text(self.input_shape)} -> {_as_text(self.output_shape)}, "
             f"{self.parameters:,} parameters",
         ]
-
-    def _windows_line(self, train: int, validation: int, each: str) -> str:
-        left = self.rows - train - validation
-        border = ""
-        if left > 0 and len(self.splits) == 1:
-            border = f", {left} left out between them, which share rows with both"
-        held = f"{validation} to validate{each}{border}"
-        return f"rows:   {self.rows} windows: {train} to train, {held}"
 
 
 @dataclass(frozen=True)

@@ -157,7 +157,8 @@ def why_not_comparable(first: ScoredRun, second: ScoredRun) -> str | None:
     """Return why two runs cannot be compared, one clause, or None where they can."""
     for run in (first, second):
         if run.score.get("value") is None:
-            return f"{run.label} has no score: {_why_no_score(run)}"
+            why = "it is not a number" if run.score.get("folds") else "no rows were held out"
+            return f"{run.label} has no score: {why}"
     return (
         _different_measure(first, second)
         or _different_data(first, second)
@@ -172,10 +173,6 @@ def same_but_for_features(first: ScoredRun, second: ScoredRun) -> str | None:
     which = _named(_differing(first, second, ("dataset",)))
     because = f" ({which})" if which else ": the files have changed between the runs"
     return f"{first.label} and {second.label} read different features of the same rows{because}"
-
-
-def _why_no_score(run: ScoredRun) -> str:
-    return "it is not a number" if run.score.get("folds") else "no rows were held out"
 
 
 def _different_measure(first: ScoredRun, second: ScoredRun) -> str | None:
@@ -210,7 +207,7 @@ def _different_data(first: ScoredRun, second: ScoredRun) -> str | None:
     if not other_source and first.data.get("rows") == second.data.get("rows"):
         if _different_splits(first, second) is not None:
             return None
-        if _same_targets(first, second):
+        if np.array_equal(first.predictions["targets"], second.predictions["targets"]):
             return None
     if which := _named(differing):
         return f"different data ({which})"
@@ -227,10 +224,6 @@ def _different_splits(first: ScoredRun, second: ScoredRun) -> str | None:
         return f"different splits ({len(one)} folds against {len(other)})"
     which = _named(_differing(first, second, ("seed", "evaluation", "dataset")))
     return f"different splits ({which or 'other rows were held out'})"
-
-
-def _same_targets(first: ScoredRun, second: ScoredRun) -> bool:
-    return np.array_equal(first.predictions["targets"], second.predictions["targets"])
 
 
 def _differing(first: ScoredRun, second: ScoredRun, keys: Sequence[str]) -> list[ConfigDifference]:

@@ -74,11 +74,16 @@ def compare(
     labels = run_labels([one.entry.name for one in scored], directories, differs)
     scored = [replace(one, label=label) for one, label in zip(scored, labels, strict=True)]
     pairs = [_pair(first, second) for first, second in itertools.combinations(scored, 2)]
+    rows, folds = None, scored[0].folds
+    if all(pair.comparable for pair in pairs):
+        rows = f"the same {len(folds)} folds" if len(folds) > 1 else "no rows"
+        if len(folds) == 1:
+            rows = f"the same {len(folds[0][1])} validation rows"
     return Comparison(
         runs=tuple(_compared(one) for one in scored),
         pairs=tuple(_corrected(pairs)),
         differs=differs,
-        rows=_rows_text(scored[0]) if all(pair.comparable for pair in pairs) else None,
+        rows=rows,
         overlay=_overlay(scored),
     )
 
@@ -105,7 +110,6 @@ def draw_comparison(comparison: Comparison, file: Path | None = None) -> Path | 
     from dlrun.reports.overlay import draw_overlay
 
     use_temporary_cache()
-
     kind = "png" if file is None else file.suffix.lower().removeprefix(".")
     picture = draw_overlay(comparison.overlay, kind)
     if file is not None:
@@ -250,16 +254,14 @@ def _targets(run: ScoredRun, part: Mapping[str, np.ndarray]) -> np.ndarray:
 
 def _corrected(pairs: Sequence[Pair]) -> list[Pair]:
     """Correct the p values for their number."""
-    known = [pair for pair in pairs if pair.p_value is not None]
-    corrected = iter(holm([pair.p_value for pair in known if pair.p_value is not None]))
-    corrected_pairs = []
+    p_values = iter(holm([pair.p_value for pair in pairs if pair.p_value is not None]))
+    corrected = []
     for pair in pairs:
-        if pair.p_value is None:
-            corrected_pairs.append(pair)
-            continue
-        p_value = next(corrected)
-        corrected_pairs.append(replace(pair, corrected_p=p_value, different=p_value <= 1 - LEVEL))
-    return corrected_pairs
+        if pair.p_value is not None:
+            p_value = next(p_values)
+            pair = replace(pair, corrected_p=p_value, different=p_value <= 1 - LEVEL)
+        corrected.append(pair)
+    return corrected
 
 
 def _compared(run: ScoredRun) -> ComparedRun:
@@ -290,10 +292,3 @@ def _overlay(runs: Sequence[ScoredRun]) -> Overlay | None:
         directions={name: run.score["direction"] for name, run in zip(scores, runs, strict=True)},
     )
     return overlay if overlay.panels else None
-
-
-def _rows_text(run: ScoredRun) -> str:
-    folds = run.folds
-    if len(folds) > 1:
-        return f"the same {len(folds)} folds"
-    return f"the same {len(folds[0][1])} validation rows" if folds else "no rows"

@@ -120,7 +120,10 @@ def execute(
             inspect(dataset)
         with stage("checking"):
             findings = data_findings(config, dataset)
-        _tell(findings, config, observer)
+        for finding in findings.shown:
+            observer.found(finding.headline, finding.severity)
+        if findings.shown:
+            observer.note(f"dlrun check {config.file} --data says why, and what to write instead")
 
         def begin(directory: RunDirectory, splits: Splits, choice: Choice) -> None:
             if created is not None:
@@ -165,14 +168,6 @@ def _import_ahead() -> None:
         # Whoever needs it says what is wrong.
         with suppress(Exception):
             import_module(name)
-
-
-def _tell(findings: Findings, config: Config, observer: Observer) -> None:
-    """Show what the checks found, a line each; `check` says why and what to write instead."""
-    for finding in findings.shown:
-        observer.found(finding.headline, finding.severity)
-    if findings.shown:
-        observer.note(f"dlrun check {config.file} --data says why, and what to write instead")
 
 
 @stage("writing")
@@ -256,11 +251,11 @@ def _begin(
 
 def _pinned(config: Config, backend: str, choice: Choice) -> Config:
     """The same config with everything named that was chosen for it."""
-    chosen = {"engine": choice.name, "xla": choice.xla if choice.name == "fused" else None}
-    if config.training.phases:
-        # What suits one phase may not suit another.
-        chosen = {}
-    training = config.training.model_copy(update=chosen)
+    training = config.training
+    # What suits one phase may not suit another.
+    if not training.phases:
+        xla = choice.xla if choice.name == "fused" else None
+        training = training.model_copy(update={"engine": choice.name, "xla": xla})
     dataset = Source.of(config).pinned(config.base)
     update = {"backend": backend, "training": training, "dataset": dataset}
     return with_kept_plugins(config.model_copy(update=update))

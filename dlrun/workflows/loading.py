@@ -196,13 +196,10 @@ def _places(config: Config, column: str) -> Iterator[KeyPath]:
         ("training", config.training, ("sample_weight",)),
     ):
         for option in options:
-            yield from _places_in(getattr(component, option, None), column, (section, option))
-
-
-def _places_in(named: Any, column: str, place: KeyPath) -> Iterator[KeyPath]:
-    if named == column:
-        yield place
-    elif isinstance(named, Mapping) and column in named:
-        yield (*place, column)
-    elif isinstance(named, list) and column in named:
-        yield (*place, named.index(column))
+            value, place = getattr(component, option, None), (section, option)
+            if value == column:
+                yield place
+            elif isinstance(value, Mapping) and column in value:
+                yield (*place, column)
+            elif isinstance(value, list) and column in value:
+                yield (*place, value.index(column))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
@@ -31,19 +32,15 @@ def next_command(
     """
     if is_final(config):
         return after_final(directory, has_test)
-    if not _falls_short(result.get("verdict")):
+    verdict = result.get("verdict")
+    # Without an interval a gain over the baseline cannot be shown to be more than chance.
+    open_gain = verdict and verdict.get("interval") is None and verdict["difference"] > 0
+    if not verdict or verdict.get("beats_baseline") or open_gain:
         return finalize_command(directory)
     if suggestions := result.get("suggestions"):
         changes = " ".join(f"--set {shlex.quote(change)}" for change in suggestions[0]["set"])
         return f"dlrun train {shlex.quote(display_path(directory.resolved))} {changes}"
     return f"dlrun report {_place(directory)}"
-
-
-def _falls_short(verdict: Mapping[str, Any] | None) -> bool:
-    """Whether a gain over the baseline is not shown, though it could be."""
-    if not verdict or verdict.get("beats_baseline"):
-        return False
-    return verdict.get("interval") is not None or verdict["difference"] <= 0
 
 
 def after_final(directory: RunDirectory, has_test: bool) -> str:
@@ -81,9 +78,12 @@ def open_findings(directory: RunDirectory) -> dict[str, Any] | None:
     it is made from, if that is still there.
     """
     codes, source = set(_codes(directory)), directory
-    parent = _parent(directory)
-    if parent is not None and (before := set(_codes(parent))):
-        codes, source = codes | before, parent
+    with suppress(RunError):
+        if name := directory.read_run().get("parent"):
+            folder = directory.path.parent
+            parent = RunDirectory.open(folder / str(name), folder)
+            if before := set(_codes(parent)):
+                codes, source = codes | before, parent
     if not codes:
         return None
     config = shlex.quote(display_path(source.resolved))
@@ -102,12 +102,3 @@ def _codes(directory: RunDirectory) -> list[str]:
         for one in listed
         if isinstance(one, dict) and one.get("severity") in GRAVE and "code" in one
     ]
-
-
-def _parent(directory: RunDirectory) -> RunDirectory | None:
-    try:
-        name = directory.read_run().get("parent")
-        folder = directory.path.parent
-        return RunDirectory.open(folder / str(name), folder) if name else None
-    except RunError:
-        return None

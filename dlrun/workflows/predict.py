@@ -67,6 +67,8 @@ def predict(
         RunError: There is no such run, or it has no single model.
         DataError: The file lacks a column, or holds what the preprocessing cannot take.
     """
+    import pandas as pd
+
     trained = TrainedRun.open(run, runs_dir, overrides, trust_plugins=trust_plugins)
     config = trained.config
     source = Source.of(config)
@@ -91,7 +93,7 @@ def predict(
         )
         for output in config.outputs
     ]
-    table = _side_by_side(tables)
+    table = tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)
     if (windows := series_windows(features)) is not None:
         _name_rows(table, windows)
     if new.names is not None:
@@ -109,12 +111,6 @@ def _table(
     labels = question["outputs"] if task == "multilabel" else None
     table = class_table(predictions, output.loss, pipeline.class_names, labels)
     return table if output.name is None else table.add_prefix(f"{output.name}_")
-
-
-def _side_by_side(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    import pandas as pd
-
-    return tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)
 
 
 def _quantities(output: np.ndarray, targets: list[str]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.reports.diagnosis import diagnosis_facts
+from dlrun.scoring.baselines import Baseline
 from dlrun.scoring.model_scores import OutputRows
 from dlrun.scoring.simple_models import SimpleScore
 from dlrun.text import figure
@@ -160,29 +161,21 @@ def arrays_of_outputs(outputs: Mapping[str, OutputRows]) -> dict[str, np.ndarray
 
 
 def _baseline(folds: Sequence[FoldResult]) -> dict[str, Any] | None:
+    """The strongest baseline, and weaker ones as its `others`, the stronger first."""
     known = [fold.baseline for fold in folds if fold.baseline is not None]
     if not known:
         return None
-    return {
-        "name": known[0].name,
-        "description": known[0].description,
-        **spread_facts([baseline.value for baseline in known]),
-        **_other_baselines(folds),
-    }
-
-
-def _other_baselines(folds: Sequence[FoldResult]) -> dict[str, Any]:
-    """`others` of the baseline: weaker ones, the stronger first; nothing where there are none."""
-    scored = [fold.rivals for fold in folds if fold.rivals is not None]
-    others = [
-        {
-            "name": same[0].baseline.name,
-            "description": same[0].baseline.description,
-            **spread_facts([one.baseline.value for one in same]),
-        }
-        for same in zip(*(each.others for each in scored), strict=True)
+    others = [fold.rivals.others for fold in folds if fold.rivals is not None]
+    weaker = [
+        _baseline_facts([each.baseline for each in same]) for same in zip(*others, strict=True)
     ]
-    return {"others": others} if others else {}
+    return _baseline_facts(known) | ({"others": weaker} if weaker else {})
+
+
+def _baseline_facts(of_folds: Sequence[Baseline]) -> dict[str, Any]:
+    first = of_folds[0]
+    values = [one.value for one in of_folds]
+    return {"name": first.name, "description": first.description, **spread_facts(values)}
 
 
 def _simple(fold: FoldResult) -> SimpleScore | None:
@@ -270,7 +263,10 @@ def kept_weights(
         history: Every metric of every epoch of a training that was not interrupted.
         directions: Of the metrics, without `val_`.
     """
-    if all(_keeps_the_last(one) for one in callbacks):
+    if all(
+        one.name in LEAVE_WEIGHTS and not one.arguments.get("restore_best_weights")
+        for one in callbacks
+    ):
         epochs = max(map(len, history.values()), default=0)
         return {"epoch": epochs, "monitor": None} if epochs else None
     stopping = [one for one in callbacks if one.name == "EarlyStopping"]
@@ -295,7 +291,8 @@ def _kept_weights_of(
 ) -> dict[str, Any] | None:
     """Which epoch's weights the model has; the last phase decides. None where it is not known, as
     where the optimizer ends with a mean of all epochs."""
-    if _averages_epochs(config):
+    optimizers = [config.optimizer, *(phase.optimizer for phase in config.training.phases)]
+    if any(one is not None and one.arguments.get("use_ema") for one in optimizers):
         return None
     if not config.training.phases or not fold.phases:
         return kept_weights(config.training.callbacks, fold.history, directions)
@@ -303,16 +300,6 @@ def _kept_weights_of(
     own = {name: values[before:] for name, values in fold.history.items()}
     kept = kept_weights(callbacks_of(config, number), own, directions)
     return kept and {**kept, "epoch": before + kept["epoch"]}
-
-
-def _averages_epochs(config: Config) -> bool:
-    optimizers = [config.optimizer, *(phase.optimizer for phase in config.training.phases)]
-    return any(one is not None and one.arguments.get("use_ema") for one in optimizers)
-
-
-def _keeps_the_last(callback: KerasComponent) -> bool:
-    restores = callback.arguments.get("restore_best_weights")
-    return callback.name in LEAVE_WEIGHTS and not restores
 
 
 def data_facts(
@@ -329,11 +316,17 @@ def data_facts(
         findings: What the checks found before training.
     """
     parts = {name: rows for name, rows in splits.items() if name != "test"}
+    # Of several outputs the first gives the score.
+    scored = dataset.of_output(next(iter(dataset.tasks), None))
+    questions = {
+        name: {"task": task, "outputs": list(dataset.of_output(name).samples.output_names)}
+        for name, task in dataset.tasks.items()
+    }
     return {
         "description": dataset.description,
         "task": dataset.task,
-        "outputs": list(_of_first(dataset).samples.output_names),
-        **({"questions": _questions(dataset)} if dataset.tasks else {}),
+        "outputs": list(scored.samples.output_names),
+        **({"questions": questions} if questions else {}),
         "classes": {name: list(names) for name, names in dataset.classes.items()},
         "fingerprint": fingerprint(dataset.samples),
         **describe(dataset.samples, dataset.classes),
@@ -344,19 +337,6 @@ def data_facts(
         },
         "findings": findings.as_dicts(),
         "silenced": dict(findings.silenced),
-    }
-
-
-def _of_first(dataset: Dataset) -> Dataset:
-    """What the output predicts that gives the score, where there are several."""
-    return dataset.of_output(next(iter(dataset.tasks), None))
-
-
-def _questions(dataset: Dataset) -> dict[str, Any]:
-    """The task of each of several outputs, and a name for each number that it predicts."""
-    return {
-        name: {"task": task, "outputs": list(dataset.of_output(name).samples.output_names)}
-        for name, task in dataset.tasks.items()
     }
 
 

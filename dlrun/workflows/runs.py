@@ -182,17 +182,16 @@ def _is_on(wanted: str, entry: RunEntry) -> bool:
     dataset = entry.config.get("dataset")
     if isinstance(dataset, dict):
         paths = dataset.get("path") or []
-        files = [
-            PurePath(str(path)).name for path in (paths if isinstance(paths, list) else [paths])
-        ]
+        paths = paths if isinstance(paths, list) else [paths]
+        files = [PurePath(str(path)).name for path in paths]
         texts = [dataset.get("source"), dataset.get("name"), *files]
         if any(matches(wanted, str(text)) for text in texts if text is not None):
             return True
-    return _may_be_fingerprint(wanted) and _fingerprint(entry).startswith(wanted.lower())
-
-
-def _may_be_fingerprint(text: str) -> bool:
-    return len(text) >= SHORTEST_FINGERPRINT and set(text.lower()) <= set("0123456789abcdef")
+    wanted = wanted.lower()
+    is_hex = set(wanted) <= set("0123456789abcdef")
+    if len(wanted) < SHORTEST_FINGERPRINT or not is_hex:
+        return False
+    return _fingerprint(entry).startswith(wanted)
 
 
 def _fingerprint(entry: RunEntry) -> str:
@@ -304,13 +303,22 @@ def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
     assert entry is not None
     notices = [entry.problem] if entry.problem else []
     result, data = _read(directory, "result", notices), _read(directory, "data", notices)
-    test_evaluations = _test_evaluations(directory, notices)
+    test_evaluations: list[Mapping[str, Any]] = []
+    for number in directory.evaluation_numbers():
+        try:
+            facts, _ = directory.read_evaluation(number)
+            test_evaluations.append({"number": number, **facts})
+        except RunError as error:
+            notices.append(str(error))
     where = display_path(directory.path)
-    summary = (
-        run_summary(result, where, result.get("next"), open_findings=open_findings(directory))
-        if result
-        else _unscored(entry, where)
-    )
+    if result:
+        following, found = result.get("next"), open_findings(directory)
+        summary = run_summary(result, where, following, open_findings=found)
+    else:
+        lines = [SummaryLine("status", entry.status), SummaryLine("run", where)]
+        if cause := entry.facts.get("error"):
+            lines.insert(1, SummaryLine("error", str(cause)))
+        summary = Summary(tuple(lines), None)
     try:
         config = directory.read_resolved() if directory.resolved.exists() else ""
     except RunError as error:
@@ -364,14 +372,6 @@ def _whole(directory: RunDirectory) -> RunEntry:
     return entry
 
 
-def _unscored(entry: RunEntry, where: str) -> Summary:
-    """What there is to say of a run without a result."""
-    lines = [SummaryLine("status", entry.status), SummaryLine("run", where)]
-    if error := entry.facts.get("error"):
-        lines.insert(1, SummaryLine("error", str(error)))
-    return Summary(tuple(lines), None)
-
-
 def _read(directory: RunDirectory, which: str, notices: list[str] | None = None) -> Facts:
     """What `result.json` or `data.json` holds; empty where it is missing or damaged."""
     path = directory.result if which == "result" else directory.data
@@ -383,14 +383,3 @@ def _read(directory: RunDirectory, which: str, notices: list[str] | None = None)
         if notices is not None:
             notices.append(str(error))
         return {}
-
-
-def _test_evaluations(directory: RunDirectory, notices: list[str]) -> list[Mapping[str, Any]]:
-    test_evaluations: list[Mapping[str, Any]] = []
-    for number in directory.evaluation_numbers():
-        try:
-            facts, _ = directory.read_evaluation(number)
-            test_evaluations.append({"number": number, **facts})
-        except RunError as error:
-            notices.append(str(error))
-    return test_evaluations

@@ -11,7 +11,7 @@ from typing import Any
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
 from dlrun.errors import RunError
-from dlrun.models.summary import LayerFacts, ModelSummary, Shape, summary_of
+from dlrun.models.summary import LayerFacts, ModelSummary, summary_of
 from dlrun.reports.graph_layout import LayerBox, ModelGraph, leads_in_a_circle
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.store.files import write_bytes
@@ -101,12 +101,18 @@ def show_model(
         config = load_config(given, overrides, seed, run_plugins=runner(trust_plugins))
         return ShownModel(config.name, summary_of(_built(config), config.training.batch_size))
     directory = RunDirectory.open(given, Path(runs_dir))
-    folder, note = _with_model(directory)
+    model, note = directory.model, ""
+    if not model.exists():
+        models = [fold.model for fold in directory.folds() if fold.model.exists()]
+        if not models:
+            raise RunError(f"{directory.name} has no model: its status is '{directory.status}'")
+        model = models[0]
+        note = f"the model of the first of {len(models)} folds; the others are built alike"
     config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
     start_backend(config.backend)
     from dlrun.models.files import load_model
 
-    summary = summary_of(load_model(folder), config.training.batch_size)
+    summary = summary_of(load_model(model), config.training.batch_size)
     return ShownModel(directory.name, summary, note)
 
 
@@ -120,7 +126,6 @@ def draw_model(shown: ShownModel, file: Path) -> None:
     from dlrun.reports.graph_drawing import draw_graph
 
     use_temporary_cache()
-
     check_picture(file)
     kind = file.suffix.lower().removeprefix(".")
     write_bytes(file, draw_graph(graph_of(shown.summary), shown.title, kind))
@@ -173,47 +178,32 @@ def _built(config: Config) -> Any:
         return fresh_model(config, few.arrays, [], config.seed)
 
 
-def _with_model(directory: RunDirectory) -> tuple[Path, str]:
-    """The model to show of a run, and a remark about it."""
-    if directory.model.exists():
-        return directory.model, ""
-    folds = [fold for fold in directory.folds() if fold.model.exists()]
-    if not folds:
-        raise RunError(f"{directory.name} has no model: its status is '{directory.status}'")
-    note = f"the model of the first of {len(folds)} folds; the others are built alike"
-    return folds[0].model, note
-
-
 def _rows(layers: Sequence[LayerFacts], depth: int, expand: bool) -> Iterator[list[object]]:
     for layer in layers:
+        trainable = f"{layer.trainable:,}" if layer.parameters else None
+        if layer.parameters and layer.trainable in (0, layer.parameters):
+            trainable = "yes" if layer.trainable else "no"
         yield [
             "  " * depth + layer.name,
             layer.kind,
             "; ".join(", ".join(call) for call in layer.calls) or None,
             ", ".join(map(shape_text, layer.outputs)) or None,
             layer.parameters,
-            _trainable(layer),
+            trainable,
         ]
         if expand:
             yield from _rows(layer.layers, depth + 1, expand)
-
-
-def _trainable(layer: LayerFacts) -> str | None:
-    if not layer.parameters:
-        return None
-    if layer.trainable in (0, layer.parameters):
-        return "yes" if layer.trainable else "no"
-    return f"{layer.trainable:,}"
 
 
 def _box(layer: LayerFacts, by_name: Mapping[str, LayerFacts], outputs: Sequence[str]) -> LayerBox:
     given = ", ".join(map(shape_text, layer.outputs))
     if not layer.calls:
         return LayerBox(layer.name, (layer.name, f"input {given}"), "input")
-    taken = [
-        _shapes_text([by_name[name].outputs[0] for name in call if name in by_name])
-        for call in layer.calls
-    ]
+    taken = []
+    for call in layer.calls:
+        # A repeated shape is shown once, with its count.
+        shapes = Counter(shape_text(by_name[name].outputs[0]) for name in call if name in by_name)
+        taken.append(", ".join(f"{n} × {text}" if n > 1 else text for text, n in shapes.items()))
     kind = layer.kind if len(layer.calls) == 1 else f"{layer.kind}, used {len(layer.calls)} times"
     inside = f"{len(layer.layers)} layers, " if layer.layers else ""
     lines = [layer.name, kind, f"{' | '.join(dict.fromkeys(taken))} → {given}"]
@@ -223,12 +213,6 @@ def _box(layer: LayerFacts, by_name: Mapping[str, LayerFacts], outputs: Sequence
     if layer.name in outputs:
         lines.append("output")
     return LayerBox(layer.name, tuple(lines), "model" if layer.layers else "layer")
-
-
-def _shapes_text(shapes: Sequence[Shape]) -> str:
-    """Several shapes, a repeated one only once."""
-    counts = Counter(map(shape_text, shapes))
-    return ", ".join(f"{count} × {text}" if count > 1 else text for text, count in counts.items())
 
 
 def _size(count: int) -> str:

@@ -76,7 +76,7 @@ def serve(board: Board) -> None:
     """Run TensorBoard until the user stops it.
 
     Raises:
-        RunError: It ended by itself.
+        RunError: It ended with an error.
     """
     with subprocess.Popen(board.command) as process:
         try:
@@ -87,7 +87,7 @@ def serve(board: Board) -> None:
             process.wait()
             return
     if status:
-        raise RunError(f"TensorBoard ended with status {status}; what it said stands above")
+        raise RunError(f"TensorBoard ended with status {status}; its own message is above")
 
 
 def has_logs(run: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -89,11 +89,7 @@ class TrainedRun:
         """The preprocessing of the first model; what all have in common can be read from it."""
         return _pipeline_of(self.members[0])
 
-    def output(
-        self,
-        samples: Samples,
-        inputs: Inputs | None = None,
-    ) -> ModelOutput:
+    def output(self, samples: Samples, inputs: Inputs | None = None) -> ModelOutput:
         """Return what the model says about rows; for an ensemble the mean.
 
         Probabilities are averaged as probabilities, also where the model gives logits, and
@@ -101,7 +97,7 @@ class TrainedRun:
         form that the loss takes, quantities as the first model's preprocessing scales them.
 
         Args:
-            samples: The rows; targets are not looked at.
+            samples: The rows; targets are ignored.
             inputs: The rows as `pipeline` prepares them, where that is done already.
         """
         first = self.pipeline.inputs(samples) if inputs is None else inputs
@@ -112,7 +108,8 @@ class TrainedRun:
             return ModelOutput(values, penalties(model))
         totals: dict[str | None, Array | float] = {output.name: 0.0 for output in outputs}
         added = 0.0
-        for member, pipeline in self._pipelines():
+        for member in self.members:
+            pipeline = self.pipeline if member is self.members[0] else _pipeline_of(member)
             model = load_model(member.model)
             prepared = first if pipeline is self.pipeline else pipeline.inputs(samples)
             predictions = by_output(predict(model, prepared))
@@ -121,22 +118,20 @@ class TrainedRun:
                 own = pipeline.of_output(output.name)
                 totals[output.name] += _comparable(values, own, output.loss)
             added += penalties(model)
-        means = {
-            output.name: _as_the_loss_takes(
-                np.asarray(totals[output.name]) / len(self.members),
-                self.pipeline.of_output(output.name),
-                samples.of_target(output.name) if samples.targets else samples,
-                output.loss,
-            ).astype(np.float32)
-            for output in outputs
-        }
+        means = {}
+        for output in outputs:
+            mean = np.asarray(totals[output.name]) / len(self.members)
+            own = self.pipeline.of_output(output.name)
+            if own.target_pipeline.task == "regression":
+                rows = samples.of_target(output.name) if samples.targets else samples
+                mean = _scaled(mean, own, rows)
+            elif _gives_logits(output.loss):
+                shares = np.clip(mean, LEAST_SHARE, 1 - LEAST_SHARE)
+                one_by_one = output.loss.name.startswith("Binary") or shares.shape[-1] == 1
+                mean = np.log(shares / (1 - shares)) if one_by_one else np.log(shares)
+            means[output.name] = mean.astype(np.float32)
         whole = means if len(outputs) > 1 else means[None]
         return ModelOutput(whole, added / len(self.members))
-
-    def _pipelines(self) -> Iterator[tuple[TrainingFolder, Pipeline]]:
-        yield self.members[0], self.pipeline
-        for member in self.members[1:]:
-            yield member, _pipeline_of(member)
 
 
 def _members(directory: RunDirectory) -> tuple[TrainingFolder, ...]:
@@ -170,18 +165,6 @@ def _comparable(values: Array, pipeline: Pipeline, loss: KerasComponent) -> Arra
     if pipeline.target_pipeline.task == "regression":
         return pipeline.invert(values)
     return as_probabilities(values, loss.name, True) if _gives_logits(loss) else values
-
-
-def _as_the_loss_takes(
-    mean: Array, pipeline: Pipeline, samples: Samples, loss: KerasComponent
-) -> Array:
-    if pipeline.target_pipeline.task == "regression":
-        return _scaled(mean, pipeline, samples)
-    if not _gives_logits(loss):
-        return mean
-    shares = np.clip(mean, LEAST_SHARE, 1 - LEAST_SHARE)
-    one_by_one = loss.name.startswith("Binary") or shares.shape[-1] == 1
-    return np.log(shares / (1 - shares)) if one_by_one else np.log(shares)
 
 
 def _gives_logits(loss: KerasComponent) -> bool:

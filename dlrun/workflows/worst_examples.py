@@ -13,7 +13,6 @@ from dlrun.config.schema import Config
 from dlrun.data.lazy import windows_of
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.timestamps import time_text
-from dlrun.data.windows import Windows
 from dlrun.metrics.predictions import as_probabilities, class_indices, most_wrong
 from dlrun.protocols.result import Outcome
 from dlrun.store.examples import Examples
@@ -57,7 +56,11 @@ def _examples(samples: Samples) -> Examples:
     arrays: dict[str, np.ndarray] = {}
     for name, column in samples.features.items():
         if (windows := windows_of(column)) is not None:
-            columns |= _last_rows(windows)
+            # When each window ends, and the quantities there.
+            if (times := windows.last_times()) is not None:
+                columns["until"] = [time_text(time) for time in times]
+            last = windows.last_values().T.tolist()
+            columns |= dict(zip(windows.series.names, last, strict=True))
         elif column.ndim > 1:
             arrays[name] = _smaller(column)
         else:
@@ -65,14 +68,6 @@ def _examples(samples: Samples) -> Examples:
     files = samples.extras.get(FILE)
     names = () if files is None or files.dtype != object else tuple(map(str, files))
     return Examples(tuple(samples.rows.tolist()), columns, arrays, names)
-
-
-def _last_rows(windows: Windows) -> dict[str, list[Any]]:
-    """When each window ends, and the quantities there."""
-    values = zip(windows.series.names, windows.last_values().T.tolist(), strict=True)
-    times = windows.last_times()
-    until = {} if times is None else {"until": [time_text(time) for time in times]}
-    return until | dict(values)
 
 
 def _plain(value: Any) -> Any:

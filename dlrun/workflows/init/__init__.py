@@ -173,11 +173,7 @@ def _rendered(template: str, **facts: Any) -> str:
     environment.filters |= {
         "shell": shlex.quote,
         "yaml": lambda data: dump_yaml(data).rstrip("\n"),
-        "in_list": _in_list,
+        # A text as YAML writes it inside a list.
+        "in_list": lambda text: dump_yaml({"": [text]}).strip().partition("[")[2].removesuffix("]"),
     }
     return environment.get_template(template).render(**facts)
-
-
-def _in_list(text: str) -> str:
-    """A text as YAML writes it inside a list."""
-    return dump_yaml({"": [text]}).strip().partition("[")[2].removesuffix("]")

@@ -298,9 +298,7 @@ def _is_unusable(table: TableFiles, name: str) -> bool:
     present = table.series(name).dropna()
     if not len(present) or present.dtype.kind in "Mm":
         return True
-    if isinstance(present.iloc[0], list | dict | tuple | np.ndarray):
-        return True
-    return _is_date(table, name)
+    return isinstance(present.iloc[0], list | dict | tuple | np.ndarray) or _is_date(table, name)
 
 
 def _is_date(table: TableFiles, name: str) -> bool:
@@ -345,10 +343,9 @@ def _usual_step(table: TableFiles, name: str) -> float | None:
 
 def _are_texts(column: np.ndarray) -> bool:
     """Whether words say more than the text as a whole: several rows may hold the same text."""
-    if are_sentences(column):
-        return True
     different = len({text for text in column if text is not None})
-    return different > MOST_CATEGORIES and has_several_words(column)
+    several = different > MOST_CATEGORIES and has_several_words(column)
+    return several or are_sentences(column)
 
 
 def _why_left_out(table: TableFiles, name: str, kind: ColumnType | None) -> str | None:
