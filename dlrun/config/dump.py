@@ -9,18 +9,10 @@ from typing import Annotated, Any, get_args, get_origin
 
 from dlrun.config.document import NOWHERE, node_of
 from dlrun.config.fields import ChosenBy, Member, OneOrMany, unpacked
-from dlrun.config.grammar import (
-    Arguments,
-    Items,
-    Keys,
-    Named,
-    Names,
-    Shape,
-    layers_shape,
-    shapes_of,
-)
+from dlrun.config.grammar import layers_shape, shapes_of
 from dlrun.config.keras_components import dump_component
 from dlrun.config.schema import Block, Config, LayerEntry
+from dlrun.config.shapes import NO_NAMES, Arguments, Items, Keys, Named, Shape
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent
 
@@ -127,7 +119,7 @@ def _layer(entry: LayerEntry) -> Any:
 
 def _block(block: Block) -> dict[str, Any]:
     """A block as it is written: what is in it depends on its parameters."""
-    layers = [shortest(layer, layers_shape(Names()).below(0, NO_NODE)) for layer in block.layers]
+    layers = [shortest(layer, layers_shape(NO_NAMES).below(0, NO_NODE)) for layer in block.layers]
     return {**_options(block), "layers": layers}
 
 

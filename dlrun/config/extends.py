@@ -13,20 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dlrun.config.document import Node, Place, Reporter
-from dlrun.config.grammar import (
-    ChosenKeys,
-    Keys,
-    Named,
-    Names,
-    OutputsShape,
-    Shape,
-    canonical_config,
-    config_shape,
-    is_hole,
-    is_path,
-    names_of,
-)
+from dlrun.config.grammar import ChosenKeys, canonical_config, config_shape, is_path, names_of
 from dlrun.config.messages import found
+from dlrun.config.shapes import NO_NAMES, Keys, Named, OutputsShape, Shape, is_hole
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.registry.component import Section
 from dlrun.registry.names import did_you_mean
@@ -80,7 +69,7 @@ def read_files(file: Path, report: Reporter) -> tuple[Node | None, bytes]:
 def _extend(base: Node, child: Node) -> Node:
     """Return a config with what another one says that extends it."""
     making = ("architecture", "blocks")
-    names = names_of(merge(base.only(making), child.only(making), config_shape(Names())))
+    names = names_of(merge(base.only(making), child.only(making), config_shape(NO_NAMES)))
     shape = config_shape(names)
     return merge(shape.canonical(base), shape.canonical(child), shape)
 

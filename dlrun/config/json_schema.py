@@ -14,7 +14,7 @@ from pydantic.json_schema import models_json_schema
 
 from dlrun.config.extends import Extension
 from dlrun.config.fields import ByOutput, ChosenBy, FindingCode, Kind, Member, unpacked
-from dlrun.config.grammar import ChosenKeys, Either, Entries, Items, Keys, OutputsShape, shapes_of
+from dlrun.config.grammar import ChosenKeys, shapes_of
 from dlrun.config.json_schema_keras import (
     arguments_reference,
     component_definitions,
@@ -34,6 +34,7 @@ from dlrun.config.schema import (
     Training,
     Vectors,
 )
+from dlrun.config.shapes import Either, Entries, Items, Keys, OutputsShape
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section
 from dlrun.registry.families import (

@@ -10,14 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dlrun.config.document import Reporter
-from dlrun.config.grammar import (
-    KerasShape,
-    activation_layers,
-    canonical_value,
-    is_table,
-    words_for,
-)
 from dlrun.config.messages import expected_value, fits, found
+from dlrun.config.shapes import KerasShape, canonical_value, is_table
 from dlrun.config.yaml_writer import in_line
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
@@ -208,7 +202,7 @@ class _Reader:
         """Report an unknown argument; return the argument that was probably meant."""
         own = [argument.name for argument in entry.arguments if not argument.common]
         known = [argument.name for argument in entry.arguments]
-        nested = words_for(entry.first) if entry.first else []
+        nested = catalogue.words_for(entry.first) if entry.first else []
         message, hint = f"unknown argument '{name}' of {word}", None
         meant = OLD_NAMES[name] if OLD_NAMES.get(name) in known else closest(name, known)
         if entry.kind in ("layer", "application") and name in INFERRED:
@@ -273,7 +267,7 @@ class _Reader:
         word = value if isinstance(value, str) else str(next(iter(value), ""))
         if isinstance(value, str) and value in catalogue.activations():
             return value
-        layers = activation_layers()
+        layers = catalogue.activation_layers()
         if word in layers:
             return self.component("layer", value, path)
         if word in catalogue.activations():

@@ -8,12 +8,13 @@ from typing import Any
 
 from dlrun.config.blocks import substituted
 from dlrun.config.document import Reporter
-from dlrun.config.grammar import Names, canonical_value, layers_shape
+from dlrun.config.grammar import layers_shape
 from dlrun.config.graph import INPUT, LayerCall, LayerGraph, layer_graph
 from dlrun.config.keras_components import read_component
 from dlrun.config.messages import found, list_of
 from dlrun.config.schema import Architecture, Block, BlockCall, LayerEntry
 from dlrun.config.sections import SectionReader
+from dlrun.config.shapes import Names, canonical_value
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
 from dlrun.errors import KeyPath

@@ -113,7 +113,8 @@ def read_config(
     if root is None:
         return None, report.problems()
     additions.use(None)
-    plugins = _plugins(apply_overrides(root, overrides, seed, Reporter()), run_plugins, report)
+    chosen = [text for text in overrides if text.startswith(("plugins", "backend"))]
+    plugins = _plugins(apply_overrides(root, chosen, None, Reporter()), run_plugins, report)
     additions.use(plugins.additions)
     if plugins.files:
         # What plugins define has a canonical form only now.

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dlrun.config.document import Reporter
-from dlrun.config.grammar import Items, KerasShape
 from dlrun.config.keras_components import metric_names, read_component
 from dlrun.config.messages import found
 from dlrun.config.schema import OutputEntry
 from dlrun.config.sections import SectionReader
+from dlrun.config.shapes import Items, KerasShape
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component

@@ -12,18 +12,9 @@ from collections.abc import Sequence
 
 from dlrun.config.document import Key, Node, Place, Reporter
 from dlrun.config.extends import merge
-from dlrun.config.grammar import (
-    Arguments,
-    ChosenKeys,
-    Keys,
-    Named,
-    OutputsShape,
-    Shape,
-    canonical_config,
-    config_shape,
-    names_of,
-)
+from dlrun.config.grammar import ChosenKeys, canonical_config, config_shape, names_of
 from dlrun.config.messages import found
+from dlrun.config.shapes import Arguments, Keys, Named, OutputsShape, Shape
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.text import quoted
 

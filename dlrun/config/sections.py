@@ -7,21 +7,12 @@ from typing import Any, TypeVar
 
 from dlrun.config.components import read_chosen, read_member
 from dlrun.config.document import Reporter
-from dlrun.config.grammar import (
-    Either,
-    Entries,
-    Items,
-    KerasShape,
-    Keys,
-    MemberShape,
-    OutputsShape,
-    Shape,
-    shapes_of,
-)
+from dlrun.config.grammar import MemberShape, shapes_of
 from dlrun.config.keras_components import read_component
 from dlrun.config.measures import check_files, check_monitor, check_score
 from dlrun.config.messages import describe, found, list_of
 from dlrun.config.schema import CHOSEN_PROTOCOL, Config, Evaluation, Training
+from dlrun.config.shapes import Either, Entries, Items, KerasShape, Keys, OutputsShape, Shape
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import Unknown, advice, validate
 from dlrun.errors import KeyPath

@@ -84,6 +84,24 @@ def activations() -> tuple[str, ...]:
     return tuple(_catalogue()["activations"])
 
 
+def words_for(argument: Argument) -> list[str]:
+    """Return the names of all components that an argument takes."""
+    words = [word for kind in argument.component_kinds for word in spellings(kind)]
+    return [*words, *activation_layers()] if "activation" in argument.accepts else words
+
+
+@cache
+def activation_layers() -> tuple[str, ...]:
+    """Return the layers that may be given where an activation is wanted."""
+    return tuple(filter(acts_as_activation, names("layer")))
+
+
+def acts_as_activation(name: object) -> bool:
+    """Tell whether a name is that of a layer that may be given as an activation."""
+    known = entry("layer", name) if isinstance(name, str) else None
+    return known is not None and known.act_as_activation
+
+
 def keras_version() -> str:
     """Return the version of Keras that the catalogue was made from."""
     return str(_catalogue()["keras"])

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from dlrun.config.document import Node, Place, Reporter
-from dlrun.config.grammar import KerasShape
 from dlrun.config.keras_components import read_component
+from dlrun.config.shapes import KerasShape
 from dlrun.errors import KeyPath, Problem
 from dlrun.registry.keras_component import KerasKind
 
