@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -33,8 +34,8 @@ Storage = Literal["dense", "ones", "sparse"]
 class RowError(DataError):
     """One row cannot be used. The text is `{found} in row {position} (counted from 0); {advice}`.
 
-    A step counts the rows that it was given; whoever knows their numbers in the source
-    raises the error again with `at`.
+    A step counts the rows that it was given; whoever knows their numbers in the source applies
+    the step within `rows_numbered`.
     """
 
     def __init__(self, found: str, position: int, advice: str) -> None:
@@ -46,6 +47,15 @@ class RowError(DataError):
     def at(self, row: int) -> RowError:
         """The same error with another row number."""
         return RowError(self.found, row, self.advice)
+
+
+@contextmanager
+def rows_numbered(rows: Array) -> Iterator[None]:
+    """Give errors of single rows the numbers that these rows have in the source, (n,)."""
+    try:
+        yield
+    except RowError as error:
+        raise error.at(int(rows[error.position])) from None
 
 
 class Step(Component):

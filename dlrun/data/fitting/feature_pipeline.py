@@ -6,7 +6,7 @@ Legend: n rows, f features.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 
@@ -34,7 +34,7 @@ from dlrun.data.fitting.input_columns import (
 from dlrun.data.inputs import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.lazy import BLOCK_BYTES, in_memory, series_windows
 from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
-from dlrun.data.step import HOLDS, MOST_COLUMNS, FittedStep, RowError, Step, Storage, to_float
+from dlrun.data.step import HOLDS, MOST_COLUMNS, FittedStep, Step, Storage, rows_numbered, to_float
 from dlrun.data.windows import Windows
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
@@ -68,7 +68,11 @@ class FeaturePipeline:
         """Return what the model gets; see `Pipeline.inputs`."""
         columns = self._columns(samples)
         if (windows := series_windows(columns)) is not None:
-            refuse_other_quantities(windows, self.quantities)
+            if windows.series.names != self.quantities:
+                raise DataError(
+                    f"the series has the quantities {', '.join(windows.series.names)}, and the "
+                    f"training rows have {', '.join(self.quantities)}"
+                )
             # The rows of the series are prepared once, and the windows are cut over them.
             inner = self.of_series
             prepared = to_float(np.asarray(inner.inputs(covered_rows(windows))[:]))
@@ -162,7 +166,10 @@ class FeaturePipeline:
             if block is not None:
                 encoded[name] = Encoded((block,))
         plain = [name for name in self._made_of if name not in encoded]
-        ready = map_rows_of(samples, columns, partial(self._ready, plain)) if plain else {}
+        ready: Columns = {}
+        if plain:
+            with rows_numbered(samples.rows):
+                ready = map_rows(partial(self._ready, plain), columns, len(samples))
         held: dict[str, OneInput] = {}
         for name, made in self._made_of.items():
             if name in encoded:
@@ -219,11 +226,9 @@ class FeaturePipeline:
     ) -> Encoded:
         """An input of many rows, with what is nearly all 0 kept by the places of the rest."""
         encoder = Encoder(self._made_of[name], storage, len(samples))
-        try:
+        with rows_numbered(samples.rows):
             for rows, _, made in batches(partial(apply_steps, self.steps), columns, len(samples)):
                 encoder.add(rows, made)
-        except RowError as error:
-            raise error.at(int(samples.rows[error.position])) from None
         parts = encoder.dense_columns()
         if not all(map(is_finite, parts.values())):
             raise missing_values_error(parts, samples)
@@ -269,13 +274,12 @@ def fit_features(
     for number, step in enumerate(steps):
         shown = train if step.changes == "rows" else train.take(slice(1)).read()
         columns = transformed(fitted, shown, shown.features)
-        try:
-            fitted.append(FittedStep(step, step.fit(columns)))
-        except RowError as error:
-            raise error.at(int(train.rows[error.position])) from None
-        except DataError as error:
-            error.step = number
-            raise
+        with rows_numbered(train.rows):
+            try:
+                fitted.append(FittedStep(step, step.fit(columns)))
+            except DataError as error:
+                error.step = number
+                raise
         del columns
     head = train.take(np.arange(min(1, len(train))))
     made = transformed(fitted, head, head.features)
@@ -304,17 +308,8 @@ def transformed(steps: Sequence[FittedStep[Step]], samples: Samples, columns: Co
     """Apply fitted steps in order, a batch of rows at a time."""
     if not steps:
         return columns
-    return map_rows_of(samples, columns, partial(apply_steps, steps))
-
-
-def map_rows_of(
-    samples: Samples, columns: Columns, function: Callable[[Columns], Columns]
-) -> Columns:
-    """`map_rows` with errors that name the row's number in the source."""
-    try:
-        return map_rows(function, columns, len(samples))
-    except RowError as error:
-        raise error.at(int(samples.rows[error.position])) from None
+    with rows_numbered(samples.rows):
+        return map_rows(partial(apply_steps, steps), columns, len(samples))
 
 
 def _alone(column: Array) -> Array:
@@ -348,16 +343,3 @@ def over_prepared(windows: Windows, prepared: Array, names: tuple[str, ...]) -> 
     values = np.zeros((len(windows.series), prepared.shape[1]), np.float32)
     values[windows.covered()] = prepared
     return windows.with_values(values, names)
-
-
-def refuse_other_quantities(windows: Windows, expected: tuple[str, ...]) -> None:
-    """Raise an error where a series has other quantities than the training rows.
-
-    Raises:
-        DataError: Says which.
-    """
-    if windows.series.names != expected:
-        raise DataError(
-            f"the series has the quantities {', '.join(windows.series.names)}, and the training "
-            f"rows have {', '.join(expected)}"
-        )

@@ -6,7 +6,6 @@ Legend: n rows; an entry is what one row holds, of any shape.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,14 +17,6 @@ _BLOCK_BYTES = 16 * 2**20
 _ROUNDING = 10 * np.finfo(np.float64).eps
 
 Axis = int | list[int] | None
-
-
-@dataclass(frozen=True)
-class Moments:
-    """Mean and standard deviation, each of the shape (1, ...) that broadcasts over the rows."""
-
-    mean: Array
-    std: Array
 
 
 def shared_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[int, ...]:
@@ -88,8 +79,9 @@ def counts(values: Array, axes: tuple[int, ...]) -> Array:
     )
 
 
-def moments(values: Array, axes: tuple[int, ...]) -> Moments:
-    """Return mean and population standard deviation, ignoring NaN, in float64.
+def moments(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Return mean and population standard deviation, ignoring NaN, in float64, each of the shape
+    (1, ...) that broadcasts over the rows.
 
     Where the values differ in no more than their last digits, the standard deviation is 1. Two
     passes with the correction of Chan, Golub and LeVeque, "Algorithms for computing the sample
@@ -109,7 +101,7 @@ def moments(values: Array, axes: tuple[int, ...]) -> Moments:
     mean += drift / number
     variance = np.maximum(squares - drift**2 / number, 0.0) / number
     std = np.sqrt(variance)
-    return Moments(mean, np.where(std <= _ROUNDING * np.abs(mean), 1.0, std))
+    return mean, np.where(std <= _ROUNDING * np.abs(mean), 1.0, std)
 
 
 def extremes(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlrun.data.samples import Array, Dataset, Samples
-from dlrun.data.step import MOST_COLUMNS, FittedStep, RowError, TargetStep
+from dlrun.data.step import MOST_COLUMNS, FittedStep, TargetStep, rows_numbered
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
@@ -188,10 +188,8 @@ def _fit_target(
 def _errors_name(target: str, samples: Samples) -> Iterator[None]:
     """Errors of a step say which target it worked on, and the row's number in the source."""
     try:
-        yield
-    except RowError as error:
-        text = error.at(int(samples.rows[error.position]))
-        raise DataError(f"target '{target}': {text}") from None
+        with rows_numbered(samples.rows):
+            yield
     except DataError as error:
         raise DataError(f"target '{target}': {error}") from None
 

@@ -91,7 +91,7 @@ class Impute(Step):
             return 0.0
         axes = statistic_axes(self, name, column, None)
         if self.strategy == "mean":
-            return plain(moments(column, axes).mean)
+            return plain(moments(column, axes)[0])
         if self.strategy == "median":
             return plain(np.nanmedian(np.asarray(column, np.float64), axis=axes, keepdims=True))
         return plain(_most_frequent(np.asarray(column), axes))

@@ -23,8 +23,8 @@ class Standardize(Step):
     one for all values."""
 
     def learn(self, name: str, column: Array) -> State:
-        learnt = moments(column, statistic_axes(self, name, column, self.axis))
-        return {"mean": plain(learnt.mean), "std": plain(learnt.std)}
+        mean, std = moments(column, statistic_axes(self, name, column, self.axis))
+        return {"mean": plain(mean), "std": plain(std)}
 
     def transform(self, name: str, column: Array, state: State) -> Array:
         centred = column - np.asarray(state["mean"][name], np.float64)

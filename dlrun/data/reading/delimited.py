@@ -11,7 +11,7 @@ import lzma
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice, zip_longest
 from pathlib import Path
@@ -162,13 +162,6 @@ def first_record(file: Path, dialect: CsvDialect) -> tuple[int, list[str]]:
     return first
 
 
-def other_separator(header: Sequence[str]) -> str | None:
-    """What seems to stand between the columns of a header that was read as one column."""
-    if len(header) > 1:
-        return None
-    return next((mark for mark in OTHER_SEPARATORS if mark in header[0]), None)
-
-
 def records(file: Path, dialect: CsvDialect) -> Iterator[tuple[int, list[str]]]:
     """Yield every record that is not blank: the line where it starts, from 1, and its fields."""
     opener = _OPENERS.get(file.suffix, open)
@@ -201,10 +194,11 @@ def _refuse_uneven_rows(file: Path, dialect: CsvDialect, expected: int) -> None:
         # A separator at the end of every line adds an empty field, and no harm.
         if len(fields) != expected and not (len(fields) == expected + 1 and not fields[-1]):
             _, header = first_record(file, dialect)
-            if (mark := other_separator(header)) is not None:
+            marks = [mark for mark in OTHER_SEPARATORS if mark in header[0]]
+            if len(header) == 1 and marks:
                 raise DataError(
                     f"{file}: the header is one column, '{header[0]}', but line {line} has "
-                    f"{len(fields)}; is the `separator` {mark!r}?"
+                    f"{len(fields)}; is the `separator` {marks[0]!r}?"
                 )
             raise DataError(
                 f"{file}:{line}: expected {expected} fields, found {len(fields)}; a field that "

@@ -5,7 +5,6 @@ Legend: n pictures.
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -318,8 +317,3 @@ def common_size(sizes: Sequence[tuple[int, int]], place: str) -> tuple[int, int]
         f"{place}: the pictures are of {len(counted):,} sizes, height x width (how many): "
         f"{shown}{more}; say which one they are brought to, such as `size: [{side}, {side}]`"
     )
-
-
-def held_bytes(count: int, form: ImageFormat) -> int:
-    """How much memory so many pictures take."""
-    return count * math.prod(form.shape)

@@ -15,9 +15,7 @@ from dlrun.data.reading.files import refuse_missing
 from dlrun.data.reading.table_columns import BOOLEAN_WORDS, as_text, as_texts, to_array
 from dlrun.data.reading.tables import (
     TableFiles,
-    is_json_lines,
-    is_parquet,
-    is_table,
+    format_of,
     line_of_record,
     open_parquet,
     read_json_lines,
@@ -60,10 +58,10 @@ def read_new_rows(
             row where there is one.
     """
     refuse_missing(file)
-    if not is_table(file):
+    if format_of(file) == "arrays":
         return _from_arrays(ArrayFiles([file]), file, columns, stream)
     nested = any(kind == "sequences" or shape for kind, shape in columns.values())
-    if nested and is_json_lines(file):
+    if nested and format_of(file) == "json_lines":
         return _from_lists(file, columns)
     return _from_table(file, columns, dialect or CsvDialect(), booleans, stream)
 
@@ -86,7 +84,7 @@ def _from_table(
         found = len(column_names(file, replace(dialect, columns=None)))
         if found == len(columns):
             dialect = replace(dialect, columns=tuple(columns))
-    on_disk = is_parquet(file) and stays_on_disk([file], stream)
+    on_disk = format_of(file) == "parquet" and stays_on_disk([file], stream)
     categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]
     table = open_parquet([file], dialect) if on_disk else read_table([file], dialect, categorical)
     read: Columns = {}

@@ -221,19 +221,15 @@ def previous_targets(targets: Columns, time: Array | None) -> Columns:
         targets: (n,) or (n, k) quantities by name.
         time: (n,) times of the rows; None: they are in order.
     """
-    values = as_matrix(targets)
+    # (n, k): a column for each number of the targets.
+    columns = (np.asarray(column, np.float64) for column in targets.values())
+    values = np.concatenate([c.reshape(len(c), -1) for c in columns], axis=1)
     order = np.arange(len(values)) if time is None else np.argsort(time, kind="stable")
     if time is not None and (np.diff(time[order]) == np.zeros(1, np.diff(time).dtype)[0]).any():
         return {}
     before = np.full_like(values, np.nan)
     before[order[1:]] = values[order[:-1]]
     return {PERSISTENCE: before}
-
-
-def as_matrix(targets: Columns) -> Array:
-    """Return (n, k) float64: a column for each number of the targets."""
-    columns = (np.asarray(column, np.float64) for column in targets.values())
-    return np.concatenate([c.reshape(len(c), -1) for c in columns], axis=1)
 
 
 def naive_series_forecasts(

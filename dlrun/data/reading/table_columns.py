@@ -95,9 +95,9 @@ def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -
         return given
     if pd.api.types.is_numeric_dtype(series.dtype):
         return "boolean" if pd.api.types.is_bool_dtype(series.dtype) else "numeric"
-    if is_boolean(table, name):
-        return "boolean"
     texts = as_texts(table, name)
+    if texts.words and all(word.lower() in BOOLEAN_WORDS for word in texts.words):
+        return "boolean"
     is_text = np.isnan(texts.numbers)
     if not is_text.any():
         return "numeric"
@@ -107,19 +107,6 @@ def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -
     if share >= NUMERIC_SHARE or (one_word and share >= 0.5):
         _refuse_text(table, name, texts, is_text)
     return "categorical"
-
-
-def is_boolean(table: TableFiles, name: str) -> bool:
-    """Whether a column holds nothing but true and false, or yes and no.
-
-    Raises:
-        DataError: There is no such column, or it holds dates or lists.
-    """
-    series = table.series(name)
-    if series.dtype.kind in "biuf":
-        return series.dtype.kind == "b"
-    words = as_texts(table, name).words
-    return bool(words) and all(word.lower() in BOOLEAN_WORDS for word in words)
 
 
 def boolean_words(table: TableFiles, name: str) -> tuple[str, str]:

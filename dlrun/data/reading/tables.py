@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 
@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_JSON_LINES = (".jsonl", ".ndjson")
-PARQUET = (".parquet", ".pq")
+Format = Literal["arrays", "delimited", "json_lines", "parquet"]
+_FORMATS: dict[str, Format] = {
+    ".npz": "arrays",
+    ".npy": "arrays",
+    ".jsonl": "json_lines",
+    ".ndjson": "json_lines",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
 _NO_TABLES = {
     ".npz": "`source: npz` reads it",
     ".npy": "`source: npz` reads it",
@@ -100,9 +107,14 @@ class TableFiles:
             refuse_unknown_column(self.files[0], name, self.names)
 
     def place(self, row: int) -> str:
-        """Where a row (counted from 0) stands: `file.csv:17`, with the line counted from 1."""
+        """Where a row (counted from 0) is: `file.csv:17`, with the line counted from 1."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return place_in(self.files[part], self.dialect, row - self.starts[part])
+        file, row = self.files[part], row - self.starts[part]
+        if format_of(file) == "parquet":
+            return f"{file}: row {row + 1}"
+        if format_of(file) == "json_lines":
+            return f"{file}:{line_of_record(file, row)}"
+        return f"{file}:{record_at(file, self.dialect, row)[0]}"
 
 
 def read_table(
@@ -137,38 +149,17 @@ def names_of_columns(file: Path, dialect: CsvDialect) -> list[str]:
         DataError: The file is not a table, or broken.
     """
     _refuse_no_table(file)
-    if is_parquet(file):
+    if format_of(file) == "parquet":
         return _parquet_names(file)
-    return list(read_json_lines(file)) if is_json_lines(file) else column_names(file, dialect)
+    if format_of(file) == "json_lines":
+        return list(read_json_lines(file))
+    return column_names(file, dialect)
 
 
-def is_table(file: Path) -> bool:
-    """Whether a file is read as a table rather than as arrays."""
-    return _ending(file) not in (".npz", ".npy")
-
-
-def is_delimited(file: Path) -> bool:
-    """Whether a file is read as text with a separator between its columns."""
-    return is_table(file) and _ending(file) not in (*_JSON_LINES, *PARQUET)
-
-
-def is_parquet(file: Path) -> bool:
-    """Whether a file is read as Parquet."""
-    return _ending(file) in PARQUET
-
-
-def is_json_lines(file: Path) -> bool:
-    """Whether a file is read as JSON lines."""
-    return _ending(file) in _JSON_LINES
-
-
-def place_in(file: Path, dialect: CsvDialect, row: int) -> str:
-    """Where a row of one file (counted from 0) stands, with lines counted from 1."""
-    if is_parquet(file):
-        return f"{file}: row {row + 1}"
-    if _ending(file) in _JSON_LINES:
-        return f"{file}:{line_of_record(file, row)}"
-    return f"{file}:{record_at(file, dialect, row)[0]}"
+def format_of(file: Path) -> Format:
+    """Tell by its ending how a file is read: `delimited`, text with a separator between columns,
+    where the ending is no other format's."""
+    return _FORMATS.get(_ending(file), "delimited")
 
 
 def refuse_unknown_column(file: Path, name: str, names: Sequence[str]) -> NoReturn:
@@ -188,9 +179,9 @@ def _read(file: Path, dialect: CsvDialect, as_text: Collection[str]) -> pd.DataF
     import pandas as pd
 
     _refuse_no_table(file)
-    if is_json_lines(file):
+    if format_of(file) == "json_lines":
         return _without(dialect.missing, pd.DataFrame(read_json_lines(file)))
-    if is_parquet(file):
+    if format_of(file) == "parquet":
         return read_parquet(file, dialect)
     return read_delimited(file, dialect, as_text)
 
@@ -386,7 +377,7 @@ def stays_on_disk(files: Sequence[Path], stream: bool | None) -> bool:
     Raises:
         DataError: It is asked for, and a file is no Parquet.
     """
-    others = [file for file in files if not is_parquet(file)]
+    others = [file for file in files if format_of(file) != "parquet"]
     if stream and others:
         raise DataError(
             f"{others[0]}: only Parquet files can be read a batch at a time; save it as Parquet, "

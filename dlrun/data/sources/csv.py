@@ -22,7 +22,7 @@ from dlrun.data.reading.table_columns import (
 from dlrun.data.reading.tables import (
     ParquetFiles,
     TableFiles,
-    is_parquet,
+    format_of,
     open_parquet,
     read_table,
     stays_on_disk,
@@ -120,7 +120,7 @@ class Csv(FileSource):
 
     def pinned(self, base: Path) -> Csv:
         files = find_files(self.path, base)
-        if not all(map(is_parquet, files)):
+        if any(format_of(file) != "parquet" for file in files):
             return self
         return self.model_copy(update={"stream": stays_on_disk(files, self.stream)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -26,7 +27,6 @@ from dlrun.data.reading.files import (
 from dlrun.data.reading.image_files import (
     ImageFiles,
     common_size,
-    held_bytes,
     images_in_folders,
     images_in_table,
     read_images,
@@ -34,6 +34,7 @@ from dlrun.data.reading.image_files import (
 )
 from dlrun.data.reading.images import IMAGE_ENDINGS, Color, ImageFormat, Resize
 from dlrun.data.reading.new_rows import read_new_rows
+from dlrun.data.reading.tables import format_of
 from dlrun.data.samples import Array, ExpectedColumns, as_objects
 from dlrun.data.source import FILE, FolderSource, Loaded, NewRows, Part
 from dlrun.data.stored import too_large_to_hold
@@ -135,14 +136,15 @@ class ImageFolder(FolderSource):
             findings += left_out
             listing, column = listing.take(kept), take_rows(column, kept)
         height, width, channels = form.shape
+        place = Path(listing.place)
+        named = f"{place.parent.name}/train" if place.name == "train" else place.name
         return Loaded(
             features={IMAGE: column},
             targets=listing.targets,
             extras=listing.extras | {FILE: listing.names},
             classes=listing.classes,
             description=(
-                f"{len(listing.files)} pictures of {height} x {width} x {channels} from "
-                f"{_named(Path(listing.place))}"
+                f"{len(listing.files)} pictures of {height} x {width} x {channels} from {named}"
             ),
             findings=tuple(findings),
         )
@@ -169,13 +171,27 @@ class ImageFolder(FolderSource):
         return super().files_at(path, base) if self.labels is None else find_files(path, base)
 
     def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
-        return read_new_images(
-            files, columns, self.color, self.resize, skip=self.on_error == "skip"
+        """Pictures, and those in folders, as the training pictures were read; or one npz or npy
+        file of pixels."""
+        if len(files) == 1 and format_of(files[0]) == "arrays":
+            return NewRows(read_new_rows(files[0], columns))
+        ((name, (_, shape)),) = columns.items()
+        found, names = _found(files)
+        form = ImageFormat((shape[0], shape[1]), self.color, self.resize)
+        pictures = read_images(found, form, hold=True)
+        kept, findings = skip_broken(
+            pictures.broken,
+            len(found),
+            "picture",
+            skip=self.on_error == "skip",
+            advice="Fix or remove them",
         )
+        column = pictures.column[kept] if pictures.broken else pictures.column
+        return NewRows({name: column}, as_objects(names)[kept], tuple(findings))
 
     def _streams(self, count: int, form: ImageFormat) -> bool:
         return (
-            self.stream if self.stream is not None else too_large_to_hold(held_bytes(count, form))
+            too_large_to_hold(count * math.prod(form.shape)) if self.stream is None else self.stream
         )
 
     def _listed(
@@ -183,21 +199,15 @@ class ImageFolder(FolderSource):
     ) -> tuple[ImageFiles, ImageFormat, list[str]]:
         """The pictures of a part, what they are brought into, and what is to be said of them."""
         listing = self._listing(part, base, extra)
-        if self.size is None and part == "train":
-            sizes, broken = read_sizes(listing.files)
-            self._kept(broken, len(listing.files))
-            size = common_size(sizes, listing.place)
-        else:
-            size = self._size(base)
-        return listing, ImageFormat(size, self.color, self.resize), list(listing.findings)
-
-    def _size(self, base: Path) -> tuple[int, int]:
-        """The size that is said, or that of the training pictures."""
         if self.size is not None:
-            return self.size[0], self.size[1]
-        training = self._listing("train", base, ())
-        sizes, _ = read_sizes(training.files)
-        return common_size(sizes, training.place)
+            size = self.size[0], self.size[1]
+        else:
+            training = listing if part == "train" else self._listing("train", base, ())
+            sizes, broken = read_sizes(training.files)
+            if part == "train":
+                self._kept(broken, len(listing.files))
+            size = common_size(sizes, training.place)
+        return listing, ImageFormat(size, self.color, self.resize), list(listing.findings)
 
     def _look(self, listing: ImageFiles) -> None:
         """Look at the first bytes of every file."""
@@ -261,11 +271,6 @@ class ImageFolder(FolderSource):
         return listing
 
 
-def _named(place: Path) -> str:
-    """A folder or table in a few words."""
-    return f"{place.parent.name}/train" if place.name == "train" else place.name
-
-
 def _turned_findings(listing: ImageFiles, turned: Sequence[int]) -> list[str]:
     if not turned:
         return []
@@ -276,36 +281,6 @@ def _turned_findings(listing: ImageFiles, turned: Sequence[int]) -> list[str]:
         f"{count} {verb} to be shown turned, says EXIF, which is not heeded, as by Keras' own "
         f"loader: {shown}{more}"
     ]
-
-
-_ARRAYS = (".npz", ".npy")
-
-
-def read_new_images(
-    files: Sequence[Path], columns: ExpectedColumns, color: Color, resize: Resize, *, skip: bool
-) -> NewRows:
-    """Read pictures, and those in folders, as the training pictures were read.
-
-    Args:
-        files: Pictures and folders of them; or one npz or npy file of pixels.
-        columns: The one column wanted; its shape says the size.
-        color: Channels.
-        resize: How pictures of another shape are brought to the size.
-        skip: Whether files that cannot be read are left out rather than refused.
-
-    Raises:
-        DataError: There is no picture, or one cannot be read.
-    """
-    if len(files) == 1 and files[0].suffix.lower() in _ARRAYS:
-        return NewRows(read_new_rows(files[0], columns))
-    ((name, (_, shape)),) = columns.items()
-    found, names = _found(files)
-    form = ImageFormat((shape[0], shape[1]), color, resize)
-    pictures = read_images(found, form, hold=True)
-    advice = "Fix or remove them"
-    kept, findings = skip_broken(pictures.broken, len(found), "picture", skip=skip, advice=advice)
-    column = pictures.column[kept] if pictures.broken else pictures.column
-    return NewRows({name: column}, as_objects(names)[kept], tuple(findings))
 
 
 def _found(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:

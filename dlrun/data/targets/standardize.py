@@ -24,8 +24,8 @@ class StandardizeTarget(TargetStep):
             raise DataError(
                 "standardize needs quantities, found classes; leave it out of `targets`"
             )
-        learnt = moments(target, (0,))
-        return {"mean": plain(learnt.mean), "std": plain(learnt.std)}
+        mean, std = moments(target, (0,))
+        return {"mean": plain(mean), "std": plain(std)}
 
     def apply(self, target: Array, state: State) -> Array:
         """Return float32 of the same shape."""

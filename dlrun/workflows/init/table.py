@@ -21,7 +21,7 @@ from dlrun.data.reading.table_columns import (
     has_several_words,
     to_array,
 )
-from dlrun.data.reading.tables import TableFiles, is_delimited, is_table, read_table
+from dlrun.data.reading.tables import TableFiles, format_of, read_table
 from dlrun.data.samples import kind_of
 from dlrun.data.task import refuse_constant
 from dlrun.data.timestamps import as_times
@@ -195,13 +195,13 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
         UsageError: The target's values do not suit the task.
         DataError: The file is missing or broken, or has no such column.
     """
-    if not is_table(file):
+    if format_of(file) == "arrays":
         raise DataError(
             f"{file}: init reads CSV, TSV, JSON lines and Parquet; for arrays write "
             "`dataset: {source: npz, path: ..., inputs: ..., targets: ...}` yourself"
         )
     files = find_files(str(file), Path())
-    dialect = infer_dialect(files[0]) if is_delimited(files[0]) else CsvDialect()
+    dialect = infer_dialect(files[0]) if format_of(files[0]) == "delimited" else CsvDialect()
     table = read_table(files, dialect)
     if target is not None and target not in table.names:
         raise DataError(f"{file}: no column '{target}'{did_you_mean(target, table.names)}")
