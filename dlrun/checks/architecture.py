@@ -49,9 +49,9 @@ class OutputLayer:
 
     Args:
         entry: The last layer with units.
-        units: How many numbers it gives for a row, or None where that is not told.
+        units: How many numbers it gives for a row, or None where that is unknown.
         activation: The last activation, `linear` where there is none.
-        apart: The layer of its own that the activation is, or None.
+        apart: The activation as a separate layer, or None.
         before: The layers that all it knows has come through, up to where layers part or merge.
         after: The layers behind it.
     """
@@ -65,7 +65,7 @@ class OutputLayer:
 
     @property
     def place(self) -> KeyPath:
-        """Where the activation stands, or the layer that has none."""
+        """The place of the activation, or of the layer that has none."""
         if self.apart is not None:
             return self.apart.layer.path
         given = "activation" in self.entry.layer.arguments
@@ -73,7 +73,7 @@ class OutputLayer:
 
     @property
     def units_place(self) -> KeyPath:
-        """Where the number of units stands."""
+        """The place of the number of units."""
         return (*self.entry.layer.path, size_argument(self.entry.layer) or "units")
 
 
@@ -119,7 +119,7 @@ def followed(config: Config, skipping: frozenset[str]) -> Iterator[tuple[PlainLa
 
     Args:
         config: The experiment.
-        skipping: Names of layers that may stand between the two.
+        skipping: Names of layers that may be between the two.
     """
     seen: set[tuple[KeyPath, KeyPath]] = set()
     for graph in every_graph(config.architecture, config.blocks):

@@ -29,7 +29,7 @@ BOOK = "Deep Learning with Python, section "
 
 Stage = Literal["config", "data", "model"]
 STAGES: dict[Stage, str] = {"config": "DL0", "data": "DL1", "model": "DL2"}
-"""What is looked at, and how the codes of its checks begin."""
+"""What is checked, and how the codes of its checks begin."""
 
 View = TypeVar("View", ConfigView, DataView, ModelView)
 
@@ -43,7 +43,7 @@ class Check(Generic[View]):
         title: What is wrong, in a few words: the function's name.
         about: What it finds: the function's docstring.
         find: Yields the findings in a view.
-        severity: How grave it is, where a finding does not say otherwise.
+        severity: How serious it is, unless a finding has its own severity.
         why: Why that matters, one sentence without a full stop.
         source: Where to read more.
         instead: What to write instead, in general.
@@ -68,7 +68,7 @@ class Check(Generic[View]):
         if finding.path[0] in written:
             problem = config.problem_at(finding.path, finding.message, on_key=finding.on_key)
         else:
-            # A default that is written nowhere: there is no line to show.
+            # A default is not written in the file: there is no line to show.
             problem = Problem(f"{config.file}:1:1", finding.message)
         change = finding.change
         return PlacedFinding(
@@ -124,12 +124,11 @@ def checks(stage: Stage) -> list[Check[Any]]:
 
 
 def config_findings(config: Config, known: Known | None = None) -> Findings:
-    """Check a config by itself; imports neither Keras nor scikit-learn.
+    """Check a config alone; imports neither Keras nor scikit-learn.
 
     Args:
         config: The experiment.
-        known: What its data tells of the question; default: what the name of a bundled data set
-            tells.
+        known: What is known from its data; default: from the name of a bundled data set.
     """
     if known is None:
         try:
@@ -148,17 +147,20 @@ def config_findings(config: Config, known: Known | None = None) -> Findings:
             )
             for output in config.outputs
         ]
-    found = [
-        (check, _once(_readable(check.find(view)) for view in views)) for check in checks("config")
-    ]
+    found: list[tuple[Check[Any], list[Finding]]] = []
+    for check in checks("config"):
+        different: list[Finding] = []
+        for view in views:
+            different += [one for one in _readable(check.find(view)) if one not in different]
+        found.append((check, different))
     return _findings(config, found)
 
 
 def data_findings(config: Config, dataset: Dataset) -> Findings:
-    """Check the config with what its data tells, and the rows themselves. Reads no test rows.
+    """Check the config with what is known from its data, and the rows. Reads no test rows.
 
     Raises:
-        DataError: The rows cannot be dealt as the config says.
+        DataError: The rows cannot be split as the config says.
     """
     from dlrun.checks.rows import data_view
 
@@ -178,14 +180,6 @@ def _readable(found: Iterator[Finding]) -> list[Finding]:
         return list(found)
     except UnreadableSectionError:
         return []
-
-
-def _once(found: Iterable[Iterable[Finding]]) -> list[Finding]:
-    """All findings, each once."""
-    different: list[Finding] = []
-    for several in found:
-        different += [finding for finding in several if finding not in different]
-    return different
 
 
 def _findings(config: Config, found: Sequence[tuple[Check[Any], Iterable[Finding]]]) -> Findings:

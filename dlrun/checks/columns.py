@@ -18,7 +18,7 @@ from dlrun.data.windows import Windows
 from dlrun.errors import KeyPath
 
 MOST_COLUMNS = 200
-"""Checks of single columns look at the first so many."""
+"""Checks of single columns use at most this many, the first ones."""
 
 _NAMES_OF_TIMES = re.compile(
     r"(^|_)(date|datetime|day|hour|minute|month|time|timestamp|week|year)(_(utc|local|at))?$"
@@ -32,7 +32,7 @@ _FEWEST_TIMES = 10
 def numeric_columns(samples: Samples) -> Iterator[tuple[str, Array]]:
     """Yield the name and the values, (n,), of every numeric feature.
 
-    The columns of an (n, f) array are features of their own, and of windows over a series each
+    The columns of an (n, f) array are separate features, and of windows over a series each
     quantity by its last row; arrays of more axes are left out.
     """
     given = 0
@@ -81,7 +81,7 @@ def _parts(name: str, column: Array) -> Iterator[tuple[str, Array]]:
 
 
 DATASET: KeyPath = ("dataset",)
-"""Where findings about rows stand."""
+"""The place of findings about rows."""
 
 
 def drop_columns(config: Config, names: Sequence[str]) -> Change | None:
@@ -104,7 +104,7 @@ def with_step(config: Config, step: Any, *, last: bool = False) -> Change:
 
 
 def preprocess_place(config: Config) -> KeyPath:
-    """Where the preprocessing stands, or the data where there is none."""
+    """The place of the preprocessing, or of the data where there is none."""
     written = config.document.root.mapping or {}
     return ("preprocess",) if "preprocess" in written else DATASET
 
@@ -128,7 +128,7 @@ def as_codes(values: Array) -> Array:
 
 
 def may_differ_in_nearly_every_row(column: Array) -> bool:
-    """Whether a quarter of 1,000 evenly spaced rows of (n,) have a value of their own: without it,
+    """Whether a quarter of 1,000 evenly spaced rows of (n,) have a unique value: without it,
     most of all rows cannot have one, and need not be compared."""
     few = column[:: max(1, len(column) // 1000)]
     return 4 * len(set(few.tolist())) >= len(few)

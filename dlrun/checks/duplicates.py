@@ -61,7 +61,8 @@ def near_hashes(features: Columns) -> Array | None:
     punctuation. Pairs on two sides of such a hundredth are missed.
     """
     measures = [name for name, column in features.items() if _is_measure(column)]
-    if len(measures) < FEWEST_MEASURES and not any(map(_holds_sentences, features.values())):
+    texts = [column for column in features.values() if kind_of(column) == "categorical"]
+    if len(measures) < FEWEST_MEASURES and not any(map(are_sentences, texts)):
         return None
     rounded = []
     for name, column in features.items():
@@ -81,10 +82,6 @@ def _letters(text: str) -> str:
     """A text in small letters, without spaces and punctuation."""
     raw = text.lower().encode("utf-8", "surrogatepass")
     return raw.translate(None, _NO_LETTERS).decode("utf-8", "surrogatepass")
-
-
-def _holds_sentences(column: Array) -> bool:
-    return kind_of(column) == "categorical" and are_sentences(column)
 
 
 def _is_measure(column: Array) -> bool:

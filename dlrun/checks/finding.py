@@ -41,8 +41,8 @@ class Finding:
 
     Args:
         message: What is there, with the figures; a sentence without a full stop.
-        path: Where it stands in the config.
-        change: What mends it, where that can be said.
+        path: Where it is in the config.
+        change: What fixes it, where that is known.
         advice: What to do, where no single change mends it; default: the check's own.
         on_key: Whether the key is meant rather than its value.
         severity: Where it differs from the check's own.

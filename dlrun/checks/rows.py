@@ -20,24 +20,24 @@ from dlrun.protocols.experiment import folds_of
 from dlrun.protocols.protocol import Fold
 
 MOST_ROWS = 5_000
-"""Checks of columns look at so many rows of each side."""
+"""Checks of columns use at most this many rows of each side."""
 
 MOST_BYTES = 2**25
-"""... and at no more than so many bytes."""
+"""... and at most this many bytes."""
 
 MOST_INPUTS = 500_000
 """Numbers that are prepared for the model, to see their scales."""
 
 
 def data_view(config: Config, dataset: Dataset) -> DataView:
-    """Return what data checks look at. Test rows are sealed and not among it.
+    """Return what data checks use. Test rows are sealed and not part of it.
 
     Args:
-        config: The experiment; of a `PartialConfig` the readable sections are looked at.
+        config: The experiment; of a `PartialConfig` the readable sections are used.
         dataset: Its rows.
 
     Raises:
-        DataError: The rows cannot be dealt as the config says.
+        DataError: The rows cannot be split as the config says.
     """
     whole, dataset = dataset, dataset.of_output(next(iter(dataset.tasks), None))
     whole_config = completed(config) if isinstance(config, PartialConfig) else config
@@ -47,13 +47,15 @@ def data_view(config: Config, dataset: Dataset) -> DataView:
     hashed = positions_hashed(dataset.samples)
     rows = dataset.samples if hashed is None else dataset.samples.take(hashed)
     if is_series(dataset.samples):
-        # Windows share rows, and are no copies of each other.
+        # Windows share rows without being copies of each other.
         hashed, rows = np.empty(0, np.int64), dataset.samples.with_features({}).take(slice(0))
+    # Reading whole the features that stay on disk would take long.
+    held = {name: c for name, c in dataset.samples.features.items() if in_memory(c)}
     inputs, names, refused = _inputs(config, whole, _evenly(whole.samples, folds[0].train))
     return DataView(
         config=config,
         known=known_from_data(whole_config, dataset, folds[0], train),
-        dataset=replace(dataset, samples=_in_memory(dataset.samples)),
+        dataset=replace(dataset, samples=dataset.samples.with_features(held)),
         dealt=tuple(folds),
         train=train,
         inputs=inputs,
@@ -66,17 +68,20 @@ def data_view(config: Config, dataset: Dataset) -> DataView:
 
 
 def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples) -> Known:
-    """Return what the rows tell of the question."""
+    """Return what is known from the rows."""
     name, values = next(iter(dataset.samples.targets.items()))
     task, labels = dataset.task, labels_of(dataset.samples)
     classes = len(dataset.classes.get(name, ())) or None
-    if task == "regression" and labels is not None and _are_flags(values):
+    has_labels = labels is not None and values.dtype != object
+    if task == "regression" and has_labels and np.isin(values, (0, 1)).all():
         task = "binary"
     if task in ("binary", "multiclass") and classes is None:
         found = dataset.labels.get(name)
         if values.ndim == 2:
             classes = values.shape[1]
-        elif found is not None and (config.target_steps or _from_zero(found)):
+        elif found is not None and (
+            config.target_steps or np.array_equal(found, np.arange(len(found)))
+        ):
             classes = len(found)
         elif found is None:
             classes = 2
@@ -92,25 +97,11 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
     )
 
 
-def _are_flags(values: Array) -> bool:
-    return values.dtype != object and bool(np.isin(values, (0, 1)).all())
-
-
-def _from_zero(found: Array) -> bool:
-    return np.array_equal(found, np.arange(len(found)))
-
-
 def _largest(column: Array) -> int:
     """The largest word number of a column of sequences; -1 for another column."""
     if kind_of(column) != "sequences":
         return -1
     return max((int(entry.max()) for entry in column if len(entry)), default=-1)
-
-
-def _in_memory(samples: Samples) -> Samples:
-    """The rows without the features that stay on disk: reading those whole would take long."""
-    held = {name: c for name, c in samples.features.items() if in_memory(c)}
-    return samples.with_features(held)
 
 
 def _evenly(samples: Samples, positions: Array) -> Samples:

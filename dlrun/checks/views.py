@@ -1,4 +1,4 @@
-"""What checks look at: a config and what is known of the question, rows, a model."""
+"""What checks use: a config and what is known about its data, rows, a model."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Known:
 
 @dataclass(frozen=True)
 class ConfigView:
-    """A config, and what is known of the question.
+    """A config, and what is known about its data.
 
     Args:
         config: The experiment.
         known: From the name of a bundled data set, or from the data.
-        output_name: The output that is looked at, where there are several; loss and metrics of
-            the config are its own.
+        output_name: The output that is checked, where there are several; loss and metrics of
+            the config are those of this output.
     """
 
     config: Config
@@ -82,9 +82,10 @@ class DataView:
 
     Args:
         config: The experiment.
-        known: What the rows tell of the question.
+        known: What is known from the rows.
         dataset: All rows before the test, without the features that stay on disk.
-        dealt: How the protocol deals them, by default where it could not be read; see `folds`.
+        dealt: The folds of the protocol, of the default one where it could not be read; see
+            `folds`.
         train: Training rows of the first fold: evenly spaced ones of many.
         inputs: Some of them as the model gets them; None where they cannot be prepared.
         input_names: Names of the features in `inputs`.
@@ -109,7 +110,7 @@ class DataView:
 
     @property
     def folds(self) -> tuple[Fold, ...]:
-        """How the protocol deals the rows."""
+        """The folds of the protocol."""
         if isinstance(self.config, PartialConfig):
             self.config.require("evaluation")
         return self.dealt
@@ -178,11 +179,11 @@ _BUNDLED: dict[tuple[str, str], Known] = {
     ("keras", "boston_housing"): _quantity(404),
     ("keras", "california_housing"): _quantity(16_512),
 }
-"""Data sets that everybody has: rows before the test, and word numbers with Keras' defaults."""
+"""Bundled data sets: rows before the test, and word numbers with Keras' defaults."""
 
 
 def known_without_data(config: Config) -> Known:
-    """Return what the name of a bundled data set tells; of other data nothing is known."""
+    """Return what is known from the name of a bundled data set; of other data, nothing."""
     source = config.dataset
     name = str(getattr(source, "name", ""))
     known = _BUNDLED.get((source.member_name(), name), Known())
@@ -210,7 +211,7 @@ def _words_of_texts(config: Config) -> int | None:
 
 
 def _fewer(rows: int | None, source: Component) -> int | None:
-    """So many rows at most, with `limit`."""
+    """The largest number of rows, with `limit`."""
     limit = getattr(source, "limit", None)
     most = limit if isinstance(limit, int) else None
     if limit is not None and most is None:

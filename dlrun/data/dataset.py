@@ -75,16 +75,16 @@ def load_dataset(
         source: Where the data comes from.
         base: Folder of the config.
         seed: Seed of the test rows, and of a random `limit`.
-        extra: Further columns that are no features, such as row weights.
-        groups: Column of the groups; no feature.
-        time: Column of the times; no feature. Dates become datetime64.
-        regression: Whether the loss is one for quantities, so that whole numbers are no labels.
+        extra: Further columns that are not features, such as row weights.
+        groups: Column of the groups; not a feature.
+        time: Column of the times; not a feature. Dates become datetime64.
+        regression: Whether the loss is one for quantities, so that whole numbers are not labels.
         outputs: The same for each output by its name, where the model has several; rows are split
             by the first.
-        validation: File, files or glob with validation rows of their own, in the layout of the
+        validation: File, files or glob of separate validation rows, in the layout of the
             source; they come after the source's rows, marked in `Dataset.validation`.
-        any_labels: Whether the preprocessing numbers the classes, so that labels may be any.
-        in_time_order: Whether the rows stand in the order of time, also without `time`.
+        any_labels: Whether the preprocessing numbers the classes, so that any labels will do.
+        in_time_order: Whether the rows are in time order, also without `time`.
 
     Raises:
         DataError: The data is missing, broken or cannot be split like that.
@@ -136,7 +136,7 @@ def load_dataset(
 def check_validation(
     source: Source, base: Path, validation: Paths, extra: Sequence[str] = ()
 ) -> None:
-    """Look for what is wrong with the files of validation rows, beside the source's own.
+    """Check the files of validation rows.
 
     Raises:
         DataError: As `load_dataset`.
@@ -224,7 +224,7 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
 def _naive_forecasts(
     loaded: Loaded, samples: Samples, options: _ReadOptions, quantities: Columns
 ) -> Columns:
-    """The naive forecasts of the quantities of rows in the order of time; none of other rows."""
+    """The naive forecasts of the quantities, if the rows are in time order; else none."""
     of, given = loaded.targets, loaded.naive_forecasts
     if not given and samples.windows is None:
         times = None if options.time is None else samples.extras.get(options.time)

@@ -301,7 +301,7 @@ def _expanded(
     at = starts + counted[None]
     of_row = ops.where(at < ends, at, 0)
     found = ops.cast(ops.take(indices, of_row), "int32")
-    # What is no entry of this row goes to a column that is cut off.
+    # Entries of other rows go to a column that is cut off.
     columns = ops.where(at < ends, found, width)
     count = ops.shape(rows)[0]
     numbers = ops.broadcast_to(ops.arange(count, dtype="int32")[:, None], ops.shape(columns))

@@ -84,7 +84,7 @@ class Pipeline:
         """Return what the loss compares the model's output with; of several, the first's.
 
         Quantities are float32, (n,) for one, (n, k) for several; labels are (n,) int32, or
-        what the target's steps make of them. Text becomes class indices without being asked.
+        what the target's steps make of them. Text becomes class indices without a step.
 
         Raises:
             DataError: A target is missing, or a step cannot use a value; names the row.
@@ -102,7 +102,7 @@ class Pipeline:
     @property
     def target_scale(self) -> float:
         """What brings an error of the model back to the target's own unit. 1 where several
-        targets were divided by different numbers: a mean over them has no unit to go back to."""
+        targets were divided by different numbers: a mean over them has no unit."""
         scale = self.target_pipeline.scale
         return 1.0 if math.isnan(scale) else scale
 
@@ -140,7 +140,7 @@ class Pipeline:
 
     @property
     def vocabularies(self) -> dict[str, Vocabulary]:
-        """The words that the steps learnt, by column: what word numbers stand for."""
+        """The words that the steps learnt, by column: what word numbers mean."""
         learnt: dict[str, Vocabulary] = {}
         for fitted in self.feature_pipeline.steps:
             learnt |= fitted.step.vocabularies(fitted.state)
@@ -157,7 +157,7 @@ class Pipeline:
         return found
 
     def to_state(self) -> tuple[list[dict[str, Any]], dict[str, Array]]:
-        """Return everything as plain data that JSON holds exactly, and the arrays it names.
+        """Return everything as plain data that JSON stores exactly, and the arrays it names.
 
         The first mapping says what goes in and comes out, each further one is a step in order:
         its name, options and state, and the target if it works on one. `from_state` makes a
@@ -234,7 +234,7 @@ def fit_pipeline(
     Args:
         steps: Members of the family of preprocessing steps, in order.
         target_steps: Members of the family of target preprocessing steps, in order.
-        dataset: Says the task and the class names; its rows are not looked at.
+        dataset: Gives the task and the class names; its rows are not used.
         train: The training rows of this fold.
         input_columns: The columns of each input of a model that has several.
 

@@ -54,13 +54,13 @@ class Samples:
     """Rows of a data set.
 
     Args:
-        features: What the model may look at.
-        targets: What it shall predict, by target name; empty for rows to predict.
+        features: What the model may use.
+        targets: What it predicts, by target name; empty for rows to predict.
         extras: Columns that are neither: groups, time, sample weights.
         rows: (n,) int64, each row's number in its source, counted from 0; of windows over a series
             that of the last row of each.
         naive_forecasts: Of rows in the order of time, (n, k) forecasts by the name of their rule, a
-            column for each number of the targets; NaN where the rule says nothing.
+            column for each number of the targets; NaN where the rule has no forecast.
     """
 
     features: Columns
@@ -141,13 +141,13 @@ class Dataset:
             question, not of the answer. Integer labels have classes only where the source
             names them.
         has_test: Whether there are test rows (sealed; only `evaluate` loads them).
-        test_rows: (k,) int64 row numbers of the test rows, or None where the source brings
-            test data of its own.
+        test_rows: (k,) int64 row numbers of the test rows, or None where the source has
+            separate test data.
         description: One line on what this is, for the terminal.
         findings: What the user should know about the data, one sentence each.
-        validation: (n,) bool, rows that come from a validation file of their own; None where
-            there is no such file.
-        labels: For each target of integer labels that nobody names, the different ones,
+        validation: (n,) bool, rows that come from a separate validation file; None where there
+            is none.
+        labels: For each target of integer labels without names, the different ones,
             ascending; known from all non-test rows, as `classes` is.
         tasks: What each output predicts, by the output's name, which is that of its target, where
             the model has several; `task` is then that of the first, by which rows are split.
@@ -165,7 +165,7 @@ class Dataset:
     tasks: Mapping[str, TargetType] = field(default_factory=dict)
 
     def of_output(self, name: str | None) -> Dataset:
-        """Return what one output predicts as a data set of its own; None for the only one."""
+        """Return the data set of one output; None for the only one."""
         if name is None or not self.tasks:
             return self
         return replace(self, samples=self.samples.of_target(name), task=self.tasks[name], tasks={})

@@ -76,9 +76,9 @@ class Loaded:
         features: See `Columns`. A table gives a column a feature; an array without feature
             names gives one column named after the array, or `x`.
         targets: By target name; labels stay as they are in the file (text or numbers).
-        extras: The columns asked for by `extra` that are no features.
+        extras: The columns asked for by `extra`, which are not features.
         classes: Class names by target, where the source itself names integer labels.
-        regression: Whether the targets are quantities. None: to be told from their values.
+        regression: Whether the targets are quantities. None: to be inferred from their values.
         description: One line on what this is.
         findings: What the user should know, one sentence each.
         rows: (n,) int64 numbers of the rows, ascending; None: 0, 1, 2, ...
@@ -137,14 +137,14 @@ class Source(Component):
     @property
     @abstractmethod
     def brings_test(self) -> bool:
-        """Whether this source has test data of its own (`test.path` counts)."""
+        """Whether this source has separate test data (`test.path` counts)."""
 
     @abstractmethod
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         """Read all rows of one part, in the order in which they are stored.
 
         Args:
-            part: `train` gives every row that is not in test data of the source's own;
+            part: `train` gives every row that is not in separate test data;
                 `test` is only asked for where `brings_test`.
             base: Folder of the config; relative paths start there.
             extra: Columns wanted in `extras` and not as features (groups, time, weights).
@@ -165,8 +165,8 @@ class Source(Component):
         return None
 
     def word_numbers(self) -> tuple[Mapping[str, int], Mapping[int, str]] | None:
-        """The number of each word in columns of sequences, and what the numbers that stand for no
-        word are for; None where the source knows no words.
+        """The number of each word in columns of sequences, and the meaning of the numbers that are
+        not words; None where the source knows no words.
 
         Raises:
             DataError: The file of the words is missing.
@@ -188,8 +188,7 @@ class Source(Component):
         return read_new_rows(file, columns)
 
     def check_test(self, base: Path, extra: Sequence[str] = ()) -> None:
-        """Look for what is wrong with the test files; of `with_test_files`, where it is open to be
-        looked at.
+        """Check the test files of `with_test_files`, whose rows are not sealed.
 
         Raises:
             DataError: As `load`.
@@ -197,8 +196,8 @@ class Source(Component):
         self.load("test", base, extra)
 
     def own_validation(self) -> str | None:
-        """Where validation rows lie that belong to the data, as `evaluation.validation.path` would
-        name them; None where it has none. Paths are absolute by then."""
+        """The path of the validation rows that belong to the data, as `evaluation.validation.path`
+        would name it; None where there are none. Paths are absolute by then."""
         return None
 
     def files_at(self, path: str | list[str], base: Path) -> list[Path]:
@@ -227,7 +226,7 @@ class Source(Component):
         return NewRows(self.read_new_rows(files[0], columns))
 
     def pinned(self, base: Path) -> Source:
-        """This source with everything named that it decides by the machine it runs on."""
+        """This source with every choice written out that depends on the machine."""
         return self
 
     def with_test_files(self, path: str | list[str]) -> Source:
@@ -275,7 +274,7 @@ class FolderSource(FileSource):
 
     @abstractmethod
     def root(self) -> Path | None:
-        """The folder that may hold `train`; None where folders do not tell the parts."""
+        """The folder that may hold `train`; None where parts are not folders."""
 
     @abstractmethod
     def files_of(self, part: Part, base: Path) -> tuple[Path, ...]:
@@ -296,7 +295,7 @@ class FolderSource(FileSource):
         return list(self.with_test_files(path).files_of("test", base))
 
     def refuse_second_test(self, root: Path) -> None:
-        """Raise an error if test rows are split off though the folder has some of its own.
+        """Raise an error if test rows are split off though the folder has test rows.
 
         Raises:
             DataError: They are.
@@ -309,7 +308,7 @@ class FolderSource(FileSource):
             )
 
     def refuse_extra(self, extra: Sequence[str], place: object, hint: str = "") -> None:
-        """Raise an error where a column is asked for that is not that of the files' names.
+        """Raise an error where any column but that of the files' names is asked for.
 
         Raises:
             DataError: One is.

@@ -32,8 +32,8 @@ class RowInfo:
         groups: (n,) group of each row: rows of one group stay together.
         time: (n,) time of each row: training comes before validation.
         seed: Seed of everything random.
-        validation: (n,) bool, rows that come from a validation file of their own.
-        places: (n,) place of each window in its series; None for rows that are no windows. Windows
+        validation: (n,) bool, rows that come from a separate validation file.
+        places: (n,) place of each window in its series; None for rows that are not windows. Windows
             are split in their order.
         overlap: Windows of which the places are no further apart than this share rows.
     """
@@ -87,7 +87,7 @@ def holdout_split(
             `groups`, whole groups are held out, as many as come nearest to the size asked for.
         fraction: Share of the rows to hold out, rounded up to whole rows.
         samples: Number of rows to hold out.
-        first: Hold out the first so many rows (the book's `x_val = x_train[:first]`).
+        first: Hold out this many of the first rows (the book's `x_val = x_train[:first]`).
         shuffle: Whether rows are drawn at random; otherwise the last ones are held out.
         stratify: Whether the held-out rows keep the class shares; None: where every class has
             enough rows.
@@ -124,7 +124,7 @@ def kfold_splits(
     never validate on the last rows.
 
     Args:
-        rows: The rows; with `groups`, no group stands on both sides of a split.
+        rows: The rows; with `groups`, no group is on both sides of a split.
         folds: Number of parts, at least 2.
         shuffle: Whether rows are put in a random order first.
         stratify: Whether every part keeps the class shares; None: where rows are shuffled and
@@ -169,7 +169,7 @@ def time_series_splits(
         rows: The rows.
         folds: Number of stretches, each n // (folds + 1) rows long.
         gap: Rows left out between training and validation.
-        max_train: Train on at most so many of the latest rows; None: on all of the past.
+        max_train: Train on at most this many of the latest rows; None: on all of the past.
 
     Raises:
         DataError: The rows cannot be split like that; says why, with figures.

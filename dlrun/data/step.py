@@ -28,7 +28,7 @@ State = dict[str, Any]
 
 Changes = Literal["rows", "numbers", "shapes"]
 Storage = Literal["dense", "ones", "sparse"]
-"""How large inputs store a column: all its numbers, where its ones are, or what is not 0."""
+"""How large inputs store a column: all numbers, the places of ones, or only what is not 0."""
 
 
 class RowError(DataError):
@@ -61,16 +61,15 @@ def rows_numbered(rows: Array) -> Iterator[None]:
 class Step(Component):
     """Base of all preprocessing steps on features.
 
-    A step that works on each column by itself defines `learn` and `transform`; others define `fit`
+    A step that works on each column separately defines `learn` and `transform`; others define `fit`
     and `apply`. `fit` sees training rows only; `apply` is the same for training, validation, test
-    and new rows. Neither changes its arguments. `apply` treats each row by itself: what becomes
-    of a row, and the dtype, do not depend on the other rows that are there, so that rows can
-    be taken a batch at a time.
+    and new rows. Neither changes its arguments. `apply` treats each row separately: its result
+    and the dtype do not depend on the other rows, so that rows can be taken a batch at a time.
     """
 
     changes: ClassVar[Changes] = "rows"
-    """What it may change: anything of a row; or each number by itself, the same wherever it stands;
-    or the shape of entries alone. The latter two learn nothing, so that they are shown one row."""
+    """What it may change: anything of a row; each number separately, the same at every place; or
+    only the shape of entries. The latter two learn nothing, so that one row is enough for `fit`."""
 
     @property
     def storage(self) -> Storage:
@@ -154,8 +153,8 @@ class Step(Component):
         return {}
 
     def vocabularies(self, state: State) -> dict[str, Vocabulary]:
-        """The words that the numbers in a column, or the entries of its rows, stand for; of the
-        columns for which it learnt one."""
+        """The vocabulary of each column for which it learnt one: the words that the numbers in the
+        column, or the entries of its rows, mean."""
         return {}
 
 
@@ -181,7 +180,7 @@ class TargetStep(Component):
         """Learn from the training rows.
 
         Args:
-            target: Training rows of one target; of integer labels that nobody names, the
+            target: Training rows of one target; of integer labels without names, the
                 different ones in all non-test rows. Of a series with several steps ahead, which
                 are one quantity, (n * k,) in place of (n, k).
             classes: Class names, where the data has them: of a categorical target from all
@@ -193,10 +192,10 @@ class TargetStep(Component):
 
     @abstractmethod
     def apply(self, target: Array, state: State) -> Array:
-        """Return the target as the loss wants it.
+        """Return the target as the loss expects it.
 
         Raises:
-            RowError: A value was never seen, such as an unknown label; positions count the
+            RowError: A value is new, such as an unknown label; positions count the
                 rows of `target`.
         """
 
@@ -229,7 +228,7 @@ HOLDS: dict[Kind, str] = {
 """What a column of each kind holds, in the words of messages."""
 
 MOST_COLUMNS = 10
-"""So many columns a message names."""
+"""How many columns a message names."""
 
 _TO_NUMBERS: dict[Kind, str] = {
     "numeric": "name other columns",
@@ -244,7 +243,7 @@ def choose_columns(
     """Return the columns that a step works on: those it names, else all that suit it.
 
     Args:
-        step: Names the columns, or leaves it open.
+        step: May name the columns.
         features: The columns that are there.
         suits: Kinds of column the step takes by default.
         when_named: Further kinds that it takes where it names them.

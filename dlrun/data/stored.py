@@ -196,7 +196,7 @@ class StoredColumn(LazyArray):
 
 
 def as_column(reader: RowReader) -> Array:
-    """Return a column that stands where an array does."""
+    """Return a column that takes the place of an array."""
     return cast("Array", StoredColumn(reader))
 
 
@@ -296,9 +296,9 @@ def return_freed_memory() -> None:
 
 
 def memory_of_machine() -> int | None:
-    """Return the bytes of memory that this process may use at most; None where nobody says.
+    """Return the bytes of memory that this process may use at most; None where it is unknown.
 
-    It is a fact of the machine, not of the moment: what is chosen by it is chosen again.
+    It depends on the machine, not on the moment: a choice based on it is the same again.
     """
     limits = []
     with contextlib.suppress(AttributeError, OSError, ValueError):
@@ -310,7 +310,7 @@ def memory_of_machine() -> int | None:
 
 
 def too_large_to_hold(size: int) -> bool:
-    """Whether inputs of so many bytes stay on disk unless told otherwise: more than a quarter of
-    the memory, of which training holds up to three copies."""
+    """Whether inputs of this many bytes stay on disk by default: more than a quarter of the
+    memory, as training holds up to three copies."""
     memory = memory_of_machine()
     return memory is not None and size > memory / 4

@@ -1,4 +1,4 @@
-"""What is predicted, told from the targets: classes, several labels at once, or quantities."""
+"""What is predicted, inferred from the targets: classes, several labels at once, or quantities."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class InferredTask:
 
 
 def infer_task(targets: Columns, named: Classes, regression: bool) -> InferredTask:
-    """Tell what is predicted from all rows of the targets.
+    """Infer what is predicted from all rows of the targets.
 
     Text, true/false, and what the source has class names for are classes. Other numbers are
     quantities if `regression`, or if one of them is not whole, and else labels. An array of
@@ -69,7 +69,7 @@ def infer_task(targets: Columns, named: Classes, regression: bool) -> InferredTa
 def infer_tasks(
     targets: Columns, named: Classes, outputs: Mapping[str, bool]
 ) -> dict[str, InferredTask]:
-    """Tell what each output of a model predicts: the target of its name.
+    """Infer what each output of a model predicts: the target of its name.
 
     Args:
         targets: As the source gives them.

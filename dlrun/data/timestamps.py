@@ -24,7 +24,7 @@ _FORMATS = (
 """Dates that can be read in one way only."""
 
 _TWO_WAYS = re.compile(r"\s*\d{1,2}([/-])\d{1,2}\1\d{4}([ T]\d{1,2}:\d{2}(:\d{2})?)?\s*")
-"""Dates of which only the others tell which number is the day: 01/02/2024 is two days."""
+"""Dates whose order of day and month only other dates show: 01/02/2024 may be either."""
 
 
 def as_times(name: str, values: Array) -> Array:
@@ -33,8 +33,8 @@ def as_times(name: str, values: Array) -> Array:
     Args:
         name: Name of the column, for messages.
         values: (n,) numbers, datetime64, or text: ISO 8601 (`2024-06-09 11:40`), day, month and
-            year parted by dots, or day and month in either order before the year, parted by
-            slashes or hyphens, where a day above 12 tells the order.
+            year separated by dots, or day and month in either order before the year, separated
+            by slashes or hyphens, where a day above 12 shows the order.
 
     Returns:
         (n,) numbers as they are, or datetime64[ns].

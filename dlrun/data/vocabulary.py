@@ -18,18 +18,18 @@ from dlrun.data.samples import Array
 
 PADDING_WORD = "[PAD]"
 UNKNOWN_WORD = "[UNK]"
-"""What stands for the numbers 0 and 1 of a sequence in a list of its words."""
+"""What the numbers 0 and 1 of a sequence are called in a list of its words."""
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words that numbers stand for.
+    """The words that numbers mean.
 
     Args:
         words: The word of each number from 0.
         times: (k,) int64, how often each occurs in the training rows.
         total: Number of all tokens in the training rows, unknown ones included.
-        special: So many numbers from 0 stand for no word: padding, unknown words.
+        special: How many numbers from 0 are not words: padding, unknown words.
         numbers: Whether a column holds the numbers themselves, as an Embedding takes them, rather
             than an entry for each.
     """
@@ -63,7 +63,7 @@ def vocabulary_of_sequences(
 
     Args:
         words: The number of each word.
-        special: What to call the numbers that stand for no word, and padding.
+        special: What to call the numbers that are not words, and padding.
         sequences: (n,) objects, the training rows: whole numbers from 0.
     """
     filled = [np.asarray(row, np.int64) for row in sequences if len(row)]
@@ -76,7 +76,7 @@ def vocabulary_of_sequences(
     for number, name in special.items():
         names[number] = name
     times = np.bincount(found, minlength=last + 1)
-    # Padding and the mark of a beginning are no words of a text.
+    # Padding and the mark of a beginning are not words of a text.
     total = len(found) - int(sum(times[n] for n, name in special.items() if name != UNKNOWN_WORD))
     return Vocabulary(tuple(names), times, total, max(special) + 1)
 
@@ -153,7 +153,7 @@ class Tokens:
 
     Args:
         unit: Words, which blanks part, or single characters.
-        ngrams: Runs of up to so many tokens are tokens too.
+        ngrams: Runs of up to this many tokens are tokens too.
         lower: Whether letters become small.
         punctuation_is_blank: Whether punctuation becomes blanks.
     """

@@ -25,7 +25,7 @@ class Series:
         names: Of the f quantities.
         numbers: (r,) int64, each row's number in its source.
         times: (r,) when each row was measured, or None.
-        origin: Rows of the same series that stand before these.
+        origin: Number of rows of the same series before these.
     """
 
     values: Array
@@ -184,7 +184,7 @@ class Windows(LazyArray, EncodedBlock):
         if one.times is not None and two.times is not None:
             times = np.concatenate([one.times, two.times])
         numbers = np.concatenate([one.numbers, two.numbers + (one.numbers[-1] + 1)])
-        # Rows of two files have no number or time of their own in one of them.
+        # Rows of two files have no number or time in common.
         values = np.concatenate([one.values, two.values])
         starts = np.concatenate([self.starts, other.starts + len(one)])
         return replace(

@@ -136,7 +136,7 @@ def test_a_film_is_its_first_picture(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, loaded_by_keras(tmp_path, form)[0])
 
 
-def test_orientation_is_noticed_and_not_heeded(tmp_path: Path) -> None:
+def test_orientation_is_noticed_and_ignored(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(smooth(20, 30)).save(tmp_path / "one.jpg", exif=exif, quality=95)

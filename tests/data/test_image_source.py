@@ -236,13 +236,13 @@ def test_held_pictures_are_bytes_and_nothing_more(tmp_path):
     assert peak < column.nbytes + 4_000_000
 
 
-def test_turned_pictures_are_told(tmp_path):
+def test_turned_pictures_are_reported(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 3
     write(tmp_path, PHOTOS)
     picture(1).save(tmp_path / "photos/cats/turned.jpg", exif=exif)
     assert read(tmp_path).findings == (
-        "1 picture is to be shown turned, says EXIF, which is not heeded, as by Keras' own loader: "
+        "1 picture has an EXIF orientation, which is ignored, as in Keras' own loader: "
         "cats/turned.jpg",
     )
 

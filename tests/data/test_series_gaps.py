@@ -99,9 +99,9 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "2024-06-09 11:40:00",
     ),
     (
-        "a file that can be had elsewhere",
+        "a file that can be downloaded",
         {"path": "jena.csv", "origin": "https://example.org/jena.csv"},
-        "{jena.csv}: no such file. It can be had at https://example.org/jena.csv; put it there",
+        "{jena.csv}: no such file. Download it to that path from https://example.org/jena.csv",
     ),
     (
         "every window over a gap",

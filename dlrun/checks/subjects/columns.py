@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from dlrun.text import first_few
 
 ALMOST_ALL = 0.995
 
-"""Share of the rows, or of the variance, from which on a column is said to tell the target."""
+"""Share of the rows, or of the variance, above which a column reveals the target."""
 
 
 def gives_classes(column: Array, labels: Array) -> bool:
@@ -87,7 +87,7 @@ def _majority(codes: Array) -> float:
 
 LAYOUTS = ((",", "."), (".", ","))
 
-"""What stands between thousands, and the decimal point."""
+"""Thousands separator and decimal point."""
 
 _SHARE = 0.9
 
@@ -105,7 +105,7 @@ def are_grouped(column: Array, thousands: str, decimal: str) -> bool:
 
     Args:
         column: Texts, None where one is missing.
-        thousands: What stands between thousands.
+        thousands: Thousands separator.
         decimal: The decimal point.
     """
     words = [word.strip() for word in column[:_ROWS] if word is not None]
@@ -161,7 +161,7 @@ def target_leak(view: DataView) -> Iterator[Finding]:
 _FEWEST_FOR_IDENTIFIERS = 20
 
 NEARLY_ALL = 0.8
-"""Share of the rows that have a value of their own; rows may repeat."""
+"""Share of the rows that have a unique value; rows may repeat."""
 
 _NAMES_OF_IDENTIFIERS = re.compile(
     r"(^|_)(id|uuid|guid|key|index|record|row|no|nr|number)$", re.IGNORECASE
@@ -197,7 +197,10 @@ def identifier(view: DataView) -> Iterator[Finding]:
         words = [text for text in texts if text is not None]
         if any(are_grouped(texts, *layout) for layout in LAYOUTS):
             continue
-        if len(set(words)) >= NEARLY_ALL * n and _is_short(words):
+        if len(set(words)) < NEARLY_ALL * n:
+            continue
+        # Names or codes rather than sentences.
+        if float(np.mean([len(text.split()) for text in words[:100]])) <= 3:
             found.append(name)
     # Times differ in every row too, and DL109 says what to do with them; DL129 of numbers.
     found = [name for name in found if name != time]
@@ -224,11 +227,6 @@ def _numbers_rows(name: str, column: Array) -> bool:
         return False
     dense = len(values) >= NEARLY_ALL * (values[-1] - values[0] + 1)
     return dense or bool((np.diff(column.astype(np.float64)) > 0).all())
-
-
-def _is_short(texts: Sequence[str]) -> bool:
-    """Whether these are names or codes rather than sentences."""
-    return float(np.mean([len(text.split()) for text in texts[:100]])) <= 3
 
 
 _MANY_COLUMNS = 32
@@ -330,17 +328,15 @@ def numbers_read_as_text(view: DataView) -> Iterator[Finding]:
         found = [name for name, column in columns if are_grouped(column, thousands, decimal)]
         if found:
             hold = "holds numbers" if len(found) == 1 else "hold numbers"
+            values = [(("dataset", "thousands"), thousands)]
+            options = f'thousands: "{thousands}"'
+            if decimal != ".":
+                values.append((("dataset", "decimal"), decimal))
+                options += f' and decimal: "{decimal}"'
             yield Finding(
                 f"{first_few(found)} {hold} with '{thousands}' between the thousands, read as text",
                 DATASET,
-                _reading_numbers(thousands, decimal),
+                Change(tuple(values), f"{options} (under dataset)"),
                 on_key=True,
             )
             return
-
-
-def _reading_numbers(thousands: str, decimal: str) -> Change:
-    values = ((("dataset", "thousands"), thousands), (("dataset", "decimal"), decimal))
-    if decimal == ".":
-        return Change(values[:1], f'thousands: "{thousands}" (under dataset)')
-    return Change(values, f'thousands: "{thousands}" and decimal: "{decimal}" (under dataset)')

@@ -251,16 +251,16 @@ _NO_BLOCK = "use it as a layer, or remove it"
 )
 def unused_layer(view: ConfigView) -> Iterator[Finding]:
     """A layer whose output nothing uses, or a block that no layer uses."""
-    config, told = view.config, set()
+    config, reported = view.config, set()
     used: set[str] = set()
     for graph in every_graph(config.architecture, config.blocks):
         reached = _reached(graph)
         for node in graph.nodes:
             if node.entry.block is not None:
                 used.add(node.entry.block.name)
-            if node.name in reached or node.entry.path in told:
+            if node.name in reached or node.entry.path in reported:
                 continue
-            told.add(node.entry.path)
+            reported.add(node.entry.path)
             yield Finding(f"nothing uses the output of '{node.name}'", node.entry.path)
     for name in config.blocks:
         if name not in used:

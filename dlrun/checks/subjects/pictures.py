@@ -20,7 +20,7 @@ from dlrun.text import first_few
 
 SIDE = 16
 
-"""Pictures are compared by the means of so many by so many parts."""
+"""Pictures are compared by the means of this many parts a side."""
 
 FEWEST_PIXELS = 32
 
@@ -34,8 +34,8 @@ anew, made a third brighter, blurred, or noisy has 0.974 to 1."""
 
 ALIKE_ALL = 0.85
 
-"""Where a twentieth of all pairs is as much alike, such as the frames of one camera, nothing is
-told."""
+"""Where a twentieth of all pairs is this similar, such as the frames of one camera, nothing is
+reported."""
 
 _LEAST_CONTRAST = 4.0
 
@@ -52,7 +52,7 @@ _ALTERED = re.compile(
 
 
 def picture_column(features: Columns) -> Array | None:
-    """Return the column of pictures, (n, h, w, c) uint8, that are large enough to be told apart."""
+    """Return the column of pictures, (n, h, w, c) uint8, large enough to compare."""
     for column in features.values():
         if column.ndim == 4 and column.dtype == np.uint8 and column.shape[3] in (1, 3, 4):
             return column if min(column.shape[1:3]) >= FEWEST_PIXELS else None
@@ -103,7 +103,7 @@ def most_alike(scored: Array, training: Array) -> tuple[Array, Array, Array]:
             return place, best, altered
         nearest = alike.argmax(axis=1)
         value = np.take_along_axis(alike, nearest[:, np.newaxis], axis=1)[:, 0]
-        # Symmetric pictures fit in several positions; the first is said.
+        # Symmetric pictures fit in several positions; the first is reported.
         better = value > best + 1e-3
         best[better], place[better] = value[better], nearest[better]
         altered[better] = position > 0
@@ -192,7 +192,7 @@ def _copies(view: DataView, pictures: _Pictures) -> tuple[dict[int, tuple[int, s
             continue
         train, scored = (p[p >= 0] for p in (place[fold.train], place[fold.scored]))
         count += len(scored)
-        # Equal pixels are told as repeated rows.
+        # Equal pixels are reported as repeated rows.
         fresh = scored[~np.isin(pictures.hashes[scored], pictures.hashes[train])]
         if not len(train) or not len(fresh):
             continue

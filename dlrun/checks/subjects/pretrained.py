@@ -140,7 +140,8 @@ def random_head(view: ConfigView) -> Iterator[Finding]:
     config = view.config
     graph = layer_graph(config.architecture, config.blocks)
     first = config.training.all_phases[0]
-    if not any(_is_random(node.entry.layer) for node in graph.nodes):
+    arguments = [getattr(node.entry.layer, "arguments", {}) for node in graph.nodes]
+    if not any({"units", "filters"} & given.keys() for given in arguments):
         return
     for node in pretrained(config):
         if not touches([*first.freeze, *first.unfreeze], node.name):
@@ -156,11 +157,6 @@ def random_head(view: ConfigView) -> Iterator[Finding]:
                 node.entry.path,
                 advice=advice,
             )
-
-
-def _is_random(layer: object) -> bool:
-    arguments = getattr(layer, "arguments", {})
-    return bool({"units", "filters"} & arguments.keys())
 
 
 _MOST_TUNING = {"SGD": 1e-2, "Adadelta": 1e-1, "Adagrad": 1e-2, "Ftrl": 1e-2}
@@ -288,18 +284,14 @@ def augmentation_expects_other_pixels(view: ConfigView) -> Iterator[Finding]:
     if scaling is None:
         return
     for layer in (layer for layers in lists for layer in layers):
-        if _RANGE not in layer.arguments and _expects_bytes(layer):
+        known = catalogue.entry("layer", layer.name)
+        argument = known.argument(_RANGE) if known and _RANGE not in layer.arguments else None
+        if argument is not None and list(argument.default or ()) == [0, 255]:
             yield Finding(
                 f"{layer.alias} expects pixels from 0 to 255, but the step {scaling} changes "
                 "their scale",
                 layer.path,
             )
-
-
-def _expects_bytes(layer: KerasComponent) -> bool:
-    known = catalogue.entry("layer", layer.name)
-    argument = known.argument(_RANGE) if known else None
-    return argument is not None and list(argument.default or ()) == [0, 255]
 
 
 @check(

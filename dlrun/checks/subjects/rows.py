@@ -45,7 +45,7 @@ class Shared:
 
 def expected_by_chance(features: Columns, rows: int) -> float:
     """Return for how many of a hundred rows an equal one is to be expected among `rows` others,
-    where columns are coarse and independent; 0 where a column of its own tells rows apart.
+    where columns are coarse and independent; 0 where one column makes every row unique.
     """
     same = 1.0
     for column in features.values():
@@ -69,7 +69,7 @@ def shared_rows(
         but: (n,) other hashes; rows that have one in common are left out.
         with_targets: Whether the rows were hashed with their targets.
 
-    Coarse columns make rows equal by chance: up to three times as many as that are passed over.
+    Coarse columns make rows equal by chance: up to three times that many are ignored.
     """
     found: dict[int, int] = {}
     ordered = np.sort(hashes)

@@ -26,7 +26,6 @@ from dlrun.config.keras_components import metric_names
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.reading.table_columns import has_several_words
 from dlrun.data.samples import Array, kind_of
-from dlrun.registry.component import Component
 from dlrun.scoring.intervals import share_of_rows
 from dlrun.text import first_few
 
@@ -60,7 +59,7 @@ def group_on_both_sides(view: DataView) -> Iterator[Finding]:
         if not _NAMES_OF_GROUPS.search(name) or column.ndim > 1 or column.dtype.kind == "f":
             continue
         if kind_of(column) == "categorical" and has_several_words(column):
-            # The `subject` of a message is no person.
+            # The `subject` of a message is not a person.
             continue
         codes = as_codes(column)
         values = int(codes.max()) + 1
@@ -234,7 +233,7 @@ def imbalanced_classes(view: DataView) -> Iterator[Finding]:
 
 
 _WIDEST = 0.05
-"""Half the 95% interval of an accuracy, from which on it is said to be wide."""
+"""Half the 95% interval of an accuracy; from here on it is reported as wide."""
 
 _ASSUMED = 0.9
 """The accuracy that it is given for."""
@@ -324,6 +323,7 @@ def drift(view: DataView) -> Iterator[Finding]:
     if view.held_out is None or len(view.held_out) < 20:
         return
     protocol, series = view.config.evaluation.protocol, is_series(view.train)
+    in_time_order = getattr(protocol, "time", None) or getattr(protocol, "in_time_order", False)
     held_out = dict(numeric_columns(view.held_out))
     columns = [(n, c) for n, c in numeric_columns(view.train) if n in held_out]
     gaps = {}
@@ -340,14 +340,10 @@ def drift(view: DataView) -> Iterator[Finding]:
             f"validation rows (the mean of '{worst}' is {here} and {there})",
             DATASET,
             on_key=True,
-            advice=_IN_TIME if series or _in_time_order(protocol) else None,
+            advice=_IN_TIME if series or in_time_order else None,
             # Later stretches of a series differ by their season; it cannot be shuffled.
             severity="note" if series else None,
         )
-
-
-def _in_time_order(protocol: Component) -> bool:
-    return bool(getattr(protocol, "time", None) or getattr(protocol, "in_time_order", False))
 
 
 def largest_gap(one: Array, other: Array) -> tuple[float, float]:

@@ -244,12 +244,9 @@ def batch_larger_than_data(view: ConfigView) -> Iterator[Finding]:
     if rows is not None and size > rows:
         path = ("training", "batch_size")
         message = f"the batch size is {size:,}, but there are only {rows:,} training rows"
-        yield Finding(message, path, put(path, _power_below(max(rows / 8, min(16, rows - 1)))))
-
-
-def _power_below(number: float) -> int:
-    """The largest power of 2 that is not above a number, between 1 and 128."""
-    return int(min(128, 2 ** math.floor(math.log2(max(number, 1)))))
+        # A power of 2 of at most 128.
+        most = max(rows / 8, min(16, rows - 1), 1)
+        yield Finding(message, path, put(path, int(min(128, 2 ** math.floor(math.log2(most))))))
 
 
 @check(

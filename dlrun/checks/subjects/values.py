@@ -56,8 +56,8 @@ class Scales:
 
 
 def input_scales(view: DataView) -> Scales | None:
-    """Return the scales of what the model gets; None where there is nothing to tell, or where
-    the first layer sees to it."""
+    """Return the scales of what the model gets; None where there is nothing to report, or
+    where the first layer scales them."""
     x, graph = view.inputs, layer_graph(view.config.architecture, view.config.blocks)
     if x is None or not x.size or not _takes_as_it_is(graph):
         return None
@@ -87,7 +87,7 @@ def are_word_numbers(view: DataView) -> bool:
 
 
 def word_numbers(view: DataView, scales: Scales) -> Finding:
-    """Return what is said of word numbers that no `Embedding` takes."""
+    """Return the finding for word numbers that no `Embedding` takes."""
     return Finding(
         f"the inputs are word numbers up to {figure(scales.largest)}, and the first layer takes "
         "them for quantities",
@@ -99,7 +99,7 @@ def word_numbers(view: DataView, scales: Scales) -> Finding:
 
 
 def _takes_as_it_is(graph: LayerGraph) -> bool:
-    """Whether layers that do nothing about the scale get the input itself."""
+    """Whether the layers that get the input leave its scale as it is."""
     first = [plain(node) for name in graph.inputs for node in graph.users(name)]
     return all(layer and layer.layer.name not in _SCALING_LAYERS for layer in first)
 

@@ -37,7 +37,7 @@ def map_rows(function: Callable[[Columns], Columns], columns: Columns, count: in
     column stays on disk, so do those that the function makes.
 
     Args:
-        function: Keeps row count and order, and treats each row by itself (see `Step`).
+        function: Keeps row count and order, and treats each row separately (see `Step`).
         columns: n rows each.
         count: n.
 
@@ -90,7 +90,7 @@ def batches(
 ) -> Iterator[tuple[slice, Columns, Columns]]:
     """Yield which rows a batch is, the batch, and what the function makes of it.
 
-    Where one batch holds all rows, it holds the very arrays that were given.
+    Where one batch holds all rows, it holds the given arrays themselves.
 
     Raises:
         RowError: The function raised one; its position counts all rows.
@@ -176,12 +176,12 @@ class Encoder:
 
 
 def is_large(made: Mapping[str, tuple[int, ...]], count: int) -> bool:
-    """Whether so many rows would take more than `SMALL_BYTES` as float32."""
+    """Whether this many rows would take more than `SMALL_BYTES` as float32."""
     return 4 * count * sum(math.prod(shape) for shape in made.values()) > SMALL_BYTES
 
 
 def apart(beside: Array, made: Mapping[str, tuple[int, ...]]) -> Columns:
-    """Return the columns, (n, w) each, that stand side by side in an (n, f) array."""
+    """Return the columns, (n, w) each, that are side by side in an (n, f) array."""
     widths = [math.prod(shape) for shape in made.values()]
     return dict(zip(made, np.split(beside, np.cumsum(widths)[:-1], axis=1), strict=True))
 
@@ -223,5 +223,5 @@ def byte_block_of(
 
 
 def changes_numbers_alone(steps: Sequence[FittedStep[Step]]) -> bool:
-    """Whether each number becomes another one wherever it stands, and shapes may change."""
+    """Whether the steps change only each number, the same at every place, and shapes."""
     return all(fitted.step.changes != "rows" for fitted in steps)

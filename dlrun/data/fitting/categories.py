@@ -32,7 +32,7 @@ class CategoryStep(Step):
     """What becomes of a value without a category, for messages."""
 
     max_categories: int | None = Field(default=None, ge=1)
-    """Keep at most so many categories in each column, the most frequent ones; the rest counts as
+    """Keep at most this many categories in each column, the most frequent ones; the rest counts as
     unknown. Default: all."""
 
     def learn(self, name: str, column: Array) -> State:

@@ -101,7 +101,7 @@ class FeaturePipeline:
         return tuple(names)
 
     def findings(self, samples: Samples) -> list[str]:
-        """What the steps have to say about these rows."""
+        """The findings of the steps about these rows."""
         if (windows := samples.windows) is not None:
             return self.of_series.findings(covered_rows(windows))
         found: list[str] = []
@@ -184,8 +184,8 @@ class FeaturePipeline:
         return held
 
     def _ready(self, names: Sequence[str], columns: Columns) -> Columns:
-        """The inputs of that name, of one column under the column's name: one that no step
-        changes is then the very array that was given."""
+        """The inputs of these names, that of one column under the column's name: one that no step
+        changes is then the given array itself."""
         made = apply_steps(self.steps, columns)
         ready: Columns = {}
         for name in names:
@@ -196,7 +196,7 @@ class FeaturePipeline:
         return ready
 
     def _streamed(self, samples: Samples) -> dict[str, OneInput]:
-        """The inputs of rows that stay on disk, each looked at once for what no model can use."""
+        """The inputs of rows that stay on disk, each checked once for values no model can use."""
 
         def prepared(name: str, rows: Samples) -> OneInput:
             return self._all_held(rows)[name]

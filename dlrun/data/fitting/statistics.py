@@ -26,8 +26,8 @@ def shared_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[int
         step: For messages.
         column: For messages.
         values: (n, ...) numbers.
-        axis: As in Keras' `Normalization`: the axis or axes of which each index has a
-            statistic of its own. None: each feature of an (n, f) array has its own, all
+        axis: As in Keras' `Normalization`: the axis or axes of which each index has its
+            own statistic. None: each feature of an (n, f) array has its own, all
             entries of an array of more axes share one. An empty list: all share one.
 
     Raises:

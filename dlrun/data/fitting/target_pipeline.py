@@ -31,7 +31,7 @@ class FittedTarget:
         steps: In order.
         width: How many columns they make of it.
         classes: Class names in order of their indices; None for quantities and for integer
-            labels that nobody names.
+            labels without names.
     """
 
     steps: tuple[FittedStep[TargetStep], ...]
@@ -45,7 +45,7 @@ class TargetPipeline:
 
     Args:
         task: Decides the dtype.
-        targets: By name, in the order in which their columns stand.
+        targets: By name, in the order of their columns.
     """
 
     task: TargetType
@@ -97,7 +97,7 @@ class TargetPipeline:
 
 
 def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -> TargetPipeline:
-    """Fit the steps on each target by itself; text gets its class indices without being asked.
+    """Fit the steps on each target separately; text becomes class indices without a step.
 
     Raises:
         DataError: A target does not suit a step, or holds labels that no loss can use.
@@ -142,7 +142,7 @@ def fit_outputs(
 
 
 def refuse_unknown_targets(steps: Sequence[TargetStep], train: Samples) -> None:
-    """Raise an error where a step names a target that there is not.
+    """Raise an error where a step names an unknown target.
 
     Raises:
         DataError: It does.
@@ -165,10 +165,10 @@ def _fit_target(
     steps: Sequence[TargetStep], name: str, dataset: Dataset, train: Samples
 ) -> FittedTarget:
     column, classes = train.targets[name], dataset.classes.get(name)
-    # How many classes there are is part of the question: a fold need not have rows of each.
+    # The number of classes is part of the task: a fold need not have rows of each.
     known = dataset.labels.get(name, column)
     named = [step.member_name() for step in steps]
-    # All steps ahead are one quantity, and one unit is to come back.
+    # All steps ahead are one quantity with one unit.
     of_series = train.windows is not None
     if column.dtype == object and "label_index" not in named:
         steps = [LabelIndex(), *steps]

@@ -18,7 +18,7 @@ class Impute(Step):
     """Fills in what is missing: NaN in numeric columns, None in columns of text.
 
     Suits numeric columns; with `most_frequent` or a `category`, columns of text too. Each
-    column of a table and each feature of an (n, f) array gets a value of its own, arrays of
+    column of a table and each feature of an (n, f) array gets its own value, arrays of
     more axes one. Dtypes are kept.
     """
 

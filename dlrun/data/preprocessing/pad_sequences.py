@@ -32,7 +32,7 @@ class PadSequences(Step):
     """What shorter sequences are filled up with."""
 
     reverse: bool = False
-    """Whether sequences run from their last value to their first; they are turned before they are
+    """Whether sequences run from their last value to their first; they are reversed before they are
     cut."""
 
     suits: ClassVar[tuple[Kind, ...]] = ("sequences",)
@@ -91,7 +91,7 @@ def padded(
     """
     result = np.full((len(lengths), length), value, np.int32)
     ends = np.cumsum(lengths)
-    # What a turned row loses at its beginning stood at its end.
+    # What a reversed row loses at its beginning was at its end.
     at_beginning = (truncating == "pre") != reverse
     for row, (end, count) in enumerate(zip(ends.tolist(), lengths.tolist(), strict=True)):
         kept = min(count, length)

@@ -16,7 +16,7 @@ from dlrun.text import counted
 class Reshape(Step):
     """Gives each row's values another shape, in the order of C; learns nothing.
 
-    Suits numeric columns. It works on each column by itself; the columns of a table are
+    Suits numeric columns. It works on each column separately; the columns of a table are
     joined after all steps, so that they are reshaped together by Keras' `Reshape` layer.
     """
 

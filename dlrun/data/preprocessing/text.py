@@ -43,8 +43,8 @@ class Text(Step):
     """
 
     vocabulary: int = Field(default=10000, ge=3)
-    """How many words are kept, the most frequent ones of the training rows; of a `sequence` so
-    many numbers, those of padding and of unknown words included: the `input_dim` of an Embedding.
+    """How many words are kept, the most frequent ones of the training rows; of a `sequence`
+    the number of numbers, padding and unknown words included: the `input_dim` of an Embedding.
     For `hashing` the number of columns that all words share."""
 
     output: Output = "sequence"
@@ -55,10 +55,10 @@ class Text(Step):
     (CRC-32) share a column."""
 
     tokens: Unit = "words"
-    """What is counted: `words`, which blanks and punctuation part, or single `characters`."""
+    """What is counted: `words`, separated by spaces and punctuation, or single `characters`."""
 
     ngrams: int = Field(default=1, ge=1, le=10)
-    """Runs of up to so many tokens count as tokens too."""
+    """Runs of up to this many tokens count as tokens too."""
 
     length: int | None = Field(default=None, ge=1)
     """Length of every sequence. Default: that of the longest training row."""
@@ -70,14 +70,14 @@ class Text(Step):
     """Where longer sequences lose words: at their beginning or end."""
 
     reverse: bool = False
-    """Whether sequences run from the last word to the first; they are turned before they are
+    """Whether sequences run from the last word to the first; they are reversed before they are
     cut."""
 
     lower: bool = True
-    """Whether capital letters count as small ones."""
+    """Whether to convert text to lower case."""
 
     strip_punctuation: bool | None = None
-    """Whether punctuation counts as blanks, all of it but the apostrophe (as in Keras'
+    """Whether punctuation counts as spaces, all of it but the apostrophe (as in Keras'
     `Tokenizer`). Default: for words, not for characters."""
 
     @model_validator(mode="after")

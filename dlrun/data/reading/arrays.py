@@ -23,7 +23,7 @@ class ArrayFiles:
         files: npz and npy files.
 
     Raises:
-        DataError: A file is broken, is of another kind, or a name stands for two arrays.
+        DataError: A file is broken, is of another kind, or two arrays have one name.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
@@ -85,8 +85,8 @@ class ArrayFiles:
         return array
 
     def stored(self, name: str) -> Array | None:
-        """Return an array of numbers as a column that stays on disk; None where its file does not
-        let single rows be read: an npz, or an npy in Fortran order."""
+        """Return an array of numbers as a column that stays on disk; None where single
+        rows of its file cannot be read: an npz, or an npy in Fortran order."""
         file = self.file_of(name)
         if file.suffix.lower() != ".npy":
             return None
@@ -97,8 +97,8 @@ class ArrayFiles:
 
 
 def read_or_leave(arrays: ArrayFiles, name: str, stream: bool | None) -> Array:
-    """Return an array; one that `stream` or its size leaves on disk as a stored column, where its
-    file lets single rows be read."""
+    """Return an array; as a stored column where `stream` or its size leaves it on disk, and single
+    rows of its file can be read."""
     column = None if stream is False else arrays.stored(name)
     if column is None or not (stream or too_large_to_hold(column.nbytes)):
         return arrays.read(name)

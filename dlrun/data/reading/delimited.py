@@ -32,7 +32,7 @@ COMPRESSED = tuple(_OPENERS)
 """File endings that are unpacked while reading."""
 
 OTHER_SEPARATORS = (";", "\t", "|")
-"""What else may stand between two columns."""
+"""Separators other than the comma."""
 
 _UNREADABLE = (UnicodeError, LookupError, OSError, EOFError, lzma.LZMAError, zlib.error)
 
@@ -47,7 +47,7 @@ class CsvDialect:
         columns: Names of the columns of a file without a header; None: c0, c1, ...
         missing: Texts that mark a missing value, besides pandas' own (empty, NA, NaN, ...).
         decimal: Decimal point.
-        thousands: What stands between the thousands of a number; None: nothing.
+        thousands: Thousands separator of numbers; None: none.
         encoding: Name of the text encoding.
     """
 
@@ -66,7 +66,7 @@ class CsvDialect:
         return "\t" if {".tsv", ".tab"} & set(file.suffixes) else ","
 
     def python_encoding(self) -> str:
-        """The encoding for Python: a byte-order mark at the start of UTF-8 is no text."""
+        """The encoding for Python, which skips a byte-order mark at the start of UTF-8."""
         plain = self.encoding.lower().replace("_", "-")
         return "utf-8-sig" if plain in ("utf-8", "utf8") else self.encoding
 
@@ -191,7 +191,7 @@ def record_at(file: Path, dialect: CsvDialect, row: int) -> tuple[int, list[str]
 
 def _refuse_uneven_rows(file: Path, dialect: CsvDialect, expected: int) -> None:
     for line, fields in records(file, dialect):
-        # A separator at the end of every line adds an empty field, and no harm.
+        # A separator at the end of every line adds an empty field, which is harmless.
         if len(fields) != expected and not (len(fields) == expected + 1 and not fields[-1]):
             _, header = first_record(file, dialect)
             marks = [mark for mark in OTHER_SEPARATORS if mark in header[0]]
@@ -241,11 +241,11 @@ _MARKS: tuple[tuple[str, str | None], ...] = (
     (".", " "),
     (",", " "),
 )
-"""Decimal points, each with what may stand between thousands; of two that fit alike, the first."""
+"""Decimal points, each with a thousands separator; of two that fit equally well, the first."""
 
 
 def infer_dialect(file: Path) -> CsvDialect:
-    """Return how a text file is written, told from its first rows: spreadsheets of many countries
+    """Infer from the first rows how a text file is written: spreadsheets of many countries
     write `1.234,5;2,5`.
 
     Raises:
@@ -288,7 +288,7 @@ def _encoding(file: Path) -> str:
 
 def _fit(file: Path, separator: str | None, encoding: str) -> tuple[int, int]:
     """How well a separator suits a file: columns, 0 where the first records disagree or are not
-    parted at all, and how many of their fields are numbers."""
+    split at all, and how many of their fields are numbers."""
     dialect = CsvDialect(separator=separator, encoding=encoding)
     first = [fields for _, fields in islice(records(file, dialect), 5)]
     widths = {len(fields) for fields in first}

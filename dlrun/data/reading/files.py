@@ -28,8 +28,8 @@ def find_files(paths: Paths, base: Path) -> list[Path]:
     """Return the files that `paths` names, in order; those of a glob sorted by name.
 
     Args:
-        paths: A path, a list of paths, or globs (`data/*.csv`, `data/**/*.csv`). A folder stands
-            for the Parquet files in it.
+        paths: A path, a list of paths, or globs (`data/*.csv`, `data/**/*.csv`). A folder means
+            the Parquet files in it.
         base: Folder where relative paths start.
 
     Raises:
@@ -56,7 +56,7 @@ def refuse_shared(
     """Raise an error where a test file is one of the other files too.
 
     Args:
-        files: The other files: those of the training rows, unless said otherwise.
+        files: The other files: by default those of the training rows.
         test_files: Files of rows that are kept apart.
         named: The option that names the other files.
         why: The rule that a shared file breaks.
@@ -105,7 +105,7 @@ def refuse_missing(file: Path) -> None:
     """Refuse a file of new rows that is not there.
 
     Raises:
-        DataError: It is a folder, or there is no such file; says which name is near.
+        DataError: It is a folder, or there is no such file; suggests a similar name.
     """
     if file.is_dir():
         raise DataError(f"{file}: a folder; one file is expected, with a row for each prediction")
@@ -150,7 +150,7 @@ def root_folder(path: str, base: Path) -> Path:
 
 
 def has_part(root: Path, part: FolderPart) -> bool:
-    """Whether a folder holds a part of its own, such as `test`."""
+    """Whether a folder has a subfolder for this part, such as `test`."""
     return (root / part).is_dir() and (part == "train" or (root / "train").is_dir())
 
 
@@ -186,11 +186,11 @@ def read_class_folders(
         folder: What holds a folder a class.
         endings: Endings of the files that count, in lower case, such as `.txt`.
         what: What one file is, such as `text`.
-        classes: Classes that there may be, those of the training files; None: any.
-        ignored: Folders that are no classes, such as `unsup`.
+        classes: The allowed classes, those of the training files; None: any.
+        ignored: Folders that are not classes, such as `unsup`.
 
     Raises:
-        DataError: There is no class, a class has no file, or it is none of `classes`.
+        DataError: There is no class, a class has no file, or is not one of `classes`.
     """
     folders = [f for f in _entries(folder) if f.is_dir() and f.name not in ignored]
     findings = [
@@ -247,7 +247,7 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What stands in a folder, sorted by name."""
+    """The entries of a folder, sorted by name."""
     try:
         names = sorted(entry.name for entry in folder.iterdir())
     except OSError as error:
@@ -275,7 +275,7 @@ class BrokenFile:
 def skip_broken(
     broken: Sequence[BrokenFile], count: int, what: str, *, skip: bool, advice: str
 ) -> tuple[Array, list[str]]:
-    """Return the positions of the other files, (k,) int64, and what is said of the broken ones.
+    """Return the positions of the other files, (k,) int64, and the finding about the broken ones.
 
     Args:
         broken: The files that cannot be read.

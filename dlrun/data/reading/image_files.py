@@ -1,4 +1,4 @@
-"""Which picture files there are, and what is known of each: by folders, or by a table.
+"""The picture files in folders or named by a table, with their labels, sizes and pixels.
 
 Legend: n pictures.
 """
@@ -27,7 +27,7 @@ from dlrun.data.stored import as_column
 from dlrun.errors import DataError
 
 TARGET = "label"
-"""Name of the target where folders say it."""
+"""Name of the target where each class is a folder."""
 
 _SHOWN = 3
 
@@ -77,7 +77,7 @@ def images_in_folders(folders: Sequence[Path], classes: Sequence[str] | None = N
         classes: The classes that there may be; None: those of the first folder.
 
     Raises:
-        DataError: There is no class, one without pictures, or an unknown one.
+        DataError: There is no class, or a class is unknown or has no pictures.
     """
     found: list[ClassFolders] = []
     for folder in folders:
@@ -193,7 +193,7 @@ class DecodedImages:
     Args:
         column: (n, h, w, c) uint8; rows of broken files hold anything.
         broken: The files that cannot be read.
-        turned: Positions of the files that EXIF says are to be shown turned.
+        turned: Positions of the files whose EXIF orientation is turned or mirrored.
     """
 
     column: Array
@@ -207,7 +207,7 @@ class ImageReader:
 
     Args:
         files: n files, which have been read once.
-        form: What they are brought into.
+        form: The format they are converted to.
     """
 
     files: tuple[Path, ...]
@@ -239,8 +239,8 @@ class ImageReader:
 
 
 def in_threads(function: Callable[[int], T], numbers: Sequence[int]) -> list[T]:
-    """Return what a function gives for each number, in order; Pillow and NumPy let several
-    threads decode at once."""
+    """Return the function's result for each number, in order; with Pillow and NumPy several
+    threads can decode at once."""
     workers = min(len(numbers), processors())
     if workers <= 1:
         return [function(number) for number in numbers]
@@ -263,9 +263,9 @@ def read_images(files: Sequence[Path], form: ImageFormat, *, hold: bool) -> Deco
 
     Args:
         files: n files.
-        form: What they are brought into.
-        hold: Whether the column holds them; else they are decoded again when they are needed,
-            and now only looked at.
+        form: The format they are converted to.
+        hold: Whether the column holds the pixels; otherwise they are only checked now, and decoded
+            again when they are needed.
     """
     held = np.empty((len(files) if hold else 0, *form.shape), np.uint8)
 
@@ -287,7 +287,7 @@ def read_images(files: Sequence[Path], form: ImageFormat, *, hold: bool) -> Deco
 
 
 def read_sizes(files: Sequence[Path]) -> tuple[list[tuple[int, int]], tuple[BrokenFile, ...]]:
-    """Return height and width of every picture that has them, and the files that are none."""
+    """Return height and width of every picture, and the files that are not pictures."""
 
     def size(position: int) -> tuple[int, int] | BrokenFile:
         try:

@@ -43,7 +43,7 @@ IMAGE_ENDINGS = (
 
 
 class ImageError(DlrunError):
-    """A file is no picture, or is broken; the text says why, without the file."""
+    """A file is not a picture, or is broken; the text says why, without naming the file."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class DecodedImage:
 
     Args:
         pixels: (h, w, c) uint8.
-        turned: Whether the file says, in EXIF, that it is to be shown turned or mirrored.
+        turned: Whether its EXIF orientation is turned or mirrored.
     """
 
     pixels: Array
@@ -83,7 +83,7 @@ def size_of(file: Path) -> tuple[int, int]:
     """Return height and width, from the first bytes of a file.
 
     Raises:
-        ImageError: It is no picture.
+        ImageError: It is not a picture.
     """
     with _opened(file) as image:
         return image.height, image.width
@@ -101,11 +101,11 @@ def are_grayscale(files: Sequence[Path]) -> bool:
 def read_image(file: Path, form: ImageFormat) -> DecodedImage:
     """Return the pixels of a picture; of a film the first.
 
-    What EXIF says of its orientation is not heeded, and of transparency only the colours beneath
-    are kept where there is no channel for it: both as Keras' loader does.
+    EXIF orientation is ignored, and without an alpha channel only the colours of transparent
+    pixels are kept: both as Keras' loader does.
 
     Raises:
-        ImageError: It is no picture, or is broken.
+        ImageError: It is not a picture, or is broken.
     """
     with _opened(file) as image:
         turned = _is_turned(image)
@@ -217,7 +217,7 @@ def _is_turned(image: Image.Image) -> bool:
     try:
         return image.getexif().get(_ORIENTATION, 1) in range(2, 9)
     except Exception:
-        # Damaged EXIF says nothing; the picture may be whole.
+        # Damaged EXIF is ignored; the picture may be intact.
         return False
 
 
@@ -247,7 +247,7 @@ def _stretched(pixels: Array, height: int, width: int) -> Array:
     left, right, across = _neighbours(pixels.shape[1], width)
     upper, lower, down = _neighbours(pixels.shape[0], height)
     if pixels.shape[0] > 2 * height:
-        # Only rows that are looked at.
+        # Only rows that are needed.
         rows = np.concatenate([upper, lower])
         pixels, upper, lower = pixels[rows], np.arange(height), np.arange(height, 2 * height)
     across = across[np.newaxis, :, np.newaxis]

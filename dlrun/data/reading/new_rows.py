@@ -37,15 +37,15 @@ def read_new_rows(
 ) -> Columns:
     """Read the columns that a model needs; any others in the file are left alone.
 
-    A table gives them by column name. Entries that are arrays or sequences stand in JSON lines
-    as lists. npz and npy files give them by array name; the only array of a file stands for
+    A table gives them by column name. In JSON lines, arrays and sequences are
+    lists. npz and npy files give them by array name; the only array of a file is used for
     the only column wanted, or, of shape (n, columns), for all columns in their order.
 
     Args:
         file: CSV, TSV, JSON lines, Parquet, npz or npy.
         columns: The columns wanted: name to kind (see `Columns`) and the shape of one entry.
         dialect: How a CSV file is written; a file without a header may leave out the target.
-        booleans: Columns of a table that hold true and false in other words, such as t and f.
+        booleans: Columns of a table that write true and false in another way, such as t and f.
         stream: Whether columns of npy and Parquet files stay on disk; None: where the file is
             too large to be held.
 

@@ -1,4 +1,4 @@
-"""The rows of a series from a table: its times in order, and where they break off.
+"""The rows of a series from a table: its times in order, and the gaps between them.
 
 Legend: r rows of the series.
 """
@@ -21,13 +21,13 @@ from dlrun.errors import DataError
 Gaps = Literal["break", "ignore"]
 
 MOST_REPEATED = 0.01
-"""Share of rows that may stand at a time that has passed already; of more, none is in order."""
+"""Share of rows whose time may be out of order; with more, the file is not in time order."""
 
 WIDE = 1.5
-"""A step in time is a gap from so many usual steps on."""
+"""A step in time of more than this many usual steps is a gap."""
 
 _NEARLY = 0.001
-"""By which share of a day a season may miss it: clocks are not exact."""
+"""Share of a day by which a season may differ from it: clocks are not exact."""
 
 _SEEN = 100
 _SECOND = np.timedelta64(1, "s")
@@ -94,7 +94,7 @@ def rows_in_order(table: TableFiles, name: str, times: Array) -> Array:
     """Return the positions of the rows to keep: all but those whose time has passed already.
 
     Raises:
-        DataError: They are so many that the rows are not in order.
+        DataError: There are too many of them: the rows are not in time order.
     """
     latest = np.maximum.accumulate(times)
     repeated = np.zeros(len(times), bool)
@@ -112,7 +112,7 @@ def rows_in_order(table: TableFiles, name: str, times: Array) -> Array:
 
 
 def clock_of(times: Array) -> Clock:
-    """Return the usual step of times, (r,) ascending, and where they break off."""
+    """Return the usual step of times, (r,) ascending, and their gaps."""
     steps = np.diff(times)
     dates = times.dtype.kind == "M"
     seconds = steps / _SECOND if dates else steps.astype(np.float64)
@@ -151,8 +151,8 @@ def due_times(clock: Clock, last: Array, delays: Array) -> Array:
 
 
 def season_of(clock: Clock | None) -> int | None:
-    """Return after how many rows a season comes round: a day, of days a week; None where the times
-    do not tell, or where no number of steps is a day."""
+    """Return the number of rows of a season: a day, or a week if rows are daily; None without
+    dates, or where no number of steps is a day."""
     if clock is None or not clock.dates:
         return None
     rows = max(1, round(_DAY / clock.usual))
@@ -164,7 +164,7 @@ def season_of(clock: Clock | None) -> int | None:
 def series_from(
     table: TableFiles, names: Sequence[str], kept: Array, times: Array | None
 ) -> tuple[Series, dict[str, Array]]:
-    """Return the quantities as a series, and each by itself in float64.
+    """Return the quantities as a series, and each column separately in float64.
 
     Args:
         table: The rows.
@@ -215,7 +215,7 @@ SEASONAL = "seasonal"
 def previous_targets(targets: Columns, time: Array | None) -> Columns:
     """Return `persistence` for the rows of a table: the targets of the row before in time.
 
-    Nothing where two rows have the same time: then none of them comes before the other.
+    Nothing where two rows have the same time: then neither comes before the other.
 
     Args:
         targets: (n,) or (n, k) quantities by name.

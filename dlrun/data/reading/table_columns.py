@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 ColumnType = Literal["numeric", "categorical", "boolean"]
-"""What a table's column is taken for; a boolean one becomes 0, 1 and NaN where it is missing."""
+"""What a column of a table holds; a boolean one becomes 0, 1 and NaN where it is missing."""
 
 BOOLEAN_WORDS = {"true": True, "false": False, "yes": True, "no": False}
-"""Words, in any case, that make a column boolean by themselves."""
+"""Words, in any case, that are enough to make a column boolean."""
 
 _BOOLEAN_TEXTS = BOOLEAN_WORDS | {"t": True, "f": False, "y": True, "n": False}
 _BOOLEAN_TEXTS |= {"1": True, "0": False, "on": True, "off": False}
 
 NUMERIC_SHARE = 0.9
-"""From this share of numbers on, the texts in a column are taken for faults."""
+"""If at least this share of a column is numbers, texts among them are errors."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class FactorizedText:
         codes: (n,) index into `words`, -1 where the value is missing.
         words: The different texts, in the order in which they appear.
         decimal: Decimal point of numbers.
-        thousands: What stands between the thousands of numbers; None: nothing.
+        thousands: Thousands separator of numbers; None: none.
     """
 
     codes: Array
@@ -49,7 +49,7 @@ class FactorizedText:
 
     @cached_property
     def numbers(self) -> Array:
-        """(len(words),) float64: each word as a number, NaN where it is none."""
+        """(len(words),) float64: each word as a number, NaN where it is not a number."""
         import pandas as pd
 
         # pandas' own `thousands` would make a number of 01.02.2024.
@@ -79,7 +79,7 @@ class FactorizedText:
 
 
 def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -> ColumnType:
-    """Tell what a column is: as `given`, else from its values.
+    """Return the type of a column: as `given`, else inferred from its values.
 
     Only-true-or-false and only-yes-or-no are boolean; numbers are numeric; other text is
     categorical.
@@ -234,24 +234,24 @@ def as_text(value: Any) -> str:
 
 
 FEWEST_WORDS = 4.0
-"""Texts of so many words on average, and more, are sentences rather than names or codes."""
+"""Texts with at least this many words on average are sentences rather than names or codes."""
 
-_LOOKED_AT = 200
+_ROWS_SAMPLED = 200
 
 
 def are_sentences(column: Array) -> bool:
     """Whether a column of text holds sentences rather than categories: several words a row, and
-    most of them different. The first rows that have a value are looked at."""
+    most of them different. Only the first rows that have a value count."""
     texts = _first(column)
     return has_several_words(column) and len(set(texts)) > len(texts) / 2
 
 
 def has_several_words(column: Array) -> bool:
     """Whether the texts of a column have several words on average, however often each is
-    repeated. The first rows that have a value are looked at."""
+    repeated. Only the first rows that have a value count."""
     texts = _first(column)
     return bool(texts) and sum(len(text.split()) for text in texts) / len(texts) >= FEWEST_WORDS
 
 
 def _first(column: Array) -> list[str]:
-    return list(islice((text for text in column if text is not None), _LOOKED_AT))
+    return list(islice((text for text in column if text is not None), _ROWS_SAMPLED))

@@ -1,4 +1,4 @@
-"""Tables from CSV, TSV, JSON lines and Parquet files, and where each row stands in them."""
+"""Tables from CSV, TSV, JSON lines and Parquet files, and the place of each row in them."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def read_table(
     """Read files that have the same columns.
 
     Args:
-        files: CSV, TSV, JSON lines or Parquet, told by the file ending; any other is CSV.
+        files: CSV, TSV, JSON lines or Parquet, by the file ending; any other is CSV.
         dialect: How CSV and TSV files are written.
         as_text: Columns whose fields stay text, such as `007`.
 
@@ -163,7 +163,7 @@ def format_of(file: Path) -> Format:
 
 
 def refuse_unknown_column(file: Path, name: str, names: Sequence[str]) -> NoReturn:
-    """Raise the error for a column that is not there."""
+    """Raise the error for a missing column."""
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
     hint = ""
     if len(names) == 1 and (marks := [mark for mark in ";\t|," if mark in names[0]]):
@@ -267,7 +267,7 @@ def read_json_lines(file: Path) -> dict[str, list[Any]]:
     in a text that was cut within an emoji, becomes �.
 
     Raises:
-        DataError: The file is empty, or a line is no JSON object; says which.
+        DataError: The file is empty, or a line is not a JSON object; says which.
     """
     columns: dict[str, list[Any]] = {}
     count = 0
@@ -371,11 +371,11 @@ def stays_on_disk(files: Sequence[Path], stream: bool | None) -> bool:
 
     Args:
         files: Files of tables.
-        stream: What the config says; None: where they are all Parquet and too large to be held,
-            at eight bytes a value.
+        stream: As in the config; None: where all are Parquet and too large for memory, at eight
+            bytes a value.
 
     Raises:
-        DataError: It is asked for, and a file is no Parquet.
+        DataError: It is asked for, and a file is not Parquet.
     """
     others = [file for file in files if format_of(file) != "parquet"]
     if stream and others:

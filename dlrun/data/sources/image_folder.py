@@ -53,8 +53,8 @@ class ImageFolder(FolderSource):
     their labels (`labels`). They are one column of bytes, `image`, (height, width, channels).
 
     Pixels are those of `keras.utils.image_dataset_from_directory`, rounded to whole numbers. As
-    there, hidden files are left out, a film is its first picture, and the orientation that a
-    camera noted in EXIF is not heeded. Pictures that fit into memory are decoded once; else they
+    there, hidden files are left out, a film is its first picture, and EXIF orientation is
+    ignored. Pictures that fit into memory are decoded once; else they
     are read a batch at a time (`stream`)."""
 
     what: ClassVar[str] = "picture"
@@ -155,7 +155,7 @@ class ImageFolder(FolderSource):
         listing, _, _ = self._listed("train", base, extra)
         self._look(listing)
         if self.brings_test:
-            # That it is there; what is in it is sealed.
+            # Only that it is there: its rows are sealed.
             self._listing("test", base, ())
         return None
 
@@ -197,7 +197,7 @@ class ImageFolder(FolderSource):
     def _listed(
         self, part: Part, base: Path, extra: Sequence[str]
     ) -> tuple[ImageFiles, ImageFormat, list[str]]:
-        """The pictures of a part, what they are brought into, and what is to be said of them."""
+        """The pictures of a part, the format they are converted to, and the findings."""
         listing = self._listing(part, base, extra)
         if self.size is not None:
             size = self.size[0], self.size[1]
@@ -210,7 +210,7 @@ class ImageFolder(FolderSource):
         return listing, ImageFormat(size, self.color, self.resize), list(listing.findings)
 
     def _look(self, listing: ImageFiles) -> None:
-        """Look at the first bytes of every file."""
+        """Read the first bytes of every file."""
         if self.on_error == "stop":
             self._kept(read_sizes(listing.files)[1], len(listing.files))
 
@@ -225,7 +225,7 @@ class ImageFolder(FolderSource):
 
     def _listing(self, part: Part, base: Path, extra: Sequence[str]) -> ImageFiles:
         if self.origin is not None and (missing := self._missing(base)) is not None:
-            raise DataError(f"{missing}: no such folder; the pictures can be had: {self.origin}")
+            raise DataError(f"{missing}: no such folder; get the pictures from {self.origin}")
         if self.labels is not None:
             return self._from_table(part, base, extra)
         roots = [root_folder(path, base) for path in as_list(self.path)]
@@ -276,10 +276,10 @@ def _turned_findings(listing: ImageFiles, turned: Sequence[int]) -> list[str]:
         return []
     shown = ", ".join(str(listing.names[position]) for position in turned[:_SHOWN])
     more = " ..." if len(turned) > _SHOWN else ""
-    count, verb = counted(len(turned), "picture"), "is" if len(turned) == 1 else "are"
+    count, verb = counted(len(turned), "picture"), "has" if len(turned) == 1 else "have"
     return [
-        f"{count} {verb} to be shown turned, says EXIF, which is not heeded, as by Keras' own "
-        f"loader: {shown}{more}"
+        f"{count} {verb} an EXIF orientation, which is ignored, as in Keras' own loader: "
+        f"{shown}{more}"
     ]
 
 

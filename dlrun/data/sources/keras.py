@@ -214,7 +214,7 @@ class Keras(Source):
     """imdb, reuters: number that begins every text; `null`: none."""
 
     oov_char: int | None = 2
-    """imdb, reuters: number that stands for words left out; `null`: they are cut out."""
+    """imdb, reuters: number that replaces words left out; `null`: they are removed."""
 
     index_from: int = Field(default=3, ge=0)
     """imdb, reuters: added to every word number, to make room for the special ones."""

@@ -91,7 +91,7 @@ class TextFolder(FolderSource):
             return None
         loaded = self.load("train", base, extra)
         if self.brings_test:
-            # That it is there; what is in it is sealed.
+            # Only that it is there: its rows are sealed.
             self._found("test", base)
         return loaded
 
@@ -163,7 +163,7 @@ def read_texts(files: Sequence[Path], encoding: str) -> tuple[Array, list[Broken
 
     Args:
         files: The files.
-        encoding: How they are written; a byte-order mark of UTF-8 is passed over.
+        encoding: How they are written; a byte-order mark of UTF-8 is skipped.
 
     Returns:
         (n,) objects of str, None where a file cannot be read; and the files that cannot.
@@ -185,7 +185,7 @@ def read_texts(files: Sequence[Path], encoding: str) -> tuple[Array, list[Broken
 
 
 def decoded(content: bytes, encoding: str) -> str:
-    """Return what stands in a file, without a byte-order mark.
+    """Return the text of a file, without a byte-order mark.
 
     Raises:
         UnicodeDecodeError: It is written otherwise.

@@ -43,7 +43,7 @@ class _Read:
 
     Args:
         table: The file.
-        series: The quantities that the model looks at.
+        series: The quantities that the model uses.
         columns: All columns of numbers that were asked for, (r,) each.
         clock: The times, or None.
         kept: (r,) positions of the rows in the file.
@@ -76,7 +76,7 @@ class Timeseries(FileSource):
     """How many rows a window spans, its last row included."""
 
     step: int = Field(default=1, ge=1)
-    """Take every so many rows of a window, counted back from its last row."""
+    """Take every n-th row of a window, counted back from its last row."""
 
     delay: int = Field(default=1, ge=1)
     """How many rows after the last row of a window the target is."""
@@ -121,11 +121,11 @@ class Timeseries(FileSource):
     """Text encoding of a CSV file."""
 
     origin: str | None = None
-    """Where to get the file. `dlrun check` then passes without it, and a run tells where to put
+    """Where to get the file. `dlrun check` then passes without it, and a run says where to put
     it."""
 
     _seen: dict[str, Any] | None = PrivateAttr(default=None)
-    """Options that the file decides, so that it is read once."""
+    """Options inferred from the file, so that it is read once."""
 
     @model_validator(mode="after")
     def _options_fit(self) -> Timeseries:
@@ -195,10 +195,10 @@ class Timeseries(FileSource):
         except DataError as error:
             if self.origin is None:
                 raise
-            raise DataError(f"{error}. It can be had at {self.origin}; put it there") from error
+            raise DataError(f"{error}. Download it to that path from {self.origin}") from error
 
     def _span(self) -> int:
-        """Rows from the first to the last that a window looks at."""
+        """Rows of the series from a window's first to its last."""
         return (-(-self.lookback // self.step) - 1) * self.step + 1
 
     def _ahead(self) -> int:
@@ -257,7 +257,7 @@ class Timeseries(FileSource):
     def _feature_names(
         self, table: TableFiles, time: str | None
     ) -> tuple[tuple[str, ...], list[str]]:
-        """The columns of numbers that are features, and the columns that are none."""
+        """The columns of numbers that are features, and the columns that are not."""
         if self.features is not None:
             return tuple(dict.fromkeys(self.features)), []
         left = [name for name in table.names if name != time and name not in (self.drop or [])]
@@ -317,7 +317,7 @@ class Timeseries(FileSource):
         )
 
     def _unbroken(self, read: _Read, places: Array, span: int) -> Array:
-        """Those of the windows' first rows from which no gap lies within so many rows."""
+        """The first rows of those windows that have no gap within `span` rows."""
         if read.clock is None or self.gaps == "ignore" or not len(places):
             return places.astype(np.int64)
         stretch = read.clock.stretch

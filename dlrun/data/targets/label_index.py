@@ -38,7 +38,7 @@ class LabelIndex(TargetStep):
         return classes
 
     def fit(self, target: Array, classes: tuple[str, ...] | None) -> State:
-        """Return `labels`, as they stand in the data, and `names`, both in order of index."""
+        """Return `labels`, as they are in the data, and `names`, both in order of index."""
         named: dict[Any, str] = {}
         if classes is not None:
             named = dict(zip(classes if target.dtype == object else count(), classes, strict=False))
