@@ -96,7 +96,7 @@ def fold_line(row: FoldRow, score_name: str) -> Text:
 
 
 def print_summary(console: Console, summary: Summary, on_line: OnLine | None = None) -> None:
-    """Print the score beside its baseline, where the run is, and what to do next."""
+    """Print the score with its baseline, where the run is, and what to do next."""
     width = max(len(line.label) for line in summary.lines) + 2
     print_line(console, "", on_line)
     for line in summary.lines:
@@ -180,7 +180,7 @@ def print_columns(
     console: Console, columns: Sequence[Column], style: Style = lambda cell: ""
 ) -> tuple[str, ...]:
     """Print as many columns as fit below their titles, after an empty line; return the names of
-    those for which there is no room.
+    those that do not fit.
 
     Args:
         console: Where to.
@@ -199,7 +199,7 @@ def print_columns(
 
 
 def print_table(console: Console, columns: Sequence[Column]) -> None:
-    """Print as many columns as fit, and what there is no room for."""
+    """Print as many columns as fit, and name the rest."""
     if left_out := print_columns(console, columns):
         names = first_few(left_out, NAMED)
         print_line(console, f"no room for {names}; a wider terminal shows more")
@@ -215,7 +215,7 @@ def print_by_run(
 
     Args:
         console: Where to.
-        title: What stands above the labels.
+        title: Above the labels.
         runs: What the runs are called.
         rows: A label, and a text for each run.
     """

@@ -83,7 +83,7 @@ class LiveProgress(QuietProgress):
         self._preparing = False
 
     def phase_started(self, fold: int, name: str, done: int, epochs: int) -> None:
-        """Name the phase beside the bar, and say when it began."""
+        """Name the phase next to the bar, and print when it began."""
         super().phase_started(fold, name, done, epochs)
         self._steps = (0, 0)
         self._epoch_ended = self.console.get_time()
@@ -123,7 +123,7 @@ class LiveProgress(QuietProgress):
         self._print(headline_text(headline, severity))
 
     def frame(self) -> Text:
-        """Return the moving part as it stands now."""
+        """Return the moving part in its current state."""
         now = self.console.get_time()
         if self._preparing:
             waited = duration(now - self._opened)
@@ -214,7 +214,7 @@ class LiveProgress(QuietProgress):
 
 
 def _fitting(names: list[str], room: int) -> list[str]:
-    """Return the first names whose columns fit beside each other, and a word on the rest."""
+    """Return the first names whose columns fit, with room for a note on the rest."""
     widths = list(accumulate(_width(name) for name in names))
     if widths[-1] <= room:
         return names

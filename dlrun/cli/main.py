@@ -116,12 +116,12 @@ def report_error(error: Exception, arguments: Sequence[str]) -> int:
 
 
 def _with_key_of_config(error: click.NoSuchOption) -> click.NoSuchOption:
-    """Name the key of the config where an option that is none stands for one."""
+    """Name the key of the config that an unknown option means."""
     known = () if error.ctx is None else error.ctx.command.params
     example = KEYS_OF_OPTIONS.get(error.option_name.lstrip("-").replace("-", "_"))
     if example is None or not any(parameter.name == "overrides" for parameter in known):
         return error
-    message = f"No such option: {error.option_name}; the config says that: --set {example}"
+    message = f"No such option: {error.option_name}; set it in the config: --set {example}"
     return click.NoSuchOption(error.option_name, message, ctx=error.ctx)
 
 
@@ -132,9 +132,9 @@ def _show(error: Exception, arguments: Sequence[str]) -> None:
     from dlrun.cli.console import print_error
 
     if isinstance(error, click.exceptions.Abort):
-        # Whoever was interrupted may have said what is kept, and where.
-        told = getattr(error.__cause__, "__notes__", ())
-        message: DlrunError | str = "; ".join(("interrupted", *told))
+        # Notes on the interrupt name what is kept, and where.
+        notes = getattr(error.__cause__, "__notes__", ())
+        message: DlrunError | str = "; ".join(("interrupted", *notes))
     else:
         message = error if isinstance(error, DlrunError) else _unexpected(error, arguments)
     print_error(Console(stderr=True), message)

@@ -1,4 +1,4 @@
-"""What the terminal says while a run trains.
+"""What the terminal shows while a run trains.
 
 Every display is a `dlrun.protocols.observer.Observer`: folds are counted from 0, epochs from 1.
 """
@@ -135,7 +135,7 @@ class QuietProgress(Observer):
         if row.folds > 1 and row.mean is not None:
             parts.append(f"mean so far {figure(row.mean)}")
             parts.append(duration(row.seconds))
-        # The time of a single training stands in the summary, with what came before and after.
+        # The summary gives the time of a single training.
         return ", ".join(parts)
 
     def _headline(self) -> str:
@@ -151,7 +151,7 @@ class QuietProgress(Observer):
 
     def _beats(self, value: float) -> bool:
         if self.best is None:
-            return value == value  # NaN is no best
+            return value == value  # NaN is never best
         return value < self.best[1] if self.direction == "min" else value > self.best[1]
 
 

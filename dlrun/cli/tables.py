@@ -152,7 +152,7 @@ def _print_scores(console: Console, comparison: Comparison) -> None:
             )
         )
     titles = ("run", score, "interval", "baseline", "best epoch", "parameters", "time")
-    # What there is no room for is what was trained, not what it came to.
+    # Where columns do not fit, those of the training go first, the results last.
     print_table(console, as_columns(titles, rows, ranks=(0, 1, 2, 3, 4, 6, 5)))
 
 
@@ -178,7 +178,7 @@ def _print_differences(console: Console, comparison: Comparison) -> None:
 
 
 def _print_pairs(console: Console, comparison: Comparison) -> None:
-    """The table says in figures what the answer of two runs has said already."""
+    """Print every pair; of two runs the answer has given the figures already."""
     if len(comparison.pairs) == 1:
         return
     rows = [_pair_row(pair) for pair in comparison.pairs if pair.comparable]
@@ -238,7 +238,7 @@ def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
         print_table(console, as_columns([f"residuals of {target['name']}", ""], residuals))
         titles = {"row": "worst rows", "true": "true", "predicted": "predicted"}
         if any("window" in row for row in target["worst"]):
-            # Of a series: where the target stands, the header line not counted.
+            # Of a series: the row of the target, the header line not counted.
             titles["row"] = "worst rows (from 0)"
         if any("time" in row for row in target["worst"]):
             titles = {"time": "worst times"} | titles | {"row": "row (from 0)"}

@@ -59,7 +59,7 @@ def run_and_report(
     Args:
         config: The YAML file.
         change: What the command itself changes in the config.
-        options: What the user has said.
+        options: Of the command line.
     """
     plugins = runner(options["trust_plugins"])
     # The config is read before anything heavy is imported: its errors answer at once.

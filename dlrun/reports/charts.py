@@ -20,7 +20,7 @@ the report are 430 points wide, about as wide as a phone."""
 
 
 MOST_RUNS = 12
-"""Runs with a style of their own: `run 0` to `run 11`."""
+"""Runs with their own style: `run 0` to `run 11`."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class BoxesMark:
 
 @dataclass(frozen=True)
 class TextMark:
-    """Words beside a point.
+    """Text next to a point.
 
     Args:
         x: Of the point.

@@ -113,7 +113,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several runs beside each other.
+    """Several runs side by side.
 
     Args:
         runs: In the order given.
@@ -130,7 +130,7 @@ class Comparison:
     overlay: Overlay | None = None
 
     def answer(self) -> list[str]:
-        """Return what the comparison comes to, a sentence each."""
+        """Return the conclusions, a sentence each."""
         sentences = [
             pairs[0].sentence() if len(pairs) == 1 else self._of_several(pairs)
             for pairs in _comparable_groups(self.pairs)
@@ -148,7 +148,7 @@ class Comparison:
         }
 
     def _of_several(self, pairs: Sequence[Pair]) -> str:
-        """What runs come to that can all be compared: the best one, and what it is better than."""
+        """The conclusion on comparable runs: the best one, and what it is better than."""
         beaten = {pair.worse for pair in pairs}
         best = next(pair.better for pair in pairs if pair.better not in beaten)
         ahead = [pair for pair in pairs if pair.better == best]
@@ -171,7 +171,7 @@ class Comparison:
 def run_labels(
     names: Sequence[str], directories: Sequence[str], differs: Sequence[ConfigDifference]
 ) -> list[str]:
-    """Return what to call each run: its experiment's name where all have names of their own, the
+    """Return what to call each run: its experiment's name where all names differ, the
     one value of the config that differs where that is short, else the name and the directory's
     last four characters, as far as these are unique.
 

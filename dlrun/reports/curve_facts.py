@@ -300,7 +300,7 @@ def is_noisy(values: Sequence[float]) -> bool:
 
 
 def smoothing_factor(epochs: int) -> float:
-    """Return the factor for a curve of so many epochs, in steps of 0.05.
+    """Return the factor for a curve of `epochs` epochs, in steps of 0.05.
 
     An exponential moving average with factor f lags behind by f / (1 - f) epochs.
     """

@@ -40,15 +40,15 @@ STILL_GAINED = 0.05
 one that falls off exponentially brings 2% there once three quarters of the way are 98% done."""
 
 NOISE = 2.0
-"""A change counts only from so many times the usual jump between epochs."""
+"""A change counts only above this many times the usual jump between epochs."""
 
 FEWEST_ROWS = 4
-"""A score that is a share of rows must have lost more than so many of them: of four rows that
+"""A score that is a share of rows must have lost more than this many: of four rows that
 change sides, all go the same way in one case of eight by chance."""
 
 NO_GAP = 1.1
 """Training is no better than validation if validation's error is at most this many times as
-large: a model that could fit the rows at hand better shows a wider gap."""
+large: a model that could fit these rows better shows a wider gap."""
 
 LEARNT = 0.02
 """An error (1 - score) on training rows below which there is nothing left to fit."""
@@ -57,7 +57,7 @@ LEARNT_LOSS = 0.05
 """A training loss below this share of its first value leaves nothing to fit."""
 
 NOISY_SHARE = 0.02
-"""The usual jump between epochs, as a share of the value, from which on it is worth a word."""
+"""The usual jump between epochs, as a share of the value, above which it is reported."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ LANE = 0.16
 """What an edge takes up in a row that it passes."""
 
 LANE_WEIGHT, CHAIN_WEIGHT = 8.0, 4.0
-"""How much more an edge shall be straight than another where it passes rows, and where it is the
+"""How much straighter an edge should be than another where it passes rows, and where it is the
 only one of both its boxes."""
 
 STRAIGHTENING = 120
@@ -291,7 +291,7 @@ def _columns(rows: _GraphRows, boxes: Mapping[str, LayerBox]) -> dict[object, fl
 
 
 def _weight(rows: _GraphRows, one: object, other: object) -> float:
-    """How much the edge between two neighbours shall be straight."""
+    """How straight the edge between two neighbours should be."""
     upper, lower = (one, other) if other in rows.below[one] else (other, one)
     if not isinstance(upper, str) and not isinstance(lower, str):
         return LANE_WEIGHT

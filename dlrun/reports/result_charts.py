@@ -32,7 +32,7 @@ FOLD_ROW = 22.0
 """Height of one fold's score in points."""
 
 LONGEST_NAME = 48
-"""Characters of a name beside its score."""
+"""Characters of a name above its score."""
 
 MOST_ROWS = 24
 """Folds that have a row each."""
@@ -43,7 +43,7 @@ MOST_POINTS = 2_000
 MOST_BARS = 40
 
 MOST_NAMES = 32
-"""Classes that have their names beside a confusion matrix, at most; of more every n-th has."""
+"""Names of classes next to a confusion matrix, at most; of more classes every n-th is named."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def folds_chart(
 ) -> Chart:
     """Return a dot for each fold, with their mean, its spread and the baseline.
 
-    Each fold has a row of its own; each iteration where there are several.
+    Each fold has its own row; each iteration where there are several.
 
     Args:
         scores: One for each fold.
@@ -250,7 +250,7 @@ def matrix_chart(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Ch
 
 
 def predicted_against_true(true: np.ndarray, predicted: np.ndarray, name: str) -> Chart:
-    """Return a point for each row, beside the line on which predictions are right.
+    """Return a point for each row, and the line on which predictions are right.
 
     Args:
         true: (n,) quantities.

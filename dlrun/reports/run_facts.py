@@ -30,7 +30,7 @@ def fact_groups(
     config: str,
     notices: Sequence[str] = (),
 ) -> list[FactGroup]:
-    """Return the facts of a run beside its summary; what is not known gets no line.
+    """Return the facts of a run besides its summary; unknown ones get no line.
 
     Args:
         entry: The facts of `run.json`.

@@ -177,7 +177,7 @@ _SELDOM_SOUGHT = (
 )
 
 _PROTOCOL = ("evaluation", "protocol")
-"""Has a column of its own."""
+"""Has its own column."""
 
 
 _TAKEN = ("run", "id", "name", "status", "protocol", "score", "baseline", "time")

@@ -16,7 +16,7 @@ from dlrun.reports.charts import Axis, Chart, LineMark, axis_holding
 from dlrun.text import figure
 
 READABLE = 400
-"""Rows that a chart shows one by one; of more, the last ones get a chart of their own."""
+"""Rows that a chart shows one by one; of more, the last ones get a second chart."""
 
 Array = np.ndarray
 
@@ -112,7 +112,7 @@ def _rows_back(baseline: str, ahead: int, delay: int, season: Any) -> int | None
 
 
 def _earlier(rows: Array, values: Array, back: int) -> Array:
-    """Return (n,) the value of the row so many rows earlier; NaN where it, or a row between, is not
+    """Return (n,) the value of the row `back` rows earlier; NaN where it, or a row between, is not
     there, so that a row left out of the series moves nothing.
 
     Args:

@@ -24,10 +24,10 @@ SIZES = {
 """Layers whose size is one argument."""
 
 FAR_ABOVE = 10.0
-"""A learning rate beyond so many times Keras' default is brought back to that at once."""
+"""A learning rate above this many times Keras' default is set back to the default at once."""
 
 FEWEST_EPOCHS = 20
-"""More epochs are at least so many: twice as many as a few are a few."""
+"""More epochs are at least this many: twice a few is still a few."""
 
 MOST_DROPOUT = 0.5
 BESIDE_A_LAYER = ("name", "from", "repeat", "vectors", "use")

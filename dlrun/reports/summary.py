@@ -223,7 +223,7 @@ def _baseline(baseline: Mapping[str, Any], folds: int) -> str | None:
 
 
 def baseline_text(baseline: Mapping[str, Any], folds: int) -> str:
-    """Return `0.5 (always predicts 'yes')`; of several folds, each with a constant of its own, only
+    """Return `0.5 (always predicts 'yes')`; of several folds, each with its own constant, only
     the baseline's name."""
     about = baseline.get("name" if folds > 1 else "description") or baseline.get("name")
     return f"{quantity_text(baseline)} ({about})" if about else quantity_text(baseline)
@@ -241,7 +241,7 @@ def simple_model_text(simple: Mapping[str, Any] | None) -> str | None:
         return f"none ({simple['name']} skipped: {simple['skipped']})"
     compared = simple.get("verdict") or {}
     if compared.get("interval") is None:
-        # Without one all that can be said is that no row, or no fold, differs.
+        # Without one, all that is known is that no row, or no fold, differs.
         answer = "; the same score" if compared.get("difference") == 0 else ""
     elif compared["beats_simple_model"] is None:
         answer = "; no clear difference"

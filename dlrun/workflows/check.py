@@ -32,12 +32,12 @@ ERRORS, WARNINGS = 2, 1
 """Exit status where there are errors, and of `--strict` where there are warnings."""
 
 _QUICKLY_READ = ("csv", "npz")
-"""Sources that tell their columns without Keras and scikit-learn."""
+"""Sources whose columns can be read without Keras and scikit-learn."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """What building the experiment told.
+    """What building the experiment showed.
 
     Args:
         data: What the data is.
@@ -76,14 +76,14 @@ class Built:
 
 @dataclass(frozen=True)
 class Checked:
-    """A config that can be read, and what is to be said of it.
+    """A config that can be read, and what the checks found.
 
     Args:
         config: Its name.
         layers: Number of layers; None where the architecture cannot be read.
         protocol: Name of the protocol; None where the evaluation cannot be read.
         findings: What the checks found.
-        built: What building told; None where it was not asked for, or where errors stand in
+        built: What building showed; None where it was not asked for, or where errors are in
             the way.
         with_data: Whether it was asked for.
         problems: What makes the config unreadable; the findings are then those of the sections
@@ -153,7 +153,7 @@ class Checked:
             return lines + self.built.lines()
         if self.with_data:
             return [*lines, "not built: mend the errors first"]
-        return [*lines, "not looked at without --data: the data's values, shapes, splits"]
+        return [*lines, "not checked without --data: the data's values, shapes, splits"]
 
 
 def check(
@@ -300,8 +300,8 @@ def _build(config: Config, dataset: Dataset) -> tuple[Built, Findings]:
         parameters=model.count_params(),
         windows=dataset.samples.windows is not None,
     )
-    told = (*pipeline.findings(train), *coverage)
-    return built, model_findings(ModelView(config, model, len(train), told))
+    findings = (*pipeline.findings(train), *coverage)
+    return built, model_findings(ModelView(config, model, len(train), findings))
 
 
 def _by_name(shapes: Mapping[str | None, Shape] | Mapping[str, Shape]) -> Shapes:

@@ -30,7 +30,7 @@ class ScoredRun:
 
     Args:
         directory: Where it is.
-        entry: What `run.json` says.
+        entry: What `run.json` holds.
         result: What `result.json` holds.
         label: What it is called in the comparison.
         trust_plugins: Whether the Python files of its config may run.
@@ -79,7 +79,7 @@ class ScoredRun:
 
     @cached_property
     def parts(self) -> list[dict[str, Array]]:
-        """`predictions` of each fold by itself."""
+        """`predictions` of each fold."""
         if self.directory.model.exists() or len(self.folds) == 1:
             return [self.predictions]
         numbers = [number for number, *_ in self._numbered_folds]

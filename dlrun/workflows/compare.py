@@ -158,7 +158,7 @@ def _pair(first: ScoredRun, second: ScoredRun) -> Pair:
 
 
 def _difference(first: ScoredRun, second: ScoredRun) -> ScoreDifference | str:
-    """How much better the first is, or why that cannot be said.
+    """How much better the first is, or why that is unknown.
 
     As a run's own interval: folds by their scores, one fold and several models of the same rows
     by the rows, and folds in the order of time by stretches of all their rows.
@@ -195,7 +195,7 @@ def _over_time(first: ScoredRun, second: ScoredRun) -> ScoreDifference | str:
     if score.rows is None or score.of_mean is not None or len(sizes) > 1:
         return (
             f"rows near in time depend on each other, and the {first.measure.name} of such folds "
-            "is no mean over rows"
+            "is not a mean over rows"
         )
     units: list[np.ndarray] = []
     for part in first.parts:

@@ -126,7 +126,7 @@ def refuse_changed_data(directory: RunDirectory, dataset: Dataset, why: str) -> 
     trained_on = directory.read_data()["fingerprint"]
     if fingerprint(dataset.samples) != trained_on:
         raise RunError(
-            f"the training data is no longer what {directory.name} was trained on (its "
+            f"the training data has changed since {directory.name} was trained (its "
             f"fingerprint differs), {why}; restore the data, or train again"
         )
 
@@ -293,7 +293,7 @@ def repeated_sentence(training: Samples, test: Samples) -> str | None:
     rows, are = ("row", "is") if count == 1 else ("rows", "are")
     return (
         f"{count:,} test {rows} of {len(test):,} ({percent(count / len(test))}) {are} the same as "
-        "a training row, in features and target: their score says nothing of new rows"
+        "a training row, in features and target: their score says nothing about new rows"
     )
 
 
@@ -332,7 +332,7 @@ def _width(samples: Samples) -> int:
 def _name_target_rows(figures: dict[str, Any], samples: Samples) -> None:
     """Let the worst rows of `figures` name the rows of the targets, where samples are windows.
 
-    `row` becomes the target's row in the source, `window` the last row that the window looks at;
+    `row` becomes the target's row in the source, `window` the last row of the window;
     `time` is when the target was measured, where that is known.
     """
     windows = samples.windows

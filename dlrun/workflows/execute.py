@@ -100,7 +100,7 @@ def execute(
         config: The experiment.
         runs_dir: Where the run directory is made.
         observer: Told of every fold and epoch; default: nobody.
-        facts: What else `run.json` shall hold, such as the `parent` of a final model.
+        facts: What else `run.json` holds, such as the `parent` of a final model.
         inspect: Called with the rows before anything is trained; may refuse them.
         created: Called with the run directory when it is made.
         scored: Called with the run when its result is complete, before its curves are drawn.
@@ -123,7 +123,9 @@ def execute(
         for finding in findings.shown:
             observer.found(finding.headline, finding.severity)
         if findings.shown:
-            observer.note(f"dlrun check {config.file} --data says why, and what to write instead")
+            observer.note(
+                f"dlrun check {config.file} --data gives the reasons and what to write instead"
+            )
 
         def begin(directory: RunDirectory, splits: Splits, choice: Choice) -> None:
             if created is not None:
@@ -165,7 +167,7 @@ def _import_ahead() -> None:
     time Python has nothing to do."""
     use_temporary_cache()
     for name in SCORING_AND_DRAWING:
-        # Whoever needs it says what is wrong.
+        # The first use reports what is wrong.
         with suppress(Exception):
             import_module(name)
 
@@ -269,8 +271,8 @@ def _diverged(
         kept = f"the model is kept as epoch {diverged.kept} left it, with the curves up to there,"
     else:
         done, word = len(outcome.folds), folds_word(result)
-        kept = f"that was number {done + 1} of {result['planned_folds']} {word}; what came of the "
-        kept += f"{f'{done} {word}' if done > 1 else 'one'} before it is kept"
+        kept = f"that was number {done + 1} of {result['planned_folds']} {word}; the "
+        kept += f"{f'{done} {word} before it are' if done > 1 else 'one before it is'} kept"
     error = TrainingError(
         f"{divergence_message(diverged.epoch, diverged.loss)}\n"
         f"{kept} in {display_path(directory.path)}",
@@ -282,7 +284,7 @@ def _diverged(
 
 @stage("writing")
 def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory) -> Run:
-    """Write what only the end of the run can tell."""
+    """Write what is known only at the end of the run."""
     planned = [name for name in directory.read_splits() if re.fullmatch(r"fold\d+_train", name)]
     result = run_result(config, dataset, outcome, len(planned))
     kept = outcome.diverged is None

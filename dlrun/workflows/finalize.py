@@ -39,7 +39,7 @@ class PhasePlan:
     Args:
         name: What it is called.
         epochs: For how many epochs.
-        chosen: The epochs that validation chose; None where `--epochs` says so.
+        chosen: The epochs that validation chose; None where `--epochs` sets them.
     """
 
     name: str
@@ -53,7 +53,7 @@ class FinalPlan:
 
     Args:
         epochs: For how many epochs.
-        chosen: The epochs that validation chose; None where `--epochs` says so.
+        chosen: The epochs that validation chose; None where `--epochs` sets them.
         folds: The best epoch of each fold, where there are several.
         rows: Rows that the final model is trained on.
         rows_before: Rows that a model was trained on when validation chose, mean over folds.
@@ -88,13 +88,13 @@ class FinalPlan:
             parts = [
                 f"{_epochs(phase.epochs)} of '{phase.name}' (validation chose {phase.chosen})"
                 if phase.chosen is not None
-                else f"{_epochs(phase.epochs)} of '{phase.name}' (as --epochs says)"
+                else f"{_epochs(phase.epochs)} of '{phase.name}' (set by --epochs)"
                 for phase in self.phases
             ]
             rows = f"{self.rows} non-test rows instead of {self.rows_before}"
             return f"{', '.join(parts)}; all {rows}"
         if self.chosen is None:
-            return f"as --epochs says, on all {self.rows} non-test rows"
+            return f"set by --epochs, on all {self.rows} non-test rows"
         chosen = f"validation chose {self.chosen}"
         if self.folds:
             epochs = ", ".join(map(str, self.folds))

@@ -23,7 +23,7 @@ from dlrun.training.backend import start_backend
 def start_and_load(config: Config) -> tuple[str, Dataset]:
     """Start Keras and read every row that may be used before the test.
 
-    Rows that need no Keras are read first: what is wrong with them is told at once, and not
+    Rows that need no Keras are read first: what is wrong with them is reported at once, and not
     after the seconds that its import takes.
 
     Returns:
@@ -95,7 +95,7 @@ def refuse_leaking_test(config: Config) -> None:
         ("dataset", "test"),
         f"under {protocol.member_name()}, test rows drawn at random would lie in the past of rows "
         "that the model has seen",
-        hint="say `shuffle: false` beside `fraction`, for the last rows, or name the column of "
+        hint="add `shuffle: false` to `fraction`, for the last rows, or name the column of "
         "the times: `time` under `evaluation`",
     )
     raise ConfigError([problem])

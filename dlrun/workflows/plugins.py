@@ -19,7 +19,7 @@ from dlrun.training.backend import start_backend
 
 
 def runner(trust_plugins: bool) -> RunPlugins | None:
-    """Return what runs plugins, or None where the user has not said that they may run."""
+    """Return what runs plugins, or None where the user has not allowed them."""
     return _run if trust_plugins else None
 
 
@@ -35,7 +35,7 @@ def load_run_config(
 
     Raises:
         ConfigError: Its plugins may not run, or the config cannot be read.
-        RunError: A plugin is no longer what the run was trained with.
+        RunError: A plugin has changed since the run was trained.
     """
     for plugin in directory.read_run().get("plugins") or []:
         path = directory.path / plugin["file"]
@@ -43,7 +43,7 @@ def load_run_config(
             raise RunError(f"{directory.name} lacks its {plugin['file']}; restore it")
         if hashlib.sha256(path.read_bytes()).hexdigest() != plugin["sha256"]:
             raise RunError(
-                f"{plugin['file']} is no longer what {directory.name} was trained with (its sha256 "
+                f"{plugin['file']} has changed since {directory.name} was trained (its sha256 "
                 "differs from the one in run.json); restore it, or train again"
             )
     return load_config(directory.resolved, overrides, run_plugins=runner(trust_plugins))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says about new rows.
+    """A model's predictions for new rows.
 
     Args:
         table: A row for each new row. Classes: `prediction` (the class name where it is known)
@@ -79,7 +79,7 @@ def predict(
     count = len(next(iter(features.values())))
     samples = Samples(features=features, targets={}, rows=np.arange(count, dtype=np.int64))
     inputs = pipeline.inputs(samples)
-    # Only now: what is wrong with the file is told before Keras' seconds of import.
+    # Only now: errors in the file are reported before Keras takes seconds to import.
     start_backend(config.backend)
     facts = trained.directory.read_data()
     predictions = by_output(trained.output(samples, inputs).values)
@@ -104,7 +104,7 @@ def predict(
 def _table(
     predictions: np.ndarray, output: OutputEntry, pipeline: Pipeline, question: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """What one output says; of several the names of columns begin with its name."""
+    """The predictions of one output; of several, column names begin with its name."""
     predictions, task = pipeline.invert(predictions), question["task"]
     if task == "regression":
         return _quantities(predictions, question["outputs"])
@@ -162,7 +162,7 @@ def check_output_file(output: Path) -> None:
 
 
 def save_predictions(predictions: Predictions, output: Path) -> None:
-    """Write predictions as CSV, or as Parquet where the file's ending says so.
+    """Write predictions as CSV, or as Parquet if the file ends in `.parquet`.
 
     Raises:
         RunError: The file exists, or the disk refused.

@@ -21,7 +21,7 @@ class WrittenReport:
 
     Args:
         path: The file.
-        now: Whether it was written now: where a page that says the same lies there, nothing is.
+        now: Whether it was written now, not found with the same content.
     """
 
     path: Path
@@ -44,7 +44,7 @@ def report(
         runs: A run directory, or the unique beginning of its name; or several.
         output: The file to write. Default: `report.html` in the run, or the next free of
             `report-2.html`, `report-3.html`; for several runs in the folder of the first. Where
-            one of these files says the same, nothing is written.
+            one of these files has the same content, nothing is written.
         runs_dir: Where to look for runs that are given by name.
         trust_plugins: Whether the Python files of their configs may run, which only a comparison
             of several runs needs.
@@ -66,7 +66,7 @@ def write_report(
     runs_dir: str | Path,
     trust_plugins: bool,
 ) -> WrittenReport:
-    """As `report`, and tell whether the file was written now."""
+    """As `report`, and return whether the file was written now."""
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     if not given:
         raise UsageError("expected at least one run")
@@ -87,7 +87,7 @@ def write_report(
 
 
 def _compared(runs: Sequence[Path], trust_plugins: bool) -> Comparison | None:
-    """What `compare` says of several runs; None of one, of too many, or where one has no score."""
+    """The comparison of several runs; None of one, of too many, or where one has no score."""
     if not 2 <= len(runs) <= MOST_RUNS:
         return None
     try:

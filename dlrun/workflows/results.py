@@ -1,4 +1,4 @@
-"""The content of `result.json` and of `data.json`: what a protocol came to, and on which rows."""
+"""The content of `result.json` and of `data.json`: the outcome of a protocol, and its rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def result_facts(
     Args:
         protocol: How the rows were dealt.
         dataset: The rows.
-        outcome: What training came to.
+        outcome: Of the training.
         seed: Of the draws of a bootstrap.
     """
     statistics = run_statistics(protocol, dataset, outcome, seed)
@@ -88,7 +88,7 @@ def run_result(
     Args:
         config: The experiment.
         dataset: The rows.
-        outcome: What training came to.
+        outcome: Of the training.
         planned_folds: Folds that the protocol asked for; fewer may have been trained.
     """
     result = result_facts(Protocol.of(config), dataset, outcome, config.seed)
@@ -247,7 +247,7 @@ LEAVE_WEIGHTS = frozenset(
         "TerminateOnNaN",
     }
 )
-"""Callbacks that leave a model as its last epoch left it, unless told to restore."""
+"""Callbacks that leave a model as its last epoch left it, unless they restore the best ones."""
 
 
 def kept_weights(
@@ -256,7 +256,7 @@ def kept_weights(
     directions: Mapping[str, Direction],
 ) -> dict[str, Any] | None:
     """Return `epoch` (from 1) and `monitor` where EarlyStopping has put the best weights back, the
-    last epoch and None where nothing changed them; None where the history alone does not tell.
+    last epoch and None where nothing changed them; None where the history alone does not show it.
 
     Args:
         callbacks: Of the config.

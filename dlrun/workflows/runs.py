@@ -96,7 +96,7 @@ def list_runs(
             `*`, or the beginning of the fingerprint in `data.json`.
         sort: `time` (newest first), `score` (best first; runs of the most frequent measure
             before those of others), `name`, or `seconds` (longest first).
-        limit: At most so many; None for all.
+        limit: How many at most; None for all.
 
     Raises:
         RunError: The folder cannot be read.
@@ -233,7 +233,7 @@ class ShownRun:
     """One run.
 
     Args:
-        entry: What `run.json` says.
+        entry: What `run.json` holds.
         summary: As at the end of training.
         sections: What else is known.
         result: What `result.json` holds; empty where there is none.
@@ -271,7 +271,7 @@ class RunDiff:
         config: Where their configs differ.
         lines: Their results, and what of data, machine and versions differs: a label and a
             text for each run.
-        next_command: What tells whether the one is better by more than chance.
+        next_command: Compares the runs, to see whether one is better by more than chance.
     """
 
     names: tuple[str, str]

@@ -79,7 +79,7 @@ def show_model(
     runs_dir: str | Path = "runs",
     trust_plugins: bool = False,
 ) -> ShownModel:
-    """Build a config's model, or read that of a run, and say what it consists of.
+    """Build a config's model, or read that of a run, and list its layers.
 
     Nothing is trained or written, and no test rows are read. Of the data of a config everything
     is read that shapes depend on: a step such as `one_hot` learns its width from all rows.

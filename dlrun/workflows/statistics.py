@@ -44,7 +44,7 @@ class Statistics:
     Args:
         interval: Where the true score probably lies, or None.
         why: Why there is no interval, one clause; None where there is one.
-        baseline: How much better than the baseline the model is; None where nobody can tell.
+        baseline: How much better than the baseline the model is; None where that is unknown.
         simple: How much better than the simple model it is, or None.
     """
 
@@ -77,7 +77,7 @@ def run_statistics(protocol: Protocol, dataset: Dataset, outcome: Outcome, seed:
     Args:
         protocol: How the rows were dealt.
         dataset: The rows.
-        outcome: What training came to.
+        outcome: Of the training.
         seed: Of the draws.
     """
     folds = [fold for fold in outcome.complete_folds if fold.score is not None]
@@ -195,7 +195,7 @@ def _over_stretches(
     if first.score.rows is None or first.score.of_mean is not None or len(sizes) > 1:
         return Statistics(
             None,
-            "stretches of time depend on each other, and this measure is no mean over rows",
+            "stretches of time depend on each other, and this measure is not a mean over rows",
             *(_mean_difference(comparisons, name) for name in ("baseline", "simple")),
         )
     parts: list[Array] = []

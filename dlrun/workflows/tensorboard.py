@@ -16,7 +16,7 @@ from dlrun.text import display_path
 
 PROGRAM = "tensorboard"
 PORT = 6006
-"""What TensorBoard listens on unless told otherwise."""
+"""The port that TensorBoard listens on by default."""
 
 EVENTS = "events.out.tfevents.*"
 """What TensorFlow calls its logs."""
@@ -82,7 +82,7 @@ def serve(board: Board) -> None:
         try:
             status = process.wait()
         except KeyboardInterrupt:
-            # The terminal has told TensorBoard too; whoever is told alone passes it on.
+            # A terminal interrupts TensorBoard too; a signal to dlrun alone has to be passed on.
             process.terminate()
             process.wait()
             return

@@ -31,7 +31,7 @@ LEAST_SHARE = 1e-7
 
 @dataclass(frozen=True)
 class ModelOutput:
-    """What a run's model, or the mean of its models, says about rows.
+    """The predictions of a run's model, or the mean of its models.
 
     Args:
         values: (n, k) float32, in the form that the loss takes; by the output's name where there
@@ -90,7 +90,7 @@ class TrainedRun:
         return _pipeline_of(self.members[0])
 
     def output(self, samples: Samples, inputs: Inputs | None = None) -> ModelOutput:
-        """Return what the model says about rows; for an ensemble the mean.
+        """Return the model's predictions for rows; for an ensemble the mean.
 
         Probabilities are averaged as probabilities, also where the model gives logits, and
         quantities in the target's own unit; other outputs as they are. The mean comes in the
@@ -152,7 +152,7 @@ def _members(directory: RunDirectory) -> tuple[TrainingFolder, ...]:
 
 
 def by_output(predictions: Any) -> Mapping[str | None, Array]:
-    """Return what a model says by the name of the output; the only one has none."""
+    """Return predictions by the name of the output; the only one has none."""
     return predictions if isinstance(predictions, dict) else {None: predictions}
 
 

@@ -33,7 +33,7 @@ LONGEST_SIDE = 128
 def worst_examples(config: Config, dataset: Dataset, outcome: Outcome) -> Examples | None:
     """Return the raw features of the validation rows that were predicted worst, worst first.
 
-    None where nothing was held out, or the predictions are no numbers or have more axes.
+    None where nothing was held out, or the predictions are not finite or have more axes.
     """
     scored = out_of_fold(outcome.complete_folds)
     if scored is None or scored["predictions"].ndim > 2 or scored["targets"].ndim > 2:

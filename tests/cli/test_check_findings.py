@@ -149,7 +149,7 @@ def test_training_shows_and_keeps_them(call: Any, tmp_path: Path) -> None:
     answer = call("train", "c.yaml")
     assert answer.status == 0
     assert answer.out.startswith(
-        f"{HEADLINE}\nnote: dlrun check c.yaml --data says why, and what to write instead\n"
+        f"{HEADLINE}\nnote: dlrun check c.yaml --data gives the reasons and what to write instead\n"
     )
     [run] = (tmp_path / "runs").glob("2*")
     data = json.loads((run / "data.json").read_text())

@@ -50,7 +50,7 @@ def test_check_finds_little_wrong_with_it(project: Any) -> None:
     assert plain.status == 0
     assert plain.out == (
         "credit.yaml: nothing wrong found (3 layers, holdout)\n"
-        "not looked at without --data: the data's values, shapes, splits\n"
+        "not checked without --data: the data's values, shapes, splits\n"
     )
     built = project("check", "credit.yaml", "--data")
     assert built.status == 0
@@ -303,7 +303,7 @@ def test_a_fold_that_diverges_at_once_leaves_the_folds_before_it(call: Any, tmp_
     (run,) = (tmp_path / "runs").iterdir()
     place = f"runs/{run.name}"
     assert answer.err.endswith(
-        f"that was number 2 of 4 folds; what came of the one before it is kept in {place}\n"
+        f"that was number 2 of 4 folds; the one before it is kept in {place}\n"
     )
     assert answer.line("diagnosis") == "diverged: the loss became infinite in epoch 1"
     result = json.loads((run / "result.json").read_text())

@@ -235,7 +235,7 @@ def test_texts_that_are_repeated_are_read_word_by_word(call: Any, tmp_path: Path
     assert facts["dropped"] == {
         "ticket_id": "numbers the rows",
         "street": f"{frame.street.nunique()} categories, few rows of each",
-        "code": "a text of its own in most rows",
+        "code": "a different text in most rows",
     }
     config = (tmp_path / "tickets.yaml").read_text()
     assert "- text: {columns: [subject]" in config

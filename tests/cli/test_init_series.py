@@ -65,7 +65,7 @@ def test_how_the_file_is_written_and_what_it_lacks(call: Any, tmp_path: Path) ->
     frame.to_csv(tmp_path / "grid.csv", index=False, sep=";", decimal=",")
     said = call("init", "grid.csv", "--target", "load")
     assert windows(tmp_path / "grid.yaml") == (24, 1, 6)
-    assert said.line("left") == "out name (a text of its own in most rows)"
+    assert said.line("left") == "out name (a different text in most rows)"
     dataset = yaml.safe_load((tmp_path / "grid.yaml").read_text())["dataset"]
     assert (dataset["separator"], dataset["decimal"], dataset["drop"]) == (";", ",", ["name"])
     checked = call("check", "grid.yaml", "--data")

@@ -140,7 +140,7 @@ def test_a_copy_that_was_changed_is_refused(folder: Path, trained: Path) -> None
         copy.write_bytes(before)
     assert answer.status == 1
     assert answer.err == (
-        f"error: plugins/pieces.py is no longer what {trained.name} was trained with (its sha256 "
+        f"error: plugins/pieces.py has changed since {trained.name} was trained (its sha256 "
         "differs from the one in run.json); restore it, or train again\n"
     )
     assert not (folder / "ran.txt").exists()

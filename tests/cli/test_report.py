@@ -24,7 +24,7 @@ def test_a_run_is_written_into_itself_where_there_is_something_new_to_say(projec
     relative = holdout_run.path.relative_to(project.folder)
     assert first.out == f"written to {relative}/report.html\n"
     again = project("report", holdout_run.path.name)
-    assert again.out == f"{relative}/report.html says the same already; nothing is written\n"
+    assert again.out == f"{relative}/report.html is up to date; nothing written\n"
     page = holdout_run.path / "report.html"
     page.write_bytes(page.read_bytes() + b"<!-- an earlier page -->")
     second = project("report", holdout_run.path.name, "--json").json

@@ -36,7 +36,7 @@ def test_it_is_said_with_count_and_share() -> None:
     test = samples([(1, 1, 1), (1, 1, 0), (0, 0, 0), (2, 0, 0)], np.float32)
     assert repeated_sentence(training, test) == (
         "2 test rows of 4 (50%) are the same as a training row, in features and target: "
-        "their score says nothing of new rows"
+        "their score says nothing about new rows"
     )
     assert repeated_sentence(training, samples([(1, 1, 0)], np.float32)) is None
 

@@ -71,7 +71,7 @@ def test_test_rows_in_the_past_of_a_model_in_time_order_are_refused(refusal: Any
         "rows that the model has seen"
     )
     # Both ways out of the hint, and the test rows that are no share of the rows.
-    assert "`shuffle: false` beside `fraction`" in hint
+    assert "`shuffle: false` to `fraction`" in hint
     assert "`time` under `evaluation`" in hint
     assert refusal(random, in_order, "dataset.test.shuffle=false") is None
     assert refusal(random, in_order, "evaluation.time=day") is None

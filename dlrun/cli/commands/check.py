@@ -45,7 +45,7 @@ def command(
 ) -> int:
     """Report everything that is wrong with CONFIG at once: names, arguments, values, files and
     columns, and what makes an experiment worse or less honest than it could be, each with a code,
-    the reason, and what to write instead. With --data also what only the data and Keras can tell.
+    the reason, and what to write instead. With --data also what only the data and Keras can show.
 
     The exit status is 2 where there are errors, with --strict 1 where there are warnings, else 0.
     `ignore: [DL012]` in the config silences a finding.

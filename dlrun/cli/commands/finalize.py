@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 @click.command(name="finalize", short_help="Train the final model on all non-test rows.")
 @run_argument
-@click.option("--epochs", type=int, help="Train for so many epochs; default: as validation chose.")
+@click.option(
+    "--epochs", type=int, help="Train for this many epochs; default: as validation chose."
+)
 @click.option(
     "--ensemble", is_flag=True, help="Keep the models of the folds instead, and average them."
 )

@@ -72,7 +72,7 @@ def command(
 
 
 def _lines(written: WrittenConfig) -> Iterator[tuple[str, str]]:
-    """What the data tells, where the config is, and what to do with it."""
+    """What the data holds, where the config is, and what to do with it."""
     if written.facts is not None:
         yield from _table_lines(written.facts, written.series)
     if (pictures := written.pictures) is not None:

@@ -14,7 +14,7 @@ from dlrun.cli.options import TrainingOptions, config_argument, training_options
 @config_argument
 @click.option("--folds", "-k", type=int, help="Number of parts K; default: the config's, else 5.")
 @click.option(
-    "--iterations", "-p", type=int, help="Shuffle and cut anew so many times: iterated K-fold."
+    "--iterations", "-p", type=int, help="Reshuffle and split this many times: iterated K-fold."
 )
 @training_options
 def command(

@@ -22,7 +22,7 @@ from dlrun.cli.options import (
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write; default: report.html in the run, for several runs beside them.",
+    help="The file to write; default: report.html in the run, for several runs next to them.",
 )
 @runs_dir_option
 @trust_plugins_option
@@ -55,4 +55,4 @@ def command(
     elif written.now:
         click.echo(f"written to {display_path(path)}")
     else:
-        click.echo(f"{display_path(path)} says the same already; nothing is written")
+        click.echo(f"{display_path(path)} is up to date; nothing written")

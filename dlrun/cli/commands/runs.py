@@ -39,7 +39,7 @@ STATUSES = get_args(ListedStatus)
     type=click.IntRange(min=0),
     default=50,
     show_default=True,
-    help="Show at most so many; 0 for all.",
+    help="Show at most this many; 0 for all.",
 )
 @json_option
 @debug_option

@@ -39,7 +39,7 @@ class FindingList:
 
 @dataclass(frozen=True)
 class Charts:
-    """Charts beside each other where there is room."""
+    """Charts side by side where there is room."""
 
     kind: ClassVar[str] = "charts"
     charts: tuple[Chart, ...]
@@ -149,7 +149,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Cards:
-    """Examples beside each other. `form` is `pictures`, `texts` or `tables`."""
+    """Examples side by side. `form` is `pictures`, `texts` or `tables`."""
 
     kind: ClassVar[str] = "cards"
     cards: tuple[Card, ...]

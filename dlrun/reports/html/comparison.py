@@ -1,4 +1,4 @@
-"""Several runs beside each other: which is better, by how much, and what differs."""
+"""Several runs side by side: which is better, by how much, and what differs."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from dlrun.store.examples import Examples
 from dlrun.text import figure, percent
 
 LONG_TEXT = 60
-"""A column whose longest text has so many characters is shown as text."""
+"""A column whose longest text has at least this many characters is shown as text."""
 
 SHOWN_TEXT = 700
 SHOWN_NUMBERS = 60

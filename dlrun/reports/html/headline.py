@@ -56,10 +56,10 @@ class Headline:
         score: The score as text, or nothing.
         score_label: What the score is.
         score_note: Interval or spread of the score.
-        facts: Short facts beside it: term and text.
+        facts: Short facts about the run: term and text.
         verdicts: Whether it beats the baseline, and the simple model, in words.
         beats: Whether it does; None where that is not known.
-        figure: The score beside what it has to beat, or None.
+        figure: The score next to its baselines, or None.
     """
 
     title: str

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing beside it, neither network nor script."""
+"""The report: one self-contained HTML file, without network or script."""
 
 from __future__ import annotations
 

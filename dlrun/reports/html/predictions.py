@@ -151,7 +151,7 @@ def outputs(record: RunRecord) -> PageSection | None:
 
 
 DRAWN_TARGETS = 6
-"""Targets that get charts of their own, at most."""
+"""Targets that are drawn, at most."""
 
 
 def quantities(scored: ScoredRows | None) -> PageSection | None:

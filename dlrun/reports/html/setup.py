@@ -107,7 +107,7 @@ def _columns(columns: Any, classes: Any = None) -> str:
 
     Args:
         columns: Their facts by name.
-        classes: Names of the classes of each that is no quantity.
+        classes: Names of the classes of each that is not a quantity.
     """
     if not isinstance(columns, dict) or not columns:
         return ""

@@ -58,7 +58,7 @@ def curves(record: RunRecord) -> PageSection | None:
 
 
 def phases(record: RunRecord) -> PageSection | None:
-    """What each phase of training came to; only where there are several."""
+    """The result of each phase of training; only where there are several."""
     every = _mappings(record.result.get("folds") or [])
     found = _mappings(every[0].get("phases") or []) if len(every) == 1 else []
     if len(found) < 2:

@@ -31,7 +31,7 @@ BUNDLED: dict[InitTask, tuple[str, int]] = {
 
 MANY_TEXTS = 5_000
 MOST_WORDS, FEW_WORDS = 10_000, 2_000
-"""Words that a first config keeps, where there are so many texts, and of fewer."""
+"""Words that a first config keeps, where there are many texts, and of fewer."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class WrittenConfig:
     Args:
         path: The file.
         task: What it predicts.
-        facts: What a table tells, or None for other data.
-        pictures: What a folder of pictures tells, or None.
-        texts: What a folder of texts tells, or None.
+        facts: Of a table, or None for other data.
+        pictures: Of a folder of pictures, or None.
+        texts: Of a folder of texts, or None.
         series: The windows over a table that is a series and whose target is clear, or None.
     """
 

@@ -25,7 +25,7 @@ CLASSES_SHOWN = 6
 
 @dataclass(frozen=True)
 class FolderFacts:
-    """What a folder with one folder a class tells.
+    """What a folder with one folder a class holds.
 
     Args:
         count: Files that train.

@@ -53,7 +53,7 @@ UNEVEN, EVEN_STEPS = 0.1, 0.95
 the lengths of months, and with a gap here and there."""
 
 _BIRTH = re.compile(r"birth|born|geburt|(^|_)dob($|_)", re.IGNORECASE)
-"""Dates that tell of a person rather than of when a row was written down."""
+"""Dates that describe a person, not when a row was recorded."""
 
 MOST_CATEGORIES = 50
 ROWS_A_CATEGORY = 5
@@ -85,7 +85,7 @@ class WindowFacts:
     Args:
         every: How often there is a row: `every hour`.
         lookback: Rows from a window's first to its last.
-        step: The model sees every so many of them.
+        step: The model reads one row in this many.
         delay: Rows from a window's last row to its target.
         batch_size: Windows in a batch.
     """
@@ -169,7 +169,7 @@ class TableFacts:
         )
 
     def windows(self) -> WindowFacts | None:
-        """Return the windows that suit the table; None where it is no series, or where it is not
+        """Return the windows that suit the table; None where it is not a series, or not
         clear which of its quantities is to be predicted."""
         if not self.is_series or not self.target_is_clear or self.step_seconds is None:
             return None
@@ -189,7 +189,7 @@ class TableFacts:
 
 
 def table_facts(file: Path, task: InitTask | None = None, target: str | None = None) -> TableFacts:
-    """Read a table and tell its target, task and columns.
+    """Read a table and find its target, task and columns.
 
     Raises:
         UsageError: The target's values do not suit the task.
@@ -209,7 +209,9 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
     usable = [name for name in table.names if name not in unusable]
     if not usable or target in unusable:
         what = f"column '{target}' holds" if target else "all columns hold"
-        raise DataError(f"{file}: {what} dates, lists or nothing at all, which is no target")
+        raise DataError(
+            f"{file}: {what} only dates, lists or missing values, which cannot be a target"
+        )
     types = {name: column_type(table, name) for name in usable}
     texts = [
         name
@@ -283,7 +285,7 @@ def _task_of(kind: ColumnType, numbers: np.ndarray, different: int) -> InitTask:
 def _refuse_misfit(
     task: InitTask, target: str, kind: ColumnType, different: int, whole: bool
 ) -> None:
-    """Raise an error where a target cannot be what the user says it is."""
+    """Raise an error where a target does not suit the given task."""
     if task == "binary" and different != 2:
         raise UsageError(f"--task binary needs a target of 2 values; '{target}' has {different}")
     if task == "multiclass" and not whole:
@@ -367,7 +369,7 @@ def _why_left_out(table: TableFiles, name: str, kind: ColumnType | None) -> str 
         if different <= MOST_CATEGORIES:
             return None
         if different > present / 2:
-            return "a text of its own in most rows"
+            return "a different text in most rows"
         if different * ROWS_A_CATEGORY > present or different > WIDEST:
             return f"{different:,} categories, few rows of each"
         return None
