@@ -254,7 +254,7 @@ class CalibrationBin:
     """The rows whose probability lies in one part of the range from 0 to 1.
 
     Args:
-        low: Where it begins; a probability of just so much is in the bin before, but for 0.
+        low: Where it begins; a probability of exactly this much is in the bin before, except 0.
         high: Where it ends.
         rows: How many rows there are; at least one.
         predicted: Mean probability that the model gave.

@@ -112,7 +112,7 @@ def moving_average(values: Sequence[float], factor: float = 0.9) -> list[float]:
 def _mean_and_std(folds: np.ndarray) -> tuple[list[float], list[float]]:
     """Mean and standard deviation (`ddof=1`) over the first axis of (folds, epochs)."""
     mean = folds.mean(axis=0)
-    # Infinity minus infinity is NaN here, which is what there is to say.
+    # Infinity minus infinity is NaN here, as it should be.
     with np.errstate(invalid="ignore"):
         squares = np.square(folds - mean).sum(axis=0)
     count = len(folds)

@@ -19,24 +19,21 @@ def compile_model(
     loss: KerasComponent,
     optimizer: KerasComponent,
     metrics: Sequence[KerasComponent],
-    weighted: bool = False,
 ) -> None:
     """Give a model its loss, a new optimizer and new metrics.
 
-    The history's names are those of `dlrun.config.components.metric_names`.
+    The history's names are those of `dlrun.config.keras_components.metric_names`.
 
     Args:
         model: A Keras model.
         loss: What training minimises.
         optimizer: How training minimises it.
         metrics: What is measured besides the loss.
-        weighted: Whether metrics count rows by their sample weight, as the loss does.
 
     Raises:
         ComponentError: Keras refused one of them.
     """
-    measured = {"weighted_metrics" if weighted else "metrics": _built_metrics(metrics)}
-    _compile(model, optimizer, loss.path, loss=build_object(loss), **measured)
+    _compile(model, optimizer, loss.path, loss=build_object(loss), metrics=_built_metrics(metrics))
 
 
 def compile_outputs(model: Any, outputs: Sequence[OutputEntry], optimizer: KerasComponent) -> None:

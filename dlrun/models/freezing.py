@@ -39,11 +39,6 @@ class Freezing:
     path: KeyPath = ()
 
 
-def flags_of(model: Any) -> dict[str, bool]:
-    """Return the flags that a model has."""
-    return {address: bool(layer.trainable) for address, layer in leaf_layers(model)}
-
-
 def flags_of_phases(model: Any, phases: Sequence[Freezing]) -> list[Flags]:
     """Return the flags in each phase; each begins with those of the phase before.
 
@@ -59,7 +54,8 @@ def flags_of_phases(model: Any, phases: Sequence[Freezing]) -> list[Flags]:
     leaves = dict(leaf_layers(model))
     norm = keras.layers.BatchNormalization
     kept = {name for name, layer in leaves.items() if "." in name and isinstance(layer, norm)}
-    flags, found = flags_of(model), list[Flags]()
+    flags = {address: bool(layer.trainable) for address, layer in leaves.items()}
+    found: list[Flags] = []
     for phase in phases:
         for key, patterns, flag in (
             ("freeze", phase.freeze, False),

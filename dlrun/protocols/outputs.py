@@ -52,13 +52,6 @@ def targets_of(arrays: FitRows, name: str | None) -> Array:
     return targets
 
 
-def places_of_outputs(config: Config) -> list[KeyPath]:
-    """The places in the config of the layers that give the outputs, in the order of the outputs."""
-    graph = layer_graph(config.architecture, config.blocks)
-    nodes = (graph.node(name) for name in graph.outputs)
-    return [config.architecture.path if node is None else node.entry.path for node in nodes]
-
-
 def check_outputs(
     config: Config,
     shapes: Mapping[str | None, Shape],
@@ -78,8 +71,10 @@ def check_outputs(
     """
     layers = every_layer(config.architecture, config.blocks)
     sequences = any(_gives_sequences(layer.layer) for layer in layers)
-    for output, place in zip(config.outputs, places_of_outputs(config), strict=True):
-        shape = shapes[output.name]
+    graph = layer_graph(config.architecture, config.blocks)
+    for output, name in zip(config.outputs, graph.outputs, strict=True):
+        node, shape = graph.node(name), shapes[output.name]
+        place = config.architecture.path if node is None else node.entry.path
         for arrays in (train, *held_out):
             targets = targets_of(arrays, output.name)
             check_output(shape, targets, output.loss, place, sequences=sequences)

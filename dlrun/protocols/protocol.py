@@ -150,18 +150,6 @@ class Folded(Protocol):
     (default 0.2 where a callback monitors validation data), or `fold` for the very rows that
     give the score, which makes it optimistic."""
 
-    def fold(
-        self, row_info: RowInfo, index: int, iteration: int, train: Array, scored: Array
-    ) -> Fold:
-        """Complete one fold with the rows that are monitored while it trains."""
-        if self.validation == "fold":
-            return Fold(index, iteration, train, scored, monitored=scored)
-        share = INNER_FRACTION if self.validation is None else self.validation
-        rest, monitored = hold_out_within(
-            row_info, train, share, shuffle=self.shuffle, stratify=self.stratify
-        )
-        return Fold(index, iteration, rest, scored, monitored)
-
     def complete(
         self,
         row_info: RowInfo,
@@ -169,21 +157,24 @@ class Folded(Protocol):
         monitors_validation: bool,
         iteration: int = 0,
     ) -> list[Fold]:
-        """Turn training and scored positions into folds of one iteration.
+        """Turn training and scored positions into folds of one iteration, each with the rows that
+        are monitored while it trains.
 
         Where no callback monitors validation data and no inner split is asked for, the scored
         rows are measured after every epoch: nothing depends on what they show.
         """
-        first = iteration * len(splits)
-        if not monitors_validation and self.validation is None:
-            return [
-                Fold(first + i, iteration, train, scored, monitored=scored)
-                for i, (train, scored) in enumerate(splits)
-            ]
-        return [
-            self.fold(row_info, first + i, iteration, train, scored)
-            for i, (train, scored) in enumerate(splits)
-        ]
+        share = self.validation
+        if share is None:
+            share = INNER_FRACTION if monitors_validation else "fold"
+        folds = []
+        for index, (train, scored) in enumerate(splits, start=iteration * len(splits)):
+            monitored = scored
+            if share != "fold":
+                train, monitored = hold_out_within(
+                    row_info, train, share, shuffle=self.shuffle, stratify=self.stratify
+                )
+            folds.append(Fold(index, iteration, train, scored, monitored))
+        return folds
 
 
 def hold_out(

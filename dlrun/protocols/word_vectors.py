@@ -76,8 +76,10 @@ def set_word_vectors(
 
 
 def _set(model: Any, layer: str, file: Path, column: str, vocabulary: Vocabulary) -> Coverage:
-    rows, dimension = embedding_size(model, layer)
-    words = vocabulary.places
+    """Let an Embedding begin with the vectors of a file; the saved model holds them as any other
+    weights."""
+    embedding, words = model.get_layer(layer), vocabulary.places
+    rows, dimension = int(embedding.input_dim), int(embedding.output_dim)
     places, vectors = read_word_vectors(file, words, dimension)
     if not len(places):
         raise DataError(
@@ -88,7 +90,7 @@ def _set(model: Any, layer: str, file: Path, column: str, vocabulary: Vocabulary
     fitting = places < rows
     weights = np.zeros((rows, dimension), np.float32)
     weights[places[fitting]] = vectors[fitting]
-    set_vectors(model, layer, weights)
+    embedding.embeddings.assign(weights)
     share = float(vocabulary.times[places].sum()) / max(1, vocabulary.total)
     return Coverage(file.name, len(places), len(words), share)
 
@@ -158,15 +160,3 @@ def _column(
         f"are: `vectors: {{path: ..., column: {next(iter(known))}}}`",
         place,
     )
-
-
-def embedding_size(model: Any, layer: str) -> tuple[int, int]:
-    """Return `input_dim` and `output_dim` of an Embedding, by its name."""
-    found = model.get_layer(layer)
-    return int(found.input_dim), int(found.output_dim)
-
-
-def set_vectors(model: Any, layer: str, vectors: np.ndarray) -> None:
-    """Let an Embedding begin with vectors, (input_dim, output_dim) float32; the model's file holds
-    them as any other weights."""
-    model.get_layer(layer).embeddings.assign(vectors)

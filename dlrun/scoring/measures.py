@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -59,11 +58,7 @@ class Measure:
         own = self.component.implementation
         if own is not None:
             return own_direction(own) or "min"
-        return direction(self.component.name, self._kind)
-
-    @property
-    def _kind(self) -> Literal["loss", "metric"]:
-        return "loss" if self.component.kind == "loss" else "metric"
+        return direction(self.component.name, "loss" if self.is_loss else "metric")
 
     @property
     def unit_power(self) -> int:
@@ -77,7 +72,7 @@ class Measure:
         """
         if not np.isfinite(y_pred).all():
             return float("nan")
-        weights = weights if self.component.kind == "loss" else None
+        weights = weights if self.is_loss else None
         if self.score is not None:
             return self.score.function(y_true, y_pred, weights)
         return keras_measure(self.component, y_true, y_pred, weights)
@@ -95,7 +90,7 @@ def measures_of(outputs: Sequence[OutputEntry]) -> list[Measure]:
 def select_measure(measures: Sequence[Measure], name: str | None) -> Measure:
     """The measure of success by its name in the history; None for the first metric."""
     if name is None:
-        metrics = (measure for measure in measures if measure.component.kind == "metric")
+        metrics = (measure for measure in measures if not measure.is_loss)
         return next(metrics, measures[0])
     return next(measure for measure in measures if measure.name == name)
 

@@ -99,27 +99,10 @@ def rivals_of(
         weights: (m,) weights of the rows in the score, or None.
         added: What regularizers of weights add to the model's score where that is the loss.
     """
-    score, truth = output.score, output.truth
-    common = _common_sense(output, weights)
-    predicted = None if simple is None else simple.predictions
-    if simple is not None and predicted is not None:
-        simple = replace(simple, value=score.function(truth, predicted, weights))
-    comparison = ComparedPredictions(
-        score,
-        truth,
-        output.predictions,
-        common.predictions,
-        predicted,
-        weights,
-        added,
-        len(output.known),
-    )
-    forecasts = (
-        in_time(rule, forecast, common, score, truth, weights)
-        for rule, forecast in output.naive_forecasts.items()
-    )
-    rivals = Rivals(common.baseline, simple, comparison, tuple(forecasts))
-    return with_strongest_baseline([rivals])[0]
+    if simple is not None and simple.predictions is not None:
+        value = output.score.function(output.truth, simple.predictions, weights)
+        simple = replace(simple, value=value)
+    return _rivals(output, _common_sense(output, weights), simple, weights, added)
 
 
 def rivals_of_sum(outputs: Sequence[ScoredOutput], weights: Array | None, added: float) -> Rivals:
@@ -130,40 +113,53 @@ def rivals_of_sum(outputs: Sequence[ScoredOutput], weights: Array | None, added:
         weights: (m,) weights of the rows in the losses, or None.
         added: What regularizers of weights add to the model's loss.
     """
+    first = outputs[0]
+    whole = replace(
+        first,
+        score=sum_of_losses(outputs),
+        predictions=np.column_stack([output.predictions for output in outputs]),
+        truth=np.column_stack([_columns(output.truth) for output in outputs]),
+        naive_forecasts={
+            rule: np.column_stack([output.naive_forecasts[rule] for output in outputs])
+            for rule in first.naive_forecasts
+            if all(rule in output.naive_forecasts for output in outputs)
+        },
+    )
     each = [_common_sense(output, weights) for output in outputs]
-    score = sum_of_losses(outputs)
-    truth = np.column_stack([_columns(output.truth) for output in outputs])
     predicted = np.column_stack([common.predictions for common in each])
     baseline = Baseline(
         " and ".join(dict.fromkeys(common.baseline.name for common in each)),
-        score.function(truth, predicted, weights),
+        whole.score.function(whole.truth, predicted, weights),
         "predicts each output by the targets of the training rows alone",
     )
+    simple = SimpleScore(simple_name(first.task), "", None, NO_SIMPLE_MODEL)
+    return _rivals(whole, CommonSense(baseline, predicted), simple, weights, added)
+
+
+def _rivals(
+    output: ScoredOutput,
+    common: CommonSense,
+    simple: SimpleScore | None,
+    weights: Array | None,
+    added: float,
+) -> Rivals:
+    """The strongest of the constant baseline and the naive forecasts, and the simple model."""
     comparison = ComparedPredictions(
-        score,
-        truth,
-        np.column_stack([output.predictions for output in outputs]),
-        predicted,
-        None,
+        output.score,
+        output.truth,
+        output.predictions,
+        common.predictions,
+        None if simple is None else simple.predictions,
         weights,
         added,
-        len(outputs[0].known),
+        len(output.known),
     )
-    constant = CommonSense(baseline, predicted)
     forecasts = (
-        in_time(
-            rule,
-            np.column_stack([output.naive_forecasts[rule] for output in outputs]),
-            constant,
-            score,
-            truth,
-            weights,
-        )
-        for rule in outputs[0].naive_forecasts
-        if all(rule in output.naive_forecasts for output in outputs)
+        in_time(rule, forecast, common, output.score, output.truth, weights)
+        for rule, forecast in output.naive_forecasts.items()
     )
-    simple = SimpleScore(simple_name(outputs[0].task), "", None, NO_SIMPLE_MODEL)
-    return with_strongest_baseline([Rivals(baseline, simple, comparison, tuple(forecasts))])[0]
+    rivals = Rivals(common.baseline, simple, comparison, tuple(forecasts))
+    return with_strongest_baseline([rivals])[0]
 
 
 def sum_of_losses(outputs: Sequence[ScoredOutput]) -> Score:

@@ -23,7 +23,7 @@ from dlrun.text import counted, display_path
 NAME = "test-looks.jsonl"
 
 BEGINNING = "0" * 64
-"""Takes the place of the hash before the first line."""
+"""The hash before the first line."""
 
 _OUT_OF_THE_WAY = 2**31 - 2
 """The byte that is locked where a lock also keeps others from reading it (Windows)."""
@@ -126,17 +126,6 @@ def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Ledger:
         "lines were removed or changed"
     )
     return replace(ledger, notices=(*ledger.notices, text))
-
-
-def read_evaluations(runs_dir: Path, fingerprint: str) -> list[RecordedEvaluation]:
-    """Return all evaluations on one test set by any run, oldest first.
-
-    Args:
-        runs_dir: Where runs are kept.
-        fingerprint: That of the test rows.
-    """
-    every = read_ledger(runs_dir).evaluations
-    return [one for one in every if one.fingerprint == fingerprint]
 
 
 def read_evaluations_of_data(runs_dir: Path, data: str) -> list[RecordedEvaluation]:

@@ -39,7 +39,7 @@ class MetricsCsv:
             metrics: Values by metric name.
 
         Raises:
-            RunError: A metric was not there in the first row, or the disk refused.
+            RunError: The first row did not have a metric, or the disk refused.
         """
         if self._metrics is None:
             self._metrics = self._open(list(metrics))
@@ -73,7 +73,7 @@ class MetricsCsv:
         return history
 
     def _open(self, metrics: list[str]) -> list[str]:
-        """Write the header, or take it from a file that is there already."""
+        """Write the header, or take it from an existing file."""
         if taken := [name for name in metrics if name in COUNTED]:
             raise RunError(f"a metric cannot be called '{taken[0]}': that column counts epochs")
         if self._path.is_file():

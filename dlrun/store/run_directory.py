@@ -48,7 +48,7 @@ ATTEMPTS = 100
 
 
 class RunDirectory(TrainingFolder):
-    """One run. `create` makes a new one, `open` finds one that is there."""
+    """One run. `create` makes a new one, `open` finds an existing one."""
 
     PLUGINS = "plugins"
     """Name of the folder with copies of the config's plugins."""
@@ -80,8 +80,7 @@ class RunDirectory(TrainingFolder):
         """Find a run.
 
         Args:
-            given: Its directory, or as much of the beginning of its name as no other run in
-                `runs_dir` shares.
+            given: Its directory, or a unique beginning of its name in `runs_dir`.
             runs_dir: Where runs are kept.
 
         Raises:

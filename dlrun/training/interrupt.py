@@ -28,7 +28,7 @@ class Interrupt:
 
 @contextmanager
 def deferred_interrupt() -> Iterator[Interrupt]:
-    """Let the first Ctrl-C wait until the body heeds it; the second one stops at once.
+    """Delay the first Ctrl-C until the body checks for it; the second one stops at once.
 
     Raised inside a step, an interrupt passes through the backend's own code, which may turn it
     into another error. Outside the main thread, or where the program handles Ctrl-C in its own

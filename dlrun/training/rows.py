@@ -107,7 +107,7 @@ WIDE = ("int64", "uint64", "uint32")
 
 
 def narrow_integers(inputs: Inputs) -> Inputs:
-    """Return inputs whose whole numbers are 32-bit ones on JAX, which would cut longer ones off.
+    """Return inputs with 32-bit integers on JAX, which would truncate longer ones.
 
     What is read or made a batch at a time is left as it is.
 
@@ -129,8 +129,8 @@ def _narrow(numbers: OneInput) -> OneInput:
     for extreme in (int(numbers.min()), int(numbers.max())):
         if not limits.min <= extreme <= limits.max:
             raise DataError(
-                f"the inputs hold the whole number {extreme}, but JAX computes with 32 bits, which "
-                f"end at {limits.max}; standardize or rescale such a column, leave it out if it is "
-                "an identifier, or say `backend: tensorflow`"
+                f"the inputs hold the whole number {extreme}, but JAX computes with 32 bits, up "
+                f"to {limits.max}; standardize or rescale such a column, leave it out if it is "
+                "an identifier, or set `backend: tensorflow`"
             )
     return numbers.astype(np.int32)

@@ -12,7 +12,6 @@ import pytest
 from dlrun.store.ledger import (
     NAME,
     LedgerEntry,
-    read_evaluations,
     read_evaluations_of_data,
     read_ledger,
     record_evaluation,
@@ -44,14 +43,14 @@ def write_lines(folder: Path, lines: list[str]) -> None:
 
 
 def test_looks_are_counted_for_each_test_set_whatever_run_looked(tmp_path: Path) -> None:
-    assert read_evaluations(tmp_path, "test-a") == []
+    assert read_ledger(tmp_path).evaluations == ()
     first = record_evaluation(tmp_path, ENTRY)
     other = record_evaluation(
         tmp_path, replace(ENTRY, fingerprint="test-b", data="data-b", score=None)
     )
     again = record_evaluation(tmp_path, replace(ENTRY, run="run-2", score=0.91))
     assert [first.number, other.number, again.number] == [1, 1, 2]
-    assert read_evaluations(tmp_path, "test-a") == [first, again]
+    assert read_ledger(tmp_path).evaluations == (first, other, again)
     assert read_evaluations_of_data(tmp_path, "data-b") == [other]
     assert (again.score, again.runs_before, again.metric) == (0.91, 14, "accuracy")
     assert read_ledger(tmp_path, [first.hash, again.hash]).notices == ()
@@ -92,7 +91,8 @@ def test_what_is_gone_or_changed_is_noticed_and_nothing_is_refused(
     assert callable(spoil)
     write_lines(tmp_path, spoil(lines_of(tmp_path)))
     assert any(notice in text for text in read_ledger(tmp_path, kept).notices)
-    before = len(read_evaluations(tmp_path, "test-a"))
+    evaluations = read_ledger(tmp_path).evaluations
+    before = sum(one.fingerprint == "test-a" for one in evaluations)
     assert record_evaluation(tmp_path, ENTRY).number == before + 1
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import dlrun
 from dlrun.errors import RunError, UsageError
-from dlrun.store.ledger import read_evaluations
+from dlrun.store.ledger import read_ledger
 
 CONFIG = """\
 name: iris
@@ -112,9 +112,9 @@ def test_an_ensemble_averages_probabilities_of_the_folds(folds: dlrun.Run, folde
 
     ensemble = dlrun.finalize(folds.path, ensemble=True, runs_dir=folder / "runs")
     assert (told(ensemble)["parent"], told(ensemble)["ensemble"]) == (folds.path.name, 3)
-    before = len(
-        read_evaluations(folder / "runs", dlrun.evaluate(ensemble.path).facts["fingerprint"])
-    )
+    fingerprint = dlrun.evaluate(ensemble.path).facts["fingerprint"]
+    evaluations = read_ledger(folder / "runs").evaluations
+    before = sum(one.fingerprint == fingerprint for one in evaluations)
     facts = dlrun.evaluate(ensemble.path).facts
     assert facts["models"] == 3
     assert facts["look"] == before + 1
