@@ -20,7 +20,7 @@ KeyPath = tuple[str | int, ...]
 
 
 class DlrunError(Exception):
-    """Base of all errors that a user can cause and mend. The text is the whole message."""
+    """Base of all errors that a user can cause and fix. The text is the whole message."""
 
     exit_status = 1
 

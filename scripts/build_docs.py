@@ -251,7 +251,7 @@ def _check(check: Check[Any]) -> str:
         f"```yaml\n{check.fault}\n```",
         f"Why: {check.why} ({check.source}).",
         f"Instead: {check.instead}.",
-        f"```yaml\n{check.mend}\n```",
+        f"```yaml\n{check.fix}\n```",
     ]
     return "\n\n".join(lines)
 

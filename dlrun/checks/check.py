@@ -48,7 +48,7 @@ class Check(Generic[View]):
         source: Where to read more.
         instead: What to write instead, in general.
         fault: Keys of a config that has the fault, as YAML.
-        mend: The same keys without it.
+        fix: The same keys without it.
     """
 
     code: str
@@ -60,7 +60,7 @@ class Check(Generic[View]):
     source: str
     instead: str
     fault: str
-    mend: str
+    fix: str
 
     def place(self, finding: Finding, config: Config) -> PlacedFinding:
         """Return a finding with its place in the config."""
@@ -88,7 +88,7 @@ def check(
     source: str,
     instead: str,
     fault: str = "",
-    mend: str = "",
+    fix: str = "",
     severity: Severity = "warning",
 ) -> Callable[[Callable[[View], Iterator[Finding]]], Check[View]]:
     """Make a check of a function that yields findings; for the arguments see `Check`."""
@@ -104,7 +104,7 @@ def check(
             source=source,
             instead=instead,
             fault=inspect.cleandoc(fault),
-            mend=inspect.cleandoc(mend),
+            fix=inspect.cleandoc(fix),
         )
 
     return decorate

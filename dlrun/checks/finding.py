@@ -1,4 +1,4 @@
-"""What a check says: where, how grave, why, and what to write instead."""
+"""What a check reports: where, how serious, why, and what to write instead."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 @dataclass(frozen=True)
 class Change:
-    """Values that mend what was found.
+    """Values that fix what was found.
 
     Args:
         values: Paths in the config, and what to put there, as plain data.
@@ -43,7 +43,7 @@ class Finding:
         message: What is there, with the figures; a sentence without a full stop.
         path: Where it is in the config.
         change: What fixes it, where that is known.
-        advice: What to do, where no single change mends it; default: the check's own.
+        advice: What to do, where no single change fixes it; default: the check's own.
         on_key: Whether the key is meant rather than its value.
         severity: Where it differs from the check's own.
         why: Where the reason differs from the check's own.
@@ -107,10 +107,10 @@ class PlacedFinding:
 
 @dataclass(frozen=True)
 class Findings:
-    """What the checks say of an experiment.
+    """What the checks report about an experiment.
 
     Args:
-        shown: The gravest first.
+        shown: The most serious first.
         silenced: How many findings of each code the config's `ignore` silences.
     """
 
@@ -122,7 +122,7 @@ class Findings:
         return Findings(tuple(in_order([*self.shown, *other.shown])), dict(silenced))
 
     def count(self, severity: str) -> int:
-        """How many are as grave as that."""
+        """How many have that severity."""
         return sum(finding.severity == severity for finding in self.shown)
 
     def counts(self) -> str:
@@ -175,5 +175,5 @@ def _plain(value: Any) -> Any:
 
 
 def in_order(findings: Sequence[PlacedFinding]) -> list[PlacedFinding]:
-    """Return the gravest first, else as they were found."""
+    """Return the most serious first, else in the order found."""
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))

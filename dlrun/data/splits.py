@@ -105,7 +105,7 @@ def holdout_split(
     held_out = samples if samples is not None else math.ceil((fraction or 0) * rows.n - 1e-9)
     _refuse_too_many(rows, held_out)
     if rows.order is not None:
-        return _apart(rows, *_last_stretch(rows, held_out))
+        return _without_overlap(rows, *_last_stretch(rows, held_out))
     if rows.groups is not None:
         return _group_holdout(rows, held_out, shuffle, stratify)
     if not shuffle:
@@ -197,7 +197,7 @@ def time_series_splits(
         train = train[times[train] < begin]
         if rows.places is not None:
             where = f"fold {len(splits) + 1} of {folds}: "
-            train, validation = _apart(rows, train, validation, where)
+            train, validation = _without_overlap(rows, train, validation, where)
         train = train[-(max_train or rows.n) :]
         if len(train) == 0:
             raise DataError(
@@ -272,7 +272,7 @@ def _last_stretch(rows: RowInfo, held_out: int) -> Split:
     return _split(rows, np.flatnonzero(validation))
 
 
-def _apart(rows: RowInfo, train: Array, held_out: Array, where: str = "") -> Split:
+def _without_overlap(rows: RowInfo, train: Array, held_out: Array, where: str = "") -> Split:
     """Leave the training windows out that share rows of the series with those held out."""
     if rows.places is None:
         return train, held_out

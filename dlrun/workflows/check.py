@@ -152,7 +152,7 @@ class Checked:
         if self.built is not None:
             return lines + self.built.lines()
         if self.with_data:
-            return [*lines, "not built: mend the errors first"]
+            return [*lines, "not built: fix the errors first"]
         return [*lines, "not checked without --data: the data's values, shapes, splits"]
 
 

@@ -144,7 +144,7 @@ def in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.title)
-def test_what_is_said_and_that_what_it_says_to_write_mends_it(
+def test_what_is_said_and_that_what_it_says_to_write_fixes_it(
     case: Case, assert_shown: Callable[[Section, str], None]
 ) -> None:
     write(case)
@@ -156,15 +156,15 @@ def test_what_is_said_and_that_what_it_says_to_write_mends_it(
     assert changes
     if changes[0]:
         for overrides in changes:
-            mended = findings(case, overrides).shown
-        assert len([f for f in mended if f.code == case.code]) < len(changes)
+            repaired = findings(case, overrides).shown
+        assert len([f for f in repaired if f.code == case.code]) < len(changes)
 
 
 EXAMPLES = [example for stage in ("config", "data") for example in checks(stage)]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.code)
-def test_the_example_of_a_check_has_the_fault_and_its_mend_has_not(example: Check[Any]) -> None:
+def test_the_example_of_a_check_has_the_fault_and_its_fix_has_not(example: Check[Any]) -> None:
     """What `docs/findings.md` shows; the rows are those of the first case of the same code, that
     have the columns which the example names."""
     cases = [case for case in CASES if case.code == example.code]
@@ -178,12 +178,12 @@ def test_the_example_of_a_check_has_the_fault_and_its_mend_has_not(example: Chec
         sound = SOUND_PICTURES
         write(case)
     assert example.code in codes_of(completed(example.fault, sound))
-    assert example.code not in codes_of(completed(mended(example), sound))
+    assert example.code not in codes_of(completed(repaired(example), sound))
 
 
-def mended(example: Check[Any]) -> str:
-    """The config of the fault with the keys of the mend."""
-    return "".join((dict(chunks(example.fault)) | dict(chunks(example.mend))).values())
+def repaired(example: Check[Any]) -> str:
+    """The config of the fault with the keys of the fix."""
+    return "".join((dict(chunks(example.fault)) | dict(chunks(example.fix))).values())
 
 
 def chunks(text: str) -> list[tuple[str, str]]:
@@ -192,8 +192,8 @@ def chunks(text: str) -> list[tuple[str, str]]:
 
 
 def named_columns(example: Check[Any], case: Case) -> bool:
-    """Whether the rows of a case have the columns that the mend of an example names."""
-    named = re.findall(r"(?:groups|time): (\w+)|(?:drop|columns): \[([\w, ]+)\]", example.mend)
+    """Whether the rows of a case have the columns that the fix of an example names."""
+    named = re.findall(r"(?:groups|time): (\w+)|(?:drop|columns): \[([\w, ]+)\]", example.fix)
     words = [word for pair in named for word in re.findall(r"\w+", " ".join(pair))]
     return all(re.search(rf"^{word} =", case.columns, re.MULTILINE) for word in words)
 
@@ -207,7 +207,7 @@ def codes_of(text: str) -> set[str]:
 def test_the_example_of_a_check_of_the_model(example: Check[Any]) -> None:
     write(next(case for case in CASES if case.title == "DL106 reviews on both sides"))
     sound = SOUND_TABLE if "rows.csv" in example.fault else SOUND_DIGITS
-    for text, has_it in ((example.fault, True), (mended(example), False)):
+    for text, has_it in ((example.fault, True), (repaired(example), False)):
         Path("experiment.yaml").write_text(completed(text, sound), encoding="utf-8")
         found = check("experiment.yaml", with_data=True).findings
         assert (example.code in {finding.code for finding in found.shown}) == has_it

@@ -78,7 +78,7 @@ def test_an_error_does_not_keep_the_rows_from_being_checked(call: Any, tmp_path:
     assert answer.status == 2
     assert "c.yaml:6:14: error DL001: " in answer.out
     assert "warning DL113: only 8 rows are scored" in answer.out
-    assert answer.out.endswith("(2 layers, holdout)\nnot built: mend the errors first\n")
+    assert answer.out.endswith("(2 layers, holdout)\nnot built: fix the errors first\n")
 
 
 ROWS = """\
@@ -115,7 +115,7 @@ def test_problems_do_not_keep_the_rows_from_being_checked(
     assert answer.status == 2
     assert place in answer.err
     assert codes == set(re.findall(r" (DL\d+): ", answer.out))
-    assert answer.out.endswith("not built: mend the errors first\n")
+    assert answer.out.endswith("not built: fix the errors first\n")
     facts = call("check", "c.yaml", "--data", "--json").json
     assert {finding["code"] for finding in facts["findings"]} == codes
     assert facts["error"]["type"] == "ConfigError"

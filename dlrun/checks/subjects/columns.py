@@ -130,7 +130,7 @@ _FEWEST_FOR_LEAKS = 30
     dataset: {source: csv, path: rows.csv, target: y}   # outcome says what y says
     preprocess: [one_hot]
     """,
-    mend="""
+    fix="""
     dataset: {source: csv, path: rows.csv, target: y, drop: [outcome]}
     """,
 )
@@ -178,7 +178,7 @@ _NAMES_OF_IDENTIFIERS = re.compile(
     dataset: {source: csv, path: rows.csv, target: y}   # id numbers the rows
     preprocess: [standardize]
     """,
-    mend="""
+    fix="""
     dataset: {source: csv, path: rows.csv, target: y, drop: [id]}
     """,
 )
@@ -242,7 +242,7 @@ _MANY_COLUMNS = 32
     dataset: {source: csv, path: rows.csv, target: y}   # unit and version never change
     preprocess: [one_hot]
     """,
-    mend="""
+    fix="""
     dataset: {source: csv, path: rows.csv, target: y, drop: [unit, version]}
     """,
 )
@@ -278,7 +278,7 @@ _OF_CATEGORIES = ("one_hot", "ordinal")
     dataset: {source: csv, path: rows.csv, target: y}   # a review and its kind
     preprocess: [one_hot]
     """,
-    mend="""
+    fix="""
     preprocess: [{text: {columns: [review], output: multi_hot}}, one_hot]
     """,
 )
@@ -311,7 +311,7 @@ def text_as_categories(view: DataView) -> Iterator[Finding]:
     dataset: {source: csv, path: rows.csv, target: y}   # x is written 12,345
     preprocess: [{one_hot: {columns: [x]}}]
     """,
-    mend="""
+    fix="""
     dataset: {source: csv, path: rows.csv, target: y, thousands: ","}
     preprocess: [standardize]
     """,

@@ -33,7 +33,7 @@ from dlrun.config.layers import every_graph
         - Dense: {units: 4, activation: relu}
         - Dense: {units: 46, activation: softmax}
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - Dense: {units: 64, activation: relu}
@@ -67,7 +67,7 @@ def bottleneck(view: ConfigView) -> Iterator[Finding]:
         - Dense: 64
         - Dense: {units: 10, activation: softmax}
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - Dense: {units: 64, activation: relu}
@@ -103,7 +103,7 @@ _TAKE_A_SEQUENCE = frozenset(
         - LSTM: 32
         - Dense: {units: 10, activation: softmax}
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - LSTM: {units: 32, return_sequences: true}
@@ -145,7 +145,7 @@ def stacked_recurrent(view: ConfigView) -> Iterator[Finding]:
         - Dense: {units: 1, activation: sigmoid}
     loss: binary_crossentropy
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - Embedding: {input_dim: 10000, output_dim: 8}
@@ -181,7 +181,7 @@ def embedding_too_small(view: ConfigView) -> Iterator[Finding]:
         - Dense: {units: 10, activation: softmax}
         - Dropout: 0.5
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - Dense: {units: 64, activation: relu}
@@ -211,7 +211,7 @@ def dropout_after_output(view: ConfigView) -> Iterator[Finding]:
         - Dense: {units: 10, activation: softmax}
     training: {batch_size: 1}
     """,
-    mend="""
+    fix="""
     training: {batch_size: 32}
     """,
 )
@@ -240,7 +240,7 @@ _NO_BLOCK = "use it as a layer, or remove it"
         - {Dense: {units: 32, activation: relu}, from: input, name: aside}
         - {Dense: {units: 10, activation: softmax}, from: hidden}
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - {Dense: {units: 64, activation: relu}, name: hidden}
@@ -297,7 +297,7 @@ _MOST_WEIGHTS = 100
         - Dense: {units: 4096, activation: relu}
         - Dense: {units: 10, activation: softmax}
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - Dense: {units: 64, activation: relu}

@@ -84,7 +84,7 @@ _NOT_PROBABILITIES = frozenset(
         - Dense: 10
     loss: sparse_categorical_crossentropy
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - Dense: {units: 64, activation: relu}
@@ -119,7 +119,7 @@ def no_final_activation(view: ConfigView) -> Iterator[Finding]:
     architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
     loss: {SparseCategoricalCrossentropy: {from_logits: true}}
     """,
-    mend="""
+    fix="""
     loss: SparseCategoricalCrossentropy
     """,
 )
@@ -148,7 +148,7 @@ def activation_applied_twice(view: ConfigView) -> Iterator[Finding]:
     architecture: {layers: [{Dense: {units: 1, activation: softmax}}]}
     loss: binary_crossentropy
     """,
-    mend="""
+    fix="""
     architecture: {layers: [{Dense: {units: 1, activation: sigmoid}}]}
     """,
 )
@@ -174,7 +174,7 @@ def softmax_over_one_unit(view: ConfigView) -> Iterator[Finding]:
     architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
     loss: binary_crossentropy
     """,
-    mend="""
+    fix="""
     loss: sparse_categorical_crossentropy
     """,
 )
@@ -203,7 +203,7 @@ def softmax_with_binary_loss(view: ConfigView) -> Iterator[Finding]:
     architecture: {layers: [{Dense: {units: 10, activation: sigmoid}}]}
     loss: sparse_categorical_crossentropy
     """,
-    mend="""
+    fix="""
     architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
     """,
 )
@@ -231,7 +231,7 @@ def sigmoid_with_categorical_loss(view: ConfigView) -> Iterator[Finding]:
     architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
     loss: mse
     """,
-    mend="""
+    fix="""
     loss: sparse_categorical_crossentropy
     """,
 )
@@ -265,7 +265,7 @@ def regression_loss_for_classes(view: ConfigView) -> Iterator[Finding]:
     loss: binary_crossentropy
     metrics: [mae]
     """,
-    mend="""
+    fix="""
     architecture: {layers: [{Dense: 1}]}
     loss: mse
     """,
@@ -289,7 +289,7 @@ def classification_loss_for_regression(view: ConfigView) -> Iterator[Finding]:
     dataset: {source: sklearn, name: digits}   # ten classes
     architecture: {layers: [{Dense: {units: 9, activation: softmax}}]}
     """,
-    mend="""
+    fix="""
     architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
     """,
 )
@@ -331,7 +331,7 @@ def wrong_number_of_units(view: ConfigView) -> Iterator[Finding]:
     loss: categorical_crossentropy
     architecture: {layers: [{Dense: {units: 10, activation: softmax}}]}
     """,
-    mend="""
+    fix="""
     loss: sparse_categorical_crossentropy
     """,
 )
@@ -366,7 +366,7 @@ def labels_do_not_fit_loss(view: ConfigView) -> Iterator[Finding]:
     loss: mse
     metrics: [accuracy]
     """,
-    mend="""
+    fix="""
     metrics: [mae]
     """,
 )

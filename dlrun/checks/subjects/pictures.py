@@ -147,7 +147,7 @@ class _Pictures:
     fault="""
     dataset: {source: image_folder, path: photos/with_flipped_copies}
     """,
-    mend="""
+    fix="""
     dataset: {source: image_folder, path: photos/originals}
     augment: [{RandomFlip: horizontal}]
     """,

@@ -94,7 +94,7 @@ _SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "BatchNormalization"}
         - application: {MobileNetV2: {include_top: false, pooling: avg}}
         - Dense: {units: 10, activation: softmax}
     """,
-    mend="""
+    fix="""
     preprocess: []
     """,
 )
@@ -131,7 +131,7 @@ def pixels_scaled_twice(view: ConfigView) -> Iterator[Finding]:
         - Dense: {units: 10, activation: softmax}
     training: {epochs: 5}
     """,
-    mend="""
+    fix="""
     training: {phases: [{epochs: 5, freeze: mobilenetv2}]}
     """,
 )
@@ -180,7 +180,7 @@ _MOST_TUNING_ADAPTIVE = 1e-4
         - {epochs: 5, freeze: mobilenetv2}
         - {epochs: 5, unfreeze: mobilenetv2, learning_rate: 0.01}
     """,
-    mend="""
+    fix="""
     training:
       phases:
         - {epochs: 5, freeze: mobilenetv2}
@@ -218,7 +218,7 @@ def fine_tuning_rate(view: ConfigView) -> Iterator[Finding]:
         - Dense: {units: 10, activation: softmax}
     training: {phases: [{epochs: 5}, {epochs: 5, unfreeze: first}]}
     """,
-    mend="""
+    fix="""
     training: {phases: [{epochs: 5, freeze: first}, {epochs: 5, unfreeze: first}]}
     """,
 )
@@ -271,7 +271,7 @@ _RANGE = "value_range"
     augment: [{RandomBrightness: 0.2}]
     architecture: {layers: [Flatten, {Dense: {units: 10, activation: softmax}}]}
     """,
-    mend="""
+    fix="""
     augment: [{RandomBrightness: {factor: 0.2, value_range: [0, 1]}}]
     """,
 )
@@ -306,7 +306,7 @@ def augmentation_expects_other_pixels(view: ConfigView) -> Iterator[Finding]:
         - Dense: {units: 10, activation: softmax}
     training: {phases: [{epochs: 5, freeze: mobilenetv2}]}
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - application: {MobileNetV2: {include_top: false, pooling: avg}}

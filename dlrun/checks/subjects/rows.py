@@ -129,7 +129,7 @@ _ABOUT_FILES = "ignore this if these files are not examples; otherwise save them
     architecture: {layers: [{Dense: {units: 4, activation: softmax}}]}
     loss: sparse_categorical_crossentropy
     """,
-    mend="""
+    fix="""
     preprocess: [{targets: label_index}]
     architecture: {layers: [{Dense: {units: 3, activation: softmax}}]}
     """,
@@ -156,7 +156,7 @@ def reported_by_source(view: DataView) -> Iterator[Finding]:
     dataset: {source: csv, path: rows.csv, target: y}   # some houses are listed twice
     preprocess: [standardize]
     """,
-    mend="""
+    fix="""
     evaluation: {groups: house}
     """,
 )
@@ -183,7 +183,7 @@ def duplicate_rows(view: DataView) -> Iterator[Finding]:
     dataset: {source: csv, path: rows.csv, target: y}   # every piece is measured twice
     preprocess: [standardize]
     """,
-    mend="""
+    fix="""
     evaluation: {groups: piece}
     """,
 )
@@ -215,7 +215,7 @@ def near_duplicates(view: DataView) -> Iterator[Finding]:
         - GlobalAveragePooling1D
         - Dense: {units: 1, activation: sigmoid}
     """,
-    mend="""
+    fix="""
     preprocess: [{text: {output: sequence, length: 9}}]
     """,
 )

@@ -46,7 +46,7 @@ _NAMES_OF_GROUPS = re.compile(
     dataset: {source: csv, path: rows.csv, target: y}   # several rows a patient
     preprocess: [standardize]
     """,
-    mend="""
+    fix="""
     evaluation: {groups: patient}
     """,
 )
@@ -85,7 +85,7 @@ def group_on_both_sides(view: DataView) -> Iterator[Finding]:
     dataset: {source: csv, path: rows.csv, target: y}   # one row a day, in order
     preprocess: [standardize]
     """,
-    mend="""
+    fix="""
     evaluation: {time: day}
     """,
 )
@@ -121,7 +121,7 @@ def shuffled_time(view: DataView) -> Iterator[Finding]:
         - Dense: {units: 3, activation: softmax}
     evaluation: {protocol: kfold, folds: 5, shuffle: false}
     """,
-    mend="""
+    fix="""
     evaluation: {protocol: kfold, folds: 5}
     """,
 )
@@ -158,7 +158,7 @@ def sorted_by_class(view: DataView) -> Iterator[Finding]:
     loss: sparse_categorical_crossentropy
     evaluation: {validation: {first: 150}}
     """,
-    mend="""
+    fix="""
     evaluation: {stratify: true}
     """,
 )
@@ -202,7 +202,7 @@ _MOST_OF_ONE_CLASS = 0.8
     metrics: [accuracy]
     evaluation: {score: accuracy}
     """,
-    mend="""
+    fix="""
     metrics: [accuracy, AUC]
     evaluation: {score: AUC}
     """,
@@ -261,7 +261,7 @@ _FEW_ROWS = 200
         - Dense: {units: 64, activation: relu}
         - Dense: {units: 3, activation: softmax}
     """,
-    mend="""
+    fix="""
     evaluation: {protocol: iterated_kfold, folds: 5}
     """,
 )
@@ -313,7 +313,7 @@ _IN_TIME = (
     dataset: {source: csv, path: rows.csv, target: y}   # the last rows are from another year
     evaluation: {shuffle: false, validation: {samples: 200}}
     """,
-    mend="""
+    fix="""
     evaluation: {validation: {samples: 200}}
     """,
 )

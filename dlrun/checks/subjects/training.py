@@ -55,7 +55,7 @@ _ADAPTIVE_RATES = (1e-6, 0.05)
     fault="""
     optimizer: {adam: {learning_rate: 1.0}}
     """,
-    mend="""
+    fix="""
     optimizer: {adam: {learning_rate: 0.001}}
     """,
 )
@@ -89,7 +89,7 @@ def learning_rate(view: ConfigView) -> Iterator[Finding]:
     fault="""
     training: {epochs: 50, callbacks: [{EarlyStopping: {monitor: loss, patience: 5}}]}
     """,
-    mend="""
+    fix="""
     training: {epochs: 50, callbacks: [{EarlyStopping: {monitor: val_loss, patience: 5}}]}
     """,
 )
@@ -114,7 +114,7 @@ def monitors_training(view: ConfigView) -> Iterator[Finding]:
     training: {epochs: 50, callbacks: [{EarlyStopping: {patience: 5}}]}
     evaluation: {protocol: kfold, folds: 5, validation: fold}
     """,
-    mend="""
+    fix="""
     evaluation: {protocol: kfold, folds: 5}
     """,
 )
@@ -137,7 +137,7 @@ def monitors_scored_rows(view: ConfigView) -> Iterator[Finding]:
     fault="""
     training: {epochs: 10, callbacks: [{EarlyStopping: {patience: 10}}]}
     """,
-    mend="""
+    fix="""
     training: {epochs: 10, callbacks: [{EarlyStopping: {patience: 2}}]}
     """,
 )
@@ -175,7 +175,7 @@ def _epochs_of(config: Config, callback: KerasComponent) -> int:
     fault="""
     training: {epochs: 20, callbacks: [{EarlyStopping: {monitor: val_accuracy, mode: min}}]}
     """,
-    mend="""
+    fix="""
     training: {epochs: 20, callbacks: [{EarlyStopping: {monitor: val_accuracy}}]}
     """,
 )
@@ -207,7 +207,7 @@ def wrong_mode(view: ConfigView) -> Iterator[Finding]:
     training: {epochs: 20, callbacks: [{EarlyStopping: {patience: 5}}]}
     evaluation: {validation: null}
     """,
-    mend="""
+    fix="""
     evaluation: {validation: 0.2}
     """,
 )
@@ -234,7 +234,7 @@ def nothing_to_monitor(view: ConfigView) -> Iterator[Finding]:
     dataset: {source: sklearn, name: digits}   # 1,797 rows
     training: {batch_size: 4096}
     """,
-    mend="""
+    fix="""
     training: {batch_size: 128}
     """,
 )
@@ -259,7 +259,7 @@ def batch_larger_than_data(view: ConfigView) -> Iterator[Finding]:
     fault="""
     training: {shuffle: false}
     """,
-    mend="""
+    fix="""
     training: {shuffle: true}
     """,
 )
@@ -287,7 +287,7 @@ def fixed_order(view: ConfigView) -> Iterator[Finding]:
     metrics: [accuracy]
     evaluation: {score: loss}
     """,
-    mend="""
+    fix="""
     evaluation: {score: accuracy}
     """,
 )

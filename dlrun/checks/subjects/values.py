@@ -125,7 +125,7 @@ def _magnitude(x: np.ndarray) -> np.ndarray:
     dataset: {source: csv, path: rows.csv, target: y}   # inputs around 300
     preprocess: []
     """,
-    mend="""
+    fix="""
     preprocess: [standardize]
     """,
 )
@@ -156,7 +156,7 @@ def large_inputs(view: DataView) -> Iterator[Finding]:
     dataset: {source: csv, path: rows.csv, target: y}   # an income beside an age
     preprocess: []
     """,
-    mend="""
+    fix="""
     preprocess: [standardize]
     """,
 )
@@ -187,7 +187,7 @@ def different_scales(view: DataView) -> Iterator[Finding]:
     dataset: {source: csv, path: rows.csv, target: y}   # some cells are empty
     preprocess: [standardize]
     """,
-    mend="""
+    fix="""
     preprocess: [impute, standardize]
     """,
 )
@@ -219,7 +219,7 @@ def missing_values(view: DataView) -> Iterator[Finding]:
     dataset: {source: csv, path: rows.csv, target: y}   # 0 children is a value, too
     preprocess: [{impute: zero}]
     """,
-    mend="""
+    fix="""
     preprocess: [{impute: {strategy: zero, indicator: true}}]
     """,
 )
@@ -256,7 +256,7 @@ _MARKERS = (-99999, -9999, -999, -99, 999, 9999, 99999, 999999)
     dataset: {source: csv, path: rows.csv, target: y}   # x is -999 if unknown
     preprocess: [standardize]
     """,
-    mend="""
+    fix="""
     dataset: {source: csv, path: rows.csv, target: y, missing: [-999]}
     preprocess: [impute, standardize]
     """,
@@ -312,7 +312,7 @@ _RANGES = {
     loss: mse
     metrics: [mae]
     """,
-    mend="""
+    fix="""
     architecture:
       layers:
         - Dense: {units: 64, activation: relu}

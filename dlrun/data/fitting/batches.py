@@ -150,7 +150,7 @@ class Encoder:
     def add(self, rows: slice, columns: Columns) -> None:
         """Store a batch of rows as the steps made them."""
         for names, how in self._groups.items():
-            beside = side_by_side([columns[name] for name in names])
+            beside = join_columns([columns[name] for name in names])
             if how == "dense":
                 self._dense[names][rows] = to_float(beside)
             else:
@@ -161,7 +161,7 @@ class Encoder:
         """The dense columns of all rows, (n, w) float32 each."""
         columns: Columns = {}
         for names, array in self._dense.items():
-            columns |= apart(array, {name: self._made[name] for name in names})
+            columns |= split_columns(array, {name: self._made[name] for name in names})
         return columns
 
     def inputs(self) -> Encoded:
@@ -180,13 +180,13 @@ def is_large(made: Mapping[str, tuple[int, ...]], count: int) -> bool:
     return 4 * count * sum(math.prod(shape) for shape in made.values()) > SMALL_BYTES
 
 
-def apart(beside: Array, made: Mapping[str, tuple[int, ...]]) -> Columns:
+def split_columns(beside: Array, made: Mapping[str, tuple[int, ...]]) -> Columns:
     """Return the columns, (n, w) each, that are side by side in an (n, f) array."""
     widths = [math.prod(shape) for shape in made.values()]
     return dict(zip(made, np.split(beside, np.cumsum(widths)[:-1], axis=1), strict=True))
 
 
-def side_by_side(columns: Sequence[Array]) -> Array:
+def join_columns(columns: Sequence[Array]) -> Array:
     """Return columns (n,) or (n, w) as one (n, f) array."""
     parts = [column if column.ndim == 2 else column[:, np.newaxis] for column in columns]
     return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)

@@ -42,7 +42,7 @@ class CategoryStep(Step):
             DataError: The column does not hold categories, or no value at all.
         """
         times: dict[Any, int] = (
-            _text(column) if column.dtype == object else _whole(self, name, column)
+            _text(column) if column.dtype == object else _whole_numbers(self, name, column)
         )
         if not times:
             raise DataError(
@@ -98,7 +98,7 @@ def _text(column: Array) -> dict[Any, int]:
     return times
 
 
-def _whole(step: Step, name: str, column: Array) -> dict[int, int]:
+def _whole_numbers(step: Step, name: str, column: Array) -> dict[int, int]:
     if column.ndim != 1:
         raise DataError(
             f"{step.member_name()}: column '{name}' of shape {shape_text(column)} holds more "

@@ -15,13 +15,13 @@ import numpy as np
 from dlrun.data.encoded import Encoded
 from dlrun.data.fitting.batches import (
     Encoder,
-    apart,
     batches,
     byte_block_of,
     changes_numbers_alone,
     is_large,
+    join_columns,
     map_rows,
-    side_by_side,
+    split_columns,
 )
 from dlrun.data.fitting.input_columns import (
     InputColumns,
@@ -76,14 +76,14 @@ class FeaturePipeline:
             # The rows of the series are prepared once, and the windows are cut over them.
             inner = self.of_series
             prepared = to_float(np.asarray(inner.inputs(covered_rows(windows))[:]))
-            made = Encoded((over_prepared(windows, prepared, inner.feature_names),))
+            made = Encoded((windows_over(windows, prepared, inner.feature_names),))
             several = len(self.input_columns) > 1
             return NamedInputs(dict.fromkeys(self.input_columns, made)) if several else made
         streams = not all(map(in_memory, columns.values()))
-        parts = self._streamed(samples) if streams else self._held(samples, columns)
+        parts = self._streamed(samples) if streams else self._inputs_in_memory(samples, columns)
         if len(parts) == 1:
             return next(iter(parts.values()))
-        return NamedInputs(parts, self._all_held if streams else None)
+        return NamedInputs(parts, self._inputs_of if streams else None)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -152,7 +152,7 @@ class FeaturePipeline:
             for name, columns in self.input_columns.items()
         }
 
-    def _held(self, samples: Samples, columns: Columns) -> dict[str, OneInput]:
+    def _inputs_in_memory(self, samples: Samples, columns: Columns) -> dict[str, OneInput]:
         """The inputs in memory, those that are large and nearly all 0 by the places of ones."""
         large = [name for name, made in self._made_of.items() if is_large(made, len(samples))]
         storage: Mapping[str, Storage] = self._storage(columns) if large else {}
@@ -169,7 +169,7 @@ class FeaturePipeline:
         ready: Columns = {}
         if plain:
             with rows_numbered(samples.rows):
-                ready = map_rows(partial(self._ready, plain), columns, len(samples))
+                ready = map_rows(partial(self._prepared, plain), columns, len(samples))
         held: dict[str, OneInput] = {}
         for name, made in self._made_of.items():
             if name in encoded:
@@ -179,11 +179,11 @@ class FeaturePipeline:
             if joined.dtype.kind == "f" and not is_finite(joined):
                 one = len(made) == 1
                 raise missing_values_error(
-                    {next(iter(made)): joined} if one else apart(joined, made), samples
+                    {next(iter(made)): joined} if one else split_columns(joined, made), samples
                 )
         return held
 
-    def _ready(self, names: Sequence[str], columns: Columns) -> Columns:
+    def _prepared(self, names: Sequence[str], columns: Columns) -> Columns:
         """The inputs of these names, that of one column under the column's name: one that no step
         changes is then the given array itself."""
         made = apply_steps(self.steps, columns)
@@ -191,7 +191,7 @@ class FeaturePipeline:
         for name in names:
             own = [made[column] for column in self._made_of[name]]
             ready[_key(name, self._made_of[name])] = (
-                _alone(own[0]) if len(own) == 1 else side_by_side([to_float(c) for c in own])
+                _single_input(own[0]) if len(own) == 1 else join_columns([to_float(c) for c in own])
             )
         return ready
 
@@ -199,7 +199,7 @@ class FeaturePipeline:
         """The inputs of rows that stay on disk, each checked once for values no model can use."""
 
         def prepared(name: str, rows: Samples) -> OneInput:
-            return self._all_held(rows)[name]
+            return self._inputs_of(rows)[name]
 
         streamed: dict[str, OneInput] = {}
         size = 0
@@ -214,12 +214,12 @@ class FeaturePipeline:
             return streamed
         rows = max(1, BLOCK_BYTES // max(1, size))
         for start in range(0, len(samples), rows):
-            self._all_held(samples.take(np.arange(start, min(start + rows, len(samples)))).read())
+            self._inputs_of(samples.take(np.arange(start, min(start + rows, len(samples)))).read())
         return streamed
 
-    def _all_held(self, samples: Samples) -> dict[str, OneInput]:
+    def _inputs_of(self, samples: Samples) -> dict[str, OneInput]:
         """The inputs of rows that are in memory."""
-        return self._held(samples, self._columns(samples))
+        return self._inputs_in_memory(samples, self._columns(samples))
 
     def _encoded(
         self, samples: Samples, columns: Columns, name: str, storage: Mapping[str, Storage]
@@ -312,7 +312,7 @@ def transformed(steps: Sequence[FittedStep[Step]], samples: Samples, columns: Co
         return map_rows(partial(apply_steps, steps), columns, len(samples))
 
 
-def _alone(column: Array) -> Array:
+def _single_input(column: Array) -> Array:
     if column.ndim == 1:
         column = column[:, np.newaxis]
     if column.dtype.kind in "iu" or column.dtype == np.float32:
@@ -330,7 +330,7 @@ def covered_rows(windows: Windows) -> Samples:
     return Samples(columns, {}, numbers)
 
 
-def over_prepared(windows: Windows, prepared: Array, names: tuple[str, ...]) -> Windows:
+def windows_over(windows: Windows, prepared: Array, names: tuple[str, ...]) -> Windows:
     """Return the windows over what preprocessing made of their rows.
 
     Args:

@@ -121,7 +121,7 @@ def spread(low: Array, high: Array) -> Array:
     return np.where(distance <= _ROUNDING * size, 1.0, distance)
 
 
-def plain(statistic: Array) -> float | Array:
+def as_state(statistic: Array) -> float | Array:
     """A statistic as it is kept in a step's state: one number as a float, more as (...) float64."""
     return float(statistic.item()) if statistic.size == 1 else statistic[0]
 

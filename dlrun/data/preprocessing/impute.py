@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.data.fitting.statistics import moments, plain, statistic_axes
+from dlrun.data.fitting.statistics import as_state, moments, statistic_axes
 from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns, Kind, kind_of
 from dlrun.data.step import State, Step, choose_columns
@@ -91,10 +91,10 @@ class Impute(Step):
             return 0.0
         axes = statistic_axes(self, name, column, None)
         if self.strategy == "mean":
-            return plain(moments(column, axes)[0])
+            return as_state(moments(column, axes)[0])
         if self.strategy == "median":
-            return plain(np.nanmedian(np.asarray(column, np.float64), axis=axes, keepdims=True))
-        return plain(_most_frequent(np.asarray(column), axes))
+            return as_state(np.nanmedian(np.asarray(column, np.float64), axis=axes, keepdims=True))
+        return as_state(_most_frequent(np.asarray(column), axes))
 
     def _category(self, name: str, column: Array) -> str:
         if self.category is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field, field_validator
 
-from dlrun.data.fitting.statistics import extremes, plain, spread, statistic_axes
+from dlrun.data.fitting.statistics import as_state, extremes, spread, statistic_axes
 from dlrun.data.samples import Array
 from dlrun.data.step import State, Step, to_float
 
@@ -34,7 +34,7 @@ class MinMax(Step):
 
     def learn(self, name: str, column: Array) -> State:
         low, high = extremes(column, statistic_axes(self, name, column, self.axis))
-        return {"min": plain(low), "max": plain(high)}
+        return {"min": as_state(low), "max": as_state(high)}
 
     def transform(self, name: str, column: Array, state: State) -> Array:
         lower, upper = self.feature_range

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlrun.data.fitting.statistics import moments, plain, statistic_axes
+from dlrun.data.fitting.statistics import as_state, moments, statistic_axes
 from dlrun.data.samples import Array
 from dlrun.data.step import State, Step, to_float
 
@@ -24,7 +24,7 @@ class Standardize(Step):
 
     def learn(self, name: str, column: Array) -> State:
         mean, std = moments(column, statistic_axes(self, name, column, self.axis))
-        return {"mean": plain(mean), "std": plain(std)}
+        return {"mean": as_state(mean), "std": as_state(std)}
 
     def transform(self, name: str, column: Array, state: State) -> Array:
         centred = column - np.asarray(state["mean"][name], np.float64)

@@ -96,7 +96,7 @@ class ArrayFiles:
         return as_column(NumberFile(file, array.dtype, array.shape, array.offset))
 
 
-def read_or_leave(arrays: ArrayFiles, name: str, stream: bool | None) -> Array:
+def read_or_stream(arrays: ArrayFiles, name: str, stream: bool | None) -> Array:
     """Return an array; as a stored column where `stream` or its size leaves it on disk, and single
     rows of its file can be read."""
     column = None if stream is False else arrays.stored(name)

@@ -87,7 +87,7 @@ def images_in_folders(folders: Sequence[Path], classes: Sequence[str] | None = N
     first = found[0]
     findings = [text for part in found for text in part.findings]
     if classes is None:
-        findings += _alike(first.classes)
+        findings += _names_differing_in_case(first.classes)
     return ImageFiles(
         place=str(folders[0]),
         files=tuple(file for part in found for file in part.files),
@@ -168,7 +168,7 @@ def _files(table: TableFiles, names: Array, column: str, folder: Path) -> list[P
     return found
 
 
-def _alike(classes: Sequence[str]) -> list[str]:
+def _names_differing_in_case(classes: Sequence[str]) -> list[str]:
     """Report classes whose names differ in case alone."""
     known: dict[str, str] = {}
     findings = []

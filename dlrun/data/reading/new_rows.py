@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.reading.arrays import ArrayFiles, read_or_leave
+from dlrun.data.reading.arrays import ArrayFiles, read_or_stream
 from dlrun.data.reading.delimited import CsvDialect, column_names
 from dlrun.data.reading.files import refuse_missing
 from dlrun.data.reading.table_columns import BOOLEAN_WORDS, as_text, as_texts, to_array
@@ -153,11 +153,11 @@ def _from_arrays(
         if len(columns) == 1:
             ((name, (kind, shape)),) = columns.items()
             if kind == "numeric":
-                array = read_or_leave(arrays, only, stream)
-            return {name: _fitting(array, file, only, kind, shape)}
+                array = read_or_stream(arrays, only, stream)
+            return {name: _checked(array, file, only, kind, shape)}
     return {
-        name: _fitting(
-            read_or_leave(arrays, name, stream if kind == "numeric" else False),
+        name: _checked(
+            read_or_stream(arrays, name, stream if kind == "numeric" else False),
             file,
             name,
             kind,
@@ -167,7 +167,7 @@ def _from_arrays(
     }
 
 
-def _fitting(array: Array, file: Path, name: str, kind: str, shape: tuple[int, ...]) -> Array:
+def _checked(array: Array, file: Path, name: str, kind: str, shape: tuple[int, ...]) -> Array:
     place = f"{file}: array '{name}'"
     if kind == "sequences":
         if array.ndim != 2 or array.dtype.kind not in "iu":

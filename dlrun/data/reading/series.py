@@ -29,7 +29,7 @@ WIDE = 1.5
 _NEARLY = 0.001
 """Share of a day by which a season may differ from it: clocks are not exact."""
 
-_SEEN = 100
+_ROWS_SAMPLED = 100
 _SECOND = np.timedelta64(1, "s")
 _DAY = 86_400.0
 _UNITS = ((_DAY, "day"), (3_600.0, "hour"), (60.0, "minute"), (1.0, "second"))
@@ -198,7 +198,7 @@ def _holds_dates(table: TableFiles, name: str) -> bool:
         return True
     if series.dtype.kind in "biufm":
         return False
-    head = [value for value in series.iloc[:_SEEN] if isinstance(value, str)]
+    head = [value for value in series.iloc[:_ROWS_SAMPLED] if isinstance(value, str)]
     if not head or not any(mark in head[0] for mark in "-/.:"):
         return False
     try:

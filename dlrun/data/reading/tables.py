@@ -134,9 +134,9 @@ def read_table(
     table = TableFiles(tuple(files), frames, dialect)
     for file, frame in zip(files[1:], frames[1:], strict=True):
         refuse_other_columns(file, list(frame.columns), files[0], table.names)
-    if torn := [name for name in table.names if _is_torn(name, frames)]:
+    if of_two_types := [name for name in table.names if _has_two_types(name, frames)]:
         # What are numbers in one file and text in another is text in all of them.
-        again = {*as_text, *torn}
+        again = {*as_text, *of_two_types}
         frames = tuple(_read(file, dialect, again) for file in files)
         table = TableFiles(tuple(files), frames, dialect)
     return table
@@ -244,7 +244,7 @@ def refuse_other_columns(
             raise DataError(f"{file}: column '{name}' is not in {first}")
 
 
-def _is_torn(name: str, frames: Sequence[pd.DataFrame]) -> bool:
+def _has_two_types(name: str, frames: Sequence[pd.DataFrame]) -> bool:
     import pandas as pd
 
     present = [frame[name] for frame in frames if frame[name].notna().any()]
@@ -319,10 +319,10 @@ def _record(file: Path, line: int, text: str) -> dict[str, Any]:
         )
     if "\\ud" not in text.lower():
         return record
-    return {_whole(name): _whole(value) for name, value in record.items()}
+    return {_valid_text(name): _valid_text(value) for name, value in record.items()}
 
 
-def _whole(value: Any) -> Any:
+def _valid_text(value: Any) -> Any:
     """A text with � for half a pair of surrogates, as a text that was cut within an emoji has:
     UTF-8 has no form for it."""
     if not isinstance(value, str):

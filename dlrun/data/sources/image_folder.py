@@ -129,7 +129,7 @@ class ImageFolder(FolderSource):
         listing, form, findings = self._listed(part, base, extra)
         hold = not self._streams(len(listing.files), form)
         pictures = read_images(listing.files, form, hold=hold)
-        findings += _turned_findings(listing, pictures.turned)
+        findings += _orientation_findings(listing, pictures.turned)
         column = pictures.column
         if pictures.broken:
             kept, left_out = self._kept(pictures.broken, len(listing.files))
@@ -153,14 +153,14 @@ class ImageFolder(FolderSource):
         if self.origin is not None and self._missing(base) is not None:
             return None
         listing, _, _ = self._listed("train", base, extra)
-        self._look(listing)
+        self._check_files(listing)
         if self.brings_test:
             # Only that it is there: its rows are sealed.
             self._listing("test", base, ())
         return None
 
     def check_test(self, base: Path, extra: Sequence[str] = ()) -> None:
-        self._look(self._listing("test", base, extra))
+        self._check_files(self._listing("test", base, extra))
 
     def pinned(self, base: Path) -> ImageFolder:
         listing, form, _ = self._listed("train", base, ())
@@ -209,7 +209,7 @@ class ImageFolder(FolderSource):
             size = common_size(sizes, training.place)
         return listing, ImageFormat(size, self.color, self.resize), list(listing.findings)
 
-    def _look(self, listing: ImageFiles) -> None:
+    def _check_files(self, listing: ImageFiles) -> None:
         """Read the first bytes of every file."""
         if self.on_error == "stop":
             self._kept(read_sizes(listing.files)[1], len(listing.files))
@@ -271,7 +271,7 @@ class ImageFolder(FolderSource):
         return listing
 
 
-def _turned_findings(listing: ImageFiles, turned: Sequence[int]) -> list[str]:
+def _orientation_findings(listing: ImageFiles, turned: Sequence[int]) -> list[str]:
     if not turned:
         return []
     shown = ", ".join(str(listing.names[position]) for position in turned[:_SHOWN])

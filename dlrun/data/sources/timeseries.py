@@ -38,7 +38,7 @@ COLUMN = "series"
 
 
 @dataclass(frozen=True)
-class _Read:
+class _SeriesFile:
     """A file of a series, read.
 
     Args:
@@ -124,7 +124,7 @@ class Timeseries(FileSource):
     """Where to get the file. `dlrun check` then passes without it, and a run says where to put
     it."""
 
-    _seen: dict[str, Any] | None = PrivateAttr(default=None)
+    _inferred: dict[str, Any] | None = PrivateAttr(default=None)
     """Options inferred from the file, so that it is read once."""
 
     @model_validator(mode="after")
@@ -174,7 +174,7 @@ class Timeseries(FileSource):
         names = None if self.features is None else tuple(self.features)
         read = self._read([file], names, with_targets=False)
         places = np.arange(len(read.series) - self._span() + 1)
-        starts = self._unbroken(read, places, self._span() - 1)
+        starts = self._without_gaps(read, places, self._span() - 1)
         if not len(starts):
             raise DataError(
                 f"{file}: {len(read.series)} rows are too few: a window takes {self._span()} rows "
@@ -185,9 +185,9 @@ class Timeseries(FileSource):
         return {COLUMN: cast("Array", replace(windows, target_times=times))}
 
     def pinned(self, base: Path) -> Timeseries:
-        if self._seen is None:
+        if self._inferred is None:
             self._loaded(self._read(self._files(base)), ())
-        return self.model_copy(update={"drop": None, **(self._seen or {})})
+        return self.model_copy(update={"drop": None, **(self._inferred or {})})
 
     def _files(self, base: Path) -> list[Path]:
         try:
@@ -219,7 +219,7 @@ class Timeseries(FileSource):
         names: tuple[str, ...] | None = None,
         *,
         with_targets: bool = True,
-    ) -> _Read:
+    ) -> _SeriesFile:
         dialect = CsvDialect(
             separator=self.separator,
             missing=tuple(str(marker) for marker in self.missing),
@@ -252,7 +252,7 @@ class Timeseries(FileSource):
         if len(wanted) > len(names):
             values = np.ascontiguousarray(series.values[:, : len(names)])
             series = Series(values, names, series.numbers, series.times)
-        return _Read(table, series, columns, clock, kept, tuple(findings))
+        return _SeriesFile(table, series, columns, clock, kept, tuple(findings))
 
     def _feature_names(
         self, table: TableFiles, time: str | None
@@ -269,7 +269,7 @@ class Timeseries(FileSource):
             )
         return tuple(numbers), [name for name in left if name not in numbers]
 
-    def _loaded(self, read: _Read, extra: Sequence[str]) -> Loaded:
+    def _loaded(self, read: _SeriesFile, extra: Sequence[str]) -> Loaded:
         count, needed = len(read.series), self._span() + self._ahead()
         places = np.arange(0, count - needed + 1, self.stride)
         if not len(places):
@@ -278,7 +278,7 @@ class Timeseries(FileSource):
                 f"rows, and its target lies {self._ahead()} rows later",
                 path=("dataset", "lookback"),
             )
-        starts = self._unbroken(read, places, needed - 1)
+        starts = self._without_gaps(read, places, needed - 1)
         findings = [*read.findings, *self._gap_findings(read, len(places) - len(starts))]
         after = self._delays() + self._span() - 1
         known = np.ones(len(starts), bool)
@@ -299,7 +299,7 @@ class Timeseries(FileSource):
         targets = {name: read.columns[name][at] for name in as_list(self.target)}
         season = season_of(read.clock) if self.season is None else self.season
         time = time_of(read.table, self.time)
-        self._seen = {"features": list(read.series.names), "time": time, "season": season}
+        self._inferred = {"features": list(read.series.names), "time": time, "season": season}
         # What is known at a time does not depend on gaps only where rows count as they come.
         stretch = None if read.clock is None or self.gaps == "ignore" else read.clock.stretch
         naive_forecasts = naive_series_forecasts(
@@ -316,14 +316,14 @@ class Timeseries(FileSource):
             naive_forecasts=naive_forecasts,
         )
 
-    def _unbroken(self, read: _Read, places: Array, span: int) -> Array:
+    def _without_gaps(self, read: _SeriesFile, places: Array, span: int) -> Array:
         """The first rows of those windows that have no gap within `span` rows."""
         if read.clock is None or self.gaps == "ignore" or not len(places):
             return places.astype(np.int64)
         stretch = read.clock.stretch
         return places[stretch[places] == stretch[places + span]].astype(np.int64)
 
-    def _gap_findings(self, read: _Read, left_out: int) -> list[str]:
+    def _gap_findings(self, read: _SeriesFile, left_out: int) -> list[str]:
         clock = read.clock
         if clock is None or not clock.gaps:
             return []
@@ -333,7 +333,7 @@ class Timeseries(FileSource):
             return [f"{where}: windows span them, as `gaps: ignore` says"]
         return [f"{where}: {counted(left_out, 'window')} that would span one are left out"]
 
-    def _description(self, read: _Read, windows: Windows) -> str:
+    def _description(self, read: _SeriesFile, windows: Windows) -> str:
         files = read.table.files
         place = files[0].name if len(files) == 1 else f"{len(files)} files"
         clock = read.clock
@@ -344,7 +344,7 @@ class Timeseries(FileSource):
             f"from {place}"
         )
 
-    def _extra(self, read: _Read, name: str, windows: Windows) -> Array:
+    def _extra(self, read: _SeriesFile, name: str, windows: Windows) -> Array:
         if name == time_of(read.table, self.time):
             times = windows.last_times()
             assert times is not None

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from dlrun.data.fitting.statistics import moments, plain
+from dlrun.data.fitting.statistics import as_state, moments
 from dlrun.data.samples import Array
 from dlrun.data.step import State, TargetStep
 from dlrun.errors import DataError
@@ -25,7 +25,7 @@ class StandardizeTarget(TargetStep):
                 "standardize needs quantities, found classes; leave it out of `targets`"
             )
         mean, std = moments(target, (0,))
-        return {"mean": plain(mean), "std": plain(std)}
+        return {"mean": as_state(mean), "std": as_state(std)}
 
     def apply(self, target: Array, state: State) -> Array:
         """Return float32 of the same shape."""
