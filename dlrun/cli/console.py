@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from rich.console import Console
 from rich.text import Text
 
-from dlrun.errors import ConfigError, DlrunError, Problem
+from dlrun.errors import ConfigError, DlrunError
 from dlrun.reports.columns import GAP, PIPE_WIDTH, Column, fitted
 from dlrun.reports.summary import NOTE, Summary
 from dlrun.text import duration, figure, first_few, steady_figure
@@ -54,7 +54,15 @@ class FoldRow:
 def print_problems(console: Console, error: ConfigError) -> None:
     """Print everything that is wrong with a config; without colours, exactly `str(error)`."""
     for problem in error.problems:
-        print_line(console, _problem_text(problem))
+        lines = Text(str(problem)).split("\n", allow_blank=True)
+        lines[0].stylize("bold", 0, len(problem.place) + 1)
+        for line in lines[1:]:
+            label, colon, _ = line.plain.partition(":")
+            if line.plain.strip() == "^":
+                line.stylize("bold red")
+            elif colon and label in ("    expected", "    found", "    hint"):
+                line.stylize("green" if label.endswith("hint") else "cyan", 0, len(label) + 1)
+        print_line(console, Text("\n").join(lines))
 
 
 def print_error(console: Console, error: DlrunError | str) -> None:
@@ -102,7 +110,11 @@ def print_summary(console: Console, summary: Summary, on_line: OnLine | None = N
     for line in summary.lines:
         text = Text(line.text, style=_SUMMARY_STYLES.get(line.label, ""))
         if line.label == NOTE and console.is_terminal:
-            text = _wrapped(text, len(MARGIN) + width, console.width)
+            # Broken between words, later lines below the first word.
+            indent = len(MARGIN) + width
+            room = max(console.width - indent, 20)
+            lines = textwrap.wrap(line.text, room, break_long_words=False, break_on_hyphens=False)
+            text = Text(f"\n{' ' * indent}".join(lines))
         if line.label == "verdict" and summary.beats_baseline is not True:
             text.stylize("yellow" if summary.beats_baseline is None else "bold red")
         print_line(console, Text.assemble(MARGIN, (f"{line.label:<{width}}", "dim"), text), on_line)
@@ -111,29 +123,8 @@ def print_summary(console: Console, summary: Summary, on_line: OnLine | None = N
 _SUMMARY_STYLES = {"status": "bold red", "score": "bold", "next": "bold cyan"}
 
 
-def _problem_text(problem: Problem) -> Text:
-    """Return `str(problem)` with the place bold and the caret in colour."""
-    lines = Text(str(problem)).split("\n", allow_blank=True)
-    lines[0].stylize("bold", 0, len(problem.place) + 1)
-    for line in lines[1:]:
-        label, colon, _ = line.plain.partition(":")
-        if line.plain.strip() == "^":
-            line.stylize("bold red")
-        elif colon and label in ("    expected", "    found", "    hint"):
-            line.stylize("green" if label.endswith("hint") else "cyan", 0, len(label) + 1)
-    return Text("\n").join(lines)
-
-
 def _widths(score_name: str) -> tuple[int, ...]:
     return 8, 12, max(11, len(score_name) + 2), 13, 12
-
-
-def _wrapped(text: Text, indent: int, width: int) -> Text:
-    """Break a sentence between words, later lines below its first word."""
-    lines = textwrap.wrap(
-        text.plain, max(width - indent, 20), break_long_words=False, break_on_hyphens=False
-    )
-    return Text(f"\n{' ' * indent}".join(lines))
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:

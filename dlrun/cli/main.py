@@ -105,7 +105,13 @@ def report_error(error: Exception, arguments: Sequence[str]) -> int:
         error = _with_key_of_config(error)
     if "--debug" in arguments:
         traceback.print_exception(error)
-    status = _exit_status(error)
+    status = 1
+    if isinstance(error, click.exceptions.Abort):
+        status = INTERRUPTED
+    elif isinstance(error, click.ClickException):
+        status = error.exit_code
+    elif isinstance(error, DlrunError):
+        status = error.exit_status
     if "--json" in arguments:
         print_json({"error": _facts(error), "exit_status": status})
     if isinstance(error, click.ClickException):
@@ -131,21 +137,20 @@ def _show(error: Exception, arguments: Sequence[str]) -> None:
 
     from dlrun.cli.console import print_error
 
-    if isinstance(error, click.exceptions.Abort):
+    message: DlrunError | str
+    if isinstance(error, DlrunError):
+        message = error
+    elif isinstance(error, click.exceptions.Abort):
         # Notes on the interrupt name what is kept, and where.
-        notes = getattr(error.__cause__, "__notes__", ())
-        message: DlrunError | str = "; ".join(("interrupted", *notes))
+        message = "; ".join(("interrupted", *getattr(error.__cause__, "__notes__", ())))
     else:
-        message = error if isinstance(error, DlrunError) else _unexpected(error, arguments)
+        message = without_colours("".join(traceback.format_exception_only(error)).strip())
+        if "--debug" not in arguments:
+            message = (
+                f"unexpected {message}\n"
+                "run it again with --debug for the traceback, and please report it"
+            )
     print_error(Console(stderr=True), message)
-
-
-def _exit_status(error: Exception) -> int:
-    if isinstance(error, click.exceptions.Abort):
-        return INTERRUPTED
-    if isinstance(error, click.ClickException):
-        return error.exit_code
-    return error.exit_status if isinstance(error, DlrunError) else 1
 
 
 def _facts(error: Exception) -> dict[str, Any]:
@@ -158,9 +163,3 @@ def _facts(error: Exception) -> dict[str, Any]:
     if isinstance(error, TrainingError):
         facts |= error.result
     return facts
-
-
-def _unexpected(error: Exception, arguments: Sequence[str]) -> str:
-    summary = without_colours("".join(traceback.format_exception_only(error)).strip())
-    mend = "run it again with --debug for the traceback, and please report it"
-    return summary if "--debug" in arguments else f"unexpected {summary}\n{mend}"

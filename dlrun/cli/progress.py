@@ -5,6 +5,7 @@ Every display is a `dlrun.protocols.observer.Observer`: folds are counted from 0
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from types import TracebackType
@@ -14,7 +15,7 @@ from rich.console import Console
 
 from dlrun.cli.console import FoldRow, OnLine
 from dlrun.protocols.observer import Observer
-from dlrun.text import duration, figure
+from dlrun.text import counted, duration, figure
 
 
 class QuietProgress(Observer):
@@ -83,10 +84,12 @@ class QuietProgress(Observer):
         """An epoch is done; `logs` holds its metrics."""
         self.epoch = epoch
         value = logs.get(f"val_{self.score}")
-        if value is not None and self._beats(value):
-            self.best = (epoch, value)
+        if value is not None and not math.isnan(value):
+            sign = 1 if self.direction == "min" else -1
+            if self.best is None or sign * value < sign * self.best[1]:
+                self.best = (epoch, value)
         values = " ".join(f"{name} {figure(number)}" for name, number in logs.items())
-        self.say_epoch(f"{self._place()}epoch {epoch}/{self.epochs} {values} {_seconds(seconds)}")
+        self.say(f"{self._place()}epoch {epoch}/{self.epochs} {values} {_seconds(seconds)}")
 
     def fold_ended(self, fold: int, score: float | None, seconds: float) -> None:
         """A fold is trained and scored."""
@@ -108,7 +111,8 @@ class QuietProgress(Observer):
     def experiment_ended(self) -> None:
         """All folds are done, or the run was stopped."""
         if self._open:
-            self.say(f"{self._place()}stopped after {self.epoch} of {_epochs(self.epochs)}")
+            planned = counted(self.epochs, "epoch")
+            self.say(f"{self._place()}stopped after {self.epoch} of {planned}")
         self._open = False
         self.close()
 
@@ -117,17 +121,13 @@ class QuietProgress(Observer):
         if self.on_line is not None:
             self.on_line(line)
 
-    def say_epoch(self, line: str) -> None:
-        """Tell the plain line of an epoch."""
-        self.say(line)
-
     def say_fold(self, row: FoldRow) -> None:
         """Tell how a fold came out."""
         self.say(self._place() + self.fold_text(row))
 
     def fold_text(self, row: FoldRow) -> str:
         """Return a fold as one plain line."""
-        parts = [_epochs(row.epochs)]
+        parts = [counted(row.epochs, "epoch")]
         if row.score is not None:
             parts.insert(0, f"{self.score} {figure(row.score)}")
         if self.best is not None:
@@ -139,7 +139,7 @@ class QuietProgress(Observer):
         return ", ".join(parts)
 
     def _headline(self) -> str:
-        parts = [f"at most {_epochs(self.epochs)}"]
+        parts = [f"at most {counted(self.epochs, 'epoch')}"]
         if self.folds > 1:
             parts = [f"{self.folds} folds", f"{parts[0]} each"]
         better = "lower" if self.direction == "min" else "higher"
@@ -148,11 +148,6 @@ class QuietProgress(Observer):
 
     def _place(self) -> str:
         return f"fold {self.fold + 1}/{self.folds} " if self.folds > 1 else ""
-
-    def _beats(self, value: float) -> bool:
-        if self.best is None:
-            return value == value  # NaN is never best
-        return value < self.best[1] if self.direction == "min" else value > self.best[1]
 
 
 class PlainProgress(QuietProgress):
@@ -174,10 +169,6 @@ class PlainProgress(QuietProgress):
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f}s" if seconds >= 0.0995 else f"{seconds:.3f}s"
-
-
-def _epochs(number: int) -> str:
-    return f"{number} epoch" if number == 1 else f"{number} epochs"
 
 
 def give_up_output() -> None:

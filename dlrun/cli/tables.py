@@ -33,7 +33,7 @@ from dlrun.text import counted, display_path, duration, figure, figure_with_spre
 from dlrun.workflows.runs import RunDiff, RunListing, ShownRun
 
 if TYPE_CHECKING:
-    from dlrun.reports.comparison import Comparison, Pair
+    from dlrun.reports.comparison import Comparison
 
 _STATUS_STYLES = {
     "running": "cyan",
@@ -179,25 +179,22 @@ def _print_differences(console: Console, comparison: Comparison) -> None:
 
 def _print_pairs(console: Console, comparison: Comparison) -> None:
     """Print every pair; of two runs the answer has given the figures already."""
-    if len(comparison.pairs) == 1:
-        return
-    rows = [_pair_row(pair) for pair in comparison.pairs if pair.comparable]
-    if rows:
+    rows = [
+        (
+            pair.better,
+            pair.worse,
+            figure(pair.difference),
+            ends_text(pair.interval) or "–",
+            "–" if pair.p_value is None else f"{pair.p_value:.2g}",
+            "–" if pair.corrected_p is None else f"{pair.corrected_p:.2g}",
+            {True: "yes", False: "not shown", None: "–"}[pair.different],
+        )
+        for pair in comparison.pairs
+        if pair.comparable
+    ]
+    if rows and len(comparison.pairs) > 1:
         titles = ("better", "than", "by", "interval", "p", "p\ncorrected", "more than\nchance")
         print_table(console, as_columns(titles, rows, ranks=(0, 1, 2, 4, 6, 5, 3)))
-
-
-def _pair_row(pair: Pair) -> tuple[str, ...]:
-    answer = {True: "yes", False: "not shown", None: "–"}[pair.different]
-    return (
-        pair.better,
-        pair.worse,
-        figure(pair.difference),
-        ends_text(pair.interval) or "–",
-        "–" if pair.p_value is None else f"{pair.p_value:.2g}",
-        "–" if pair.corrected_p is None else f"{pair.corrected_p:.2g}",
-        answer,
-    )
 
 
 RESIDUALS = {

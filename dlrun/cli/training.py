@@ -105,9 +105,15 @@ def show_run(
     display = progress_display(console, quiet=quiet or as_json, on_line=log.add)
 
     def scored(run: Run) -> None:
-        if not as_json:
-            display.close()
-            _print_summary(console, run, log)
+        if as_json:
+            return
+        from dlrun.workflows.next_step import open_findings
+
+        display.close()
+        found = open_findings(RunDirectory.open(run.path))
+        where, following = display_path(run.path), run.result["next"]
+        summary = run_summary(run.result, where, following, open_findings=found)
+        print_summary(console, summary, log.add)
 
     try:
         with elsewhere, display as progress:
@@ -126,7 +132,10 @@ def show_run(
         print_json({"run": run.path, "status": run.status, **run.result, **written})
     else:
         if verbose:
-            _print_computed(console, run, log)
+            facts = RunDirectory.open(run.path).read_run()
+            print_line(console, "", log.add)
+            for label, text in computed_lines(facts, current_stages().seconds()):
+                print_line(console, f"  {label:<12}{text}", log.add)
         if page is not None:
             print_line(console, f"\n  report written to {display_path(page)}", log.add)
     return INTERRUPTED if run.status == "interrupted" else 0
@@ -146,20 +155,3 @@ def _report_failure(console: Console, run: Path, *, silent: bool) -> None:
         line = f"  the report could not be written: {error}\n"
     if not silent:
         print_line(console, line)
-
-
-def _print_computed(console: Console, run: Run, log: RunLog) -> None:
-    facts = RunDirectory.open(run.path).read_run()
-    print_line(console, "", log.add)
-    for label, text in computed_lines(facts, current_stages().seconds()):
-        print_line(console, f"  {label:<12}{text}", log.add)
-
-
-def _print_summary(console: Console, run: Run, log: RunLog) -> None:
-    from dlrun.workflows.next_step import open_findings
-
-    found = open_findings(RunDirectory.open(run.path))
-    summary = run_summary(
-        run.result, display_path(run.path), run.result["next"], open_findings=found
-    )
-    print_summary(console, summary, log.add)

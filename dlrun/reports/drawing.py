@@ -480,12 +480,11 @@ _DROPPED_INSIDE = re.compile(
 def _for_page(svg: str) -> str:
     """Return the inside of matplotlib's SVG without groups, definitions and names, which would
     clash with another chart's, with short numbers, and with the page's colours and font."""
+
+    def shortened_tag(found: re.Match[str]) -> str:
+        tag = re.sub(r"\s+", " ", _DROPPED_INSIDE.sub("", found[0]))
+        tag = re.sub(r"\d+\.\d+", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), tag)
+        return re.sub(r"#[0-9a-f]{6}", lambda color: _VARIABLES.get(color[0], color[0]), tag)
+
     inside = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
-    inside = re.sub(r">\s+<", "><", _DROPPED.sub("", inside))
-    return re.sub(r"<[^>]*>", lambda tag: _tag_for_page(tag[0]), inside)
-
-
-def _tag_for_page(tag: str) -> str:
-    tag = re.sub(r"\s+", " ", _DROPPED_INSIDE.sub("", tag))
-    tag = re.sub(r"\d+\.\d+", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), tag)
-    return re.sub(r"#[0-9a-f]{6}", lambda found: _VARIABLES.get(found[0], found[0]), tag)
+    return re.sub(r"<[^>]*>", shortened_tag, re.sub(r">\s+<", "><", _DROPPED.sub("", inside)))

@@ -152,7 +152,12 @@ def place(graph: ModelGraph) -> GraphLayout:
     rows = _in_rows(_row_numbers(list(boxes), edges), edges)
     _put_in_order(rows)
     xs = _columns(rows, boxes)
-    tops, bottoms = _heights(rows, boxes)
+    tops, bottoms, end = list[float](), list[float](), 0.0
+    for row in rows.rows:
+        height = max((boxes[name].height for name in row if isinstance(name, str)), default=LINE)
+        tops.append(end)
+        bottoms.append(end + height)
+        end += height + BETWEEN
     middles = [(top + bottom) / 2 for top, bottom in zip(tops, bottoms, strict=True)]
     placed = {
         name: PlacedBox(boxes[name], xs[name], middles[number])
@@ -320,17 +325,6 @@ def _apart(
         pools.append((mean, total, count))
     means = [mean for mean, _, count in pools for _ in range(count)]
     return [mean + offset for mean, offset in zip(means, offsets, strict=True)]
-
-
-def _heights(rows: _GraphRows, boxes: Mapping[str, LayerBox]) -> tuple[list[float], list[float]]:
-    """The upper and lower side of each row."""
-    tops, bottoms, end = list[float](), list[float](), 0.0
-    for row in rows.rows:
-        height = max((boxes[name].height for name in row if isinstance(name, str)), default=LINE)
-        tops.append(end)
-        bottoms.append(end + height)
-        end += height + BETWEEN
-    return tops, bottoms
 
 
 def _line(

@@ -308,21 +308,16 @@ def _hashes(samples: Samples) -> Array:
     step = max(1, BLOCK_VALUES // _width(samples))
     starts = range(0, len(samples), step)
     blocks = [samples.take(np.arange(s, min(s + step, len(samples)))) for s in starts]
-    return np.concatenate([exact_hashes(_columns(block)) for block in blocks])
-
-
-def _columns(samples: Samples) -> dict[str, Array]:
-    """Numbers of the training and of the test file may be of different types."""
-    parts = {"feature": samples.features, "target": samples.targets}
-    return {
-        f"{part} {name}": _comparable(column)
-        for part, columns in parts.items()
-        for name, column in columns.items()
-    }
-
-
-def _comparable(column: Array) -> Array:
-    return column.astype(np.float64) if column.dtype.kind in "biuf" else column
+    hashes = []
+    for block in blocks:
+        columns = {f"feature {name}": column for name, column in block.features.items()}
+        columns |= {f"target {name}": column for name, column in block.targets.items()}
+        # Numbers of the training and of the test file may be of different types.
+        for name, column in columns.items():
+            if column.dtype.kind in "biuf":
+                columns[name] = column.astype(np.float64)
+        hashes.append(exact_hashes(columns))
+    return np.concatenate(hashes)
 
 
 def _width(samples: Samples) -> int:

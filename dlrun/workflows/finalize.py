@@ -20,6 +20,7 @@ from dlrun.protocols.schemes.holdout import Holdout
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.reports.summary import part_of_folds
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import counted
 from dlrun.training.callbacks import monitors_validation
 from dlrun.workflows.ensemble import make_ensemble
 from dlrun.workflows.evaluate import refuse_changed_data
@@ -72,7 +73,7 @@ class FinalPlan:
 
     def sentences(self) -> list[str]:
         """What to tell the user before training."""
-        sentences = [f"{_epochs(self.epochs)}: {self._reason()}"]
+        sentences = [f"{counted(self.epochs, 'epoch')}: {self._reason()}"]
         if self.left_out:
             names = " and ".join(self.left_out)
             sentences.append(f"without {names}: no validation rows are left to watch")
@@ -85,12 +86,12 @@ class FinalPlan:
 
     def _reason(self) -> str:
         if self.phases:
-            parts = [
-                f"{_epochs(phase.epochs)} of '{phase.name}' (validation chose {phase.chosen})"
-                if phase.chosen is not None
-                else f"{_epochs(phase.epochs)} of '{phase.name}' (set by --epochs)"
-                for phase in self.phases
-            ]
+            parts = []
+            for phase in self.phases:
+                by = "set by --epochs"
+                if phase.chosen is not None:
+                    by = f"validation chose {phase.chosen}"
+                parts.append(f"{counted(phase.epochs, 'epoch')} of '{phase.name}' ({by})")
             rows = f"{self.rows} non-test rows instead of {self.rows_before}"
             return f"{', '.join(parts)}; all {rows}"
         if self.chosen is None:
@@ -130,7 +131,7 @@ def finalize(
     Args:
         run: The run directory, or the unique beginning of its name.
         epochs: Used instead; with phases, for the last one.
-        ensemble: Keep the models of the folds instead, and average what they say.
+        ensemble: Keep the models of the folds instead, and average their predictions.
         runs_dir: Where runs are kept, and the new one is made.
         overrides: `KEY=VALUE` changes to the run's config, such as a data path that moved.
         observer: Told of every epoch; default: nobody.
@@ -275,10 +276,6 @@ def _phase_plans(
         else:
             plans.append(PhasePlan(name, max(1, round(chosen * growth)), chosen))
     return plans
-
-
-def _epochs(count: int) -> str:
-    return f"{count} epoch{'s' if count > 1 else ''}"
 
 
 def _chosen(result: Mapping[str, Any], config: Config) -> tuple[int, tuple[int, ...]]:

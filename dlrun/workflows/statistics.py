@@ -39,7 +39,7 @@ NO_NUMBER = "the score is not a number"
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the rows or folds say of a score.
+    """What the rows or folds show about a score.
 
     Args:
         interval: Where the true score probably lies, or None.
@@ -68,7 +68,7 @@ class Units:
 
 
 def run_statistics(protocol: Protocol, dataset: Dataset, outcome: Outcome, seed: int) -> Statistics:
-    """Return what a run's rows or folds say of its score.
+    """Return what a run's rows or folds show about its score.
 
     One fold: a bootstrap over the rows that it scored. Several: the corrected resampled t of
     their scores. The same rows scored with several seeds: a bootstrap over rows, wider by the
@@ -100,7 +100,7 @@ def run_statistics(protocol: Protocol, dataset: Dataset, outcome: Outcome, seed:
 def evaluation_statistics(
     protocol: Protocol, samples: Samples, scored: ModelScores, value: float, seed: int
 ) -> Statistics:
-    """Return what some rows say of the score of one model.
+    """Return what some rows show about the score of one model.
 
     Args:
         protocol: Says which rows go together.
@@ -136,7 +136,7 @@ def units_of(protocol: Protocol, samples: Samples) -> Units | None:
 def statistics_on_rows(
     comparisons: Sequence[ComparedPredictions], units: Units | None, seed: int
 ) -> Statistics:
-    """Return what some rows say of the score of a model, or of models of several seeds.
+    """Return what some rows show about the score of a model, or of models of several seeds.
 
     Args:
         comparisons: One for each model, all on the same rows.
@@ -166,9 +166,8 @@ def statistics_on_rows(
         difference = replace(found, difference=found.difference - added)
         if found.interval is None:
             return difference
-        return replace(
-            difference, interval=_complete(found.interval.shifted(-added), comparisons, units)
-        )
+        interval = _complete(found.interval.shifted(-added), comparisons, units)
+        return replace(difference, interval=interval)
 
     return Statistics(interval, why, against(first.baseline), against(first.simple))
 
@@ -232,15 +231,10 @@ def _over_folds(comparisons: Sequence[ComparedPredictions]) -> Statistics:
         rivals = [getattr(comparison, name) for comparison in comparisons]
         if any(rival is None for rival in rivals):
             return None
+        pairs = zip(comparisons, rivals, strict=True)
+        others = [_value(comparison, rival, 0.0) for comparison, rival in pairs]
         return compare_folds(
-            scores,
-            [
-                _value(comparison, rival, 0.0)
-                for comparison, rival in zip(comparisons, rivals, strict=True)
-            ],
-            direction=score.direction,
-            train_rows=train,
-            test_rows=test,
+            scores, others, direction=score.direction, train_rows=train, test_rows=test
         )
 
     return Statistics(interval, why, against("baseline"), against("simple"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -15,9 +14,6 @@ from dlrun.cli.options import (
     seed_option,
     trust_plugins_option,
 )
-
-if TYPE_CHECKING:
-    from dlrun.checks.finding import Findings
 
 
 @click.command(name="check", short_help="Find everything wrong with a config, without training.")
@@ -55,6 +51,9 @@ def command(
       dlrun check configs/digits.yaml
       dlrun check configs/digits.yaml --data --strict
     """
+    from rich.console import Console
+
+    from dlrun.cli.console import print_finding
     from dlrun.cli.options import print_json
     from dlrun.workflows.check import check
 
@@ -68,18 +67,10 @@ def command(
     if as_json:
         print_json(checked.as_dict())
     else:
+        for finding in checked.findings.shown:
+            print_finding(Console(), finding)
         if checked.findings.shown:
-            _print_findings(checked.findings)
+            click.echo()
         click.echo("\n".join(checked.lines()))
         checked.raise_problems()
     return checked.exit_status(strict=strict)
-
-
-def _print_findings(findings: Findings) -> None:
-    from rich.console import Console
-
-    from dlrun.cli.console import print_finding
-
-    for finding in findings.shown:
-        print_finding(Console(), finding)
-    click.echo()

@@ -78,11 +78,13 @@ def report_page(records: Sequence[RunRecord], compared: Comparison | None = None
         records: At least one.
         compared: The comparison of several, or None where there is none.
     """
-    pages = [
-        _run_page(record, f"run-{number}-" if len(records) > 1 else "")
-        for number, record in enumerate(records, start=1)
-    ]
-    several = len(records) > 1
+    several, pages = len(records) > 1, []
+    for number, record in enumerate(records, start=1):
+        first = record.of_output(record.output_names[0]) if record.output_names else record
+        scored = scored_rows(first)
+        sections = [section for build in SECTIONS if (section := build(record, scored))]
+        prefix = f"run-{number}-" if several else ""
+        pages.append(RunPage(prefix, headline(record), tuple(sections)))
     title = f"Comparison of {len(records)} runs" if several else pages[0].headline.title
     return (
         _environment()
@@ -96,15 +98,6 @@ def report_page(records: Sequence[RunRecord], compared: Comparison | None = None
             version=package_versions().get("dlrun", ""),
         )
     )
-
-
-def _run_page(record: RunRecord, prefix: str) -> RunPage:
-    first = record.of_output(record.output_names[0]) if record.output_names else record
-    scored = scored_rows(first)
-    sections = tuple(
-        section for build in SECTIONS if (section := build(record, scored)) is not None
-    )
-    return RunPage(prefix, headline(record), sections)
 
 
 @cache

@@ -6,7 +6,6 @@ import numpy as np
 
 from dlrun.metrics.figures import (
     ClassificationFigures,
-    TargetFigures,
     calibration,
     classification_figures,
     ranking_curves,
@@ -60,7 +59,16 @@ def classes(scored: ScoredRows | None) -> PageSection | None:
     blocks: list[Block] = [Prose(right)]
     if not several:
         blocks += _confusion(figures)
-    blocks.append(_class_table(figures))
+    listed, caption = figures.classes, f"Figures for each {'label' if several else 'class'}"
+    if len(listed) > LISTED:
+        listed = tuple(sorted(listed, key=lambda one: one.f1)[:LISTED])
+        caption += f": the {LISTED} with the lowest F1 of {len(figures.classes)}"
+    columns = ("class", "precision", "recall", "F1", "support")
+    rows = tuple(
+        (one.name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
+        for one in (*listed, figures.macro, figures.weighted)
+    )
+    blocks.append(PageTable(caption, columns, rows, last=2))
     return PageSection("classes", "Labels" if several else "Classes", blocks)
 
 
@@ -125,20 +133,6 @@ def _confusion(figures: ClassificationFigures) -> list[Block]:
     return blocks
 
 
-def _class_table(figures: ClassificationFigures) -> PageTable:
-    listed, caption = figures.classes, "Figures for each class"
-    if figures.multilabel:
-        caption = "Figures for each label"
-    if len(listed) > LISTED:
-        listed = tuple(sorted(listed, key=lambda one: one.f1)[:LISTED])
-        caption += f": the {LISTED} with the lowest F1 of {len(figures.classes)}"
-    rows = tuple(
-        (one.name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
-        for one in (*listed, figures.macro, figures.weighted)
-    )
-    return PageTable(caption, ("class", "precision", "recall", "F1", "support"), rows, last=2)
-
-
 def outputs(record: RunRecord) -> PageSection | None:
     """Classes or errors of each output besides the one that the rest of the page is about."""
     blocks: list[Block] = []
@@ -175,12 +169,6 @@ def quantities(scored: ScoredRows | None) -> PageSection | None:
         blocks.append(
             Prose(f"{len(scored.names) - DRAWN_TARGETS} more targets are not drawn.", "quiet")
         )
-    blocks.append(_residual_table(figures.targets))
-    return PageSection("residuals", "Residuals", blocks)
-
-
-def _residual_table(targets: tuple[TargetFigures, ...]) -> PageTable:
-    columns = ("target", "mean error", "mean |error|", "median |error|", "RMSE", "R²")
     rows = tuple(
         (
             target.name,
@@ -190,9 +178,11 @@ def _residual_table(targets: tuple[TargetFigures, ...]) -> PageTable:
             steady_figure(target.root_mean_squared_error),
             steady_figure(target.r2),
         )
-        for target in targets
+        for target in figures.targets
     )
-    return PageTable("Residuals of each target, in its own unit", columns, rows)
+    columns = ("target", "mean error", "mean |error|", "median |error|", "RMSE", "R²")
+    blocks.append(PageTable("Residuals of each target, in its own unit", columns, rows))
+    return PageSection("residuals", "Residuals", blocks)
 
 
 def series(record: RunRecord, scored: ScoredRows | None) -> PageSection | None:
