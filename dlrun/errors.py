@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 INTERRUPTED = 130
 """Exit status of a command that the user interrupted."""
@@ -88,6 +88,14 @@ class ComponentError(DlrunError):
     def __init__(self, message: str, path: KeyPath = ()) -> None:
         super().__init__(message)
         self.path = path
+
+
+class Details(TypedDict, total=False):
+    """What a problem may tell beside its message; see `Problem`."""
+
+    expected: str | None
+    found: str | None
+    hint: str | None
 
 
 @dataclass(frozen=True)

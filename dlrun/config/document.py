@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from dlrun.errors import KeyPath, Problem
+from dlrun.errors import Details, KeyPath, Problem
 
 Key = str | int
 Scalar = str | int | float | bool | None
@@ -38,16 +38,13 @@ class Place:
     def problem(
         self,
         message: str,
-        *,
-        expected: str | None = None,
-        found: str | None = None,
-        hint: str | None = None,
+        **details: Unpack[Details],
     ) -> Problem:
         """Return a problem that is to be seen here."""
         line, column = self.line, self.column
         if line is not None and column is not None:
             line, column = _cut_around(line, column)
-        return Problem(self.text, message, expected, found, hint, line, column)
+        return Problem(self.text, message, line=line, column=column, **details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +171,12 @@ class Reporter:
         path: KeyPath,
         message: str,
         *,
-        expected: str | None = None,
-        found: str | None = None,
-        hint: str | None = None,
         on_key: bool = False,
+        **details: Unpack[Details],
     ) -> None:
         """Record a problem with the value at a path, or with its key."""
         place = self.root.locate(path, on_key=on_key)
-        self.at(place, message, expected=expected, found=found, hint=hint)
+        self.at(place, message, **details)
 
     def given_at(self, path: KeyPath) -> KeyPath:
         """Where the value at a path is given: elsewhere for what a block gets as a parameter."""
@@ -192,15 +187,13 @@ class Reporter:
         path: KeyPath,
         message: str,
         *,
-        expected: str | None = None,
-        found: str | None = None,
-        hint: str | None = None,
         on_key: bool = False,
+        **details: Unpack[Details],
     ) -> None:
         """Record a problem with a name that nothing has; it is only counted where a plugin that
         was not run may define it."""
         if self.names_known:
-            self(path, message, expected=expected, found=found, hint=hint, on_key=on_key)
+            self(path, message, on_key=on_key, **details)
         else:
             self._calls += 1
 
@@ -208,13 +201,10 @@ class Reporter:
         self,
         place: Place,
         message: str,
-        *,
-        expected: str | None = None,
-        found: str | None = None,
-        hint: str | None = None,
+        **details: Unpack[Details],
     ) -> None:
         """Record a problem at a place. One that an alias repeats is recorded once."""
-        problem = place.problem(message, expected=expected, found=found, hint=hint)
+        problem = place.problem(message, **details)
         self._found.setdefault(problem, place.order)
         self._calls += 1
 

@@ -18,22 +18,15 @@ Position = SkipJsonSchema[KeyPath]
 """Where a part of the config is written: filled in by the reader, not a key."""
 
 
-class _Mark:
-    """A mark shows itself in pydantic's JSON Schema, for `json_schema` to spell it out."""
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        return {"mark": self}
-
-
 @dataclass(frozen=True)
-class Kind(_Mark):
+class Kind:
     """A component of Keras of this kind."""
 
     kind: KerasKind
 
 
 @dataclass(frozen=True)
-class Member(_Mark):
+class Member:
     """A component of this family, named like one of Keras.
 
     Args:
@@ -46,7 +39,7 @@ class Member(_Mark):
 
 
 @dataclass(frozen=True)
-class ChosenBy(_Mark):
+class ChosenBy:
     """A component of this family that one key names; its options are written beside that key.
 
     Args:
@@ -64,7 +57,7 @@ class ChosenBy(_Mark):
 
 
 @dataclass(frozen=True)
-class FindingCode(_Mark):
+class FindingCode:
     """The code of a finding of `dlrun check`."""
 
 
@@ -79,10 +72,6 @@ class OneOrMany:
 
     noun: tuple[str, str]
     dumped_alone: bool = False
-
-    def __get_pydantic_json_schema__(self, schema: Any, handler: Any) -> dict[str, Any]:
-        several = handler(schema)
-        return {"anyOf": [several["items"], several]}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol, Unpack
 
+from dlrun.config.document import Reporter
 from dlrun.config.schema import Architecture, Block, LayerEntry
-from dlrun.errors import KeyPath
+from dlrun.errors import Details, KeyPath
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.registry.names import did_you_mean, snake_case
 from dlrun.text import listed, quoted
@@ -23,13 +24,7 @@ class ReportProblem(Protocol):
     """Takes problems; see `dlrun.config.document.Reporter`."""
 
     def __call__(
-        self,
-        path: KeyPath,
-        message: str,
-        *,
-        expected: str | None = None,
-        hint: str | None = None,
-        on_key: bool = False,
+        self, path: KeyPath, message: str, *, on_key: bool = False, **details: Unpack[Details]
     ) -> None: ...
 
 
@@ -104,7 +99,7 @@ def layer_graph(
         blocks: The blocks of the config.
         report: Takes what is wrong; None where it was looked at before.
     """
-    return _Linking(architecture, blocks, _silent if report is None else report).graph()
+    return _Linking(architecture, blocks, Reporter() if report is None else report).graph()
 
 
 def given_name(entry: LayerEntry) -> str | None:
@@ -118,10 +113,6 @@ def _given_names(entry: LayerEntry) -> list[str]:
     if name is None:
         return []
     return [*(f"{name}_{number}" for number in range(1, entry.repeat)), name]
-
-
-def _silent(*_: Any, **__: Any) -> None:
-    pass
 
 
 class _Linking:

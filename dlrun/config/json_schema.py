@@ -6,14 +6,19 @@ cannot know which metrics a score may name, or that of two options only one may 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-from pydantic.fields import FieldInfo
-from pydantic.json_schema import models_json_schema
+import types
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from dlrun.config.extends import Extension
-from dlrun.config.fields import ByOutput, ChosenBy, FindingCode, Kind, Member, unpacked
+from dlrun.config.fields import (
+    ByOutput,
+    ChosenBy,
+    FindingCode,
+    Kind,
+    Member,
+    OneOrMany,
+    unpacked,
+)
 from dlrun.config.grammar import ChosenKeys, shapes_of
 from dlrun.config.json_schema_keras import (
     arguments_reference,
@@ -29,55 +34,40 @@ from dlrun.config.schema import (
     Config,
     Evaluation,
     LayerEntry,
-    Phase,
-    RunLayer,
-    Training,
-    Vectors,
 )
 from dlrun.config.shapes import Either, Entries, Items, Keys, OutputsShape
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section
-from dlrun.registry.families import (
-    PROTOCOLS,
-    SOURCES,
-    STEPS,
-    TARGET_STEPS,
-    TASKS,
-    Family,
-    finding_codes,
-)
+from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family, finding_codes
 
 Schema = dict[str, Any]
 
-FAMILIES = (SOURCES, STEPS, TARGET_STEPS, PROTOCOLS, TASKS)
-
-SECTIONS = (Architecture, Block, Evaluation, LayerEntry, Phase, RunLayer, Training, Vectors)
-"""Classes of which each has a definition of its own."""
-
-
 _CONTAINERS = (ChosenKeys, Either, Entries, Items, Keys, OutputsShape)
 
+_TYPES: dict[Any, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    types.NoneType: "null",
+}
 
-@dataclass(frozen=True)
-class _Definitions:
-    """Schemas of typed sections.
-
-    Args:
-        of: Each class by itself.
-        shared: What several refer to, by name.
-    """
-
-    of: dict[type[Section], Schema]
-    shared: dict[str, Schema]
+_NUMBER = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+_BOUNDS = {
+    "integer": _NUMBER,
+    "number": _NUMBER,
+    "string": {"min_length": "minLength", "max_length": "maxLength", "pattern": "pattern"},
+    "array": {"min_length": "minItems", "max_length": "maxItems"},
+}
+"""What pydantic and JSON Schema call the bounds of each type."""
 
 
 def json_schema() -> Schema:
     """Return the schema of a config file as plain data."""
-    models = [model for family in FAMILIES for model in _members(family).values()]
-    definitions = _definitions([*models, *SECTIONS, Config])
-    known = definitions.of[Config]["properties"]
+    writer = _Writer()
+    known = writer.section(Config)["properties"]
     known["extends"] = described({"type": ["string", "null"]}, _meaning(Extension, "extends"))
-    schema = {
+    return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dlrun config",
         "description": "One experiment: data, model, training and evaluation.",
@@ -86,108 +76,108 @@ def json_schema() -> Schema:
         "additionalProperties": False,
         # A config that extends another one needs to say no more than what differs.
         "if": {"not": {"required": ["extends"]}},
-        "then": {"required": list(EXAMPLES), "properties": _complete(definitions)},
+        "then": {"required": list(EXAMPLES), "properties": _complete(writer)},
         "allOf": [_without_blocks()],
         "$defs": {
             **component_definitions(),
-            **definitions.shared,
-            "Architecture": _without_requirements(definitions.of[Architecture]),
-            "Block": _block(definitions.of[Block]),
-            "Evaluation": _evaluation(definitions),
-            "LayerEntry": _layer_entry(definitions.of[LayerEntry]),
+            **writer.definitions,
+            "Architecture": _without_requirements(writer.section(Architecture)),
+            "Block": _block(writer.section(Block)),
+            "Evaluation": _evaluation(writer),
+            "LayerEntry": _layer_entry(writer.section(LayerEntry)),
         },
     }
-    spelt_out: Schema = _spelt_out(schema, definitions)
-    return spelt_out
 
 
-def _definitions(models: list[type[Section]]) -> _Definitions:
-    references, schema = models_json_schema(
-        [(model, "validation") for model in models], ref_template="#/$defs/{model}"
-    )
-    bodies = {name: _tidy(body) for name, body in schema["$defs"].items()}
-    of, shared = {}, dict[str, Schema]()
-    for model in models:
-        name = references[(model, "validation")]["$ref"].removeprefix("#/$defs/")
-        of[model] = bodies[name]
-        if model in (*SECTIONS, Config):
-            shapes = shapes_of(model)
-            for key, field in model.options().items():
-                properties = of[model]["properties"]
-                container = isinstance(shapes[key], _CONTAINERS)
-                needed = field.is_required() and (model is not Config or key in EXAMPLES)
-                empty = not needed and (container or model is LayerEntry)
-                properties[key] = _property(properties[key], field, nullable=empty)
-        if model is not Config:
-            _collect(bodies[name], bodies, shared)
-        if model in SECTIONS:
-            shared[name] = bodies[name]
-            if model.bare_option is not None:
-                bare = bodies[name]["properties"][model.bare_option]
-                shared[name] = {"anyOf": [{**bare, "type": "string"}, bodies[name]]}
-    return _Definitions(of, shared)
+class _Writer:
+    """Writes the schemas of typed sections.
+
+    Attributes:
+        definitions: Sections that others refer to, by name.
+    """
+
+    def __init__(self) -> None:
+        self.definitions: dict[str, Schema] = {}
+
+    def section(self, section: type[Section]) -> Schema:
+        """The keys of a section, and what each takes."""
+        options = section.options()
+        properties = {key: self._option(section, key) for key in options}
+        required = [key for key, field in options.items() if field.is_required()]
+        schema = _object(properties, **({"required": required} if required else {}))
+        return described(schema, _on_one_line(section.__doc__ or ""))
+
+    def _option(self, section: type[Section], key: str) -> Schema:
+        field = section.options()[key]
+        schema = self.value(field.annotation, unpacked(field.metadata))
+        needed = field.is_required() and (section is not Config or key in EXAMPLES)
+        if not needed and not issubclass(section, Component) and _may_be_empty(section, key):
+            schema = {"anyOf": [schema, {"type": "null"}]}
+        if field.default is not None and catalogue.is_plain(field.default):
+            schema = {**schema, "default": field.default}
+        return described(schema, _on_one_line(field.description or ""))
+
+    def value(self, annotation: Any, marks: list[Any]) -> Schema:
+        """What a type with its bounds and marks takes."""
+        if by_output := [mark for mark in marks if isinstance(mark, ByOutput)]:
+            each = self.value(annotation, [mark for mark in marks if mark not in by_output])
+            return {"anyOf": [each, {"type": "object", "additionalProperties": each}]}
+        for mark in marks:
+            if (schema := self._marked(mark)) is not None:
+                return schema
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if origin is Annotated:
+            return self.value(arguments[0], [*marks, *unpacked(arguments[1:])])
+        if origin in (Union, types.UnionType):
+            return {"anyOf": [self.value(branch, marks) for branch in arguments]}
+        if origin is Literal:
+            return {"enum": list(arguments)}
+        if origin is list:
+            item = self.value(arguments[0], [])
+            several = _bounded("array", marks) | {"items": item}
+            alone = any(isinstance(mark, OneOrMany) for mark in marks)
+            return {"anyOf": [item, several]} if alone else several
+        if origin is dict:
+            names, each = (self.value(argument, []) for argument in arguments)
+            return {"type": "object", "propertyNames": names, "additionalProperties": each}
+        if isinstance(annotation, type) and issubclass(annotation, Section):
+            return self._reference(annotation)
+        return _bounded(_TYPES[annotation], marks) if annotation in _TYPES else {}
+
+    def _marked(self, mark: object) -> Schema | None:
+        """What a mark tells of a value; None where its type tells it."""
+        if isinstance(mark, Kind):
+            return kind_reference(mark.kind)
+        if isinstance(mark, Member):
+            return _member(mark.family, self)
+        if isinstance(mark, ChosenBy):
+            return _chosen_by(mark, self)
+        return {"enum": finding_codes()} if isinstance(mark, FindingCode) else None
+
+    def _reference(self, section: type[Section]) -> Schema:
+        name = section.__name__
+        if name not in self.definitions:
+            self.definitions[name] = {}
+            schema = self.section(section)
+            if section.bare_option is not None:
+                schema = {"anyOf": [schema["properties"][section.bare_option], schema]}
+            self.definitions[name] = schema
+        return {"$ref": f"#/$defs/{name}"}
 
 
-def _property(body: Schema, field: FieldInfo, *, nullable: bool) -> Schema:
-    """What a key takes: pydantic's schema of its type, and what is not in the type."""
-    description = _on_one_line(field.description or "")
-    body = {key: value for key, value in body.items() if key not in ("description", "default")}
-    if any(isinstance(mark, ByOutput) for mark in unpacked(field.metadata)):
-        body = {"anyOf": [body, {"type": "object", "additionalProperties": body}]}
-    return described(_nullable(body) if nullable else body, description)
+def _may_be_empty(section: type[Section], key: str) -> bool:
+    """Whether a key of which nothing is written counts as missing."""
+    return section is LayerEntry or isinstance(shapes_of(section)[key], _CONTAINERS)
 
 
-def _spelt_out(body: Any, definitions: _Definitions) -> Any:
-    """A schema with what the marks on fields mean."""
-    if isinstance(body, list):
-        return [_spelt_out(item, definitions) for item in body]
-    if not isinstance(body, dict):
-        return body
-    if "mark" in body:
-        more = {key: value for key, value in body.items() if key != "mark"}
-        return _spelt_out({**_of_mark(body["mark"], definitions), **more}, definitions)
-    return {key: _spelt_out(value, definitions) for key, value in body.items()}
-
-
-def _of_mark(mark: object, definitions: _Definitions) -> Schema:
-    if isinstance(mark, Kind):
-        return kind_reference(mark.kind)
-    if isinstance(mark, Member):
-        return _member(mark.family, definitions)
-    if isinstance(mark, ChosenBy):
-        return _chosen_by(mark, definitions)
-    assert isinstance(mark, FindingCode)
-    return {"enum": finding_codes()}
-
-
-def _collect(body: Any, bodies: dict[str, Schema], into: dict[str, Schema]) -> None:
-    """Gather the definitions that a schema refers to."""
-    if isinstance(body, list):
-        for item in body:
-            _collect(item, bodies, into)
-    elif isinstance(body, dict):
-        name = str(body.get("$ref", "")).removeprefix("#/$defs/")
-        if name in bodies and name not in into:
-            into[name] = bodies[name]
-            _collect(bodies[name], bodies, into)
-        for item in body.values():
-            _collect(item, bodies, into)
-
-
-def _tidy(body: Any) -> Any:
-    """Without pydantic's titles, and with descriptions on one line."""
-    if isinstance(body, list):
-        return [_tidy(item) for item in body]
-    if not isinstance(body, dict):
-        return body
-    tidy = {key: _tidy(value) for key, value in body.items() if not _is_title(key, value)}
-    if isinstance(tidy.get("description"), str):
-        tidy["description"] = _on_one_line(tidy["description"])
-    return tidy
-
-
-def _is_title(key: str, value: Any) -> bool:
-    return key == "title" and isinstance(value, str)
+def _bounded(kind: str, marks: list[Any]) -> Schema:
+    bounds = {
+        word: bound
+        for name, word in _BOUNDS.get(kind, {}).items()
+        for mark in marks
+        if (bound := getattr(mark, name, None)) is not None
+    }
+    return {"type": kind, **bounds}
 
 
 def _on_one_line(text: str) -> str:
@@ -202,10 +192,6 @@ def _object(properties: dict[str, Schema], **more: Any) -> Schema:
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
 
-def _nullable(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
 def _constants(members: dict[str, type[Component]]) -> Schema:
     return {
         "anyOf": [
@@ -216,14 +202,14 @@ def _constants(members: dict[str, type[Component]]) -> Schema:
 
 
 def _chosen_by(
-    chosen: ChosenBy, definitions: _Definitions, beside: dict[str, Schema] | None = None
+    chosen: ChosenBy, writer: _Writer, beside: dict[str, Schema] | None = None
 ) -> Schema:
     """A section in which one key names the member that the other keys are options of."""
     members, key, beside = _members(chosen.family), chosen.key, beside or {}
     cases = [
         {
             "if": _says(key, name),
-            "then": _object({key: {}, **definitions.of[member]["properties"], **beside}),
+            "then": _object({key: {}, **writer.section(member)["properties"], **beside}),
         }
         for name, member in members.items()
     ]
@@ -237,16 +223,16 @@ def _says(key: str, name: str) -> Schema:
     return {"properties": {key: {"const": name}}, "required": [key]}
 
 
-def _complete(definitions: _Definitions) -> dict[str, Schema]:
+def _complete(writer: _Writer) -> dict[str, Schema]:
     """What sections must hold in a config that extends no other."""
     cases = [
         {
             "if": _says("source", name),
-            "then": {"required": definitions.of[member].get("required", [])},
+            "then": {"required": writer.section(member).get("required", [])},
         }
         for name, member in _members(SOURCES).items()
     ]
-    default = definitions.of[PROTOCOLS.get(str(CHOSEN_PROTOCOL.default))]["properties"]
+    default = writer.section(PROTOCOLS.get(str(CHOSEN_PROTOCOL.default)))["properties"]
     return {
         "dataset": {"required": ["source"], "allOf": cases},
         "architecture": {"required": ["layers"]},
@@ -257,21 +243,21 @@ def _complete(definitions: _Definitions) -> dict[str, Schema]:
     }
 
 
-def _evaluation(definitions: _Definitions) -> Schema:
-    own = definitions.of[Evaluation]["properties"]
+def _evaluation(writer: _Writer) -> Schema:
+    own = writer.section(Evaluation)["properties"]
     beside = {key: schema for key, schema in own.items() if key != CHOSEN_PROTOCOL.key}
-    return _chosen_by(CHOSEN_PROTOCOL, definitions, beside)
+    return _chosen_by(CHOSEN_PROTOCOL, writer, beside)
 
 
-def _member(family: Family, definitions: _Definitions) -> Schema:
+def _member(family: Family, writer: _Writer) -> Schema:
     """A component in its three spellings; among the steps, those on the target."""
     members = _members(family)
     options = {
-        name: _member_options(member, definitions.of[member]) for name, member in members.items()
+        name: _member_options(member, writer.section(member)) for name, member in members.items()
     }
     bare = [name for name, member in members.items() if not _needs_options(member)]
     if family is STEPS:
-        target = _member(TARGET_STEPS, definitions)
+        target = _member(TARGET_STEPS, writer)
         options["targets"] = described(
             {"anyOf": [target, {"type": "array", "items": target}]},
             "Steps on the target: one or a list.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Unpack
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -25,7 +25,7 @@ from dlrun.config.fields import (
     Position,
 )
 from dlrun.config.plugins import Plugins
-from dlrun.errors import KeyPath, Problem
+from dlrun.errors import Details, KeyPath, Problem
 from dlrun.registry.component import Component, Section
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, TASKS
 from dlrun.registry.keras_component import KerasComponent
@@ -372,9 +372,7 @@ class Config(Section):
     evaluation: Evaluation
     """How the model is evaluated."""
 
-    ignore: Annotated[
-        list[Annotated[str, FindingCode()]], OneOrMany(("code of a finding", "codes"))
-    ] = Field(default_factory=list)
+    ignore: Codes = Field(default_factory=list)
     """Codes of findings to hide, such as `[DL012]`; suppressed findings are still counted."""
 
     _document: Document | None = PrivateAttr(default=None)
@@ -440,14 +438,12 @@ class Config(Section):
         path: KeyPath,
         message: str,
         *,
-        expected: str | None = None,
-        found: str | None = None,
-        hint: str | None = None,
         on_key: bool = False,
+        **details: Unpack[Details],
     ) -> Problem:
         """Return a problem with the value at `path` (or its key), for a `ConfigError`."""
         place = self.document.root.locate(path, on_key=on_key)
-        return place.problem(message, expected=expected, found=found, hint=hint)
+        return place.problem(message, **details)
 
 
 class UnreadableSectionError(LookupError):
