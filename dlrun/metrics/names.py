@@ -71,7 +71,7 @@ RESOLVED_BY_SHAPES = {
     "ce": "Crossentropy",
     "crossentropy": "Crossentropy",
 }
-"""What `compile` resolves by the shapes of outputs and targets; Keras takes these in any case."""
+"""Names that `compile` resolves by the shapes of outputs and targets, in upper or lower case."""
 
 IN_HISTORIES = {
     "categorical_generalized_cross_entropy": "CategoricalGeneralizedCrossEntropy",

@@ -76,7 +76,7 @@ def find_score(
             not covered here give None.
         from_logits: Whether the model gives logits. Cross-entropies take them as they are;
             what compares with a threshold turns them into probabilities first, which Keras
-            does not do. An argument `from_logits` of the metric's own goes before.
+            does not do. The metric's own argument `from_logits` takes precedence.
         kind: `loss` for the name of a loss; averages over sample weights and the sign of
             cosine similarity depend on it.
     """

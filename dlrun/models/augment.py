@@ -78,7 +78,7 @@ class Augmentation:
         return chosen
 
     def apply(self, layers: Layers, tensor: Any) -> tuple[list[Any], Any]:
-        """Return the Keras layers, and what they make of the symbolic tensor of an input.
+        """Return the Keras layers, and their output for the symbolic tensor of an input.
 
         Raises:
             ComponentError: Keras refused a layer.

@@ -91,7 +91,7 @@ def _separates(tensor: Any, outputs: list[Any]) -> bool:
 
 
 def _is_fixed(layer: Any) -> bool:
-    """Whether a layer gives the same for the same input in training as elsewhere, for ever."""
+    """Whether a layer always gives the same output for the same input, in training too."""
     import keras
 
     for leaf in _leaves(layer):

@@ -46,7 +46,7 @@ def load_model(path: Path) -> Any:
 
     try:
         return keras.saving.load_model(path, safe_mode=True)
-    # A damaged file raises whatever the parser that stumbles over it raises.
+    # A damaged file raises whatever its parser raises.
     except Exception as error:
         raise RunError(f"Keras cannot load the model {path}: {reason(error)}") from error
 

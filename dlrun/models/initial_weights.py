@@ -81,7 +81,7 @@ def weights_as_on_tensorflow() -> Iterator[None]:
 
 
 class _Draws:
-    """Stands for `keras.random` in Keras' initializers.
+    """Takes the place of `keras.random` in Keras' initializers.
 
     Args:
         own: The backend's own, for everything that is not drawn here.

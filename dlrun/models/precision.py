@@ -26,7 +26,7 @@ def mixed_precision(on: bool) -> AbstractContextManager[None]:
     """Let layers and models that are made inside compute with mixed precision; later ones do not.
 
     Args:
-        on: Whether at all.
+        on: False changes nothing.
     """
     return _policy(dtype_policy(mixed=True) if on else None)
 
@@ -37,7 +37,7 @@ def exact_output(on: bool) -> AbstractContextManager[None]:
     Probabilities and losses of 16 bits are too coarse.
 
     Args:
-        on: Whether at all; a precision that is not mixed stays as it is.
+        on: False changes nothing, and neither does a precision that is not mixed.
     """
     import keras
 

@@ -1,4 +1,4 @@
-"""One experiment under its protocol: deal the rows, have every fold trained and scored."""
+"""One experiment under its protocol: split the rows, train and score every fold."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_experiment(
             in this process.
 
     Raises:
-        DataError: The rows cannot be dealt or prepared as the config says.
+        DataError: The rows cannot be split or prepared as the config says.
         ComponentError: Keras refused a layer, loss, optimizer, metric or callback.
     """
     started = time.perf_counter()
@@ -110,10 +110,10 @@ def _size(fold: Fold) -> tuple[int, int]:
 
 
 def folds_of(config: Config, dataset: Dataset) -> list[Fold]:
-    """Deal the rows as the config's protocol says.
+    """Split the rows as the config's protocol says.
 
     Raises:
-        DataError: The rows cannot be dealt so.
+        DataError: The rows cannot be split so.
     """
     protocol = Protocol.of(config)
     return protocol.split(row_info_of(dataset, protocol, config.seed), _monitors(config))

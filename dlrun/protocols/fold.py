@@ -45,13 +45,14 @@ from dlrun.scoring.model_scores import (
     true_values,
 )
 from dlrun.stages import stage
+from dlrun.store.metrics_csv import PHASE
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import FitRequest, FitResult, PhaseResult
 from dlrun.training.features import Features
 from dlrun.training.prediction import predict
 from dlrun.training.reporting import DivergedError
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import PHASE, PhasedFit, PhasedTrainer, Trainer
+from dlrun.training.trainer import PhasedFit, PhasedTrainer, Trainer
 
 Array = np.ndarray
 

@@ -90,7 +90,7 @@ def _gives_sequences(layer: KerasComponent) -> bool:
 def findings_of_outputs(
     config: Config, pipeline: Pipeline, shapes: Mapping[str | None, Shape]
 ) -> list[str]:
-    """What the user should know of the last layers; of several outputs it says which is meant."""
+    """What the user should know about the last layers; several outputs by their names."""
     found: list[str] = []
     for output in config.outputs:
         own = pipeline.of_output(output.name)

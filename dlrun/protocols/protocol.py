@@ -97,7 +97,7 @@ class Validation(Share):
 
 
 class Protocol(Component):
-    """Base of all protocols: how rows may be dealt, and into which folds."""
+    """Base of all protocols: how rows are split into folds."""
 
     in_time_order: ClassVar[bool] = False
     """Whether rows are in time order, with or without a column of times."""
@@ -126,14 +126,14 @@ class Protocol(Component):
 
     @abstractmethod
     def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
-        """Deal the rows; a function of its arguments and the options alone.
+        """Split the rows; a function of its arguments and the options alone.
 
         Args:
             row_info: What may be known of the rows: their number, labels, groups, times; the seed.
             monitors_validation: Whether a callback monitors validation data.
 
         Raises:
-            DataError: The rows cannot be dealt so; says why, with figures.
+            DataError: The rows cannot be split so; says why, with figures.
         """
 
     @property
@@ -183,7 +183,7 @@ def hold_out(
     """Return training and validation positions, int64. A bare number is a fraction.
 
     Raises:
-        DataError: The rows cannot be dealt so; says why, with figures.
+        DataError: The rows cannot be split so; says why, with figures.
     """
     share = given if isinstance(given, Share) else Share(fraction=given)
     if isinstance(share, Validation) and share.path is not None:

@@ -233,7 +233,7 @@ def simple_beside(
 
 
 def _is_of_rows(truth: Truth, output_shape: Sequence[int | None]) -> bool:
-    """Whether each row has one answer or a list of them, and none that lie on further axes."""
+    """Whether each row has one answer or a list of them, without further axes."""
     axes = len(output_shape) - (output_shape[-1] == 1)
     return max(truth.own.ndim, axes) <= 2
 

@@ -197,7 +197,7 @@ def sum_of_losses(outputs: Sequence[ScoredOutput]) -> Score:
 
 
 def with_strongest_baseline(folds: Sequence[Rivals]) -> list[Rivals]:
-    """Return the same with the baseline in front whose mean over all of them is best.
+    """Return the same with the baseline first whose mean over all folds is best.
 
     Args:
         folds: Of one experiment, with baselines of the same names.

@@ -235,7 +235,7 @@ class SimpleScore:
         name: `logistic regression` or `ridge regression`, and of windows what part of them it saw.
         description: What it is and does, for a person to read; empty where it was skipped.
         predictions: (m, k) in the form of the network's output, or None.
-        skipped: Why there are none, one clause; None where there are.
+        skipped: Why there are no predictions, one clause; None where there are some.
         value: Its score; None where it has none yet.
     """
 

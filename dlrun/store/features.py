@@ -78,7 +78,7 @@ class FeatureStore:
         self.path = runs_dir.joinpath(*FOLDER)
 
     def find(self, key: str, shape: tuple[int, ...]) -> StoredFeatures | None:
-        """Return the features of a key, or None if there are none that are whole.
+        """Return the features of a key, or None if none are complete.
 
         Args:
             key: What the features are of.

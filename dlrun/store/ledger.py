@@ -140,7 +140,7 @@ def read_evaluations_of_data(runs_dir: Path, data: str) -> list[RecordedEvaluati
 
 
 def _parse(data: bytes, name: str) -> tuple[Ledger, str]:
-    """Return what the lines say, and the hash that the next one goes on from."""
+    """Return the evaluations of the lines, and the hash that the next line continues."""
     found: list[RecordedEvaluation] = []
     notices: list[str] = []
     counts: dict[str, int] = {}

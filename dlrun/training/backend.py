@@ -99,8 +99,8 @@ def _without_keras_json() -> Iterator[None]:
 
 
 def _leave_tensorflow_alone() -> None:
-    """Keep Keras from importing TensorFlow, 3 s, to seed it and to ask whether a part of a model
-    that it writes down is one of TensorFlow's: without it there is none."""
+    """Keep Keras from importing TensorFlow, which takes 3 s, to seed it and to look for its objects
+    in a model that is saved: without TensorFlow there are none."""
     from keras.src.utils import module_utils
 
     if "tensorflow" not in sys.modules:

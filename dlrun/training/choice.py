@@ -271,7 +271,7 @@ def work_of(
     """Return what the choice of an engine depends on.
 
     Args:
-        request: The fit; its callbacks need not be there yet.
+        request: The fit; its callbacks may be missing.
         callbacks: The callbacks as the config names them.
         fits: How many fits like this one a program is compiled for.
         alike: How many of them are there one after another, at most.

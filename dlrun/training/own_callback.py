@@ -16,8 +16,8 @@ class FitFacts:
     """What a callback may know of the fit that it is made for.
 
     Args:
-        folder: Makes and returns the folder that its files go to; None where nothing is to be
-            written, and only what it refuses is asked for.
+        folder: Makes and returns the folder that its files go to; None to check that the callback
+            can be built, without writing anything.
         model: The compiled `keras.Model`, or None if there is none yet.
         rows: Inputs of the rows that are measured after every epoch, or else of the training
             rows: indexed by a slice they give what the model takes. None if there are none yet.

@@ -15,6 +15,7 @@ from dlrun.errors import ComponentError
 from dlrun.models.cutting import Cut
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
+from dlrun.store.metrics_csv import PHASE
 from dlrun.training.choice import Choice, choose, work_of
 from dlrun.training.engine import (
     Divergence,
@@ -39,10 +40,7 @@ from dlrun.training.state import (
 SEES_NO_MODEL = frozenset(
     {"CSVLogger", "EarlyStopping", "LearningRateScheduler", "ReduceLROnPlateau", "TerminateOnNaN"}
 )
-"""Callbacks to which a model's head does as well as all of it."""
-
-PHASE = "phase"
-"""Name under which the number of the phase, from 1, is reported with the metrics of an epoch."""
+"""Callbacks that work with a model's head as with the whole model."""
 
 
 class Trainer:
@@ -71,12 +69,12 @@ class Trainer:
         """Return what trains; the first call decides, and compiles.
 
         Args:
-            request: The fit to come; its callbacks need not be there yet.
+            request: The fit to come; its callbacks may be missing.
             callbacks: The callbacks as the config names them.
             alone: Whether no other fit may be trained in the same calls.
 
         Raises:
-            ComponentError: `fused` is asked for and cannot be; says why.
+            ComponentError: `fused` is asked for but cannot be used; says why.
         """
         return self._decide(request, callbacks, 1 if alone else self._alike)[0]
 
@@ -171,7 +169,7 @@ class FitPhase:
     """One phase of a fit.
 
     Args:
-        name: What it is called; None if the fit has no other phase.
+        name: Its name; None if the fit has no other phase.
         epochs: Passes over the training rows at most.
         batch_size: Rows in a gradient step.
         components: Its callbacks as the config names them.
@@ -222,7 +220,7 @@ class PhasedTrainer:
         """Return what trains the first phase; the first call decides, and compiles.
 
         Raises:
-            ComponentError: `fused` is asked for and cannot be; says why.
+            ComponentError: `fused` is asked for but cannot be used; says why.
         """
         first = self._fit_of(fit.request, fit.phases[0], fit.rows)
         alone = len(fit.phases) > 1 or first.cut is not None

@@ -24,11 +24,11 @@ class RepeatedHoldout(Protocol):
     """The rows to hold out: a fraction, or one of `fraction`, `samples`, `first`, `path`."""
 
     reshuffle: bool = False
-    """Whether each repeat deals a new split (scikit-learn's `ShuffleSplit`); otherwise all
+    """Whether each repeat makes a new split (scikit-learn's `ShuffleSplit`); otherwise all
     have the same rows."""
 
     @model_validator(mode="after")
-    def _can_be_dealt_anew(self) -> Self:
+    def _can_be_reshuffled(self) -> Self:
         given = self.validation
         fixed = {
             "shuffle: false": not self.shuffle,

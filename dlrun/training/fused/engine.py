@@ -140,7 +140,7 @@ class FusedEngine:
         return self._folds
 
     def _program_for(self, request: FitRequest, train: FitRows) -> Program:
-        """Return the program for such rows: the one at hand if it was made for their kind."""
+        """Return the program for such rows: the current one if it was made for their kind."""
         key = _key(request, train)
         if self._program is None or key != self._key:
             self._program = None

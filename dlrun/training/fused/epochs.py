@@ -65,7 +65,7 @@ class RowsPerCall:
         self._compiled = False
 
     def record(self, rows: int, seconds: float) -> None:
-        """Learn from a call; the first one compiles, so its time says nothing."""
+        """Learn from a call; the first one compiles, so its time is ignored."""
         if not self._compiled:
             self._compiled = True
             return

@@ -1,7 +1,7 @@
 """Epochs of a Keras model as a pure function, which JAX compiles for one fold or for several.
 
 Keras' own stateless `train_step` and `test_step` run in loops over row numbers, so that loss,
-metrics, regularizers, clipping, schedules and random layers are what `fit` makes of them.
+metrics, regularizers, clipping, schedules and random layers work as in `fit`.
 
 Shapes: e epochs, n training rows, m metrics.
 """

@@ -1,7 +1,7 @@
 """Whole epochs of a Keras model as one `tf.function`.
 
 Keras' own `train_step` and `test_step` run in `tf.while_loop`s over row numbers, so that loss,
-metrics, regularizers, clipping, schedules and random layers are what `fit` makes of them.
+metrics, regularizers, clipping, schedules and random layers work as in `fit`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What layers make of a few rows, kept after every epoch.
+"""The outputs of layers for a few rows, kept after every epoch.
 
 Source: Deep Learning with Python, section 7.2.1, which writes such a callback by hand.
 """
@@ -21,7 +21,7 @@ FOLDER = "activations"
 
 
 class ActivationLogger(OwnCallback):
-    """Saves what layers make of a few validation rows, as `activations/epoch_03.npz`."""
+    """Saves the outputs of layers for a few validation rows, as `activations/epoch_03.npz`."""
 
     layers: str | list[str]
     """Names of layers, or patterns such as `conv*`; a layer of a nested model is called
@@ -55,7 +55,7 @@ class ActivationLogger(OwnCallback):
         return ActivationLogger()
 
     def _chosen(self, model: Any) -> list[str]:
-        """The names of the layers that are meant."""
+        """The names of the chosen layers."""
         known = list(named_layers(model))
         chosen: list[str] = []
         for wanted in [self.layers] if isinstance(self.layers, str) else self.layers:
@@ -78,7 +78,7 @@ def named_layers(model: Any, above: str = "") -> dict[str, Any]:
 
 
 def activations(model: Any, names: Sequence[str], rows: Any) -> dict[str, Any]:
-    """Return what layers make of rows, as arrays by name.
+    """Return the outputs of layers for rows, as arrays by name.
 
     Args:
         model: A `keras.Model`.
