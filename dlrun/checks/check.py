@@ -1,7 +1,7 @@
 """What a check is, a decorated function in a module of `dlrun/checks/subjects/`, and running all.
 
 A new check is one function, found by its decorator; a new subject is one file. The code's first
-digit says what a check looks at: `DL0..` the config alone, `DL1..` rows, `DL2..` the built model. A
+digit says what a check examines: `DL0..` the config alone, `DL1..` rows, `DL2..` the built model. A
 code is never used for anything else again.
 """
 
@@ -111,7 +111,7 @@ def check(
 
 
 def checks(stage: Stage) -> list[Check[Any]]:
-    """Return the checks that look at a config, rows or a model, in the order of their codes.
+    """Return the checks of a config, rows or a model, in the order of their codes.
 
     Only the modules that hold such checks are imported: those of a config need no NumPy.
     """

@@ -1,4 +1,4 @@
-"""Columns of rows as checks look at them: bounded, and named in a sentence."""
+"""Columns of rows for checks: a bounded number of them, and sentences that name them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def text_columns(samples: Samples) -> Iterator[tuple[str, Array]]:
 
 
 def read_as_text(config: Config, samples: Samples) -> set[str]:
-    """Return the categorical features whose words a step `text` looks at."""
+    """Return the categorical features whose words a step `text` uses."""
     names = {name for name, _ in text_columns(samples)}
     steps = [step for step in config.preprocess if step.member_name() == "text"]
     columns = [getattr(step, "columns", None) for step in steps]
@@ -137,7 +137,7 @@ def may_differ_in_nearly_every_row(column: Array) -> bool:
 def time_column(samples: Samples) -> str | None:
     """Return the name of the feature that looks like a time and orders the rows, or None.
 
-    It does where its name or its texts are those of times, and no row comes before the one above.
+    Its name or its texts are those of times, and no row comes before the one above.
     """
     if len(samples) < _FEWEST_TIMES:
         return None

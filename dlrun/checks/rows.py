@@ -1,4 +1,4 @@
-"""The rows that data checks look at: evenly spaced ones where there are many."""
+"""The rows that data checks use: evenly spaced ones where there are many."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def data_view(config: Config, dataset: Dataset) -> DataView:
         config=config,
         known=known_from_data(whole_config, dataset, folds[0], train),
         dataset=replace(dataset, samples=dataset.samples.with_features(held)),
-        dealt=tuple(folds),
+        folds_or_default=tuple(folds),
         train=train,
         inputs=inputs,
         input_names=names,

@@ -84,7 +84,7 @@ class DataView:
         config: The experiment.
         known: What is known from the rows.
         dataset: All rows before the test, without the features that stay on disk.
-        dealt: The folds of the protocol, of the default one where it could not be read; see
+        folds_or_default: The folds of the protocol, of the default one if it could not be read; see
             `folds`.
         train: Training rows of the first fold: evenly spaced ones of many.
         inputs: Some of them as the model gets them; None where they cannot be prepared.
@@ -92,14 +92,14 @@ class DataView:
         refused: What the preprocessing refused, or None.
         held_out: The rows that score the first fold, evenly spaced ones of many; None where
             nothing is held out.
-        hashed: The rows in which repeated ones are looked for: all, or evenly spaced ones.
+        hashed: The rows that are searched for repeated ones: all, or evenly spaced ones.
         hashed_positions: Their positions among all rows.
     """
 
     config: Config
     known: Known
     dataset: Dataset
-    dealt: tuple[Fold, ...]
+    folds_or_default: tuple[Fold, ...]
     train: Samples
     inputs: np.ndarray | None
     input_names: tuple[str, ...]
@@ -113,7 +113,7 @@ class DataView:
         """The folds of the protocol."""
         if isinstance(self.config, PartialConfig):
             self.config.require("evaluation")
-        return self.dealt
+        return self.folds_or_default
 
     @property
     def task(self) -> TargetType:
@@ -146,7 +146,7 @@ class ModelView:
         config: The experiment.
         model: The compiled `keras.Model`.
         rows: Rows that it is trained on.
-        findings: What the preprocessing says of the training rows.
+        findings: What the preprocessing reports about the training rows.
     """
 
     config: Config

@@ -1,4 +1,4 @@
-"""What the data was: a hash that tells any change, and a description for `data.json`."""
+"""A hash that changes with any change of the data, and a description for `data.json`."""
 
 from __future__ import annotations
 

@@ -49,6 +49,11 @@ def as_objects(entries: Sequence[Any]) -> Array:
     return column
 
 
+def as_vector(column: Array) -> Array:
+    """Return a column of shape (n, 1) as (n,), any other as it is."""
+    return column[:, 0] if column.ndim == 2 and column.shape[1] == 1 else column
+
+
 @dataclass(frozen=True)
 class Samples:
     """Rows of a data set.
@@ -74,7 +79,7 @@ class Samples:
 
     @property
     def windows(self) -> Windows | None:
-        """The feature that is windows over a series; None where the rows are none."""
+        """The feature that is windows over a series; None for any other rows."""
         return series_windows(self.features)
 
     @property

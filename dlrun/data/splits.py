@@ -81,10 +81,10 @@ def holdout_split(
 
     Args:
         rows: The rows. With `time`, the last stretch is held out, and rows of one time stay
-            together: the cut moves to before the rows that it would tear apart, or after them
+            together: the cut moves to before the rows that it would separate, or after them
             where nothing would be left to train on. Windows over a series are held out as rows
             with a time are, and training windows that share rows with them are left out. With
-            `groups`, whole groups are held out, as many as come nearest to the size asked for.
+            `groups`, whole groups are held out, as many as come closest to the requested size.
         fraction: Share of the rows to hold out, rounded up to whole rows.
         samples: Number of rows to hold out.
         first: Hold out this many of the first rows (the book's `x_val = x_train[:first]`).
@@ -293,10 +293,10 @@ def _first_rows(rows: RowInfo, first: int) -> Split:
     if rows.order is not None:
         raise DataError("the first rows cannot come after the others in time; leave out `first`")
     if rows.groups is not None:
-        torn = np.intersect1d(rows.groups[:first], rows.groups[first:])
-        if len(torn):
+        divided = np.intersect1d(rows.groups[:first], rows.groups[first:])
+        if len(divided):
             raise DataError(
-                f"a hold-out of the first {first} rows tears the group '{torn[0]}' apart; "
+                f"a hold-out of the first {first} rows splits the group '{divided[0]}'; "
                 f"use `fraction`, or leave out `groups`"
             )
     return _split(rows, np.arange(first))

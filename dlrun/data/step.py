@@ -58,7 +58,16 @@ def rows_numbered(rows: Array) -> Iterator[None]:
         raise error.at(int(rows[error.position])) from None
 
 
-class Step(Component):
+class ColumnStep(Component):
+    """Base of all preprocessing steps: they may name the `columns` to work on."""
+
+    @classmethod
+    def first_option(cls) -> str | None:
+        """The step's own first option; `columns` where it has no other."""
+        return next((name for name in cls.model_fields if name != "columns"), "columns")
+
+
+class Step(ColumnStep):
     """Base of all preprocessing steps on features.
 
     A step that works on each column separately defines `learn` and `transform`; others define `fit`
@@ -85,11 +94,6 @@ class Step(Component):
 
     columns: list[str] | None = None
     """Columns to work on; default: all that the step can work on."""
-
-    @classmethod
-    def first_option(cls) -> str | None:
-        """The step's own first option; `columns` where it has no other."""
-        return next((name for name in cls.model_fields if name != "columns"), "columns")
 
     def fit(self, features: Columns) -> State:
         """Learn from the training rows.
@@ -158,7 +162,7 @@ class Step(Component):
         return {}
 
 
-class TargetStep(Component):
+class TargetStep(ColumnStep):
     """Base of all preprocessing steps on targets.
 
     Args of all methods: `target` is (n,) or (n, k).
@@ -169,11 +173,6 @@ class TargetStep(Component):
 
     columns: list[str] | None = None
     """Targets to work on; default: all, of several outputs those that this step suits."""
-
-    @classmethod
-    def first_option(cls) -> str | None:
-        """The step's own first option; `columns` where it has no other."""
-        return next((name for name in cls.model_fields if name != "columns"), "columns")
 
     @abstractmethod
     def fit(self, target: Array, classes: tuple[str, ...] | None) -> State:

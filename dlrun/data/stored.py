@@ -29,7 +29,7 @@ mapped file, though each of them maps some pages around it."""
 
 
 class RowReader(Protocol):
-    """What reads rows by their numbers."""
+    """Reads rows by their numbers."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -227,7 +227,7 @@ def concatenated(first: Array, second: Array) -> Array:
 
 
 class ColumnWriter:
-    """Writes a column block by block to a temporary file, which goes when nobody needs it.
+    """Writes a column block by block to a temporary file, deleted once it is no longer used.
 
     Args:
         dtype: Of the blocks: numbers, or objects that are str or None.

@@ -119,7 +119,7 @@ def unnamed_labels(task: TargetType, targets: Columns, classes: Classes) -> dict
 
 
 def class_labels(task: TargetType, targets: Columns) -> Array | None:
-    """(n,) the class of each row, for stratified splits; None where a row has no one class."""
+    """(n,) the class of each row, to stratify by; None where rows do not have one class each."""
     if task not in ("binary", "multiclass"):
         return None
     values = next(iter(targets.values()))

@@ -108,7 +108,7 @@ def learn_words(texts: Iterable[Sequence[str]], most: int) -> WordCounts:
 
     Args:
         texts: Tokens of each text.
-        most: How many are kept at most.
+        most: How many to keep at most.
     """
     longest = 1
 
@@ -142,7 +142,7 @@ def inverse_frequencies(texts: Iterable[Sequence[str]], words: Sequence[str], co
 Unit = Literal["words", "characters"]
 
 PUNCTUATION = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'
-"""What parts words: all ASCII punctuation but the apostrophe, as in Keras' `Tokenizer`."""
+"""What separates words: all ASCII punctuation but the apostrophe, as in Keras' `Tokenizer`."""
 
 _AS_BLANKS = bytes.maketrans(PUNCTUATION.encode(), b" " * len(PUNCTUATION))
 
@@ -152,10 +152,10 @@ class Tokens:
     """How a text is cut into tokens.
 
     Args:
-        unit: Words, which blanks part, or single characters.
+        unit: Words, separated by spaces, or single characters.
         ngrams: Runs of up to this many tokens are tokens too.
-        lower: Whether letters become small.
-        punctuation_is_blank: Whether punctuation becomes blanks.
+        lower: Whether letters become lower case.
+        punctuation_is_blank: Whether punctuation becomes spaces.
     """
 
     unit: Unit

@@ -60,7 +60,7 @@ class Windows(LazyArray, EncodedBlock):
         delay: Rows from a window's last row to its first target.
         horizon: Rows from a window's last row to its last target; 0 where there is none.
         target_numbers: (n, s) int64 numbers of the s targets' rows in the source, where known.
-        target_times: (n, s) when each of s targets of a window is due, where that is known.
+        target_times: (n, s) the time of each of s targets of a window, where known.
     """
 
     series: Series

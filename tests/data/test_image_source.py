@@ -282,7 +282,7 @@ REFUSALS: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {**TWO_CLASSES, "photos/a/2.png": picture(1, (100, 50)), "photos/b/2.png": 1},
         {},
         "{photos}: the pictures are of 2 sizes, height x width (how many): 6 x 8 (3), 100 x 50 "
-        "(1); say which one they are brought to, such as `size: [32, 32]`",
+        "(1); set the one to resize them to, such as `size: [32, 32]`",
     ),
     "broken pictures": (
         {**TWO_CLASSES, **BROKEN},

@@ -305,7 +305,7 @@ IMPOSSIBLE = [
     ),
     (
         lambda: holdout_split(RowInfo(n=10, groups=GROUPS), first=5),
-        "a hold-out of the first 5 rows tears the group 'b' apart; use `fraction`, or leave out "
+        "a hold-out of the first 5 rows splits the group 'b'; use `fraction`, or leave out "
         "`groups`",
     ),
     (

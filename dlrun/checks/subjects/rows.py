@@ -64,7 +64,7 @@ def shared_rows(
     """Return the rows whose hash a training row of their fold has too; None where there are none.
 
     Args:
-        view: Says which rows were hashed, and how they are dealt.
+        view: The hashed rows and the folds.
         hashes: (n,) of the hashed rows.
         but: (n,) other hashes; rows that have one in common are left out.
         with_targets: Whether the rows were hashed with their targets.
@@ -111,7 +111,7 @@ def shared_rows(
 
 
 _OF_IDENTIFIERS = re.compile(r"column '(.+)' holds (\d+) different texts in (\d+) rows")
-"""What a table says of texts that DL115 says more of."""
+"""A finding of tables about texts; DL115 says more about them."""
 
 _OF_FILES = re.compile(r"\bfiles? of other endings\b")
 

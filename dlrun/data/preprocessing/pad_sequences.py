@@ -1,4 +1,4 @@
-"""Integer sequences brought to one length."""
+"""Integer sequences padded or cut to one length."""
 
 from __future__ import annotations
 

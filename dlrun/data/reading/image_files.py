@@ -315,5 +315,5 @@ def common_size(sizes: Sequence[tuple[int, int]], place: str) -> tuple[int, int]
     side = max(32, min(180, middle))
     raise DataError(
         f"{place}: the pictures are of {len(counted):,} sizes, height x width (how many): "
-        f"{shown}{more}; say which one they are brought to, such as `size: [{side}, {side}]`"
+        f"{shown}{more}; set the one to resize them to, such as `size: [{side}, {side}]`"
     )

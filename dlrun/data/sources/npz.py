@@ -11,7 +11,7 @@ from dlrun.data.lazy import in_memory
 from dlrun.data.reading.arrays import ArrayFiles
 from dlrun.data.reading.files import as_list, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
-from dlrun.data.samples import Array, Columns, ExpectedColumns
+from dlrun.data.samples import Columns, ExpectedColumns, as_vector
 from dlrun.data.source import FileSource, Loaded, Part
 from dlrun.data.stored import too_large_to_hold
 from dlrun.errors import DataError
@@ -89,8 +89,8 @@ class Npz(FileSource):
         shapes = ", ".join(f"{name} {array.shape[1:]}" for name, array in features.items())
         return Loaded(
             features=features,
-            targets={name: _flat(array) for name, array in targets.items()},
-            extras={name: _flat(array) for name, array in extras.items()},
+            targets={name: as_vector(array) for name, array in targets.items()},
+            extras={name: as_vector(array) for name, array in extras.items()},
             description=f"{rows} rows of {shapes} from {place}",
         )
 
@@ -114,10 +114,6 @@ def _test_name(name: str, arrays: ArrayFiles) -> str:
     """`x_train` is `x_test` among test arrays that have one."""
     other = name.replace("train", "test")
     return other if other in arrays.names else name
-
-
-def _flat(array: Array) -> Array:
-    return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
 def _common_length(file: Path, columns: Columns) -> int:

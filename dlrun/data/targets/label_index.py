@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import field_validator
 
-from dlrun.data.samples import Array
+from dlrun.data.samples import Array, as_vector
 from dlrun.data.step import RowError, State, TargetStep, shape_text
 from dlrun.errors import DataError
 from dlrun.text import first_few
@@ -70,7 +70,7 @@ class LabelIndex(TargetStep):
 
 
 def _labels(target: Array) -> list[Any]:
-    column = target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
+    column = as_vector(target)
     if column.ndim != 1:
         raise DataError(f"label_index needs one label a row, found the shape {shape_text(target)}")
     return column.tolist()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from dlrun.data.samples import Array
+from dlrun.data.samples import Array, as_vector
 from dlrun.data.step import RowError, State, TargetStep, first_row, shape_text
 from dlrun.errors import DataError
 
@@ -43,7 +43,7 @@ class OneHotTarget(TargetStep):
 
 def _indices(target: Array) -> Array:
     """The labels as (n,) int64."""
-    labels = target[:, 0] if target.ndim == 2 and target.shape[1] == 1 else target
+    labels = as_vector(target)
     if labels.ndim != 1:
         raise DataError(
             f"one_hot needs one class index a row, found the shape {shape_text(target)}"
