@@ -58,7 +58,7 @@ def dlrun() -> None:
     dlrun evaluate RUN_DIR           score a run's model on the test data
     dlrun predict RUN_DIR --input new.csv
     dlrun runs                       list runs
-    dlrun compare RUN_DIR RUN_DIR    tell whether they differ by more than chance
+    dlrun compare RUN_DIR RUN_DIR    show whether they differ by more than chance
     """
 
 

@@ -117,12 +117,12 @@ class QuietProgress(Observer):
         self.close()
 
     def say(self, line: str) -> None:
-        """Tell one plain line."""
+        """Report one plain line."""
         if self.on_line is not None:
             self.on_line(line)
 
     def say_fold(self, row: FoldRow) -> None:
-        """Tell how a fold came out."""
+        """Report the result of a fold."""
         self.say(self._place() + self.fold_text(row))
 
     def fold_text(self, row: FoldRow) -> str:

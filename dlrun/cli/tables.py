@@ -108,7 +108,7 @@ def confirm_removal(entries: Sequence[RunEntry]) -> bool:
     except click.Abort:
         if sys.stdin.isatty():
             raise
-        raise UsageError("nothing was removed, for nobody answered; say --yes") from None
+        raise UsageError("nothing was removed: no answer was given; use --yes") from None
 
 
 MOST_COLUMNS = 3

@@ -63,7 +63,7 @@ def draw_run_curves(
         several: The word for several trainings of the run: `folds` or `repeats`.
 
     Raises:
-        RunError: `metrics.csv` is damaged, or the curves are there already.
+        RunError: `metrics.csv` is damaged, or the curves exist already.
     """
     from dlrun.reports.drawing import draw_picture
 

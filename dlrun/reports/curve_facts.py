@@ -291,7 +291,7 @@ def dwarfing_epochs(values: Sequence[float], better: Direction | None) -> int:
 
 
 def is_noisy(values: Sequence[float]) -> bool:
-    """Tell whether a curve's ups and downs add up to more than `NOISY` times its range."""
+    """Whether a curve's ups and downs add up to more than `NOISY` times its range."""
     finite = np.asarray(values, np.float64)
     finite = finite[np.isfinite(finite)]
     if finite.size < SMOOTHED_EPOCHS:

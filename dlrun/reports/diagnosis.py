@@ -125,7 +125,7 @@ def diagnose(
     asked: int | None = None,
     rows: int | None = None,
 ) -> list[CurveFinding]:
-    """Return what the curves show, the gravest first.
+    """Return what the curves show, the most serious first.
 
     Args:
         histories: Metric to its value in every epoch, one mapping a fold.

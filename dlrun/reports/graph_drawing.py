@@ -34,7 +34,7 @@ def draw_graph(graph: ModelGraph, title: str, kind: str) -> bytes:
 
     Args:
         graph: At least one box.
-        title: Stands above it.
+        title: Above it.
         kind: `png` or `svg`.
     """
     file = BytesIO()

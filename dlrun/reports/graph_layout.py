@@ -44,7 +44,7 @@ class LayerBox:
     """One layer, model, input or output.
 
     Args:
-        name: Tells it from the others.
+        name: Unique in the graph.
         lines: The text in it, the first one as its title.
         kind: How it is drawn: `input`, `layer`, or `model` for one that has layers of its own.
     """

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlrun.errors import RunError
 from dlrun.reports.summary import SummaryLine, ends_text, quantity_text
+from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import RunEntry
 from dlrun.text import duration, figure, ordinal, percent
 
@@ -58,6 +60,22 @@ def fact_groups(
         ("damaged", [SummaryLine("", notice) for notice in notices]),
     ]
     return [FactGroup(title, tuple(lines)) for title, lines in sections if lines]
+
+
+def read_evaluations(directory: RunDirectory, notices: list[str]) -> list[Facts]:
+    """Return what a run keeps of its test evaluations, oldest first, each with its `number`.
+
+    Args:
+        directory: The run.
+        notices: Takes what is wrong with a damaged file, which is left out.
+    """
+    found: list[Facts] = []
+    for number in directory.evaluation_numbers():
+        try:
+            found.append({"number": number, **directory.read_evaluation(number)[0]})
+        except RunError as error:
+            notices.append(str(error))
+    return found
 
 
 def git_text(run: Facts) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -12,20 +12,11 @@ import yaml
 from dlrun.errors import RunError
 from dlrun.metrics.names import TargetType, canonical
 from dlrun.metrics.predictions import as_probabilities, class_indices, class_shares
+from dlrun.reports.run_facts import Facts, read_evaluations
 from dlrun.store.examples import Examples
 from dlrun.store.ledger import RecordedEvaluation, read_evaluations_of_data, read_ledger
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import display_path
-
-Facts = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class StoredEvaluation:
-    """One test evaluation of a run; `facts` is what its file holds."""
-
-    number: int
-    facts: Facts
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ class RunRecord:
             have no names.
         predictions: What `predictions.npz` holds; empty where there is none.
         examples: The rows that were predicted worst, or None.
-        evaluations: The run's own test evaluations.
+        evaluations: The run's own test evaluations, each with its `number`.
         test_evaluations: Those of any run on the same test data.
         notices: What is wrong with the run's files or the ledger, one sentence each.
     """
@@ -83,7 +74,7 @@ class RunRecord:
     classes: Mapping[str, tuple[str, ...]]
     predictions: Mapping[str, np.ndarray]
     examples: Examples | None
-    evaluations: tuple[StoredEvaluation, ...]
+    evaluations: tuple[Facts, ...]
     test_evaluations: tuple[RecordedEvaluation, ...]
     notices: tuple[str, ...] = field(default=())
 
@@ -173,7 +164,14 @@ def read_run_record(directory: RunDirectory) -> RunRecord:
         resolved = yaml.safe_load(read)
     except yaml.YAMLError:
         resolved = {}
-    recorded, ledger_notices = _recorded_evaluations(directory, data)
+    recorded: Sequence[RecordedEvaluation] = ()
+    runs_dir, fingerprint = directory.path.parent, data.get("fingerprint")
+    try:
+        ledger_notices = read_ledger(runs_dir).notices
+        if fingerprint:
+            recorded = read_evaluations_of_data(runs_dir, fingerprint)
+    except RunError as error:
+        ledger_notices = (str(error),)
     return RunRecord(
         name=directory.name,
         path=display_path(directory.path),
@@ -189,32 +187,10 @@ def read_run_record(directory: RunDirectory) -> RunRecord:
         classes=_classes(directory, data, tolerant),
         predictions=tolerant(directory.read_predictions, {}, there=directory.predictions.exists()),
         examples=examples,
-        evaluations=tuple(_evaluations(directory, tolerant)),
-        test_evaluations=recorded,
+        evaluations=tuple(read_evaluations(directory, notices)),
+        test_evaluations=tuple(recorded),
         notices=(*notices, *ledger_notices),
     )
-
-
-def _evaluations(directory: RunDirectory, tolerant: Any) -> list[StoredEvaluation]:
-    found = []
-    for number in directory.evaluation_numbers():
-        read = tolerant(lambda n=number: directory.read_evaluation(n)[0], None, there=True)
-        if read is not None:
-            found.append(StoredEvaluation(number, read))
-    return found
-
-
-def _recorded_evaluations(
-    directory: RunDirectory, data: Facts
-) -> tuple[tuple[RecordedEvaluation, ...], tuple[str, ...]]:
-    runs_dir, fingerprint = directory.path.parent, data.get("fingerprint")
-    try:
-        notices = read_ledger(runs_dir).notices
-        return tuple(
-            read_evaluations_of_data(runs_dir, fingerprint) if fingerprint else ()
-        ), notices
-    except RunError as error:
-        return (), (str(error),)
 
 
 def _classes(directory: RunDirectory, data: Facts, tolerant: Any) -> dict[str, tuple[str, ...]]:

@@ -80,7 +80,7 @@ def suggest(
     """Return at most three changes to try.
 
     Args:
-        kinds: What the diagnosis found, the gravest first.
+        kinds: What the diagnosis found, the most serious first.
         config: The config as plain data, every default filled in.
         best_epoch: The epoch with the best validation score, or None.
     """

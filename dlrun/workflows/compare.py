@@ -93,7 +93,7 @@ def draw_comparison(comparison: Comparison, file: Path | None = None) -> Path | 
 
     Args:
         comparison: What `compare` returned.
-        file: Ends with `.png` or `.svg`, and must not be there yet; default: a new PNG in the
+        file: Ends with `.png` or `.svg`, and must not exist yet; default: a new PNG in the
             working directory, named after the runs, or one that holds this very picture already.
 
     Returns:
@@ -101,7 +101,7 @@ def draw_comparison(comparison: Comparison, file: Path | None = None) -> Path | 
 
     Raises:
         UsageError: The file is neither PNG nor SVG.
-        RunError: It is there already, or the disk refused.
+        RunError: It exists already, or cannot be written.
     """
     if file is not None:
         check_picture(file)

@@ -99,7 +99,7 @@ def execute(
     Args:
         config: The experiment.
         runs_dir: Where the run directory is made.
-        observer: Told of every fold and epoch; default: nobody.
+        observer: Called for every fold and epoch; default: none.
         facts: What else `run.json` holds, such as the `parent` of a final model.
         inspect: Called with the rows before anything is trained; may refuse them.
         created: Called with the run directory when it is made.

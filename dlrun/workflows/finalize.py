@@ -134,7 +134,7 @@ def finalize(
         ensemble: Keep the models of the folds instead, and average their predictions.
         runs_dir: Where runs are kept, and the new one is made.
         overrides: `KEY=VALUE` changes to the run's config, such as a data path that moved.
-        observer: Told of every epoch; default: nobody.
+        observer: Called for every epoch; default: none.
         created: Called with the new run directory when it is made.
         scored: Called with the run when its result is complete, before its curves are drawn.
         trust_plugins: Whether the Python files that `plugins` names may run.
@@ -310,9 +310,7 @@ def _refuse(directory: RunDirectory, config: Config, ensemble: bool) -> None:
         )
     status = directory.status
     if status not in ("finished", "interrupted") or not directory.result.exists():
-        raise RunError(
-            f"{directory.name} has no result to go by: its status is '{status}'; train it again"
-        )
+        raise RunError(f"{directory.name} has no result: its status is '{status}'; train it again")
     if ensemble and not directory.folds():
         raise RunError(
             f"{directory.name} has one model and no folds to average; leave out --ensemble, or "

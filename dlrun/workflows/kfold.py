@@ -38,7 +38,7 @@ def kfold(
         overrides: `KEY=VALUE` changes to the config.
         seed: Used instead of the config's.
         runs_dir: Where the run directory is made.
-        observer: Told of every fold and epoch; default: nobody.
+        observer: Called for every fold and epoch; default: none.
         trust_plugins: Whether the Python files that `plugins` names may run.
 
     Raises:

@@ -33,9 +33,10 @@ def next_command(
     if is_final(config):
         return after_final(directory, has_test)
     verdict = result.get("verdict")
-    # Without an interval a gain over the baseline cannot be shown to be more than chance.
-    open_gain = verdict and verdict.get("interval") is None and verdict["difference"] > 0
-    if not verdict or verdict.get("beats_baseline") or open_gain:
+    if not verdict or verdict.get("beats_baseline"):
+        return finalize_command(directory)
+    # Without an interval nothing can be shown to be more than chance: any gain will do.
+    if verdict.get("interval") is None and not verdict["difference"] <= 0:
         return finalize_command(directory)
     if suggestions := result.get("suggestions"):
         changes = " ".join(f"--set {shlex.quote(change)}" for change in suggestions[0]["set"])

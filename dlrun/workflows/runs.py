@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from dlrun.errors import RunError
 from dlrun.reports.differences import ConfigDifference, differences
-from dlrun.reports.run_facts import FactGroup, Facts, fact_groups, result_lines
+from dlrun.reports.run_facts import FactGroup, Facts, fact_groups, read_evaluations, result_lines
 from dlrun.reports.run_table import config_differences
 from dlrun.reports.summary import Summary, SummaryLine, run_summary
 from dlrun.store.names import RUN_NAME, find_run
@@ -171,7 +171,7 @@ def remove_runs(entries: Sequence[RunEntry]) -> list[Path]:
 
 
 def matches(wanted: str, text: str) -> bool:
-    """Tell whether a text is meant: it holds what is wanted, or fits it as a pattern."""
+    """Whether a text contains what is wanted, or matches it as a pattern."""
     wanted, text = wanted.casefold(), text.casefold()
     if any(sign in wanted for sign in "*?["):
         return fnmatchcase(text, wanted)
@@ -303,13 +303,7 @@ def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
     assert entry is not None
     notices = [entry.problem] if entry.problem else []
     result, data = _read(directory, "result", notices), _read(directory, "data", notices)
-    test_evaluations: list[Mapping[str, Any]] = []
-    for number in directory.evaluation_numbers():
-        try:
-            facts, _ = directory.read_evaluation(number)
-            test_evaluations.append({"number": number, **facts})
-        except RunError as error:
-            notices.append(str(error))
+    test_evaluations = read_evaluations(directory, notices)
     where = display_path(directory.path)
     if result:
         following, found = result.get("next"), open_findings(directory)

@@ -28,7 +28,7 @@ def train(
         overrides: `KEY=VALUE` changes to it, such as `training.epochs=5`.
         seed: Used instead of the config's.
         runs_dir: Where the run directory is made.
-        observer: Told of every fold and epoch; default: nobody.
+        observer: Called for every fold and epoch; default: none.
         trust_plugins: Whether the Python files that `plugins` names may run.
 
     Returns:

@@ -250,7 +250,7 @@ def test_rm_without_anybody_to_answer_removes_nothing(
     answered("")
     answer = call("runs", "rm", "20261121-101501")
     assert answer.status == 2
-    assert answer.err.endswith("error: nothing was removed, for nobody answered; say --yes\n")
+    assert answer.err.endswith("error: nothing was removed: no answer was given; use --yes\n")
     assert len(call("runs", "--json").json["runs"]) == 6
     # A damaged run can be removed too.
     assert call("runs", "rm", "20261121-101501", "20261121-101506", "--yes").status == 0

@@ -231,5 +231,5 @@ def test_what_cannot_be_finalized(holdout: dlrun.Run, folds: dlrun.Run, folder: 
     failed.mkdir()
     (failed / "run.json").write_text(json.dumps({**facts, "status": "failed"}))
     (failed / "resolved.yaml").write_bytes((holdout.path / "resolved.yaml").read_bytes())
-    with pytest.raises(RunError, match="has no result to go by: its status is 'failed'"):
+    with pytest.raises(RunError, match="has no result: its status is 'failed'"):
         dlrun.finalize(failed, runs_dir=runs)

@@ -9,7 +9,7 @@ import click
 from dlrun.cli.options import debug_option, json_option, trust_plugins_option, where_option
 
 
-@click.command(name="compare", short_help="Tell whether runs differ by more than chance.")
+@click.command(name="compare", short_help="Show whether runs differ by more than chance.")
 @click.argument(
     "run_dirs", type=click.Path(path_type=Path), metavar="RUN_DIR...", nargs=-1, required=True
 )

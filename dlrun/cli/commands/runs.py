@@ -115,7 +115,7 @@ def show(run_dir: Path, runs_dir: Path, as_json: bool) -> None:
 @debug_option
 def diff(first: Path, second: Path, runs_dir: Path, as_json: bool) -> None:
     """Show the keys of the configs that differ, and both results side by side. `dlrun compare`
-    tells whether one is better than the other by more than chance.
+    shows whether one is better than the other by more than chance.
 
     \b
     Example:

@@ -158,7 +158,7 @@ PIXEL_NAME = re.compile(r"(?:pixel|px|p)_?(\d+)(?:[_x](\d+))?")
 
 
 def is_picture(array: np.ndarray) -> bool:
-    """Tell whether (rows, ...) can be drawn: (rows, h, w) or (rows, h, w, c)."""
+    """Whether (rows, ...) can be drawn: (rows, h, w) or (rows, h, w, c)."""
     if array.dtype.kind not in "buif" or array.size == 0:
         return False
     if array.ndim == 4:

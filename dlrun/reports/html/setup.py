@@ -75,7 +75,7 @@ def test_evaluations(record: RunRecord) -> PageSection | None:
         blocks.append(Prose(text + "evaluations biases the score."))
     if own:
         columns = ("number", "metric", "score", "baseline", "rows", "time")
-        own_rows = tuple(_evaluation_row(e.number, e.facts) for e in own)
+        own_rows = tuple(map(_evaluation_row, own))
         blocks.append(
             PageTable("Test evaluations of this run", columns, own_rows, frozenset({1, 5}))
         )
@@ -90,10 +90,10 @@ def test_evaluations(record: RunRecord) -> PageSection | None:
     return PageSection("test", "Test data", blocks)
 
 
-def _evaluation_row(number: int, facts: Mapping[str, Any]) -> tuple[str, ...]:
+def _evaluation_row(facts: Mapping[str, Any]) -> tuple[str, ...]:
     score, baseline = facts.get("score") or {}, facts.get("baseline") or {}
     return (
-        str(facts.get("look") or number),
+        str(facts.get("look") or facts["number"]),
         str(score.get("name") or ""),
         figure(score.get("value")),
         figure(baseline.get("value")),
