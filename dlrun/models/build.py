@@ -15,7 +15,7 @@ from dlrun.models.applications import build_application
 from dlrun.models.augment import NO_AUGMENTATION, Augmentation, InputSpec, Shape
 from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.models.precision import exact_output
-from dlrun.models.trained_run import build_trained
+from dlrun.models.run_layer import build_run_layer
 from dlrun.text import listed, shape_text
 
 Blocks = Mapping[str, Block]
@@ -205,7 +205,7 @@ def _made(node: LayerCall, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
         [pixels] = inputs
         return build_application(entry.application, node.name, pixels.shape, pixels.dtype)
     assert entry.run is not None
-    return build_trained(entry.run, node.name, entry.path)
+    return build_run_layer(entry.run, node.name, entry.path)
 
 
 def _block(node: LayerCall, body: Architecture, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:

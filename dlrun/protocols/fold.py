@@ -139,7 +139,7 @@ class FoldTraining:
         return TrainedFolds(tuple(results))
 
     def _results(self, folds: Sequence[Fold]) -> Iterator[FoldResult]:
-        """As many folds at once as the trainer chose, or one after the other."""
+        """Train and score as many folds at once as the trainer chose, or one after the other."""
         start = 0
         while start < len(folds):
             self.observer.fold_started(folds[start].index)
@@ -188,14 +188,14 @@ class FoldTraining:
 
     @cached_property
     def _trainer(self) -> PhasedTrainer:
-        training, store = self.config.training, self.recorder.feature_store()
-        keeps = training.cache_features and store is not None
+        training = self.config.training
+        store = self.recorder.feature_store() if training.cache_features else None
         return PhasedTrainer(
             [
                 Trainer(training.engine, training.xla, fits=self.fits, alike=self.alike)
                 for _ in training.all_phases
             ],
-            Features(store, self.observer.note) if keeps and store else None,
+            None if store is None else Features(store, self.observer.note),
         )
 
     @cached_property

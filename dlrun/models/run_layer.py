@@ -17,7 +17,7 @@ MOST_NAMED = 12
 """Layers that a message names, at most."""
 
 
-def build_trained(run: RunLayer, name: str, path: KeyPath) -> Any:
+def build_run_layer(run: RunLayer, name: str, path: KeyPath) -> Any:
     """Return the model of a run, up to a layer if one is named, with the weights it has learnt.
 
     Args:
