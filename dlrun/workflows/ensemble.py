@@ -32,7 +32,7 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
         runs_dir: Where the new run is made.
 
     Raises:
-        RunError: A fold has no model, or the disk refused.
+        RunError: A fold has no model, or the copies cannot be written.
     """
     before = parent.read_result()
     # A fold that was interrupted has a model, but one that was not trained to its end.

@@ -76,7 +76,7 @@ class FinalPlan:
         sentences = [f"{counted(self.epochs, 'epoch')}: {self._reason()}"]
         if self.left_out:
             names = " and ".join(self.left_out)
-            sentences.append(f"without {names}: no validation rows are left to watch")
+            sentences.append(f"without {names}: no validation rows are left to monitor")
         return sentences
 
     def as_dict(self) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> Fi
 
 def final_config(config: Config, plan: FinalPlan) -> Config:
     """The same experiment on all non-test rows: nothing held out, the epochs of the plan, and no
-    callback that watches validation data."""
+    callback that monitors validation data."""
     given = Protocol.of(config)
     files = validation_files(config)
     protocol = Holdout(
@@ -223,14 +223,14 @@ def final_config(config: Config, plan: FinalPlan) -> Config:
         phase.model_copy(
             update={
                 "epochs": planned.epochs,
-                "callbacks": phase.callbacks and _watching_nothing(phase.callbacks),
+                "callbacks": phase.callbacks and _without_monitors(phase.callbacks),
             }
         )
         for phase, planned in zip(config.training.phases, plan.phases, strict=True)
     ]
     training = {
         "epochs": plan.epochs,
-        "callbacks": _watching_nothing(config.training.callbacks),
+        "callbacks": _without_monitors(config.training.callbacks),
         "phases": phases,
     }
     return _renamed(config, "final").model_copy(
@@ -241,7 +241,7 @@ def final_config(config: Config, plan: FinalPlan) -> Config:
     )
 
 
-def _watching_nothing(callbacks: Sequence[KerasComponent]) -> list[KerasComponent]:
+def _without_monitors(callbacks: Sequence[KerasComponent]) -> list[KerasComponent]:
     return [callback for callback in callbacks if not monitors_validation([callback])]
 
 

@@ -165,7 +165,7 @@ def save_predictions(predictions: Predictions, output: Path) -> None:
     """Write predictions as CSV, or as Parquet if the file ends in `.parquet`.
 
     Raises:
-        RunError: The file exists, or the disk refused.
+        RunError: The file exists, or cannot be written.
     """
     with atomic_path(output) as temporary:
         if output.suffix == ".parquet":

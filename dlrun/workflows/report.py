@@ -53,7 +53,7 @@ def report(
         The file.
 
     Raises:
-        RunError: There is no such run, the file exists, or the disk refused.
+        RunError: There is no such run, the file exists, or cannot be written.
         UsageError: No run was given, or one twice.
     """
     return write_report(runs, output, runs_dir=runs_dir, trust_plugins=trust_plugins).path

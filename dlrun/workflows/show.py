@@ -121,7 +121,7 @@ def draw_model(shown: ShownModel, file: Path) -> None:
 
     Raises:
         UsageError: The file is neither PNG nor SVG.
-        RunError: The file exists, or the disk refused.
+        RunError: The file exists, or cannot be written.
     """
     from dlrun.reports.graph_drawing import draw_graph
 

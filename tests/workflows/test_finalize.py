@@ -82,7 +82,7 @@ def test_a_hold_out_run_is_finalized_for_its_best_epoch(holdout: dlrun.Run, fold
     assert notes.said == [
         f"{final.result['epochs']} epochs: validation chose {best}, and 120 non-test rows instead "
         "of 96 can be learnt from 1.25 times as long; --epochs sets another number",
-        "without EarlyStopping: no validation rows are left to watch",
+        "without EarlyStopping: no validation rows are left to monitor",
     ]
     assert (final.path / "callbacks" / "epochs.csv").exists(), "what watches nothing stays"
     assert final.result["next"] == f"dlrun evaluate {final.path}"

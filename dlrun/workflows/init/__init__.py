@@ -13,8 +13,8 @@ from dlrun.errors import DataError, DlrunError, RunError, UsageError
 from dlrun.store.files import write_text
 from dlrun.workflows.check import check
 from dlrun.workflows.init.folders import (
+    FolderFacts,
     PictureFacts,
-    TextFacts,
     holds_pictures,
     holds_texts,
     picture_facts,
@@ -51,7 +51,7 @@ class WrittenConfig:
     task: InitTask
     facts: TableFacts | None = None
     pictures: PictureFacts | None = None
-    texts: TextFacts | None = None
+    texts: FolderFacts | None = None
     series: WindowFacts | None = None
 
 

@@ -52,11 +52,6 @@ class FolderFacts:
 
 
 @dataclass(frozen=True)
-class TextFacts(FolderFacts):
-    """A folder of texts."""
-
-
-@dataclass(frozen=True)
 class PictureFacts(FolderFacts):
     """A folder of pictures.
 
@@ -111,7 +106,7 @@ def picture_facts(folder: Path) -> PictureFacts:
     )
 
 
-def text_facts(folder: Path) -> TextFacts:
+def text_facts(folder: Path) -> FolderFacts:
     """Read the facts of a folder with one folder of texts a class.
 
     Raises:
@@ -120,4 +115,4 @@ def text_facts(folder: Path) -> TextFacts:
     train = part_folder(folder, "train")
     found = read_class_folders(train, TEXT_ENDINGS, what="text", ignored=UNLABELLED)
     validation, test = has_part(folder, "validation"), has_part(folder, "test")
-    return TextFacts(len(found.files), found.classes, validation, test)
+    return FolderFacts(len(found.files), found.classes, validation, test)
