@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlrun.reports.html.setup import _changes
+from dlrun.reports.html.setup import config_changes
 from dlrun.reports.run_facts import fact_groups
 from dlrun.reports.run_table import run_table
 from dlrun.reports.suggestions import suggest
@@ -75,5 +75,5 @@ def test_a_rate_far_above_the_default_goes_back_to_it() -> None:
 
 def test_the_report_lists_what_the_command_line_changed() -> None:
     typed = ["dlrun", "kfold", "a.yaml", "--set", "training.epochs=3", "-q", "--folds=4"]
-    assert _changes(typed) == ["--set training.epochs=3", "--folds=4"]
-    assert _changes(["dlrun", "train", "a.yaml"]) == []
+    assert config_changes(typed) == ["--set training.epochs=3", "--folds=4"]
+    assert config_changes(["dlrun", "train", "a.yaml"]) == []

@@ -196,16 +196,20 @@ def config(record: RunRecord) -> PageSection | None:
     if not record.config.strip():
         return None
     blocks: list[Block] = [Code(marked_yaml(record.config), "The config as given", wraps=False)]
-    typed = record.run.get("command")
+    if changes := config_changes(record.run.get("command")):
+        blocks.append(Code("\n".join(changes), "Changed on the command line"))
+    return PageSection("config", "Config", blocks)
+
+
+def config_changes(typed: Any) -> list[str]:
+    """Return the options of a command that change its config, one each, as typed."""
     words = [str(word) for word in typed] if isinstance(typed, list) else []
-    changes = []
+    found = []
     for word, following in zip(words, [*words[1:], ""], strict=True):
         option, joined, _ = word.partition("=")
         if option in CHANGING:
-            changes.append(word if joined else f"{word} {shlex.quote(following)}")
-    if changes:
-        blocks.append(Code("\n".join(changes), "Changed on the command line"))
-    return PageSection("config", "Config", blocks)
+            found.append(word if joined else f"{word} {shlex.quote(following)}")
+    return found
 
 
 def environment(record: RunRecord) -> PageSection | None:
