@@ -115,6 +115,18 @@ class DataView:
             self.config.require("evaluation")
         return self.folds_or_default
 
+    def hashed_folds(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the training rows and the scored rows of each fold that holds rows out, as
+        positions among the hashed rows, (k,) int64 each."""
+        import numpy as np
+
+        place = np.full(len(self.dataset.samples), -1, np.int64)
+        place[self.hashed_positions] = np.arange(len(self.hashed_positions))
+        for fold in self.folds:
+            if fold.scored is not None:
+                train, scored = place[fold.train], place[fold.scored]
+                yield train[train >= 0], scored[scored >= 0]
+
     @property
     def task(self) -> TargetType:
         """What is predicted, which depends on the loss."""

@@ -19,26 +19,21 @@ from dlrun.data.samples import Array, Columns
 from dlrun.text import first_few
 
 SIDE = 16
-
 """Pictures are compared by the means of this many parts a side."""
 
 FEWEST_PIXELS = 32
-
 """Shorter sides hold too little to tell two pictures apart, such as digits."""
 
 ALIKE = 0.95
-
-"""Correlation from which on two pictures are one photo. Of 480,000 pairs of different photos of
+"""Correlation at or above which two pictures are one photo. Of 480,000 pairs of different photos of
 cats and dogs, in eight positions each, none is above 0.85; a photo that was mirrored and saved
 anew, made a third brighter, blurred, or noisy has 0.974 to 1."""
 
 ALIKE_ALL = 0.85
-
 """Where a twentieth of all pairs is this similar, such as the frames of one camera, nothing is
 reported."""
 
 _LEAST_CONTRAST = 4.0
-
 """Standard deviation, of 255, below which a picture is one plain surface."""
 
 _ALTERED = re.compile(
@@ -47,8 +42,7 @@ _ALTERED = re.compile(
     r"shift(?:ed)?|translated?|shear(?:ed)?)[-_ .]*\d*\)?$",
     re.IGNORECASE,
 )
-
-"""What programs put behind the name of a photo that they altered."""
+"""What programs append to the name of a photo that they altered."""
 
 
 def picture_column(features: Columns) -> Array | None:
@@ -62,7 +56,7 @@ def picture_column(features: Columns) -> Array | None:
 def sketches(column: Array) -> Array:
     """Return (n, SIDE, SIDE) float32: what a picture looks like from afar, in grey.
 
-    Plain surfaces become NaN: they are like each other and say nothing.
+    Plain surfaces become NaN: they are all alike.
     """
     steps = [max(1, side // (4 * SIDE)) for side in column.shape[1:3]]
     parts = []
@@ -96,9 +90,9 @@ def most_alike(scored: Array, training: Array) -> tuple[Array, Array, Array]:
     place = np.zeros(len(scored), np.int64)
     altered = np.zeros(len(scored), bool)
     for position in range(8):
-        seen = np.rot90(scored, position // 2, axes=(1, 2))
-        seen = seen[:, :, ::-1] if position % 2 else seen
-        alike = np.nan_to_num(seen.reshape(len(seen), -1)) @ known
+        turned = np.rot90(scored, position // 2, axes=(1, 2))
+        turned = turned[:, :, ::-1] if position % 2 else turned
+        alike = np.nan_to_num(turned.reshape(len(turned), -1)) @ known
         if position == 0 and np.quantile(alike[:, :2000], 0.95) > ALIKE_ALL:
             return place, best, altered
         nearest = alike.argmax(axis=1)
@@ -112,7 +106,7 @@ def most_alike(scored: Array, training: Array) -> tuple[Array, Array, Array]:
 
 def photo_of(name: str) -> str | None:
     """Return the name of the photo that a file was made of, such as `cats/x` for
-    `cats/x_flip.jpg`; None where the name says nothing of that."""
+    `cats/x_flip.jpg`; None where the name does not show that."""
     path = PurePosixPath(name)
     stem, before = path.stem, None
     while stem != before:
@@ -128,13 +122,13 @@ class _Pictures:
         names: Of their files.
         photos: The photo that each was made of, where its name says so.
         hashes: Equal for pictures of equal pixels.
-        looks: Sketches.
+        sketches: Of `sketches`, (n, SIDE, SIDE).
     """
 
     names: list[str]
     photos: list[str | None]
     hashes: Array
-    looks: Array
+    sketches: Array
 
 
 @check(
@@ -183,20 +177,15 @@ def same_photo(view: DataView) -> Iterator[Finding]:
 def _copies(view: DataView, pictures: _Pictures) -> tuple[dict[int, tuple[int, str]], int]:
     """The scored pictures that are a training picture of their fold: which, and how; and how many
     were compared."""
-    place = np.full(len(view.dataset.samples), -1, np.int64)
-    place[view.hashed_positions] = np.arange(len(view.hashed_positions))
     found: dict[int, tuple[int, str]] = {}
     count = 0
-    for fold in view.folds:
-        if fold.scored is None:
-            continue
-        train, scored = (p[p >= 0] for p in (place[fold.train], place[fold.scored]))
+    for train, scored in view.hashed_folds():
         count += len(scored)
         # Equal pixels are reported as repeated rows.
         fresh = scored[~np.isin(pictures.hashes[scored], pictures.hashes[train])]
         if not len(train) or not len(fresh):
             continue
-        nearest, alike, altered = most_alike(pictures.looks[fresh], pictures.looks[train])
+        nearest, alike, altered = most_alike(pictures.sketches[fresh], pictures.sketches[train])
         for one in np.flatnonzero(alike >= ALIKE).tolist():
             how = ", mirrored or turned" if altered[one] else ""
             found.setdefault(int(fresh[one]), (int(train[nearest[one]]), how))
@@ -206,7 +195,7 @@ def _copies(view: DataView, pictures: _Pictures) -> tuple[dict[int, tuple[int, s
 
 
 def _by_name(pictures: _Pictures, train: list[int], scored: list[int]) -> Iterator[tuple[int, int]]:
-    """Pairs of which one is called like an altered copy of the other, or both of one photo."""
+    """Pairs of which one is named as an altered copy of the other, or both as copies of one."""
     originals = {_stem(pictures.names[i]): i for i in train}
     copies = {photo: i for i in train if (photo := pictures.photos[i]) is not None}
     for one in scored:

@@ -21,7 +21,7 @@ from dlrun.text import first_few
 
 @dataclass(frozen=True)
 class Shared:
-    """Rows that are scored, and stand among the training rows of the same fold too.
+    """Scored rows that are also among the training rows of the same fold.
 
     Args:
         count: How many.
@@ -44,8 +44,8 @@ class Shared:
 
 
 def expected_by_chance(features: Columns, rows: int) -> float:
-    """Return for how many of a hundred rows an equal one is to be expected among `rows` others,
-    where columns are coarse and independent; 0 where one column makes every row unique.
+    """Return how many of a hundred rows are expected to have an equal one among `rows` others,
+    if columns are coarse and independent; 0 where one column makes every row unique.
     """
     same = 1.0
     for column in features.values():
@@ -77,14 +77,8 @@ def shared_rows(
     if not len(repeated):
         return None
     is_repeated = np.isin(hashes, repeated)
-    positions = view.hashed_positions
-    place = np.full(len(view.dataset.samples), -1, np.int64)
-    place[positions] = np.arange(len(positions))
     scored_rows = 0
-    for fold in view.folds:
-        if fold.scored is None:
-            continue
-        train, scored = (p[p >= 0] for p in (place[fold.train], place[fold.scored]))
+    for train, scored in view.hashed_folds():
         scored_rows += len(scored)
         train, scored = train[is_repeated[train]], scored[is_repeated[scored]]
         twins = scored[np.isin(hashes[scored], hashes[train])]
@@ -105,7 +99,7 @@ def shared_rows(
     chance = expected_by_chance(columns, len(view.folds[0].train))
     if 100 * len(found) / scored_rows <= 3 * chance:
         return None
-    rows = view.dataset.samples.rows[positions]
+    rows = view.dataset.samples.rows[view.hashed_positions]
     pairs = tuple((int(rows[a]), int(rows[b])) for a, b in sorted(found.items()))
     return Shared(len(pairs), scored_rows, pairs)
 

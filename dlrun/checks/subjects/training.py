@@ -28,7 +28,7 @@ def monitoring_callbacks(config: Config) -> list[KerasComponent]:
 
 
 def monitor_of(callback: KerasComponent) -> str:
-    """Return what a callback watches."""
+    """Return the metric that a callback monitors."""
     return str(callback.arguments.get("monitor", DEFAULT_MONITOR))
 
 
