@@ -138,7 +138,7 @@ def config_findings(config: Config, known: Known | None = None) -> Findings:
     if isinstance(config, PartialConfig) or len(config.outputs) == 1:
         views = [ConfigView(config, known)]
     else:
-        scored = scored_output(config.evaluation.score, config.outputs) or config.outputs[0]
+        scored = scored_output(config.evaluation.score, config.outputs)
         views = [
             ConfigView(
                 config.of_output(output.name),

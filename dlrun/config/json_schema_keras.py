@@ -22,15 +22,15 @@ _TYPES = {
 
 def component_definitions() -> dict[str, Schema]:
     """Return a definition of each kind of component, and of each class's arguments."""
-    definitions = {}
+    definitions: dict[str, Schema] = {}
     for kind in catalogue.KINDS:
-        definitions[_kind_name(kind)] = _component(kind)
+        definitions[kind] = _spellings(kind, catalogue.spellings(kind))
         for name in catalogue.names(kind):
             definitions[_class_name(kind, name)] = _arguments(_entry(kind, name))
     definitions["activation"] = {
         "anyOf": [
             {"enum": list(catalogue.activations())},
-            _spellings("layer", _activation_layers()),
+            _spellings("layer", list(catalogue.activation_layers())),
         ]
     }
     return definitions
@@ -38,7 +38,7 @@ def component_definitions() -> dict[str, Schema]:
 
 def kind_reference(kind: KerasKind) -> Schema:
     """A component of a kind, in any of its spellings."""
-    return {"$ref": f"#/$defs/{_kind_name(kind)}"}
+    return {"$ref": f"#/$defs/{kind}"}
 
 
 def arguments_reference(kind: KerasKind, word: str) -> Schema:
@@ -52,15 +52,11 @@ def described(schema: Schema, description: str | None) -> Schema:
     return {**schema, "description": description} if description else schema
 
 
-def _component(kind: KerasKind) -> Schema:
-    return _spellings(kind, catalogue.spellings(kind))
-
-
 def _spellings(kind: KerasKind, words: list[str]) -> Schema:
     """The name alone, or with one value or a mapping of arguments."""
     return {
         "anyOf": [
-            {"enum": [word for word in words if not _needs_arguments(_entry(kind, word))]},
+            {"enum": [word for word in words if not _required(_entry(kind, word))]},
             {
                 "type": "object",
                 "properties": {word: arguments_reference(kind, word) for word in words},
@@ -75,7 +71,7 @@ def _spellings(kind: KerasKind, words: list[str]) -> Schema:
 def _arguments(entry: CatalogueEntry) -> Schema:
     if entry.resolved_by_compile:
         return {"type": ["null", "object"], "maxProperties": 0}
-    required = [argument.name for argument in entry.arguments if argument.required]
+    required = _required(entry)
     usable = [argument for argument in entry.arguments if "python" not in argument.accepts]
     spellings: list[Schema] = [
         {
@@ -142,17 +138,9 @@ def _entry(kind: KerasKind, word: str) -> CatalogueEntry:
     return entry
 
 
-def _needs_arguments(entry: CatalogueEntry) -> bool:
-    return any(argument.required for argument in entry.arguments)
-
-
-def _activation_layers() -> list[str]:
-    return [name for name in catalogue.names("layer") if _entry("layer", name).act_as_activation]
-
-
-def _kind_name(kind: KerasKind) -> str:
-    return kind
-
-
 def _class_name(kind: KerasKind, name: str) -> str:
     return f"{kind}.{name}"
+
+
+def _required(entry: CatalogueEntry) -> list[str]:
+    return [argument.name for argument in entry.arguments if argument.required]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from dlrun.config.document import Reporter
@@ -44,9 +45,9 @@ def read_component(
     Returns:
         The component, with the path of its arguments; None if anything was reported.
     """
-    reader = _Reader(report)
-    component = reader.component(kind, canonical_value(value, KerasShape((kind,))), path)
-    return None if reader.reported else component
+    before = len(report)
+    component = _Reader(report).component(kind, canonical_value(value, KerasShape((kind,))), path)
+    return component if len(report) == before else None
 
 
 def dump_component(component: KerasComponent) -> Any:
@@ -87,16 +88,11 @@ def metric_names(metrics: Sequence[KerasComponent]) -> list[str]:
     return names
 
 
+@dataclass(frozen=True)
 class _Reader:
-    """Reads components and counts what it reports."""
+    """Reads components and everything nested in them."""
 
-    def __init__(self, report: Reporter) -> None:
-        self._report = report
-        self.reported = 0
-
-    def report(self, path: KeyPath, message: str, **details: Any) -> None:
-        self.reported += 1
-        self._report(path, message, **details)
+    report: Reporter
 
     def component(self, kind: KerasKind, value: Any, path: KeyPath) -> KerasComponent | None:
         """Read one component, in its canonical form."""
@@ -173,11 +169,8 @@ class _Reader:
         else:
             message = f"unknown {title} '{word}'{did_you_mean(word, catalogue.spellings(kind))}"
             expected = listed(known, "or") if len(known) <= SHORT_LIST else None
-        if entry is None and isinstance(self._report, Reporter):
-            self.reported += 1
-            self._report.unknown_name(path, message, expected=expected, on_key=True)
-        else:
-            self.report(path, message, expected=expected, on_key=True)
+        say = self.report.unknown_name if entry is None else self.report
+        say(path, message, expected=expected, on_key=True)
         return None
 
     def _arguments(

@@ -18,15 +18,17 @@ from dlrun.config.layers import check_blocks, read_architecture
 from dlrun.config.measures import check_optimizer
 from dlrun.config.outputs import (
     declared_targets,
+    history_metrics,
     read_loss,
     read_metrics,
     read_outputs,
     refuse_class_weight,
     refuse_loss_weights,
+    scored_fields,
 )
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
-from dlrun.config.schema import Backend, Block, Config, PartialConfig
+from dlrun.config.schema import Backend, Block, Config, OutputEntry, PartialConfig
 from dlrun.config.sections import (
     SectionReader,
     read_augment,
@@ -113,7 +115,7 @@ def read_config(
     if root is None:
         return None, report.problems()
     additions.use(None)
-    chosen = [text for text in overrides if text.startswith(("plugins", "backend"))]
+    chosen = [text for text in overrides if text.lstrip().startswith(("plugins", "backend"))]
     plugins = _plugins(apply_overrides(root, chosen, None, Reporter()), run_plugins, report)
     additions.use(plugins.additions)
     if plugins.files:
@@ -177,11 +179,11 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
     else:
         values["blocks"] = blocks
         read("architecture", read_architecture, given.get("architecture"), blocks, needed=True)
-    names, outputs = output_names(given.get("architecture")), None
+    names, outputs = output_names(given.get("architecture")), tuple[OutputEntry, ...]()
     if len(names) > 1:
         outputs = read_outputs(given, names, values.get("dataset"), report)
-        reported |= outputs.unusable & given.keys()
-        metrics = outputs.measured
+        reported |= set() if outputs else {"loss", "metrics"} & given.keys()
+        metrics = history_metrics(outputs) if outputs else None
     else:
         targets = declared_targets(values.get("dataset"))
         read("loss", read_loss, given.get("loss"), targets, needed=True)
@@ -197,16 +199,17 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
     if {"training", "optimizer"} <= values.keys():
         check_optimizer(values["training"].callbacks, values["optimizer"], report)
     read("ignore", read_ignore, given.get("ignore"))
-    if outputs is not None:
+    if len(names) > 1:
         refuse_class_weight(values.get("training"), names, report)
-        values |= outputs.of_score(getattr(values.get("evaluation"), "score", None))
+    if outputs:
+        values |= scored_fields(getattr(values.get("evaluation"), "score", None), outputs)
     config = validate(
         Config, values, (), report, reported=reported, examples=EXAMPLES, filled_in=filled_in
     )
     if config is None or report.problems():
         config = PartialConfig.of(values | filled_in, reported)
-    if outputs is not None and "loss" not in reported:
-        config._outputs = outputs.entries
+    if "loss" not in reported:
+        config._outputs = outputs
     return config
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dlrun.config.document import Reporter
@@ -21,52 +21,9 @@ from dlrun.registry.names import did_you_mean
 from dlrun.text import listed, quoted
 
 
-@dataclass(frozen=True)
-class Outputs:
-    """What the config says of several outputs, as far as it can be read.
-
-    Args:
-        losses: The loss of each output; None where problems were reported.
-        weights: What the loss of each output counts in their sum.
-        metrics: The metrics of each output; None where problems were reported.
-    """
-
-    losses: Mapping[str, KerasComponent] | None
-    weights: Mapping[str, float]
-    metrics: Mapping[str, list[KerasComponent]] | None
-
-    @property
-    def unusable(self) -> set[str]:
-        """The keys that cannot be used, because of problems that were reported."""
-        return set() if self.entries else {"loss", "metrics"}
-
-    @property
-    def measured(self) -> list[KerasComponent] | None:
-        """What every epoch measures, as `history_metrics`; None where that is not known."""
-        return history_metrics(self.entries) if self.entries else None
-
-    def of_score(self, score: str | None) -> dict[str, Any]:
-        """Return the fields of a config: loss and metrics are those of the scored output."""
-        if not self.entries:
-            return {}
-        scored = scored_output(score, self.entries) or self.entries[0]
-        weights = dict(self.weights)
-        return {"loss": scored.loss, "metrics": scored.metrics, "loss_weights": weights}
-
-    @property
-    def entries(self) -> tuple[OutputEntry, ...]:
-        """The outputs in their order; empty where something of them cannot be read."""
-        if self.losses is None or self.metrics is None:
-            return ()
-        return tuple(
-            OutputEntry(name=name, loss=loss, weight=self.weights[name], metrics=self.metrics[name])
-            for name, loss in self.losses.items()
-        )
-
-
 def read_outputs(
     given: Mapping[Any, Any], names: Sequence[str], dataset: Component | None, report: Reporter
-) -> Outputs:
+) -> tuple[OutputEntry, ...]:
     """Read `loss`, `loss_weights` and `metrics` of several outputs.
 
     Args:
@@ -74,11 +31,20 @@ def read_outputs(
         names: The outputs.
         dataset: The source, whose targets are compared with them where it names them.
         report: Takes the problems.
+
+    Returns:
+        The outputs in their order; empty where a loss or a metric cannot be read.
     """
     _check_targets(names, dataset, report)
     losses = _read_losses(given["loss"], names, report) if "loss" in given else None
     weights = _read_weights(given.get("loss_weights"), names, report)
-    return Outputs(losses, weights, _read_metrics(given.get("metrics"), names, report))
+    metrics = _read_metrics(given.get("metrics"), names, report)
+    if losses is None or metrics is None:
+        return ()
+    return tuple(
+        OutputEntry(name=name, loss=loss, weight=weights[name], metrics=metrics[name])
+        for name, loss in losses.items()
+    )
 
 
 def read_loss(value: Any, targets: Sequence[str], report: Reporter) -> KerasComponent | None:
@@ -163,13 +129,21 @@ def history_metrics(outputs: Sequence[OutputEntry]) -> list[KerasComponent]:
     return named + losses
 
 
-def scored_output(score: str | None, outputs: Sequence[OutputEntry]) -> OutputEntry | None:
-    """Return the output whose measure the score is; None for `loss`, the sum over all."""
+def scored_fields(score: str | None, outputs: Sequence[OutputEntry]) -> dict[str, Any]:
+    """Return the fields of a config with several outputs: loss and metrics are those of the one
+    that gives the score."""
+    scored = scored_output(score, outputs)
+    weights = {str(output.name): output.weight for output in outputs}
+    return {"loss": scored.loss, "metrics": scored.metrics, "loss_weights": weights}
+
+
+def scored_output(score: str | None, outputs: Sequence[OutputEntry]) -> OutputEntry:
+    """Return the output whose measure the score is; the first for `loss`, the sum over all."""
     for output in outputs:
         names = ("loss", *metric_names(output.metrics))
         if any(score == f"{output.name}_{name}" for name in names):
             return output
-    return None
+    return outputs[0]
 
 
 def _read_losses(

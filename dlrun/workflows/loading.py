@@ -146,7 +146,7 @@ def _outputs(config: Config) -> dict[str, bool]:
     """Whether each of several outputs predicts quantities; the one that is scored comes first."""
     if len(config.outputs) == 1:
         return {}
-    scored = scored_output(config.evaluation.score, config.outputs) or config.outputs[0]
+    scored = scored_output(config.evaluation.score, config.outputs)
     ordered = sorted(config.outputs, key=lambda output: output is not scored)
     return {str(output.name): output.loss.name in LOSSES_OF_QUANTITIES for output in ordered}
 

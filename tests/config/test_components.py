@@ -7,27 +7,17 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dlrun.config.document import Reporter
 from dlrun.config.keras_components import dump_component, metric_names, read_component
-from dlrun.errors import KeyPath
 from dlrun.registry import catalogue
 from dlrun.registry.catalogue import Argument
 from dlrun.registry.keras_component import KerasComponent, KerasKind
 
 
-class Recorder:
-    """Keeps the messages that are reported."""
-
-    def __init__(self) -> None:
-        self.problems: list[str] = []
-
-    def __call__(self, path: KeyPath, message: str, **details: Any) -> None:
-        self.problems.append(message)
-
-
 def read(kind: KerasKind, value: Any) -> KerasComponent:
-    recorder = Recorder()
-    component = read_component(kind, value, (), recorder)
-    assert recorder.problems == []
+    report = Reporter()
+    component = read_component(kind, value, (), report)
+    assert report.problems() == []
     assert component is not None
     return component
 
@@ -232,6 +222,6 @@ def assert_same_value(first: Any, again: Any) -> None:
     ),
 )
 def test_no_plain_data_breaks_the_reader(kind: KerasKind, value: Any) -> None:
-    recorder = Recorder()
-    component = read_component(kind, value, (), recorder)
-    assert (component is None) == bool(recorder.problems)
+    report = Reporter()
+    component = read_component(kind, value, (), report)
+    assert (component is None) == bool(report.problems())

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from dlrun.config.document import Reporter
 from dlrun.config.keras_components import dump_component, read_component
 from dlrun.config.load import load_config
 from dlrun.config.schema import Architecture, LayerEntry
@@ -24,9 +25,9 @@ L = keras.layers
 
 
 def component(kind: KerasKind, value: Any, path: tuple[str | int, ...] = ()) -> KerasComponent:
-    problems: list[str] = []
-    found = read_component(kind, value, path, lambda path, message, **_: problems.append(message))
-    assert found is not None, problems
+    report = Reporter()
+    found = read_component(kind, value, path, report)
+    assert found is not None, report.problems()
     return found
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from dlrun.config.document import Reporter
 from dlrun.config.keras_components import dump_component, metric_names, read_component
 from dlrun.errors import ComponentError
 from dlrun.models.compiling import compile_model
@@ -164,11 +165,9 @@ EXAMPLES = [(kind, value) for kind, text in VALID.items() for value in yaml.safe
 
 
 def read(kind: KerasKind, value: Any) -> KerasComponent:
-    problems: list[str] = []
-    component = read_component(
-        kind, value, ("place",), lambda path, message, **_: problems.append(message)
-    )
-    assert problems == []
+    report = Reporter()
+    component = read_component(kind, value, ("place",), report)
+    assert report.problems() == []
     assert component is not None
     return component
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dlrun.config.document import Reporter
 from dlrun.config.keras_components import read_component
 from dlrun.models.objects import build_object
 from dlrun.registry import catalogue
@@ -76,11 +77,9 @@ def make(entry: CatalogueEntry, arguments: dict[str, Any]) -> Any:
     # Without arguments a metric stays a word; here the object itself is wanted.
     named = {"name": "measure"} if entry.kind == "metric" else {}
     given = {**named, **needed, **OF_CLASS.get(entry.name, {}), **arguments}
-    reported: list[str] = []
-    component = read_component(
-        entry.kind, {entry.name: given}, (), lambda path, message, **_: reported.append(message)
-    )
-    assert component is not None, reported
+    report = Reporter()
+    component = read_component(entry.kind, {entry.name: given}, (), report)
+    assert component is not None, report.problems()
     return build_object(component)
 
 
@@ -273,25 +272,19 @@ def test_a_newer_keras_is_asked_for_what_the_catalogue_does_not_know(newer_keras
     assert entry.argument("dtype") is not None
     assert catalogue.entry("layer", "Sparkles") is None
 
-    problems: list[str] = []
-    component = read_component(
-        "layer", {"Sparkle": 3}, (), lambda path, message, **_: problems.append(message)
-    )
-    assert problems == []
+    report = Reporter()
+    component = read_component("layer", {"Sparkle": 3}, (), report)
+    assert report.problems() == []
     assert component is not None
     assert isinstance(build_object(component), newer_keras)
 
 
 def test_a_newer_keras_may_have_a_new_argument(newer_keras: type) -> None:
-    problems: list[str] = []
-
-    def report(path: Any, message: str, **_: Any) -> None:
-        problems.append(message)
-
+    report = Reporter()
     assert read_component("layer", {"Dense": {"units": 3, "shine": 2}}, (), report) is not None
-    assert problems == []
+    assert report.problems() == []
     assert read_component("layer", {"Dense": {"units": "3", "shin": 2}}, (), report) is None
-    assert problems == [
+    assert [problem.message for problem in report.problems()] == [
         "wrong value for 'units' of Dense",
         "unknown argument 'shin' of Dense; did you mean 'shine'?",
     ]
