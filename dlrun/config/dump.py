@@ -12,7 +12,7 @@ from dlrun.config.fields import ChosenBy, Member, OneOrMany, unpacked
 from dlrun.config.grammar import layers_shape, shapes_of
 from dlrun.config.keras_components import dump_component
 from dlrun.config.schema import Block, Config, LayerEntry
-from dlrun.config.shapes import NO_NAMES, Arguments, Items, Keys, Named, Shape
+from dlrun.config.shapes import NO_NAMES, Arguments, Items, Keys, Named, Shape, canonical_value
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent
 
@@ -146,6 +146,8 @@ def shortest(value: Any, shape: Shape) -> Any:
         return value
     [(key, inside)] = value.items()
     bare = isinstance(shape, Keys) and key == shape.section.bare_option
-    if bare or (isinstance(shape, Arguments) and shape.stands_for(inside, key)):
+    if isinstance(shape, Arguments):
+        bare = canonical_value(inside, shape) == canonical_value({key: inside}, shape)
+    if bare:
         return inside
     return key if isinstance(shape, Named) and inside == {} and key not in shape.beside else value

@@ -257,10 +257,6 @@ class Arguments(Shape):
             node = self.with_first(node)
         return super().canonical(node)
 
-    def stands_for(self, value: Any, argument: str) -> bool:
-        """Whether a bare value means this argument."""
-        return canonical_value(value, self) == canonical_value({argument: value}, self)
-
     def _is_first_argument(self, mapping: Mapping[Key, Node]) -> bool:
         """Whether a mapping is the first argument itself, as in `Bidirectional: {LSTM: 32}`; or the
         table of numbers that it takes."""
@@ -287,8 +283,12 @@ class ArgumentShape(Shape):
         if "activation" in accepts and catalogue.acts_as_activation(word):
             return KerasShape(("layer",))
         kinds = self.argument.component_kinds
+        if isinstance(value, str) and "number" in accepts:
+            # Only a text that is near to a name is meant as one: a number would do as well.
+            near = (kind for kind in kinds if closest(value, catalogue.spellings(kind)))
+            kinds = tuple(near)
         if isinstance(value, str):
-            kinds = tuple(kind for kind in kinds if is_name(value, kind, accepts))[:1]
+            kinds = kinds[:1]
         return KerasShape(kinds) if kinds else ANYTHING
 
     def below(self, key: Key, node: Node) -> Shape:
@@ -384,13 +384,6 @@ def _argument_shape(entry: CatalogueEntry, argument: Argument) -> Shape:
     if argument.component_kinds or {"activation", "layers"} & set(argument.accepts):
         return ArgumentShape(argument)
     return ANYTHING
-
-
-def is_name(value: Any, kind: KerasKind, accepts: tuple[str, ...]) -> bool:
-    """Whether a text is meant as a component's name, where a number would do as well."""
-    if not isinstance(value, str):
-        return False
-    return "number" not in accepts or closest(value, catalogue.spellings(kind)) is not None
 
 
 def is_table(argument: Argument, value: Any) -> bool:
