@@ -189,7 +189,7 @@ def _end_early(directory: RunDirectory, config: Config, error: BaseException) ->
     if not directory.run.exists() or directory.status != "running":
         return
     if isinstance(error, KeyboardInterrupt):
-        error.add_note(f"what was reached is kept in {display_path(directory.path)}")
+        error.add_note(f"the results so far are kept in {display_path(directory.path)}")
         directory.finish("interrupted")
     else:
         directory.finish("failed", error=f"{type(error).__name__}: {error}")

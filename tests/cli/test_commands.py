@@ -354,7 +354,7 @@ def test_an_interrupt_while_a_run_is_written_names_what_is_kept(
     def press(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("dlrun.workflows.execute.result_facts", press)
+    monkeypatch.setattr("dlrun.workflows.execute.run_result", press)
     answer = call("train", "digits.yaml")
     assert answer.status == 130
     (run,) = (tmp_path / "runs").iterdir()
