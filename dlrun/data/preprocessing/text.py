@@ -43,9 +43,9 @@ class Text(Step):
     """
 
     vocabulary: int = Field(default=10000, ge=3)
-    """How many words are kept, the most frequent ones of the training rows; of a `sequence`
-    the number of numbers, padding and unknown words included: the `input_dim` of an Embedding.
-    For `hashing` the number of columns that all words share."""
+    """How many words to keep, the most frequent ones of the training rows. For a `sequence`,
+    padding and unknown words count too: it is the `input_dim` of an Embedding. For `hashing`, the
+    number of columns that all words share."""
 
     output: Output = "sequence"
     """What becomes of a text: the `sequence` of its word numbers, for an Embedding; or a vector
