@@ -57,6 +57,7 @@ READ_ANEW = ("boston_kfold", "imdb_conv1d", "imdb_dense", "mnist_dense", "reuter
 """One config for each data set and split; the others differ in the model alone."""
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize("config", [c for c in SHIPPED if c.stem in READ_ANEW], ids=name_of)
 def test_shipped_configs_with_their_rows(config: Path, keras_home: Path) -> None:

@@ -35,6 +35,7 @@ def test_images_are_keras_own(name, keras_home):
         assert len(loaded.classes["y"]) == 10
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 @pytest.mark.parametrize(
     ("name", "options", "classes"),

@@ -36,6 +36,7 @@ CONFIG = f"""
 OPTIMISTIC = "a callback monitored the scored rows, so the score is optimistic"
 
 
+@pytest.mark.slow
 def test_a_hold_out_run_stops_where_keras_stops(run: Callable[..., Any]) -> None:
     import keras
 

@@ -67,6 +67,7 @@ def loop_by_hand() -> tuple[list[float], list[list[float]], np.ndarray]:
     return scores, histories, predictions
 
 
+@pytest.mark.slow
 def test_scores_histories_and_predictions_are_those_of_a_loop_by_hand(
     run: Callable[..., Any],
 ) -> None:

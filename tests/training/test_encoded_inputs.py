@@ -46,6 +46,7 @@ def weights(model: Any) -> np.ndarray:
     return np.concatenate([np.ravel(value) for value in model.get_weights()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("xla", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_fused_histories_are_those_of_the_array(xla: bool) -> None:
     # Validation rows have more ones than training rows.

@@ -38,6 +38,7 @@ def assert_same(ours: FitResult, theirs: FitResult) -> None:
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dropout", pytest.param("class weights", marks=pytest.mark.slow)])
 def test_fused_and_keras_engines_give_the_same_history_of_shuffled_rows(name: str) -> None:
     case = CASES[name]

@@ -72,7 +72,8 @@ def component(name: str, given: Any = None) -> KerasComponent:
     """A callback as the config reads it."""
     report = Reporter()
     read = read_component("callback", name if given is None else {name: given}, (), report)
-    assert report.problems() == []
+    if problems := report.problems():
+        raise ConfigError(problems)
     assert read is not None
     return read
 

@@ -106,6 +106,7 @@ WITH_XLA = (
 """What XLA must train within 1e-4 of `fit`, one of each kind."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", some_slow(WITH_XLA, {"regression"}))
 def test_with_xla_histories_differ_from_fit_by_rounding(name: str) -> None:
     request = request_of(CASES[name], rows=23, batch_size=5)

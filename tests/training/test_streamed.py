@@ -59,6 +59,7 @@ def run(folder: Path, name: str, *overrides: str) -> tuple[dlrun.Run, pd.DataFra
     return run, run.history.drop(columns="seconds")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["arrays", pytest.param("table", marks=pytest.mark.slow)])
 def test_streaming_changes_no_digit(name: str, folder: Path) -> None:
     _, held = run(folder, name, "dataset.stream=false", "training.engine=keras")

@@ -40,6 +40,7 @@ def fold(seed: int, rows: int = 23, case: str = "dropout") -> FitRequest:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "case"),
     [

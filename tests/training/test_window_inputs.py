@@ -44,6 +44,7 @@ def assert_alike(one: Any, other: Any) -> None:
         np.testing.assert_allclose(one.history[name], values, rtol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("xla", "layer"),
     [

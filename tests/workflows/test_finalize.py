@@ -107,6 +107,7 @@ def test_the_epochs_can_be_set(holdout: dlrun.Run, folder: Path) -> None:
     assert told(final)["finalized"]["chosen"] is None
 
 
+@pytest.mark.slow
 def test_an_ensemble_averages_probabilities_of_the_folds(folds: dlrun.Run, folder: Path) -> None:
     import keras
 
@@ -210,6 +211,7 @@ def test_rows_of_a_validation_file_are_trained_on_too(tmp_path: Path) -> None:
         dlrun.finalize(run.path, runs_dir=tmp_path / "runs")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_finalized(holdout: dlrun.Run, folds: dlrun.Run, folder: Path) -> None:
     runs = folder / "runs"
     final = dlrun.finalize(holdout.path, epochs=1, runs_dir=runs)

@@ -23,6 +23,7 @@ CONFIG = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("labels", "preprocess", "weights"),
     [

@@ -47,6 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_the_parts_of_a_folder_train_validate_and_test(folder: Path) -> None:
     run = dlrun.train("photos.yaml")
     directory = RunDirectory.open(run.path, Path("runs"))

@@ -31,6 +31,7 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_a_run_in_a_notebook(config: Path, tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     run = dlrun.train(config, runs_dir=tmp_path / "runs", overrides=["training.epochs=4"], seed=5)
     assert capfd.readouterr().out == "", "only the command line prints"

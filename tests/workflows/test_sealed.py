@@ -98,6 +98,7 @@ def no_test_part(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     assert asked, "no source was read at all"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "write",
     [

@@ -172,6 +172,7 @@ def test_the_sum_of_losses_can_be_the_score(tmp_path: Path, people: pd.DataFrame
     assert "several outputs" in result["simple_model"]["skipped"]
 
 
+@pytest.mark.slow
 def test_evaluate_predict_finalize_report_and_compare(tmp_path: Path, people: pd.DataFrame) -> None:
     wanted = ("dataset.test.fraction=0.2", "training.epochs=2")
     first, second = run(tmp_path, *wanted), run(tmp_path, *wanted, "training.epochs=4")

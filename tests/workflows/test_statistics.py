@@ -87,6 +87,7 @@ def test_permuted_labels_score_at_chance(train: Train, digits: Callable[[bool], 
     assert interval["low"] < 0.1 < interval["high"]
 
 
+@pytest.mark.slow
 def test_a_model_of_digits_beats_the_baseline(train: Train, digits: Callable[[bool], Any]) -> None:
     x, y = digits(False)
     run = train(CLASSES)
@@ -132,6 +133,7 @@ def test_folds_are_judged_by_the_corrected_resampled_t(
     assert 40 < result["simple_model"]["value"] < 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("used", "evaluation", "note"),
     [
