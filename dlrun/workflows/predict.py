@@ -67,8 +67,6 @@ def predict(
         RunError: There is no such run, or it has no single model.
         DataError: The file lacks a column, or holds what the preprocessing cannot take.
     """
-    import pandas as pd
-
     trained = TrainedRun.open(run, runs_dir, overrides, trust_plugins=trust_plugins)
     config = trained.config
     source = Source.of(config)
@@ -81,6 +79,8 @@ def predict(
     inputs = pipeline.inputs(samples)
     # Only now: errors in the file are reported before Keras takes seconds to import.
     start_backend(config.backend)
+    import pandas as pd
+
     facts = trained.directory.read_data()
     predictions = by_output(trained.output(samples, inputs).values)
     questions = facts.get("questions") or {None: facts}

@@ -130,7 +130,7 @@ def test_the_user_knows_better_what_whole_numbers_are(tmp_path: Path) -> None:
 def test_a_date_is_no_target(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", table(day=DATES.strftime("%Y-%m-%d")))
     assert init(file, output=tmp_path / "t.yaml").facts.target == "kind"
-    with pytest.raises(DataError, match="column 'day' holds dates, lists or nothing at all"):
+    with pytest.raises(DataError, match="column 'day' holds only dates"):
         init(file, target="day", output=tmp_path / "u.yaml")
 
 
