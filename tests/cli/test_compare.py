@@ -111,6 +111,7 @@ evaluation: {protocol: holdout, groups: patient, score: mae}
 """
 
 
+@pytest.mark.slow
 def test_rows_of_a_group_are_drawn_together(call: Callable[..., Any], tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     lines = ["patient,age,cost"]

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 COMMANDS = """
 import sys
 from pathlib import Path
@@ -25,6 +27,7 @@ run("evaluate", next(str(run) for run in Path("runs").glob("*-final-*")))
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_written_but_runs(tmp_path: Path) -> None:
     home, temporary, work = tmp_path / "home", tmp_path / "temporary", tmp_path / "work"
     for folder in (home, temporary, work):

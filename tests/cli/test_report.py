@@ -88,6 +88,7 @@ def test_several_runs_stand_beside_the_first(project, holdout_run, kfold_run):
     assert "not comparable" in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "as_json"),
     [("train", False), pytest.param("kfold", True, marks=pytest.mark.slow)],

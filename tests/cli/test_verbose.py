@@ -45,6 +45,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["train", pytest.param("kfold", marks=pytest.mark.slow)])
 def test_verbose_says_what_trained_and_where_the_time_went(
     call: Any, folder: Path, command: str

@@ -37,6 +37,7 @@ def test_work_stops_where_the_caller_stops() -> None:
     assert done == [1]
 
 
+@pytest.mark.slow
 def test_another_executor_gives_the_same_digits(run: Callable[..., Any]) -> None:
     here = run(CONFIG)
     with ThreadPoolExecutor(max_workers=1) as executor:

@@ -91,6 +91,7 @@ def test_scores_histories_and_predictions_are_those_of_a_loop_by_hand(
     assert (every_row["times"] == 1).all()
 
 
+@pytest.mark.slow
 def test_iterations_average_what_each_of_them_predicts(run: Callable[..., Any]) -> None:
     changes = {"evaluation__protocol": "iterated_kfold", "evaluation__iterations": 2}
     ran = run(CONFIG, training__epochs=1, evaluation__folds=2, **changes)

@@ -67,13 +67,18 @@ def corrupted(dataset: Dataset, rows: np.ndarray) -> Dataset:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"evaluation__validation": 0.3},
+        pytest.param({"evaluation__validation": 0.3}, marks=pytest.mark.slow),
         {"evaluation__protocol": "kfold", "evaluation__folds": 3},
-        {
-            "evaluation__protocol": "kfold",
-            "evaluation__folds": 2,
-            "training__callbacks": "[{EarlyStopping: {patience: 0, restore_best_weights: true}}]",
-        },
+        pytest.param(
+            {
+                "evaluation__protocol": "kfold",
+                "evaluation__folds": 2,
+                "training__callbacks": (
+                    "[{EarlyStopping: {patience: 0, restore_best_weights: true}}]"
+                ),
+            },
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["holdout", "kfold", "kfold with an inner split"],
 )
@@ -107,7 +112,11 @@ def assert_same_state(pipeline: Pipeline, other: Pipeline) -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "trap"), [("holdout", "missing"), ("kfold", "no table at all")]
+    ("protocol", "trap"),
+    [
+        ("holdout", "missing"),
+        pytest.param("kfold", "no table at all", marks=pytest.mark.slow),
+    ],
 )
 def test_training_never_opens_the_test_file(
     protocol: str,

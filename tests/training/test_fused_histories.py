@@ -76,7 +76,7 @@ def assert_equal(
         np.testing.assert_allclose(ours, theirs, rtol=10 * tolerance, atol=10 * tolerance)
 
 
-QUICK = {"batch norm", "dropout", "pooled embedding", "several metrics"}
+QUICK = {"batch norm", "dropout", "pooled embedding"}
 
 
 def some_slow(names: Iterable[str], quick: Container[str]) -> list[Any]:

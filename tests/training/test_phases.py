@@ -99,6 +99,7 @@ def by_hand(config: Path, run: dlrun.Run) -> tuple[Any, dict[str, list[float]]]:
     return model, history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
 def test_phases_train_what_fit_trains_twice(config: Path, engine: str) -> None:
     run = train(config, f"training.engine={engine}")
