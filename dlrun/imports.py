@@ -12,6 +12,11 @@ from typing import cast
 _is_command = False
 
 
+def is_command() -> bool:
+    """Whether this process runs one command of dlrun, and is no program that imports it."""
+    return _is_command
+
+
 @contextmanager
 def one_command() -> Iterator[None]:
     """Run a command: nothing else in this process uses what it imports.

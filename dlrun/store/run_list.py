@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -178,7 +178,7 @@ def evaluation_hashes(runs_dir: Path) -> list[str]:
         file.path
         for folder in _folders(runs_dir)
         for file in _entries(os.path.join(folder, EVALUATIONS))
-        if file.name.endswith(".json") and file.is_file()
+        if file.name.endswith(".json") and _is(file.is_file)
     )
     lines = (_object(file).get("ledger") for file in files)
     return [line for line in lines if isinstance(line, str)]
@@ -208,7 +208,16 @@ def _object(file: str, holding: str = "") -> dict[str, Any]:
 
 
 def _folders(runs_dir: Path) -> list[str]:
-    return [entry.path for entry in _entries(runs_dir) if entry.is_dir()]
+    return [entry.path for entry in _entries(runs_dir) if _is(entry.is_dir)]
+
+
+def _is(kind: Callable[[], bool]) -> bool:
+    """Whether an entry of a folder is of a kind; False if it cannot be read, such as a link that
+    leads to itself."""
+    try:
+        return kind()
+    except OSError:
+        return False
 
 
 def _entries(folder: str | Path) -> list[os.DirEntry[str]]:

@@ -10,6 +10,7 @@ from dlrun.errors import RunError
 from dlrun.store.files import (
     atomic_path,
     make_folder,
+    read_bytes,
     read_json,
     read_npz,
     read_object,
@@ -140,7 +141,7 @@ class TrainingFolder:
         """Keep the words of another folder."""
         self._make()
         for file in sorted(other.path.glob("vocabulary*.txt")):
-            write_bytes(self.path / file.name, file.read_bytes())
+            write_bytes(self.path / file.name, read_bytes(file))
 
     def read_preprocess(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         """Return the state of every step and the arrays, as they were written."""

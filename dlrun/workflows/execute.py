@@ -130,6 +130,7 @@ def execute(
         def begin(directory: RunDirectory, splits: Splits, choice: Choice) -> None:
             if created is not None:
                 created(directory)
+            use_temporary_cache()
             Thread(target=_import_ahead, daemon=True).start()
             pinned = _pinned(config, backend, choice)
             _begin(directory, pinned, dataset, splits, choice, findings, facts or {})
@@ -150,12 +151,14 @@ def execute(
                     error.run = recorder.directory.path
             raise
     # The run is complete: a failure from here on loses nothing.
-    if scored is not None and outcome.diverged is None:
-        scored(run)
     try:
-        _draw(recorder.directory, config, {outcome.score_name: outcome.direction})
-    except (RunError, OSError) as error:
-        observer.note(f"the curves could not be drawn: {error}")
+        if scored is not None and outcome.diverged is None:
+            scored(run)
+    finally:
+        try:
+            _draw(recorder.directory, config, {outcome.score_name: outcome.direction})
+        except (RunError, OSError) as error:
+            observer.note(f"the curves could not be drawn: {error}")
     _keep_examples(recorder.directory, config, dataset, outcome, observer)
     if outcome.diverged is not None:
         raise _diverged(recorder.directory, outcome, outcome.diverged, run.result)
@@ -165,7 +168,6 @@ def execute(
 def _import_ahead() -> None:
     """Import what scoring and drawing need while the first model compiles and trains: most of that
     time Python has nothing to do."""
-    use_temporary_cache()
     for name in SCORING_AND_DRAWING:
         # The first use reports what is wrong.
         with suppress(Exception):

@@ -9,6 +9,7 @@ from pathlib import Path
 from dlrun.errors import RunError, UsageError
 from dlrun.reports.comparison import Comparison
 from dlrun.reports.html.page import report_page
+from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.run_record import read_run_record
 from dlrun.store.files import as_bytes, write_once, write_text
 from dlrun.store.run_directory import RunDirectory
@@ -76,6 +77,7 @@ def write_report(
         again = next(path for path in names if names.count(path) > 1)
         raise UsageError(f"the run {again.name} is given twice")
     records = [read_run_record(directory) for directory in directories]
+    use_temporary_cache()
     page = report_page(records, _compared(names, trust_plugins))
     if output is not None:
         write_text(Path(output), page)

@@ -22,6 +22,7 @@ def run(*arguments):
 
 run("train", "digits.yaml", "--set", "training.epochs=1", "--report", "--quiet")
 (first,) = Path("runs").glob("*-digits-*")
+run("report", str(first))
 run("finalize", str(first), "--quiet")
 run("evaluate", next(str(run) for run in Path("runs").glob("*-final-*")))
 """
