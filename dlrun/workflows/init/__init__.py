@@ -121,9 +121,8 @@ def _of_folder(
             "texts": "write those into a table of texts",
         }
         raise UsageError(f"folders name classes, not quantities; {instead[kind]}")
-    folder = folder.absolute()
-    path = Path(output or f"{folder.name}.yaml")
-    options: dict[str, Any] = {"data": folder, "path": _relative(folder, path)}
+    path = Path(output or f"{folder.absolute().name}.yaml")
+    options: dict[str, Any] = {"data": folder.absolute(), "path": _relative(folder, path)}
     if kind == "pictures":
         pictures = picture_facts(folder)
         written = WrittenConfig(path, pictures.task, pictures=pictures)
