@@ -57,7 +57,9 @@ class Measure:
             return self.score.direction
         own = self.component.implementation
         if own is not None:
-            return own_direction(own) or "min"
+            # A class of Keras that a loss is derived from says nothing: lower is better.
+            told = getattr(own, "direction", None) if self.is_loss else own_direction(own)
+            return "max" if told == "max" else "min"
         return direction(self.component.name, "loss" if self.is_loss else "metric")
 
     @property

@@ -108,7 +108,7 @@ def simple_name(task: TargetType) -> str:
 
 
 def fit_simple_model(
-    task: TargetType, features: Any, targets: ArrayLike, outputs: int
+    task: TargetType, features: Any, targets: ArrayLike, outputs: int, *, sampled: bool = False
 ) -> SimpleModel:
     """Fit scikit-learn's `LogisticRegression` or `Ridge` on training rows.
 
@@ -121,6 +121,8 @@ def fit_simple_model(
         targets: Of the same rows: (n,), (n, 1) or (n, k) quantities, class indices, one-hot rows,
             or 0/1 for several labels.
         outputs: Number of the neural network's outputs, k.
+        sampled: Whether the rows are a sample that was made small enough already; sparse ones may
+            hold a little more than their share.
 
     Raises:
         SkippedError: It would take over a second, or the targets are of no known form.
@@ -133,7 +135,8 @@ def fit_simple_model(
     truth = truth[:, None] if truth.ndim == 1 else truth
     rows, width = features.shape
     sparse = issparse(features)
-    refuse_large(task, rows, width, outputs, features.nnz if sparse else None)
+    if not sampled:
+        refuse_large(task, rows, width, outputs, features.nnz if sparse else None)
     scaler = None
     if not sparse:
         from sklearn.preprocessing import StandardScaler
@@ -280,19 +283,19 @@ def simple_output(
         if sample is not None:
             known, targets = take_rows(known, sample), np.asarray(targets)[sample]
         features = _features(known, task, outputs)
-        model = fit_simple_model(task, features, targets, outputs)
+        model = fit_simple_model(task, features, targets, outputs, sampled=sample is not None)
         predictions = _in_blocks(model, inputs, score)
     except SkippedError as error:
         return SimpleScore(simple_name(task), "", None, str(error))
+    name, description = model.name, model.description
+    if windows is not None:
+        part = _part_of_window(seen.length, windows.length)
+        name, description = f"{name} on {part}", f"{description}, {part}"
     if sample is not None:
         rows = f"{len(sample)} evenly spaced rows"
-        return SimpleScore(
-            f"{model.name} on {rows}", f"{model.description}, {rows} of them", predictions
-        )
-    if windows is None:
-        return SimpleScore(model.name, model.description, predictions)
-    part = _part_of_window(seen.length, windows.length)
-    return SimpleScore(f"{model.name} on {part}", f"{model.description}, {part}", predictions)
+        joint = " on" if windows is None else ","
+        name, description = f"{name}{joint} {rows}", f"{description}, {rows} of them"
+    return SimpleScore(name, description, predictions)
 
 
 def evenly_spaced(
@@ -322,7 +325,7 @@ def _size(inputs: Any) -> tuple[int, int, int]:
     """Rows, features, and numbers that are stored."""
     rows, width = len(inputs), int(np.prod(inputs.shape[1:]))
     sparse = _is_sparse(inputs)
-    stored = sum(block.csr().nnz for block in inputs.blocks) if sparse else rows * width
+    stored = sum(len(block.indices) for block in inputs.blocks) if sparse else rows * width
     return rows, width, stored
 
 
