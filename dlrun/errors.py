@@ -16,7 +16,7 @@ INTERRUPTED = 130
 """Exit status of a command that the user interrupted."""
 
 KeyPath = tuple[str | int, ...]
-"""Where a value stands in a config: keys and list indices from the top."""
+"""Where a value is in a config: keys and list indices from the top."""
 
 
 class DlrunError(Exception):
@@ -37,7 +37,7 @@ class DataError(DlrunError):
     Args:
         message: What is wrong.
         column: The column that the config names and the data lacks, if that is what is wrong.
-        path: Where in the config the mistake stands, as far as that is known; for one in a step
+        path: Where in the config the mistake is, as far as that is known; for one in a step
             of the preprocessing, from that step on.
 
     Attributes:
@@ -80,7 +80,7 @@ class ComponentError(DlrunError):
 
     Args:
         message: What was refused and why.
-        path: Where the component stands in the config.
+        path: Where the component is in the config.
     """
 
     exit_status = 2
@@ -106,7 +106,7 @@ class Problem:
         place: `file.yaml:14:7`, or the text of the override that holds the value.
         message: What is wrong, one sentence without a full stop.
         expected: What was expected there, where that helps.
-        found: What stands there, where that helps.
+        found: What is there, where that helps.
         hint: What to do next.
         line: The offending line of the file, for the caret.
         column: 1-based column of the caret in `line`.

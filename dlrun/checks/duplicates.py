@@ -34,14 +34,14 @@ def positions_hashed(samples: Samples) -> Array | None:
     """Return the positions of the rows that are hashed, evenly spaced; None for all of them."""
     n = len(samples)
     values = sum(int(np.prod(c.shape[1:]) * _weight(c)) for c in samples.features.values())
-    # Rows that stay on disk are read, and held, for this alone.
-    held = samples.in_memory
-    most = max(1_000, MOST_VALUES // (1 if held else 10) // max(values, 1))
+    # Rows on disk are read into memory only for this, so fewer of them are hashed.
+    share = 1 if samples.in_memory else 10
+    most = max(1_000, MOST_VALUES // share // max(values, 1))
     return None if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 
 
 def _weight(column: Array) -> float:
-    """Bytes of pictures are hashed faster, and held in less, than numbers."""
+    """Weight of a number when rows are hashed: bytes of pictures take less time and memory."""
     return 1 / 16 if column.dtype == np.uint8 else 1
 
 

@@ -50,12 +50,12 @@ def data_view(config: Config, dataset: Dataset) -> DataView:
         # Windows share rows without being copies of each other.
         hashed, rows = np.empty(0, np.int64), dataset.samples.with_features({}).take(slice(0))
     # Reading whole the features that stay on disk would take long.
-    held = {name: c for name, c in dataset.samples.features.items() if in_memory(c)}
+    stored_in_memory = {name: c for name, c in dataset.samples.features.items() if in_memory(c)}
     inputs, names, refused = _inputs(config, whole, _evenly(whole.samples, folds[0].train))
     return DataView(
         config=config,
         known=known_from_data(whole_config, dataset, folds[0], train),
-        dataset=replace(dataset, samples=dataset.samples.with_features(held)),
+        dataset=replace(dataset, samples=dataset.samples.with_features(stored_in_memory)),
         folds_or_default=tuple(folds),
         train=train,
         inputs=inputs,

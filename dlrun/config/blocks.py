@@ -62,7 +62,7 @@ def substituted(
         report: Takes names that are no parameter.
 
     Returns:
-        The data, and which parameter stands at which path.
+        The data, and which parameter is at which path.
     """
     places: dict[KeyPath, str] = {}
 

@@ -54,7 +54,7 @@ class Node:
     Args:
         value: A scalar, a list of nodes, or a mapping from key to node.
         place: Where the value begins.
-        keys: For a mapping, where each key stands.
+        keys: For a mapping, where each key is.
     """
 
     value: Scalar | list[Node] | dict[Key, Node]
@@ -92,12 +92,12 @@ class Node:
         return Node(value, self.place, {key: self.keys[key] for key in value})
 
     def locate(self, path: KeyPath, *, on_key: bool = False) -> Place:
-        """Where the value at `path` stands, or the nearest value around it that is written.
+        """Where the value at `path` is, or the nearest value around it that is written.
 
         Args:
             path: Keys and list indices, from here.
             on_key: Ask for the place of the key instead. An entry of a list has none: it
-                stands where its value does.
+                is where its value is.
         """
         node, place = self, self.place
         for part in path:

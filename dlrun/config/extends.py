@@ -75,12 +75,12 @@ def _extend(base: Node, child: Node) -> Node:
 
 
 def merge(base: Node, child: Node, shape: Shape, depth: int = 0) -> Node:
-    """Return `base` with what `child` says; places keep pointing to where a value stands.
+    """Return `base` with what `child` says; places keep pointing to where a value is.
 
     Args:
-        base: What stands in the config that is extended, canonical.
+        base: The value in the config that is extended, canonical.
         child: What takes its place, or is added to it.
-        shape: What stands there.
+        shape: What is there.
         depth: How many keys lie above.
     """
     shape = shape.of(child.value)

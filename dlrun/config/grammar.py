@@ -228,7 +228,7 @@ def _path_parameters(blocks: Node, names: Names) -> frozenset[Parameter]:
 
 
 def is_path(node: Node, shape: Shape) -> bool:
-    """Tell whether a node that stands where `shape` is wanted is the text of a path."""
+    """Tell whether a node, of which `shape` is expected, is the text of a path."""
     shape = shape.of(node.value)
     bare: str | None = None
     if isinstance(shape, Keys):

@@ -31,7 +31,7 @@ class Scope:
     Args:
         report: Takes the problems.
         blocks: The blocks of the config.
-        within: The blocks that the list stands in, the outermost first.
+        within: The blocks that the list is in, the outermost first.
     """
 
     report: Reporter
@@ -329,7 +329,7 @@ class PlainLayer:
 
     Args:
         layer: The layer and its arguments.
-        path: Where its entry stands.
+        path: Where its entry is.
     """
 
     layer: KerasComponent

@@ -28,7 +28,7 @@ _TYPES: dict[Any, str] = {
 
 
 def found(value: Any) -> str:
-    """Say what stands in a config, as YAML writes it."""
+    """Say what is in a config, as YAML writes it."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -49,7 +49,7 @@ def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:
     """Say what a type accepts.
 
     Args:
-        annotation: A type as it stands in a `Section`.
+        annotation: A type as it is in a `Section`.
         metadata: Its bounds, as pydantic keeps them.
     """
     origin, arguments = get_origin(annotation), get_args(annotation)

@@ -56,7 +56,7 @@ def read_loss(value: Any, targets: Sequence[str], report: Reporter) -> KerasComp
 
 def read_metrics(value: Any, targets: Sequence[str], report: Reporter) -> list[KerasComponent]:
     """Read the metrics of one output."""
-    # One that may be a metric stands in a list already.
+    # One that may be a metric is in a list already.
     given = value[0] if isinstance(value, list) and len(value) == 1 else value
     if _report_by_target("metric", given, targets, report):
         return []

@@ -82,9 +82,9 @@ class _Override:
         """Return `node` with the value put under `parts`.
 
         Args:
-            node: What stands at the path `above`, canonical.
+            node: What is at the path `above`, canonical.
             parts: The rest of the path; empty where the value takes the place of `node`.
-            shape: What stands here.
+            shape: What is here.
             above: The path so far, for messages.
         """
         if not parts:

@@ -119,7 +119,7 @@ class SectionReader:
         return read if len(self.report) == before else None
 
     def value(self, shape: Shape, value: Any, path: KeyPath) -> Any:
-        """Read what stands where `shape` is wanted; what is wrong is left out of a list."""
+        """Read a value of which `shape` is expected; wrong entries are left out of a list."""
         shape = shape.of(value)
         if isinstance(shape, Items):
             return self._items(shape, value, path)

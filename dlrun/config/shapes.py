@@ -53,7 +53,7 @@ class Shape:
         return self
 
     def below(self, key: Key, node: Node) -> Shape:
-        """What stands under a key or list index of `node`, which stands here."""
+        """What is under a key or list index of `node`, which is here."""
         return ANYTHING
 
     def canonical(self, node: Node) -> Node:
@@ -158,7 +158,7 @@ class Named(Shape):
     beside: Mapping[str, Shape] = field(default_factory=dict, kw_only=True)
 
     def arguments(self, name: str) -> Arguments:
-        """What stands under a component's name."""
+        """What is under a component's name."""
         raise NotImplementedError
 
     def same(self, one: str, other: str) -> bool:
@@ -212,7 +212,7 @@ class KerasShape(Named):
 
 @dataclass(frozen=True)
 class Arguments(Shape):
-    """What stands under a component's name: a mapping, or the value of the first argument.
+    """What is under a component's name: a mapping, or the value of the first argument.
 
     Args:
         first: The argument that a bare value sets.

@@ -9,7 +9,7 @@ import yaml
 from dlrun.config.yaml_reader import scalar
 
 LONGEST_INLINE = 72
-"""Lists of plain values up to so many characters stand on one line."""
+"""Lists of plain values up to this many characters go on one line."""
 
 _TAGS = {bool: "bool", int: "int", float: "float", type(None): "null"}
 

@@ -47,7 +47,7 @@ class KerasComponent:
         alias: The name as the config gives it (`rmsprop`, `mae`); Keras names metrics in its
             history after it.
         arguments: What the config gives, by argument name: plain data or further components.
-        path: Where it stands in the config, for messages.
+        path: Where it is in the config, for messages.
         implementation: The class itself, where a plugin brought it.
     """
 

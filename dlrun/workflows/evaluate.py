@@ -284,8 +284,8 @@ def repeated_sentence(training: Samples, test: Samples) -> str | None:
     if training.windows is not None:
         # Each window lies wholly in its own stretch of the series.
         return None
-    held = training.in_memory and test.in_memory
-    if not held or _width(training) * (len(training) + len(test)) > MOST_VALUES:
+    readable = training.in_memory and test.in_memory
+    if not readable or _width(training) * (len(training) + len(test)) > MOST_VALUES:
         return "test rows were not compared with the training rows: there is too much to read"
     count = repeated_rows(training, test)
     if not count:

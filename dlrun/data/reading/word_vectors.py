@@ -24,7 +24,7 @@ def read_word_vectors(file: Path, words: Mapping[str, int], dimension: int) -> t
     """Look words up, line by line: only the vectors that are found are held in memory.
 
     A first line of two whole numbers, as word2vec and fastText write it, is passed over. Of a word
-    that stands there twice, the first line counts.
+    that is there twice, the first line counts.
 
     Args:
         file: The file, in UTF-8.
