@@ -6,6 +6,7 @@ list becomes a list, and what holds for every output is written under each; plac
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -148,7 +149,7 @@ class Either(Shape):
 
 
 @dataclass(frozen=True)
-class Named(Shape):
+class Named(Shape, ABC):
     """A component: a mapping from its name to its arguments, with other keys beside it.
 
     Args:
@@ -157,9 +158,9 @@ class Named(Shape):
 
     beside: Mapping[str, Shape] = field(default_factory=dict, kw_only=True)
 
+    @abstractmethod
     def arguments(self, name: str) -> Arguments:
         """What is under a component's name."""
-        raise NotImplementedError
 
     def same(self, one: str, other: str) -> bool:
         """Whether two names mean the same component."""
