@@ -208,9 +208,10 @@ def _check_readable(name: str, config: PartialConfig, problems: Sequence[Problem
             findings = data_findings(config, load_rows(whole))
         except ConfigError as error:
             found += [problem for problem in error.problems if problem not in found]
-        except DataError:
-            # It may be that of a stand-in for a section that cannot be read.
-            pass
+        except DataError as error:
+            # Without these sections it may be the mistake of their stand-ins.
+            if {"evaluation", "training"} <= read:
+                found.append(config.problem_at(error.path or ("dataset",), str(error)))
     return Checked(
         config=name,
         layers=len(config.architecture.layers) if "architecture" in read else None,
