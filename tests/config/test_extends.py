@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from spellings import assert_holds, canonical
 
 from dlrun.config.document import Reporter
 from dlrun.config.dump import dump_config
@@ -15,7 +16,6 @@ from dlrun.config.extends import read_files
 from dlrun.config.load import load_config
 from dlrun.data.reading.files import find_files
 from dlrun.errors import DataError
-from tests.config.spellings import assert_holds, canonical
 
 BASE = """
 name: base

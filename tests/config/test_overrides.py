@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from spellings import assert_holds
 
 from dlrun.config.document import Place, Reporter
 from dlrun.config.grammar import canonical_config
 from dlrun.config.load import load_config
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.yaml_reader import read_yaml
-from tests.config.spellings import assert_holds
 
 CONFIG = """
 dataset: {source: csv, path: a.csv, target: y, test: {path: test.csv}, types: {a: numeric}}
