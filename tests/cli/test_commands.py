@@ -246,6 +246,7 @@ evaluation: {protocol: holdout}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rate",
     ["1.3", pytest.param("1e30", marks=pytest.mark.slow)],

@@ -101,6 +101,7 @@ def ask(folder: Path, *command: object) -> Answer:
     return call_in(folder, *command, "--trust-plugins")
 
 
+@pytest.mark.slow
 def test_a_run_is_used_through_its_own_copy(folder: Path, trained: Path) -> None:
     refused = call_in(folder, "evaluate", trained)
     assert refused.status == 2

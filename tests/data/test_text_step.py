@@ -125,6 +125,7 @@ def test_capitals_and_punctuation_can_stay() -> None:
     assert {"GOOD", "bad,", "10/10", "don't-know"} <= set(words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["multi_hot", "count", "tf_idf", "hashing"])
 def test_large_vectors_are_kept_by_their_places(output: str) -> None:
     rows = texts(3000)

@@ -137,6 +137,7 @@ def test_training_never_opens_the_test_file(
         load_test_rows(ran.config)
 
 
+@pytest.mark.slow
 def test_test_rows_dealt_from_the_source_reach_no_fold(
     people: None, config: Callable[..., Config], run: Callable[..., Any]
 ) -> None:

@@ -54,6 +54,7 @@ def assert_history(ours: dict[str, list[float]], theirs: dict[str, list[float]])
         assert ours[name] == pytest.approx(values, rel=1e-5), name
 
 
+@pytest.mark.slow
 def test_balanced_is_scikit_learns_rule_in_keras_fit(rows: Any, run: Callable[..., Any]) -> None:
     x, y, _ = rows
     train, labels = slice(0, 30), np.unique(y[:30])

@@ -52,6 +52,7 @@ training: {epochs: 2, batch_size: 8, engine: ENGINE}
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "dtype"), [("RandomFlip", "float32"), *((name, "uint8") for name in AUGMENTING)]
 )

@@ -100,6 +100,7 @@ def by_hand(people: pd.DataFrame, epochs: int = 3) -> tuple[Any, dict[str, list[
     return model, history
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
 def test_the_history_is_that_of_keras_fit_on_several_outputs(
     tmp_path: Path, people: pd.DataFrame, engine: str
