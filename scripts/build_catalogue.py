@@ -47,7 +47,7 @@ REFUSED: dict[tuple[KerasKind, str], str] = {
     ("layer", "FlaxLayer"): PYTHON,
     ("layer", "TorchModuleWrapper"): PYTHON,
     ("layer", "TFSMLayer"): "runs a program from a file, which a config does not do",
-    ("layer", "Wrapper"): "does nothing by itself: it is what wrappers are derived from",
+    ("layer", "Wrapper"): "is the base class of wrappers; use one of them",
     ("layer", "InputLayer"): "is not needed: the input's shape is inferred from the data",
     ("optimizer", "MultiOptimizer"): PYTHON,
     ("metric", "Mean"): "averages numbers that Python code hands it, not predictions",
@@ -56,10 +56,10 @@ REFUSED: dict[tuple[KerasKind, str], str] = {
     (
         "callback",
         "RemoteMonitor",
-    ): "sends what happens to a server, and a run tells nobody; the run "
-    "directory's metrics.csv has a row for every epoch",
-    ("callback", "CallbackList"): "is what Keras holds callbacks in: give them as a list",
-    ("callback", "ProgbarLogger"): "shows the progress of training, which dlrun does by itself",
+    ): "sends metrics to a server, which dlrun never does; metrics.csv in the run "
+    "directory has a row for every epoch",
+    ("callback", "CallbackList"): "is Keras' container of callbacks; write a list instead",
+    ("callback", "ProgbarLogger"): "prints the progress of training, which dlrun already does",
     ("callback", "LambdaCallback"): f"{PYTHON}; write it as a callback in a file under 'plugins'",
 }
 
@@ -236,7 +236,7 @@ def _entry(
     facts: dict[str, Any] = {"summary": catalogue.summary_of(cls)}
     refusal = REFUSED.get((kind, name))
     if is_base:
-        refusal = "does nothing by itself: it is the base of all others of its kind"
+        refusal = "is an abstract base class; use one of its subclasses"
     if refusal:
         facts["refusal"] = refusal
     if aliases:

@@ -45,14 +45,14 @@ ACCEPTED: dict[str, Any] = {
 """With what each is given in the config."""
 
 REFUSED = {
-    "Callback": "does nothing by itself: it is the base of all others of its kind",
-    "CallbackList": "is what Keras holds callbacks in: give them as a list",
+    "Callback": "is an abstract base class; use one of its subclasses",
+    "CallbackList": "is Keras' container of callbacks; write a list instead",
     "LambdaCallback": "takes Python code, which a config does not run; write it as a callback in "
     "a file under 'plugins'",
     "OrbaxCheckpoint": "orbax",
-    "ProgbarLogger": "shows the progress of training, which dlrun does by itself",
-    "RemoteMonitor": "sends what happens to a server, and a run tells nobody; the run directory's "
-    "metrics.csv has a row for every epoch",
+    "ProgbarLogger": "prints the progress of training, which dlrun already does",
+    "RemoteMonitor": "sends metrics to a server, which dlrun never does; metrics.csv in the run "
+    "directory has a row for every epoch",
 }
 """Why not; OrbaxCheckpoint needs a package that dlrun does not depend on."""
 
