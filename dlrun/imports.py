@@ -13,7 +13,7 @@ _is_command = False
 
 
 def is_command() -> bool:
-    """Whether this process runs one command of dlrun, and is no program that imports it."""
+    """Whether this process runs a dlrun command, rather than a program that imports dlrun."""
     return _is_command
 
 

@@ -161,7 +161,7 @@ class Reporter:
         self.root = Node({}, NOWHERE)
         """What paths refer to; set once the files and overrides are put together."""
         self.names_known = True
-        """Whether every name that may stand in the config is known: not where plugins were not
+        """Whether every name that may appear in the config is known: not where plugins were not
         run."""
         self._found: dict[Problem, tuple[int, int, int]] = {}
         self._calls = 0

@@ -223,7 +223,7 @@ def _configs_in(folder: Path) -> Iterator[str]:
 
 
 NO_PATHS = ("", "imagenet")
-"""Texts that stand where a path may, and are none."""
+"""Values allowed in place of a path that are not paths."""
 
 
 def with_absolute_paths(root: Node) -> Node:

@@ -65,7 +65,7 @@ class ChosenKeys(Shape):
 
     Args:
         mark: The key and the family.
-        fields: What may stand beside these.
+        fields: What may appear beside these.
     """
 
     mark: ChosenBy
@@ -81,7 +81,7 @@ class ChosenKeys(Shape):
         return self.mark.key in (child.mapping or {}) and self.name(child) != self.name(base)
 
     def options(self, node: Node) -> dict[str, Shape]:
-        """Everything that may stand in the section beside the key that chooses."""
+        """Everything that may appear in the section beside the key that chooses."""
         name, family = self.name(node), self.mark.family
         known = isinstance(name, str) and name in family.names()
         member = family.get(str(name)) if known else family.base_class()
@@ -105,18 +105,18 @@ class Blocks(Shape):
 
 
 def config_shape(names: Names) -> Keys:
-    """Return what may stand where in a config that makes these names."""
+    """Return what may appear where in a config that makes these names."""
     return Keys(Config, shapes_of(Config, names))
 
 
 def layers_shape(names: Names) -> Shape:
-    """Return what may stand where layers are listed."""
+    """Return what may appear where layers are listed."""
     return Items(_shape(LayerEntry, [], names))
 
 
 @cache
 def shapes_of(section: type[Section], names: Names = NO_NAMES) -> dict[str, Shape]:
-    """Return what may stand under each key of a section.
+    """Return what may appear under each key of a section.
 
     An option called `path` is a path; others are where their type says so.
     """
@@ -218,7 +218,7 @@ def output_names(architecture: Any) -> list[str]:
 
 
 def _path_parameters(blocks: Node, names: Names) -> frozenset[Parameter]:
-    """The parameters of blocks that stand where paths are wanted."""
+    """The parameters of blocks used where paths are expected."""
     found = set[Parameter]()
     for name, block in (blocks.mapping or {}).items():
         shape = Blocks(names).below(name, blocks)
@@ -242,7 +242,7 @@ def is_path(node: Node, shape: Shape) -> bool:
 
 
 def _holes_for_paths(node: Node, shape: Shape) -> Iterator[str]:
-    """The parameters that stand where a path is wanted."""
+    """The parameters used where a path is expected."""
     if is_path(node, shape) and is_hole(node):
         yield str(node.value).removeprefix(HOLE)
     for key, each in node.children():

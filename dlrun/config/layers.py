@@ -233,7 +233,7 @@ def _check_beside(entry: LayerEntry, scope: Scope) -> None:
 
 
 def _check_vectors(entry: LayerEntry, scope: Scope) -> None:
-    """Report word vectors that stand elsewhere than beside an Embedding that is written once."""
+    """Report word vectors anywhere but beside an Embedding that is used once."""
     place, title = (*entry.path, "vectors"), "'vectors' belongs to an Embedding"
     if entry.layer is None or entry.layer.name != "Embedding":
         scope.report(place, title, on_key=True)

@@ -24,7 +24,7 @@ def check_score(
         score: As given: `loss`, or a metric by any of its names; None for the first metric.
         metrics: The metrics of the config.
         report: Takes the problem of a score that is none of them.
-        output: Name of the only output, which may stand before the metric's: `answer_accuracy`.
+        output: Name of the only output, which may appear before the metric's: `answer_accuracy`.
 
     Returns:
         A name in Keras' history; None where a problem was reported.

@@ -1,7 +1,7 @@
 """`--set KEY=VALUE`: one value of a config, given on the command line.
 
 A key is a path with dots; a number counts the entries of a list from 0. Missing mappings
-are made. A component may stand in any spelling: with `- Dense: 64` in the file,
+are made. A component may appear in any spelling: with `- Dense: 64` in the file,
 `architecture.layers.0.Dense.activation=relu` keeps the 64 units. A value is YAML; `KEY=`
 is a null, as it is in a file. A path to data starts from the working directory.
 """

@@ -120,7 +120,7 @@ class LayerEntry(Section):
     """What it is called with: one name or a list; default: the layer above."""
 
     repeat: int = Field(default=1, ge=1)
-    """How often it is written one after the other, each with weights of its own."""
+    """How many copies are stacked one after the other, each with its own weights."""
 
     vectors: Vectors | None = None
     """Beside an `Embedding`: the word vectors that it starts from, a file in GloVe's format, or
@@ -209,7 +209,7 @@ class Phase(Section):
     """Rows in one gradient step; default: that of `training`."""
 
     callbacks: list[Callback] | None = None
-    """Keras callbacks of this phase; default: those of `training`, made anew for each phase."""
+    """Keras callbacks of this phase; default: those of `training`, created anew for each phase."""
 
     path: Position = ()
     """Where the phase is in the config."""

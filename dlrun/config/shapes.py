@@ -28,7 +28,7 @@ Parameter = tuple[str, str]
 
 @dataclass(frozen=True)
 class Names:
-    """The names that a config makes, on which depends what else may stand in it.
+    """The names that a config makes, on which depends what else may appear in it.
 
     Args:
         outputs: Names of the model's outputs; for one output the name of the last layer, where it
@@ -47,7 +47,7 @@ NO_NAMES = Names()
 
 @dataclass(frozen=True)
 class Shape:
-    """What may stand at a place of a config: here, a plain value or anything."""
+    """What may appear at a place of a config: here, a plain value or anything."""
 
     def of(self, value: object) -> Shape:
         """The shape of a value, a node's or plain data, where several shapes are possible."""
@@ -82,7 +82,7 @@ class Items(Shape):
 
     Args:
         item: Its entries.
-        alone: Whether one entry may stand without a list.
+        alone: Whether one entry may appear without a list.
     """
 
     item: Shape
@@ -153,7 +153,7 @@ class Named(Shape, ABC):
     """A component: a mapping from its name to its arguments, with other keys beside it.
 
     Args:
-        beside: What may stand beside the name.
+        beside: What may appear beside the name.
     """
 
     beside: Mapping[str, Shape] = field(default_factory=dict, kw_only=True)

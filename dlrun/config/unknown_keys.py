@@ -42,7 +42,7 @@ class UnknownKeys:
     Args:
         report: Takes the problems.
         section: The section's name; None at the top level.
-        known: The keys that may stand there.
+        known: The keys that may appear there.
         family: The family whose member the section is, if any.
         member: The member's name.
     """
@@ -97,7 +97,7 @@ class UnknownKeys:
         return f"the {title}{'s' if len(members) > 1 else ''} {quoted(members)}"
 
     def _choosing(self, members: list[str]) -> str | None:
-        """How another protocol is named, whose default may stand there unseen."""
+        """How another protocol is named, whose default may appear there unseen."""
         if self.family is not PROTOCOLS:
             return None
         return f"add for example `protocol: {min(members, key=len)}`"

@@ -237,7 +237,7 @@ def _causes(mistakes: list[_Mistake]) -> list[_Mistake]:
 
 
 def _real_path(details: ErrorDetails, values: Any) -> KeyPath:
-    """Pydantic's location without the names of union branches, which stand in no file."""
+    """Pydantic's location without the names of union branches, which appear in no file."""
     path: list[str | int] = []
     location = list(details["loc"])
     ends_with_key = details["type"] in ("missing", "extra_forbidden")
@@ -261,7 +261,7 @@ def _at(values: Any, path: KeyPath) -> Any:
 
 
 def _annotations(section: type[Section], path: KeyPath) -> Iterator[tuple[Any, list[Any]]]:
-    """The types that may stand at a path, each with its bounds."""
+    """The types that may appear at a path, each with its bounds."""
     candidates: list[tuple[Any, list[Any]]] = [(section, [])]
     for part in path:
         candidates = [inner for annotation, _ in candidates for inner in _inside(annotation, part)]

@@ -57,9 +57,9 @@ class Measure:
             return self.score.direction
         own = self.component.implementation
         if own is not None:
-            # A class of Keras that a loss is derived from says nothing: lower is better.
-            told = getattr(own, "direction", None) if self.is_loss else own_direction(own)
-            return "max" if told == "max" else "min"
+            # A loss is better where it is lower, whatever Keras class it is derived from.
+            given = getattr(own, "direction", None) if self.is_loss else own_direction(own)
+            return "max" if given == "max" else "min"
         return direction(self.component.name, "loss" if self.is_loss else "metric")
 
     @property
