@@ -25,6 +25,7 @@ from dlrun.protocols.phases import (
     fit_phases,
     fresh_model,
     optimizer_of,
+    scoring_batch_size,
 )
 from dlrun.protocols.preparation import (
     Prepared,
@@ -39,7 +40,6 @@ from dlrun.protocols.word_vectors import set_word_vectors, words_of_numbers
 from dlrun.scoring.measures import Measure, measures_of, select_measure
 from dlrun.scoring.model_scores import (
     ModelScores,
-    penalties,
     score_outputs,
     simple_beside,
     true_values,
@@ -328,7 +328,7 @@ class FoldTraining:
     def _scores(self, model: Any, ready: ReadyFold, scored: Prepared) -> ModelScores:
         """The model, the baselines and the simple model on the rows that give the score."""
         config, train, chosen = self.config, ready.train, self._chosen
-        output = predict(model, scored.arrays.inputs)
+        output = predict(model, scored.arrays.inputs, scoring_batch_size(config))
         shapes = output_shapes(model)
         simple = None
         if not chosen.is_sum:
@@ -342,7 +342,6 @@ class FoldTraining:
             )
         return score_outputs(
             output,
-            penalties(model),
             ready.pipeline,
             scored.arrays.weights,
             scored.truths,

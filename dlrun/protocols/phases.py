@@ -27,6 +27,7 @@ from dlrun.stages import stage
 from dlrun.store.training_folder import make_phase_folder
 from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
+from dlrun.training.engine import validation_batch_size
 from dlrun.training.features import FeatureRows, rows_key
 from dlrun.training.rows import FitRows
 from dlrun.training.trainer import FitPhase
@@ -45,6 +46,14 @@ def optimizer_of(config: Config, number: int) -> KerasComponent:
         return optimizer
     arguments = {**optimizer.arguments, "learning_rate": phase.learning_rate}
     return replace(optimizer, arguments=arguments)
+
+
+def scoring_batch_size(config: Config) -> int:
+    """Return how many rows the score is computed of at once: as many as the validation of the last
+    phase measures, so that both are the same number."""
+    return validation_batch_size(
+        config.training.all_phases[-1].batch_size or config.training.batch_size
+    )
 
 
 def callbacks_of(config: Config, number: int) -> list[KerasComponent]:

@@ -17,6 +17,7 @@ from dlrun.scoring.baselines import Baseline
 from dlrun.scoring.measures import SUM_OF_LOSSES, Measure
 from dlrun.scoring.rivals import Rivals, ScoredOutput, rivals_of, rivals_of_sum
 from dlrun.scoring.simple_models import SimpleScore, simple_output
+from dlrun.training.prediction import ModelOutput
 
 Array = np.ndarray
 
@@ -124,8 +125,7 @@ def true_values(task: TargetType, truth: Truth) -> Array:
 
 
 def score_outputs(
-    output: Any,
-    added: float,
+    output: ModelOutput,
     pipeline: Pipeline,
     weights: Array | None,
     truths: Truths,
@@ -137,9 +137,7 @@ def score_outputs(
     """Score what a model, or the mean of several, predicts for rows.
 
     Args:
-        output: (m, k), in the form that the loss takes; by the output's name where there are
-            several.
-        added: What regularizers of weights add to the loss.
+        output: What the model gives for them.
         pipeline: The preprocessing that brings the output back to the target's own unit.
         weights: (m,) weights of the rows in the loss, or None.
         truths: The targets of the rows.
@@ -148,8 +146,7 @@ def score_outputs(
         chosen: The measure of success among them.
         simple: The simple model's predictions for the rows, or None.
     """
-    several = isinstance(output, dict)
-    outputs: dict[str | None, Array] = output if several else {None: output}
+    outputs, added, several = output.values, output.penalty, len(output.values) > 1
     predictions = {name: pipeline.of_output(name).invert(given) for name, given in outputs.items()}
     names = list(pipeline.target_pipelines)
     values: dict[str, float] = {}
@@ -236,8 +233,3 @@ def _is_of_rows(truth: Truth, output_shape: Sequence[int | None]) -> bool:
     """Whether each row has one answer or a list of them, without further axes."""
     axes = len(output_shape) - (output_shape[-1] == 1)
     return max(truth.own.ndim, axes) <= 2
-
-
-def penalties(model: Any) -> float:
-    """Return what regularizers of weights add to the loss of a history."""
-    return float(sum(float(penalty) for penalty in model.losses))

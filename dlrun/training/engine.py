@@ -18,6 +18,11 @@ History = dict[str, list[float]]
 VALIDATION_BATCH_SIZE = 256
 
 
+def validation_batch_size(batch_size: int) -> int:
+    """Return how many rows are measured at once, where training takes `batch_size`."""
+    return max(batch_size, VALIDATION_BATCH_SIZE)
+
+
 @dataclass(frozen=True)
 class FitRequest:
     """Everything one fit needs.
@@ -61,7 +66,7 @@ class FitRequest:
     @property
     def validation_batch_size(self) -> int:
         """Rows that are measured at once."""
-        return max(self.batch_size, VALIDATION_BATCH_SIZE)
+        return validation_batch_size(self.batch_size)
 
 
 @dataclass(frozen=True)

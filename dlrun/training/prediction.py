@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,26 +13,100 @@ import numpy as np
 from dlrun.data.inputs import Inputs
 from dlrun.models.objects import build_object
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.training.engine import VALIDATION_BATCH_SIZE
 from dlrun.training.rows import narrow_integers
 
-PREDICTION_BATCH_SIZE = 256
+Array = np.ndarray
 
 
-def predict(model: Any, inputs: Inputs) -> Any:
-    """Return the model's output for every row, (n, k) float32, in batches; of a model with several
-    outputs such an array for each, by the output's name.
+@dataclass(frozen=True)
+class ModelOutput:
+    """What a model gives for some rows, each output by its name; the only one has none.
+
+    Args:
+        values: (n, ..., k) in the form that the loss takes.
+        masks: (n, ...) booleans of the outputs that carry a mask of Keras: false where nothing is
+            to be measured.
+        penalty: What regularizers and `add_loss` add to the loss: the mean over the batches, each
+            weighted with its rows, as `Model.evaluate` takes it.
+        batch_size: Rows of a batch.
+    """
+
+    values: Mapping[str | None, Array]
+    masks: Mapping[str | None, Array] = field(default_factory=dict)
+    penalty: float = 0.0
+    batch_size: int = VALIDATION_BATCH_SIZE
+
+
+def predict(model: Any, inputs: Inputs, batch_size: int = VALIDATION_BATCH_SIZE) -> ModelOutput:
+    """Run a model over rows, in batches.
 
     Keras compiles it once for a model object, however often it is called.
+
+    Args:
+        model: A compiled Keras model.
+        inputs: (n, ...), by the input's name where there are several.
+        batch_size: Rows of a batch; that of the validation for a score that is to be Keras' own.
     """
     inputs = narrow_integers(inputs)
-    starts = range(0, len(inputs), PREDICTION_BATCH_SIZE)
-    batches = (inputs[start : start + PREDICTION_BATCH_SIZE] for start in starts)
-    predictions = [model.predict_on_batch(batch) for batch in batches]
-    if isinstance(predictions[0], dict):
+    observed = _observed(model)
+    starts = range(0, len(inputs), batch_size)
+    batches = [observed.predict_on_batch(inputs[start : start + batch_size]) for start in starts]
+    rows = [len(next(iter(batch["values"].values()))) for batch in batches]
+
+    def whole(part: str) -> dict[str | None, Array]:
         return {
-            name: np.concatenate([part[name] for part in predictions]) for name in predictions[0]
+            name or None: np.concatenate([np.asarray(batch[part][name]) for batch in batches])
+            for name in batches[0][part]
         }
-    return np.concatenate([np.asarray(part) for part in predictions])
+
+    penalties = [float(batch["penalty"]) for batch in batches]
+    penalty = float(np.average(penalties, weights=rows))
+    return ModelOutput(whole("values"), whole("masks"), penalty, batch_size)
+
+
+def _observed(model: Any) -> Any:
+    """The model whose output is that of another, with its masks and its penalty.
+
+    It is kept with the model. Keras neither tracks nor saves what is put there under such a name.
+    """
+    kept = model.__dict__.get("__observed__")
+    if kept is None:
+        kept = model.__dict__["__observed__"] = _observed_class()(model)
+    return kept
+
+
+@cache
+def _observed_class() -> Any:
+    import keras
+    from keras.src.backend import get_keras_mask
+
+    class Observed(keras.Model):
+        def __init__(self, model: Any) -> None:
+            super().__init__(name="observed", dtype=model.dtype_policy)
+            self.model = model
+            self.jit_compile, self.run_eagerly = model.jit_compile, model.run_eagerly
+            self.built = True
+
+        def call(self, inputs: Any) -> Any:
+            given = self.model(inputs)
+            outputs = given if isinstance(given, dict) else {"": given}
+            masks = {name: get_keras_mask(each) for name, each in outputs.items()}
+            total = keras.ops.zeros((), "float32")
+            for penalty in self.model.losses:
+                total += keras.ops.sum(keras.ops.cast(penalty, "float32"))
+            return {
+                "values": outputs,
+                "masks": {name: mask for name, mask in masks.items() if mask is not None},
+                "penalty": total,
+            }
+
+        def stateless_call(self, *args: Any, **options: Any) -> Any:
+            # JAX keeps what `add_loss` is given only where someone asks for it.
+            outputs, variables, _ = super().stateless_call(*args, **options, return_losses=True)
+            return outputs, variables
+
+    return Observed
 
 
 def keras_measure(

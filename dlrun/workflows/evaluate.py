@@ -46,7 +46,7 @@ from dlrun.workflows.statistics import (
     simple_model_facts,
     verdict_facts,
 )
-from dlrun.workflows.trained_run import TrainedRun, by_output
+from dlrun.workflows.trained_run import TrainedRun
 
 
 @dataclass(frozen=True)
@@ -176,12 +176,11 @@ def _score(
         chosen,
         (pipeline.inputs(training_rows), trained_on),
         (inputs, truths),
-        by_output(output.values)[main].shape,
+        output.values[main].shape,
     )
     weights = sample_weights(config.training.sample_weight, test)
     scored = score_outputs(
-        output.values,
-        output.penalties,
+        output,
         pipeline,
         weights,
         truths,

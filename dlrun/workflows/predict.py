@@ -20,7 +20,7 @@ from dlrun.metrics.predictions import as_probabilities
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.store.files import atomic_path
 from dlrun.training.backend import start_backend
-from dlrun.workflows.trained_run import TrainedRun, by_output
+from dlrun.workflows.trained_run import TrainedRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ def predict(
     import pandas as pd
 
     facts = trained.directory.read_data()
-    predictions = by_output(trained.output(samples, inputs).values)
+    predictions = trained.output(samples, inputs).values
     questions = facts.get("questions") or {None: facts}
     tables = [
         _table(

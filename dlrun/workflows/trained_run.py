@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,30 +16,16 @@ from dlrun.data.samples import Array, Samples
 from dlrun.errors import RunError
 from dlrun.metrics.predictions import as_probabilities
 from dlrun.models.files import load_model
+from dlrun.protocols.phases import scoring_batch_size
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.scoring.model_scores import penalties
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
-from dlrun.training.prediction import predict
+from dlrun.training.prediction import ModelOutput, predict
 from dlrun.workflows.next_step import finalize_command
 from dlrun.workflows.plugins import load_run_config
 
 LEAST_SHARE = 1e-7
 """Probabilities are cut off here before they become logits again, as Keras does."""
-
-
-@dataclass(frozen=True)
-class ModelOutput:
-    """The predictions of a run's model, or the mean of its models.
-
-    Args:
-        values: (n, k) float32, in the form that the loss takes; by the output's name where there
-            are several.
-        penalties: What regularizers add to the loss, mean over the models.
-    """
-
-    values: Any
-    penalties: float
 
 
 @dataclass(frozen=True)
@@ -101,23 +86,20 @@ class TrainedRun:
             inputs: The rows as `pipeline` prepares them, where that is done already.
         """
         first = self.pipeline.inputs(samples) if inputs is None else inputs
-        outputs = self.config.outputs
+        outputs, batch_size = self.config.outputs, scoring_batch_size(self.config)
         if len(self.members) == 1:
-            model = load_model(self.members[0].model)
-            values = predict(model, first)
-            return ModelOutput(values, penalties(model))
+            return predict(load_model(self.members[0].model), first, batch_size)
         totals: dict[str | None, Array | float] = {output.name: 0.0 for output in outputs}
-        added = 0.0
+        given: list[ModelOutput] = []
         for member in self.members:
             pipeline = self.pipeline if member is self.members[0] else _pipeline_of(member)
             model = load_model(member.model)
             prepared = first if pipeline is self.pipeline else pipeline.inputs(samples)
-            predictions = by_output(predict(model, prepared))
+            given.append(predict(model, prepared, batch_size))
             for output in outputs:
-                values = predictions[output.name].astype(np.float64)
+                values = given[-1].values[output.name].astype(np.float64)
                 own = pipeline.of_output(output.name)
                 totals[output.name] += _comparable(values, own, output.loss)
-            added += penalties(model)
         means = {}
         for output in outputs:
             mean = np.asarray(totals[output.name]) / len(self.members)
@@ -130,8 +112,8 @@ class TrainedRun:
                 one_by_one = output.loss.name.startswith("Binary") or shares.shape[-1] == 1
                 mean = np.log(shares / (1 - shares)) if one_by_one else np.log(shares)
             means[output.name] = mean.astype(np.float32)
-        whole = means if len(outputs) > 1 else means[None]
-        return ModelOutput(whole, added / len(self.members))
+        penalty = float(np.mean([one.penalty for one in given]))
+        return replace(given[0], values=means, penalty=penalty)
 
 
 def _members(directory: RunDirectory) -> tuple[TrainingFolder, ...]:
@@ -149,11 +131,6 @@ def _members(directory: RunDirectory) -> tuple[TrainingFolder, ...]:
     raise RunError(
         f"{directory.name} has no model: its status is '{directory.status}'; train it again"
     )
-
-
-def by_output(predictions: Any) -> Mapping[str | None, Array]:
-    """Return predictions by the name of the output; the only one has none."""
-    return predictions if isinstance(predictions, dict) else {None: predictions}
 
 
 def _pipeline_of(folder: TrainingFolder) -> Pipeline:

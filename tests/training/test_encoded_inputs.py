@@ -101,5 +101,6 @@ def test_predictions_are_those_of_the_array() -> None:
     encoded, dense = both(300, 1)
     model = request_of(encoded, None).model
     np.testing.assert_array_equal(
-        predict(model, encoded.inputs), model.predict(dense.inputs, batch_size=256, verbose=0)
+        predict(model, encoded.inputs).values[None],
+        model.predict(dense.inputs, batch_size=256, verbose=0),
     )

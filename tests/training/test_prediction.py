@@ -30,7 +30,7 @@ def test_keras_measures(kind: KerasKind, name: str, alias: str, weighted: bool) 
     model.compile("sgd", loss=loss, weighted_metrics=metrics)
     theirs = model.evaluate(x, y, sample_weight=weights, batch_size=40, verbose=0)
     component = KerasComponent(kind, name, alias)
-    ours = keras_measure(component, y, predict(model, x), weights)
+    ours = keras_measure(component, y, predict(model, x).values[None], weights)
     assert ours == pytest.approx(theirs if kind == "loss" else theirs[-1], rel=1e-5)
 
 
@@ -39,4 +39,31 @@ def test_predictions_come_in_batches_in_the_order_of_the_rows() -> None:
 
     model = keras.Sequential([keras.Input((1,)), keras.layers.Rescaling(2.0)])
     rows = np.arange(1000, dtype=np.float32)[:, None]
-    np.testing.assert_array_equal(predict(model, rows), 2 * rows)
+    np.testing.assert_array_equal(predict(model, rows).values[None], 2 * rows)
+
+
+def test_masks_and_penalties_are_those_of_evaluate() -> None:
+    import keras
+
+    layers = keras.layers
+    rng = np.random.default_rng(0)
+    tokens, tags = rng.integers(0, 5, (300, 6)), rng.integers(0, 3, (300, 6))
+    model = keras.Sequential(
+        [
+            keras.Input((6,), dtype="int32"),
+            layers.Embedding(5, 4, mask_zero=True, embeddings_regularizer="l2"),
+            layers.Dense(3, activation="softmax", activity_regularizer="l1"),
+        ]
+    )
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    for _ in range(2):  # The second time with other weights.
+        model.fit(tokens[:9], tags[:9], verbose=0)
+        loss, accuracy = model.evaluate(tokens, tags, batch_size=256, verbose=0)
+        given = predict(model, tokens)
+        output, mask = given.values[None], given.masks[None]
+        np.testing.assert_array_equal(output, model.predict(tokens, batch_size=256, verbose=0))
+        np.testing.assert_array_equal(mask, tokens != 0)
+        assert accuracy == pytest.approx((output.argmax(-1) == tags)[mask].mean())
+        losses = -np.log(np.take_along_axis(output, tags[..., None], axis=-1))[..., 0]
+        batches = [losses[rows][mask[rows]].mean() for rows in (slice(256), slice(256, 300))]
+        assert loss == pytest.approx(given.penalty + np.average(batches, weights=[256, 44]))

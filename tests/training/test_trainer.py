@@ -61,7 +61,7 @@ def test_a_fold_comes_out_as_if_it_were_the_only_one(engine: str, case: str) -> 
             np.testing.assert_array_equal(ours, theirs)
         rows_to_predict = CASES[case].rows(300, seed=9).inputs
         np.testing.assert_allclose(
-            predict(result.model, rows_to_predict),
+            predict(result.model, rows_to_predict).values[None],
             alone.model.predict(rows_to_predict, verbose=0),
             rtol=1e-6,
         )
