@@ -7,61 +7,21 @@ from __future__ import annotations
 
 from typing import Literal
 
+from dlrun.metrics.table import MEASURES
+from dlrun.metrics.table import Direction as Direction
 from dlrun.registry.catalogue import class_name, spellings
 from dlrun.registry.names import did_you_mean
 
-Direction = Literal["min", "max"]
 Kind = Literal["metric", "loss"]
 
 TargetType = Literal["binary", "multiclass", "multilabel", "regression"]
 """What is predicted."""
 
-HIGHER_IS_BETTER = frozenset(
-    {
-        "AUC",
-        "Accuracy",
-        "BinaryAccuracy",
-        "BinaryIoU",
-        "CategoricalAccuracy",
-        "ConcordanceCorrelation",
-        "CosineSimilarity",
-        "F1Score",
-        "FBetaScore",
-        "IoU",
-        "MeanIoU",
-        "OneHotIoU",
-        "OneHotMeanIoU",
-        "PearsonCorrelation",
-        "Precision",
-        "PrecisionAtRecall",
-        "R2Score",
-        "Recall",
-        "RecallAtPrecision",
-        "SensitivityAtSpecificity",
-        "SparseCategoricalAccuracy",
-        "SparseTopKCategoricalAccuracy",
-        "SpecificityAtSensitivity",
-        "TopKCategoricalAccuracy",
-        "TrueNegatives",
-        "TruePositives",
-    }
-)
-"""Keras' metric classes where a higher value is better; for all others a lower one is."""
-
 NO_MEASURES = frozenset({"Loss", "Mean", "MeanMetricWrapper", "Metric", "Sum"})
 """Classes of the catalogue that have no better or worse."""
 
 LOSSES_OF_QUANTITIES = frozenset(
-    {
-        "CosineSimilarity",
-        "Huber",
-        "LogCosh",
-        "MeanAbsoluteError",
-        "MeanAbsolutePercentageError",
-        "MeanSquaredError",
-        "MeanSquaredLogarithmicError",
-        "Poisson",
-    }
+    name for name, facts in MEASURES.items() if "quantities" in facts.forms
 )
 """The losses that predict quantities; the others predict classes."""
 
@@ -103,7 +63,7 @@ def direction_of_class(name: str) -> Direction | None:
     """Return the direction of a metric class of Keras, or None where there is none."""
     if class_name("metric", name) != name or name in NO_MEASURES:
         return None
-    return "max" if name in HIGHER_IS_BETTER else "min"
+    return MEASURES[name].better if name in MEASURES else None
 
 
 def direction(name: str, kind: Kind = "metric") -> Direction:
@@ -124,4 +84,4 @@ def direction(name: str, kind: Kind = "metric") -> Direction:
         known = {*spellings("loss"), *(spellings("metric") if kind == "metric" else ())}
         near = did_you_mean(name, sorted(known))
         raise LookupError(f"no direction is known for the {kind} '{name}'{near}")
-    return "max" if kind == "metric" and found in HIGHER_IS_BETTER else "min"
+    return MEASURES[found].better if kind == "metric" and found in MEASURES else "min"

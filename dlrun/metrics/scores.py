@@ -18,6 +18,7 @@ from dlrun.metrics import classification, losses
 from dlrun.metrics.arrays import Array, mean_over_rows, row_weights, sigmoid
 from dlrun.metrics.classification import repeated_auc
 from dlrun.metrics.names import Direction, Kind, canonical, direction
+from dlrun.metrics.table import MEASURES, MeasureFacts
 
 __all__ = ["Direction", "Kind", "Score", "ScoreFunction", "direction", "find_score"]
 
@@ -55,6 +56,11 @@ class Score:
     rows: Callable[..., Array] | None = None
     of_mean: Callable[[Array], Array] | None = None
     repeated: Callable[..., Array] | None = None
+
+    @property
+    def facts(self) -> MeasureFacts | None:
+        """What is known of the measure; None for one that Keras does not have."""
+        return MEASURES.get(self.metric)
 
 
 def find_score(

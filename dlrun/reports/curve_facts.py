@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dlrun.metrics.folds import best_epoch, mean_history, moving_average
-from dlrun.metrics.names import Direction, direction
+from dlrun.metrics.names import Direction, canonical, direction
+from dlrun.metrics.table import MEASURES
 from dlrun.registry.names import snake_case
 
 Curve = tuple[float, ...]
@@ -259,11 +260,9 @@ def curve_direction(
 
 def metric_label(name: str) -> str:
     """Return the label of a metric's axis: `Accuracy`, `MAE`."""
-    label = LABELS.get(name.lower())
-    if label is None:
-        words = snake_case(name).replace("_", " ").strip()
-        label = words[:1].upper() + words[1:]
-    return label
+    facts = MEASURES.get(canonical(name) or "")
+    words = snake_case(name).replace("_", " ").strip()
+    return facts.label if facts else words[:1].upper() + words[1:]
 
 
 def dwarfing_epochs(values: Sequence[float], better: Direction | None) -> int:
@@ -363,22 +362,3 @@ def phase_starts(
             name = names[number - 1] if number <= len(names) else f"phase {number}"
             found.append(PhaseStart(starts.pop(), name))
     return tuple(found)
-
-
-LABELS = {
-    "acc": "Accuracy",
-    "auc": "AUC",
-    "bce": "Binary crossentropy",
-    "f1_score": "F1 score",
-    "f1score": "F1 score",
-    "kl_divergence": "KL divergence",
-    "kldivergence": "KL divergence",
-    "logcosh": "Log-cosh error",
-    "mae": "MAE",
-    "mape": "MAPE",
-    "mse": "MSE",
-    "msle": "MSLE",
-    "r2_score": "R² score",
-    "r2score": "R² score",
-    "rmse": "RMSE",
-}

@@ -15,28 +15,9 @@ from numpy.typing import ArrayLike
 from dlrun.metrics.arrays import EPSILON, Array
 from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score
+from dlrun.metrics.table import Constant
 from dlrun.text import figure, percent
 
-_BEST_AT_MEDIAN = (
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "Huber",
-    "LogCosh",
-    "LogCoshError",
-)
-_BEST_AT_SHARES = (
-    "AUC",
-    "BinaryCrossentropy",
-    "CategoricalCrossentropy",
-    "Crossentropy",
-    "KLDivergence",
-    "MeanSquaredError",
-    "Poisson",
-    "RootMeanSquaredError",
-    "SparseCategoricalCrossentropy",
-    "SparseTopKCategoricalAccuracy",
-    "TopKCategoricalAccuracy",
-)
 _BETTER_BY_CHANCE = ("F1Score", "FBetaScore", "Precision", "Recall")
 IN_TIME = {
     "persistence": "predicts the last known value of the target",
@@ -113,7 +94,7 @@ def common_sense(
     if outputs is None and score.metric.startswith("Sparse"):
         outputs = _number_of_classes(train, rows)
     shares = _shares(task, train, rows, outputs, train_weight)
-    by_shares = task == "multilabel" or score.metric in _BEST_AT_SHARES
+    by_shares = task == "multilabel" or _best_at(score) not in ("class", "median")
     name, description = "class shares", "gives each class its share of the training rows"
     predicted = np.tile(
         as_output(shares if by_shares else _majority(shares), score, task), (len(rows), 1)
@@ -181,7 +162,7 @@ def _constant(
 ) -> CommonSense:
     from sklearn.dummy import DummyRegressor
 
-    name: Literal["median", "mean"] = "median" if score.metric in _BEST_AT_MEDIAN else "mean"
+    name: Literal["median", "mean"] = "median" if _best_at(score) == "median" else "mean"
     dummy = DummyRegressor(strategy=name)
     dummy.fit(np.zeros((len(train), 1)), train, sample_weight=train_weight)
     constant = np.reshape(dummy.constant_, (1, -1))
@@ -235,7 +216,7 @@ def as_output(probabilities: Array, score: Score, task: TargetType) -> Array:
     """Return probabilities, (..., k), in the range that the score expects of a model's output."""
     if score.metric in _ON_MARGINS:
         return np.where(probabilities > 0.5, 1.0, -1.0)
-    if score.metric in _BEST_AT_MEDIAN and task == "multilabel":
+    if _best_at(score) == "median" and task == "multilabel":
         return (probabilities > 0.5).astype(np.float64)
     if not score.from_logits:
         return probabilities
@@ -252,6 +233,10 @@ def _describe(shares: Array, classes: Sequence[str] | None) -> str:
         index, share = int(shares.argmax()), float(shares.max())
     name = f"'{classes[index]}'" if classes and index < len(classes) else f"class {index}"
     return f"always predicts {name}, {percent(share)} of the training rows"
+
+
+def _best_at(score: Score) -> Constant | None:
+    return score.facts.best_at if score.facts else None
 
 
 def _two_dimensional(targets: ArrayLike) -> Array:

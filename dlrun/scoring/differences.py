@@ -298,29 +298,12 @@ def _repeated(
     return called, min(_MOST_CALLS, max(_FEWEST_CALLS, calls))
 
 
-_FROM_0_TO_1 = (
-    "Accuracy",
-    "AUC",
-    "BinaryAccuracy",
-    "CategoricalAccuracy",
-    "F1Score",
-    "FBetaScore",
-    "Precision",
-    "Recall",
-    "SparseCategoricalAccuracy",
-    "SparseTopKCategoricalAccuracy",
-    "TopKCategoricalAccuracy",
-)
-_ABOVE_0 = ("MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError")
-
-
 def bounds(score: Score) -> tuple[float | None, float | None]:
     """Return the least and the greatest value that a score can have; None where there is none."""
-    if score.metric in _FROM_0_TO_1:
-        return 0.0, 1.0
-    if score.metric == "R2Score":
-        return None, 1.0
-    return (0.0, None) if score.metric in _ABOVE_0 else (None, None)
+    facts = score.facts
+    if facts is None or facts.better != score.direction:
+        return None, None
+    return facts.low, facts.high
 
 
 def _within_bounds(score: Score, found: Estimate) -> Estimate:

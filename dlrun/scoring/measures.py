@@ -9,8 +9,9 @@ import numpy as np
 
 from dlrun.config.keras_components import metric_names
 from dlrun.config.schema import OutputEntry
-from dlrun.metrics.names import Direction, direction
+from dlrun.metrics.names import Direction, Kind, canonical, direction
 from dlrun.metrics.scores import Score, find_score
+from dlrun.metrics.table import MEASURES, MeasureFacts
 from dlrun.models.plugins import own_direction
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.prediction import keras_measure
@@ -67,10 +68,27 @@ class Measure:
         """Power of the target's unit that the measure is in; 0 where it has none."""
         return self.score.unit_power if self.score else 0
 
-    def __call__(self, y_true: Array, y_pred: Array, weights: Array | None = None) -> float:
-        """Measure predictions ((n, k)) against the truth ((n,) or (n, k)).
+    @property
+    def facts(self) -> MeasureFacts | None:
+        """What is known of the measure; None for one of a plugin."""
+        kind: Kind = "loss" if self.is_loss else "metric"
+        known = not self.component.implementation and canonical(self.component.name, kind)
+        return MEASURES.get(known) if known else None
 
-        As in Keras' history, the weights of the rows, (n,), count in the loss alone.
+    def __call__(
+        self,
+        y_true: Array,
+        y_pred: Array,
+        weights: Array | None = None,
+        mask: Array | None = None,
+    ) -> float:
+        """Measure predictions, (n, ..., k), against the truth.
+
+        Args:
+            y_true: (n, ...) or (n, ..., k).
+            y_pred: As the model gives it.
+            weights: (n,) or (n, t, ...); as in Keras' history, they count in the loss alone.
+            mask: (n, ...) which steps count, as the model gives it beside `y_pred`, or None.
         """
         if not np.isfinite(y_pred).all():
             return float("nan")

@@ -101,3 +101,37 @@ def test_an_unknown_name_is_met_with_the_nearest():
 def test_what_has_no_better_or_worse_is_refused(name):
     with pytest.raises(LookupError, match=f"the metric '{name}'"):
         direction(name)
+
+
+def test_every_measure_of_the_catalogue_is_in_the_table():
+    from dlrun.metrics.names import NO_MEASURES, RESOLVED_BY_SHAPES
+    from dlrun.metrics.table import MEASURES
+    from dlrun.registry.catalogue import names
+
+    known = {*names("metric"), *names("loss"), *RESOLVED_BY_SHAPES.values()}
+    expected = known - NO_MEASURES - {"accuracy", "crossentropy"}
+    assert set(MEASURES) >= expected, expected - set(MEASURES)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "form", "expected"),
+    [
+        ("F1Score", {}, "unit", False),
+        ("F1Score", {"threshold": 0.5}, "unit", True),
+        ("F1Score", {}, "classes", True),
+        ("AUC", {}, "classes", False),
+        ("AUC", {"multi_label": True}, "classes", True),
+        ("Precision", {"class_id": 1}, "classes", True),
+        ("Precision", {}, "labels", True),
+        ("PearsonCorrelation", {}, "quantity", False),
+        ("PearsonCorrelation", {"axis": 0}, "quantity", True),
+        ("CosineSimilarity", {}, "quantities", True),
+        ("BinaryAccuracy", {}, "classes", False),
+        ("MeanSquaredError", {}, "unit", True),
+        ("SomePlugin", {}, "unit", True),
+    ],
+)
+def test_what_a_measure_means_depends_on_the_output(name, arguments, form, expected):
+    from dlrun.metrics.table import means_something
+
+    assert means_something(name, arguments, form) is expected
