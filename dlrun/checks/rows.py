@@ -9,7 +9,7 @@ import numpy as np
 
 from dlrun.checks.columns import is_series, labels_of
 from dlrun.checks.duplicates import positions_hashed
-from dlrun.checks.views import DataView, Known, known_without_data
+from dlrun.checks.views import DataView, Known, is_own_target, known_without_data
 from dlrun.config.load import completed
 from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
 from dlrun.data.lazy import in_memory, windows_of
@@ -87,6 +87,8 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
             classes = 2
     bundled = known_without_data(config).words or 0
     words = max([bundled, *(_largest(c) + 1 for c in train.features.values())])
+    if is_own_target(config):
+        return Known(rows=len(fold.train), words=words or None)
     return Known(
         task=task,
         classes=classes,

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dlrun.checks.architecture import OutputLayer, followed, output_of
+from dlrun.config.graph import INPUT
 from dlrun.config.layers import PlainLayer, every_layer
 from dlrun.config.schema import Config, PartialConfig
 from dlrun.metrics.names import TargetType
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
     from dlrun.data.samples import Dataset, Samples
     from dlrun.protocols.protocol import Fold
+
+
+def is_own_target(config: Config) -> bool:
+    """Whether the model's input is its target."""
+    return getattr(config.dataset, "targets", None) == INPUT
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,11 @@ class ConfigView:
     def followed(self, skipping: frozenset[str]) -> Iterator[tuple[PlainLayer, PlainLayer]]:
         """Yield each layer that one other layer alone takes, with that; see `checks.layers`."""
         return followed(self.config, skipping)
+
+    @property
+    def predicts_input(self) -> bool:
+        """Whether the model's input is its target."""
+        return is_own_target(self.config)
 
     @property
     def one_hot(self) -> bool:
@@ -199,6 +210,8 @@ def known_without_data(config: Config) -> Known:
     source = config.dataset
     name = str(getattr(source, "name", ""))
     known = _BUNDLED.get((source.member_name(), name), Known())
+    if is_own_target(config):
+        known = Known(rows=known.rows, words=known.words)
     if getattr(source, "label_mode", None) == "coarse" and name == "cifar100":
         known = replace(known, classes=20)
     if known.words is not None and (words := getattr(source, "num_words", None)) is not None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from dlrun.config.graph import INPUT
+from dlrun.data.lazy import in_memory
 from dlrun.data.reading.files import Paths, refuse_shared
 from dlrun.data.reading.series import previous_targets
-from dlrun.data.samples import Array, Columns, Dataset, Samples
+from dlrun.data.samples import Array, Columns, Dataset, Samples, as_vector
 from dlrun.data.source import Limit, Loaded, Part, Source
 from dlrun.data.splits import RowInfo, holdout_split
 from dlrun.data.stored import concatenated
@@ -185,6 +187,14 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
         *(name for name in (options.groups, options.time) if name is not None),
     ]
     loaded = source.load(part, base, list(dict.fromkeys(wanted)))
+    if source.reconstructs:
+        loaded = replace(
+            loaded,
+            targets={INPUT: _unprepared(loaded.features)},
+            classes={},
+            regression=True,
+            naive_forecasts={},
+        )
     n = len(next(iter(loaded.features.values())))
     if n == 0:
         raise DataError(f"the source has no {'test ' if part == 'test' else ''}rows")
@@ -219,6 +229,18 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
     tasks = {name: inferred.task for name, inferred in asked.items()}
     first = next(iter(tasks.values()))
     return _Rows(loaded, samples, first, classes, tasks if options.outputs else {})
+
+
+def _unprepared(features: Columns) -> Array:
+    """Numbers in place of the target that is the model's input, which only the preprocessing
+    makes: the features where they are numbers in memory, else the numbers of the rows."""
+    columns = list(features.values())
+    if not all(in_memory(column) and column.dtype.kind in "biuf" for column in columns):
+        return np.arange(len(columns[0]), dtype=np.float64)
+    if len(columns) == 1:
+        return as_vector(columns[0])
+    parts = [column.reshape(len(column), -1) for column in columns]
+    return np.nan_to_num(np.concatenate(parts, axis=1))
 
 
 def _naive_forecasts(

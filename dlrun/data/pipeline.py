@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 from pydantic import ValidationError
 
+from dlrun.config.graph import INPUT
 from dlrun.data.fitting.feature_pipeline import FeaturePipeline, fit_features
 from dlrun.data.fitting.input_columns import InputColumns
 from dlrun.data.fitting.target_pipeline import (
@@ -20,14 +21,15 @@ from dlrun.data.fitting.target_pipeline import (
     TargetPipeline,
     fit_outputs,
 )
-from dlrun.data.inputs import Inputs
-from dlrun.data.samples import Array, Dataset, Kind, Samples
+from dlrun.data.inputs import Inputs, NamedInputs
+from dlrun.data.samples import Array, Dataset, Kind, Samples, as_vector
 from dlrun.data.step import FittedStep, State, Step, TargetStep
 from dlrun.data.vocabulary import Vocabulary
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 from dlrun.registry.families import STEPS, TARGET_STEPS, Family, UnknownMemberError
+from dlrun.text import listed
 
 _FORMAT = 1
 
@@ -40,10 +42,12 @@ class Pipeline:
         feature_pipeline: Makes the inputs.
         target_pipelines: Make the targets: one for each output of the model by its name, or one
             for the only output.
+        reconstructs: Whether the target is the model's own input.
     """
 
     feature_pipeline: FeaturePipeline
     target_pipelines: Mapping[str | None, TargetPipeline]
+    reconstructs: bool = False
 
     @property
     def target_pipeline(self) -> TargetPipeline:
@@ -59,7 +63,7 @@ class Pipeline:
         """Return the preprocessing for one output: the same inputs, and its target alone."""
         if name is None:
             return self
-        return Pipeline(self.feature_pipeline, {None: self.target_pipelines[name]})
+        return replace(self, target_pipelines={None: self.target_pipelines[name]})
 
     def inputs(self, samples: Samples) -> Inputs:
         """Return what the model gets.
@@ -79,6 +83,10 @@ class Pipeline:
                 names the column and the row's number in the source.
         """
         return self.feature_pipeline.inputs(samples)
+
+    def with_own_targets(self, samples: Samples) -> Samples:
+        """Return the rows with the model's input as their target, where it is that."""
+        return _reconstructed(self.feature_pipeline, samples) if self.reconstructs else samples
 
     def targets(self, samples: Samples) -> Array:
         """Return what the loss compares the model's output with; of several, the first's.
@@ -173,6 +181,7 @@ class Pipeline:
         head = {
             "format": _FORMAT,
             "task": self.target_pipeline.task,
+            **({"reconstructs": True} if self.reconstructs else {}),
             **({"outputs": tasks} if tasks else {}),
             **(
                 {"inputs": {n: list(c) for n, c in features.input_columns.items()}}
@@ -228,6 +237,8 @@ def fit_pipeline(
     dataset: Dataset,
     train: Samples,
     input_columns: InputColumns | None = None,
+    *,
+    reconstructs: bool = False,
 ) -> Pipeline:
     """Fit all preprocessing on the training rows, and on nothing else.
 
@@ -237,14 +248,28 @@ def fit_pipeline(
         dataset: Gives the task and the class names; its rows are not used.
         train: The training rows of this fold.
         input_columns: The columns of each input of a model that has several.
+        reconstructs: Whether the target is the model's own input.
 
     Raises:
         DataError: A step does not suit the columns or cannot use a value, or the columns that
             are left cannot be a model's input.
     """
     on_targets = cast("Sequence[TargetStep]", target_steps)
-    targets: Mapping[str | None, TargetPipeline] = fit_outputs(on_targets, dataset, train)
-    return Pipeline(fit_features(cast("Sequence[Step]", steps), train, input_columns), targets)
+    on_features = cast("Sequence[Step]", steps)
+    features = fit_features(on_features, train, input_columns)
+    if reconstructs:
+        train = _reconstructed(features, train)
+    return Pipeline(features, fit_outputs(on_targets, dataset, train), reconstructs)
+
+
+def _reconstructed(features: FeaturePipeline, samples: Samples) -> Samples:
+    inputs = features.inputs(samples)
+    if isinstance(inputs, NamedInputs):
+        raise DataError(
+            f"`targets: {INPUT}` is for a model with one input, and this one has "
+            f"{len(inputs.parts)}: {listed(inputs.parts)}"
+        )
+    return replace(samples, targets={INPUT: as_vector(np.asarray(inputs[:]))})
 
 
 def _step_facts(step: Component, state: State, target: str | None) -> dict[str, Any]:
@@ -283,6 +308,7 @@ def _from_facts(facts: Sequence[Mapping[str, Any]]) -> Pipeline:
             tuple(steps), columns, made, input_columns, tuple(head.get("quantities", ()))
         ),
         outputs or {None: TargetPipeline(cast("TargetType", head["task"]), targets)},
+        head.get("reconstructs", False),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from dlrun.config.graph import INPUT
 from dlrun.config.schema import Config
 from dlrun.data.reading.files import FolderPart, find_files, has_part
 from dlrun.data.samples import Array, Columns, ExpectedColumns
@@ -123,6 +124,11 @@ class Source(Component):
     test: Test | None = None
     """Where the test data is, if the source has none of its own."""
 
+    targets: Literal["input"] | None = None
+    """`input`: the model predicts its own input, as an autoencoder does. The target is what the
+    model gets after `preprocess`, so that both are in one unit; `augment` does not change it, but
+    where it moves the picture. The data's own labels are left out."""
+
     limit: Annotated[int, Field(ge=1)] | Limit | None = None
     """Use only some of the non-test rows: a number (the first rows), `first` or `random`. The test
     rows stay the same."""
@@ -138,6 +144,11 @@ class Source(Component):
     @abstractmethod
     def brings_test(self) -> bool:
         """Whether this source has separate test data (`test.path` counts)."""
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether the model's input is its target."""
+        return self.targets == INPUT
 
     @abstractmethod
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:

@@ -12,6 +12,7 @@ from dlrun.config.graph import given_name
 from dlrun.config.schema import Config
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples
+from dlrun.data.source import Source
 from dlrun.data.step import MOST_COLUMNS
 from dlrun.errors import ComponentError, DataError, KeyPath
 from dlrun.metrics.names import TargetType
@@ -49,8 +50,14 @@ def pipeline_of(config: Config, dataset: Dataset, train: Samples) -> Pipeline:
         DataError: The rows cannot be prepared as the config says.
     """
     refuse_missing_columns(config, list(train.features))
-    inputs = config.architecture.inputs
-    return fit_pipeline(config.preprocess, config.target_steps, dataset, train, inputs)
+    return fit_pipeline(
+        config.preprocess,
+        config.target_steps,
+        dataset,
+        train,
+        config.architecture.inputs,
+        reconstructs=Source.of(config).reconstructs,
+    )
 
 
 def refuse_missing_columns(config: Config, features: Sequence[str]) -> None:

@@ -92,6 +92,7 @@ class ModelScores:
 
 def truths_of(pipeline: Pipeline, samples: Samples) -> Truths:
     """Return the targets of rows for each output."""
+    samples = pipeline.with_own_targets(samples)
     return {
         name: _truth(targets.task, pipeline.of_output(name), samples.of_target(name))
         for name, targets in pipeline.target_pipelines.items()
@@ -225,8 +226,16 @@ def simple_beside(
     if chosen.score is None or not _is_of_rows(rows[1][chosen.output], output_shape):
         return None
     targets = train[1][chosen.output].form(chosen.is_loss)
+    if _are_equal(train[0], targets):
+        # A linear model copies its input.
+        return None
     outputs = int(output_shape[-1] or 1)
     return simple_output(task, chosen.score, layers, (train[0], targets), rows[0], outputs)
+
+
+def _are_equal(inputs: Any, targets: Array) -> bool:
+    values = inputs.size if isinstance(inputs, np.ndarray) else 0
+    return values == targets.size and bool(np.array_equal(inputs.ravel(), targets.ravel()))
 
 
 def _is_of_rows(truth: Truth, output_shape: Sequence[int | None]) -> bool:

@@ -261,6 +261,8 @@ def _figures(
     predictions: np.ndarray,
 ) -> dict[str, Any]:
     names = dataset.samples.output_names
+    if pipeline.reconstructs:
+        names = pipeline.feature_names
     if dataset.task == "regression":
         figures = regression_figures(truth.own, predictions, names, rows=samples.rows).as_dict()
         _name_target_rows(figures, samples)

@@ -107,7 +107,8 @@ def _table(
     """The predictions of one output; of several, column names begin with its name."""
     predictions, task = pipeline.invert(predictions), question["task"]
     if task == "regression":
-        return _quantities(predictions, question["outputs"])
+        names = list(pipeline.feature_names) if pipeline.reconstructs else question["outputs"]
+        return _quantities(predictions, names)
     labels = question["outputs"] if task == "multilabel" else None
     table = class_table(predictions, output.loss, pipeline.class_names, labels)
     return table if output.name is None else table.add_prefix(f"{output.name}_")

@@ -69,8 +69,8 @@ def test_digits_as_pictures_and_as_columns_are_scikit_learns(tmp_path):
         ),
         (
             Npz,
-            {"path": "d.npz", "inputs": "x", "targets": ["y", "x"]},
-            "`inputs` and `targets` must not name an array twice",
+            {"path": "d.npz", "inputs": "x", "targets": ["y", "y"]},
+            "`targets` must not name an array twice",
         ),
         (
             Npz,

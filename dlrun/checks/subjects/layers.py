@@ -19,6 +19,7 @@ from dlrun.checks.finding import Finding, as_written, put, with_arguments
 from dlrun.checks.views import ConfigView, ModelView
 from dlrun.config.graph import LayerGraph
 from dlrun.config.layers import every_graph
+from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 
 
 @check(
@@ -44,6 +45,8 @@ def bottleneck(view: ConfigView) -> Iterator[Finding]:
     """A hidden layer that is narrower than the number of classes."""
     output = view.output
     if output is None or output.units is None or output.units < 3:
+        return
+    if view.predicts_input or view.config.loss.name in LOSSES_OF_QUANTITIES:
         return
     for entry in output.before:
         units = units_of(entry.layer)

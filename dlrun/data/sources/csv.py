@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from dlrun.config.graph import INPUT
 from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import as_list, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
@@ -43,7 +45,7 @@ class Csv(FileSource):
     Parquet files."""
 
     target: str | list[str]
-    """Column to predict, or several."""
+    """Column to predict, or several; none with `targets: input`."""
 
     features: list[str] | None = None
     """Columns that are the model's inputs; default: all but the target."""
@@ -80,10 +82,19 @@ class Csv(FileSource):
     """Whether the features stay on disk and are read a batch at a time; Parquet files only.
     Default: if they would take more than a quarter of the machine's memory."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _needs_no_target(cls, options: Any) -> Any:
+        if isinstance(options, dict) and options.get("targets") == INPUT:
+            return {"target": [], **options}
+        return options
+
     @model_validator(mode="after")
     def _options_fit(self) -> Csv:
         targets = as_list(self.target)
-        if not targets or len(set(targets)) != len(targets):
+        if self.reconstructs and targets:
+            raise ValueError("with `targets: input`, leave out `target`; `drop` leaves out columns")
+        if (not targets and not self.reconstructs) or len(set(targets)) != len(targets):
             raise ValueError("`target` must name at least one column, and none twice")
         if self.features is not None and self.drop is not None:
             raise ValueError("give either `features` or `drop`")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 from pydantic import model_validator
@@ -28,8 +29,10 @@ class Npz(FileSource):
     inputs: str | list[str] = "x"
     """Array that is the model's input, or several; the first axis is the row."""
 
-    targets: str | list[str] = "y"
-    """Array to predict, or several."""
+    # Names an array: a wider type than that of other sources.
+    targets: str | list[str] = "y"  # type: ignore[assignment]
+    """Array to predict, or several; those of `inputs` may be among them. `input` is what the model
+    gets after `preprocess`, as an autoencoder needs it; `[input]` is an array of that name."""
 
     stream: bool | None = None
     """Whether the inputs stay on disk and are read a batch at a time; npy files only. Default: if
@@ -37,12 +40,17 @@ class Npz(FileSource):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Npz:
-        names = [*as_list(self.inputs), *as_list(self.targets)]
-        if not as_list(self.inputs) or not as_list(self.targets):
-            raise ValueError("`inputs` and `targets` must each name at least one array")
-        if len(set(names)) != len(names):
-            raise ValueError("`inputs` and `targets` must not name an array twice")
+        for option in ("inputs", "targets"):
+            names = as_list(getattr(self, option))
+            if not names:
+                raise ValueError("`inputs` and `targets` must each name at least one array")
+            if len(set(names)) != len(names):
+                raise ValueError(f"`{option}` must not name an array twice")
         return self
+
+    @property
+    def _target_arrays(self) -> list[str]:
+        return [] if self.reconstructs else as_list(self.targets)
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         files = find_files(self.path, base)
@@ -50,9 +58,9 @@ class Npz(FileSource):
             return self._loaded(ArrayFiles(files), files, extra, {})
         test_files = find_files(self.test_path, base)
         arrays = ArrayFiles(test_files)
-        wanted = [*as_list(self.inputs), *as_list(self.targets), *extra]
-        renamed = {name: _test_name(name, arrays) for name in wanted}
-        if any(renamed[name] == name for name in [*as_list(self.inputs), *as_list(self.targets)]):
+        own = [*as_list(self.inputs), *self._target_arrays]
+        renamed = {name: _test_name(name, arrays) for name in [*own, *extra]}
+        if any(renamed[name] == name for name in own):
             refuse_shared(files, test_files)
         # Groups, times and weights belong to training; test files may do without them.
         extra = [name for name in extra if renamed[name] in arrays.names]
@@ -79,9 +87,9 @@ class Npz(FileSource):
             return {name: arrays.read(renamed.get(name, name)) for name in names}
 
         features = self._inputs(arrays, renamed)
-        targets = read(as_list(self.targets))
+        targets = read(self._target_arrays)
         extras = read(extra)
-        for name, array in (features | targets).items():
+        for name, array in chain(features.items(), targets.items()):
             if array.dtype.kind == "M":
                 raise DataError(f"array '{name}' holds dates, which are neither feature nor target")
         rows = _common_length(files[0], features | targets | extras)
