@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -108,7 +109,7 @@ class RunRecord:
         own = losses[name] if isinstance(losses, dict) and name in losses else losses
         return replace(
             self,
-            data={**self.data, **self.data["questions"][name]},
+            data={**self.data, **self.data["questions"][name], "questions": None},
             resolved={**self.resolved, "loss": own},
             classes={name: self.classes[name]} if name in self.classes else {},
             predictions=arrays,
@@ -123,6 +124,11 @@ class RunRecord:
         return canonical(str(name), "loss") or str(name), known and bool(
             arguments.get("from_logits")
         )
+
+    @cached_property
+    def scored(self) -> ScoredRows | None:
+        """The rows that gave the score, of several outputs that of the first."""
+        return _scored_rows(self.of_output(self.output_names[0]) if self.output_names else self)
 
     @property
     def findings(self) -> tuple[RunFinding, ...]:
@@ -238,8 +244,8 @@ class ScoredRows:
         return classes
 
 
-def scored_rows(record: RunRecord) -> ScoredRows | None:
-    """Return the rows that gave the score, or None where targets or predictions are missing."""
+def _scored_rows(record: RunRecord) -> ScoredRows | None:
+    """The rows that gave the score, or None where targets or predictions are missing."""
     stored = record.predictions
     task = cast("TargetType", record.task)
     if not {"rows", "predictions", "targets"} <= stored.keys() or not len(stored["rows"]):

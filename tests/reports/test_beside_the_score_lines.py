@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlrun.reports.html.setup import config_changes
+from dlrun.reports.html.sections import config_changes
 from dlrun.reports.run_facts import fact_groups
 from dlrun.reports.run_table import run_table
 from dlrun.reports.suggestions import suggest

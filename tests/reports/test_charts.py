@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dlrun.reports.charts import Axis, Chart, LineMark, TextMark, axis_holding
 from dlrun.reports.drawing import PAGE_WIDTH, page_svg
-from dlrun.reports.html.setup import marked_yaml
+from dlrun.reports.html.sections import marked_yaml
 from dlrun.reports.result_charts import MOST_POINTS, predicted_against_true
 
 NUMBERS = st.lists(

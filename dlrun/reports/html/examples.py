@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.reports.html.blocks import Card, Cards, PageSection, Prose
+from dlrun.reports.html.sections import Section
 from dlrun.reports.run_record import RunRecord, ScoredRows
 from dlrun.store.examples import Examples
 from dlrun.text import figure, percent
@@ -24,55 +24,45 @@ SHOWN_NUMBERS = 60
 SHOWN_COLUMNS = 16
 
 
-def most_wrong(record: RunRecord, scored: ScoredRows | None) -> PageSection | None:
-    """The most wrong rows, as pictures, texts or rows of a table."""
-    examples = record.examples
-    if examples is None:
+def most_wrong(record: RunRecord) -> Section | None:
+    """The rows that were predicted worst, as pictures, texts or rows of a table."""
+    examples, scored = record.examples, record.scored
+    if examples is None or (not examples.rows and scored is None):
         return None
     place = {int(row): index for index, row in enumerate(scored.rows)} if scored else {}
     kept = [i for i, row in enumerate(examples.rows) if scored is None or row in place]
-    if not examples.rows and scored is None:
+    if examples.rows and not kept:
         return None
-    if not examples.rows:
-        lead = Prose("Every validation row was predicted correctly.", "good")
-        return PageSection("examples", "Most wrong", [lead])
-    titles = [_title(scored, place[examples.rows[i]]) if scored is not None else "" for i in kept]
-    cards, form = _cards(examples, kept, titles)
-    lead = Prose(f"The {len(cards)} worst predicted validation rows, worst first.")
-    return PageSection("examples", "Most wrong", [lead, Cards(tuple(cards), form)])
+    form, shown = _contents(examples)
+    cards = []
+    for i in kept:
+        row = f"row {examples.rows[i]}"
+        title = "" if scored is None else _title(scored, place[examples.rows[i]])
+        where = f"{examples.names[i]}, {row}" if examples.names else row
+        cards.append({"title": title, "place": where, **shown[i]})
+    return Section("examples", "Most wrong", {"cards": cards, "form": form})
 
 
-def _cards(
-    examples: Examples, kept: Sequence[int], titles: Sequence[str]
-) -> tuple[list[Card], str]:
-    places = [f"row {examples.rows[i]}" for i in kept]
-    if examples.names:
-        places = [f"{examples.names[i]}, {row}" for i, row in zip(kept, places, strict=True)]
+def _contents(examples: Examples) -> tuple[str, list[dict[str, Any]]]:
+    """Return `pictures`, `texts` or `tables`, and what a card shows of each row: its `picture` as a
+    `data:` address, its `text` (and whether these are `numbers`), or its `columns` (and how many
+    `more` there are)."""
+    columns = examples.columns
     pictures = next(filter(is_picture, examples.arrays.values()), None)
     if not examples.arrays:
-        pictures = picture_of_columns(examples.columns)
+        pictures = picture_of_columns(columns)
     if pictures is not None:
-        uris = data_uris(pictures)
-        named = zip(kept, titles, places, strict=True)
-        return [
-            Card(title, place, picture=uris[i], alt=f"{place}: {title}")
-            for i, title, place in named
-        ], "pictures"
-    column = _text_column(examples)
-    if column is not None:
-        texts = examples.columns[column]
-        named = zip(kept, titles, places, strict=True)
-        return [
-            Card(title, place, text=_text(texts[i]), numbers=isinstance(texts[i], list))
-            for i, title, place in named
-        ], "texts"
+        return "pictures", [{"picture": uri} for uri in data_uris(pictures)]
+    if (name := _text_column(examples)) is not None:
+        texts = columns[name]
+        return "texts", [{"text": _text(t), "numbers": isinstance(t, list)} for t in texts]
     cards = []
-    for i, title, place in zip(kept, titles, places, strict=True):
-        values = [(name, _value(column[i])) for name, column in examples.columns.items()]
+    for i in range(len(examples.rows)):
+        values = [(name, _value(column[i])) for name, column in columns.items()]
         values += [(name, _array(array[i])) for name, array in examples.arrays.items()]
-        shown, more = values[:SHOWN_COLUMNS], max(0, len(values) - SHOWN_COLUMNS)
-        cards.append(Card(title, place, values=tuple(shown), more=more))
-    return cards, "tables"
+        more = max(0, len(values) - SHOWN_COLUMNS)
+        cards.append({"columns": values[:SHOWN_COLUMNS], "more": more})
+    return "tables", cards
 
 
 def _text_column(examples: Examples) -> str | None:

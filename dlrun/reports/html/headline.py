@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from dlrun.reports.charts import Chart
 from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
-from dlrun.reports.summary import (
-    baseline_text,
-    folds_word,
-    interval_text,
-    quantity_text,
-    simple_model_text,
-)
+from dlrun.reports.summary import baseline_text, folds_word, interval_text, simple_model_text
 from dlrun.text import duration
 
 TASKS = {
@@ -43,64 +36,29 @@ ENDINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Headline:
-    """The top of a run.
+def headline(record: RunRecord) -> dict[str, Any]:
+    """Return the facts at the top of a run.
 
-    Args:
-        title: Name of the experiment.
-        run: Name of the run directory.
-        status: How it ended.
-        about: What was predicted from what, under which protocol, in one line.
-        warning: Why the page may be incomplete, or nothing.
-        score: The score as text, or nothing.
-        score_label: What the score is.
-        score_note: Interval or spread of the score.
-        facts: Short facts about the run: term and text.
-        verdicts: Whether it beats the baseline, and the simple model, in words.
-        beats: Whether it does; None where that is not known.
-        figure: The score next to its baselines, or None.
+    Returns:
+        `about` (what was predicted from what, under which protocol), `warning` (why the page may
+        be incomplete), `score_label` and `score_note`, `facts` (term and text), `verdicts`
+        (whether it beats baseline and simple model, in words) and `figure` (the score next to
+        its baselines, or None).
     """
-
-    title: str
-    run: str
-    status: str
-    about: str
-    warning: str
-    score: str
-    score_label: str
-    score_note: str
-    facts: tuple[tuple[str, str], ...]
-    verdicts: tuple[str, ...]
-    beats: bool | None
-    figure: Chart | None
-
-
-def headline(record: RunRecord) -> Headline:
-    """Return the top of a run."""
-    score = record.result.get("score") or {}
-    verdict = record.result.get("verdict") or {}
-    value = score.get("value")
-    error = record.run.get("error")
-    warning = ENDINGS.get(record.status, "")
+    result, score = record.result, record.result.get("score") or {}
+    verdicts = [result.get("verdict"), (result.get("simple_model") or {}).get("verdict")]
     task = TASKS.get(record.task, record.task)
-    about = (str(record.data.get("description") or ""), task, protocol_of(record))
-    simple = (record.result.get("simple_model") or {}).get("verdict") or {}
-    verdicts = [str(text) for text in (verdict.get("text"), simple.get("text")) if text]
-    return Headline(
-        title=record.title,
-        run=record.name,
-        status=record.status,
-        about=" · ".join(filter(None, about)),
-        warning=f"{warning} {error}".strip() if error else warning,
-        score="" if value is None else quantity_text(score),
-        score_label=_score_label(record, score),
-        score_note=_score_note(record.result, score),
-        facts=tuple(_facts(record)),
-        verdicts=tuple(text[:1].upper() + text[1:] for text in verdicts),
-        beats=verdict.get("beats_baseline"),
-        figure=_figure(score, record.result),
-    )
+    about = (record.data.get("description"), task, protocol_of(record))
+    warning = (ENDINGS.get(record.status), record.run.get("error"))
+    return {
+        "about": " · ".join(str(part) for part in about if part),
+        "warning": " ".join(str(part) for part in warning if part),
+        "score_label": _score_label(record, score),
+        "score_note": _score_note(result, score),
+        "facts": list(_facts(record)),
+        "verdicts": [one["text"] for one in verdicts if one and one.get("text")],
+        "figure": _figure(score, result),
+    }
 
 
 def protocol_of(record: RunRecord) -> str:
@@ -134,34 +92,32 @@ def _score_note(result: Mapping[str, Any], score: Mapping[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def _facts(record: RunRecord) -> list[tuple[str, str]]:
+def _facts(record: RunRecord) -> Iterator[tuple[str, object]]:
     result, run = record.result, record.run
-    facts = []
     folds = len(result.get("folds") or [])
     if baseline := result.get("baseline"):
-        facts.append(("baseline", baseline_text(baseline, folds)))
-        others = baseline.get("others") or ()
-        facts += [("weaker baseline", baseline_text(other, folds)) for other in others]
+        yield "baseline", baseline_text(baseline, folds)
+        for other in baseline.get("others") or ():
+            yield "weaker baseline", baseline_text(other, folds)
     if simple := simple_model_text(result.get("simple_model")):
-        facts.append(("simple model", simple))
+        yield "simple model", simple
     if (best := result.get("best_epoch")) is not None:
-        facts.append(("best epoch", f"{best} of {result.get('epochs', best)}"))
+        yield "best epoch", f"{best} of {result.get('epochs', best)}"
     elif result.get("epochs"):
-        facts.append(("epochs", str(result["epochs"])))
+        yield "epochs", result["epochs"]
     if result.get("parameters"):
-        facts.append(("parameters", f"{result['parameters']:,}"))
+        yield "parameters", f"{result['parameters']:,}"
     seconds = result.get("seconds") or run.get("seconds")
     if seconds is not None:
-        facts.append(("time", duration(float(seconds))))
+        yield "time", duration(float(seconds))
     if started := str(run.get("started") or ""):
         with suppress(ValueError):
             started = datetime.fromisoformat(started).strftime("%Y-%m-%d %H:%M")
-        facts.append(("started", started))
+        yield "started", started
     if parent := run.get("parent"):
-        facts.append(("made from", str(parent)))
+        yield "made from", parent
     if record.test_evaluations:
-        facts.append(("test evaluations", str(len(record.test_evaluations))))
-    return facts
+        yield "test evaluations", len(record.test_evaluations)
 
 
 def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Chart | None:

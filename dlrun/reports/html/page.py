@@ -1,9 +1,11 @@
-"""The report: one self-contained HTML file, without network or script."""
+"""The report: one self-contained HTML file, without network or script.
+
+The modules of this package gather the facts of each section; the templates say how they look.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,63 +14,39 @@ from markupsafe import Markup
 
 from dlrun.reports.comparison import Comparison
 from dlrun.reports.drawing import key_style, page_svg
-from dlrun.reports.html.blocks import PageSection
+from dlrun.reports.html import predictions, sections
 from dlrun.reports.html.comparison import comparison_section, run_names
 from dlrun.reports.html.examples import most_wrong
-from dlrun.reports.html.headline import Headline, headline
-from dlrun.reports.html.predictions import (
-    classes,
-    confidence,
-    outputs,
-    quantities,
-    series,
-    thresholds,
-)
-from dlrun.reports.html.setup import config, data, environment, test_evaluations
-from dlrun.reports.html.training import curves, diagnosis, folds, phases
-from dlrun.reports.run_record import RunRecord, ScoredRows, scored_rows
+from dlrun.reports.html.headline import headline
+from dlrun.reports.html.sections import Section
+from dlrun.reports.run_record import RunRecord
+from dlrun.reports.summary import ends_text, quantity_text
 from dlrun.store.environment import package_versions
+from dlrun.text import duration, figure, percent, steady_figure
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-Build = Callable[[RunRecord, ScoredRows | None], PageSection | None]
-
-SECTIONS: tuple[Build, ...] = (
-    lambda record, scored: diagnosis(record),
-    lambda record, scored: curves(record),
-    lambda record, scored: phases(record),
-    lambda record, scored: folds(record),
-    lambda record, scored: classes(scored),
-    series,
-    lambda record, scored: quantities(scored),
-    lambda record, scored: outputs(record),
-    lambda record, scored: thresholds(scored),
-    lambda record, scored: confidence(scored),
+SECTIONS: tuple[Callable[[RunRecord], Section | None], ...] = (
+    sections.diagnosis,
+    sections.curves,
+    sections.phases,
+    sections.folds,
+    predictions.classes,
+    predictions.series,
+    predictions.residuals,
+    predictions.outputs,
+    predictions.thresholds,
+    predictions.confidence,
     most_wrong,
-    lambda record, scored: test_evaluations(record),
-    lambda record, scored: data(record),
-    lambda record, scored: config(record),
-    lambda record, scored: environment(record),
+    sections.test_evaluations,
+    sections.data,
+    sections.config,
+    sections.environment,
 )
 """The parts of a run's page, in their order; each is left out where it does not apply."""
-
-
-@dataclass(frozen=True)
-class RunPage:
-    """One run on the page.
-
-    Args:
-        prefix: Begins the names of its links.
-        headline: Its top.
-        sections: Its parts.
-    """
-
-    prefix: str
-    headline: Headline
-    sections: tuple[PageSection, ...]
 
 
 def report_page(records: Sequence[RunRecord], compared: Comparison | None = None) -> str:
@@ -78,19 +56,21 @@ def report_page(records: Sequence[RunRecord], compared: Comparison | None = None
         records: At least one.
         compared: The comparison of several, or None where there is none.
     """
-    several, pages = len(records) > 1, []
-    for number, record in enumerate(records, start=1):
-        first = record.of_output(record.output_names[0]) if record.output_names else record
-        scored = scored_rows(first)
-        sections = [section for build in SECTIONS if (section := build(record, scored))]
-        prefix = f"run-{number}-" if several else ""
-        pages.append(RunPage(prefix, headline(record), tuple(sections)))
-    title = f"Comparison of {len(records)} runs" if several else pages[0].headline.title
+    several = len(records) > 1
+    pages = [
+        {
+            "prefix": f"run-{number}-" if several else "",
+            "record": record,
+            "headline": headline(record),
+            "sections": [section for build in SECTIONS if (section := build(record))],
+        }
+        for number, record in enumerate(records, start=1)
+    ]
     return (
         _environment()
         .get_template("page.html")
         .render(
-            title=title,
+            title=f"Comparison of {len(records)} runs" if several else records[0].title,
             pages=pages,
             names=run_names(records, compared),
             comparison=comparison_section(records, compared) if several else None,
@@ -102,14 +82,35 @@ def report_page(records: Sequence[RunRecord], compared: Comparison | None = None
 
 @cache
 def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from jinja2 import ChainableUndefined, Environment, FileSystemLoader
 
+    # Facts may be missing: a file of the run may be gone, or older than a key.
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
-        undefined=StrictUndefined,
+        undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"svg": page_svg, "key_style": key_style}
+    environment.filters |= {
+        "begun": lambda clause: str(clause)[:1].upper() + str(clause)[1:],
+        "duration": duration,
+        "ends": ends_text,
+        "figure": lambda number: figure(number if isinstance(number, int | float) else None),
+        "key_style": key_style,
+        "percent": percent,
+        "quantity": quantity_text,
+        "steady": lambda number: steady_figure(number if isinstance(number, int | float) else None),
+        "svg": page_svg,
+        "text": _text,
+        "thousands": lambda number: f"{number:,}",
+    }
     return environment
+
+
+def _text(value: object) -> str:
+    """A fact as text, several joined by commas; nothing for what is not known."""
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_text, value)))
+    # Jinja's undefined values are empty texts.
+    return "" if value is None else str(value)

@@ -1,6 +1,8 @@
-"""Where a classifier errs: confusion, figures for each class, thresholds, calibration."""
+"""The sections on where a model errs: classes, residuals, thresholds, calibration, time."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -11,15 +13,7 @@ from dlrun.metrics.figures import (
     ranking_curves,
     regression_figures,
 )
-from dlrun.reports.html.blocks import (
-    Block,
-    Charts,
-    Matrix,
-    MatrixCell,
-    PageSection,
-    PageTable,
-    Prose,
-)
+from dlrun.reports.html.sections import Section
 from dlrun.reports.result_charts import (
     matrix_chart,
     precision_recall_chart,
@@ -29,9 +23,8 @@ from dlrun.reports.result_charts import (
     residuals_against_predicted,
     roc_chart,
 )
-from dlrun.reports.run_record import RunRecord, ScoredRows, scored_rows
+from dlrun.reports.run_record import RunRecord
 from dlrun.reports.series import over_time, series_charts
-from dlrun.text import percent, steady_figure
 
 READABLE = 12
 """Classes whose confusion matrix is a table of numbers."""
@@ -45,35 +38,46 @@ LISTED = 100
 CONFUSED = 10
 """Pairs of classes that are listed as taken for each other."""
 
+DRAWN_TARGETS = 6
+"""Targets that are drawn, at most."""
 
-def classes(scored: ScoredRows | None) -> PageSection | None:
+
+def classes(record: RunRecord) -> Section | None:
     """Confusion matrix and a row of figures for each class."""
+    scored = record.scored
     if scored is None or scored.task == "regression":
         return None
     several = scored.task == "multilabel"
     figures = classification_figures(
         scored.true, scored.predictions, scored.names, multilabel=several
     )
-    where = " in every label" if several else ""
-    right = f"{percent(figures.accuracy)} of {len(scored):,} validation rows are correct{where}."
-    blocks: list[Block] = [Prose(right)]
-    if not several:
-        blocks += _confusion(figures)
     listed, caption = figures.classes, f"Figures for each {'label' if several else 'class'}"
     if len(listed) > LISTED:
         listed = tuple(sorted(listed, key=lambda one: one.f1)[:LISTED])
         caption += f": the {LISTED} with the lowest F1 of {len(figures.classes)}"
-    columns = ("class", "precision", "recall", "F1", "support")
-    rows = tuple(
-        (one.name, f"{one.precision:.3f}", f"{one.recall:.3f}", f"{one.f1:.3f}", f"{one.support:,}")
-        for one in (*listed, figures.macro, figures.weighted)
-    )
-    blocks.append(PageTable(caption, columns, rows, last=2))
-    return PageSection("classes", "Labels" if several else "Classes", blocks)
+    facts = {"figures": figures, "rows": len(scored), "several": several}
+    facts |= {"listed": listed, "caption": caption, **({} if several else _confusion(figures))}
+    return Section("classes", "Labels" if several else "Classes", facts)
 
 
-def thresholds(scored: ScoredRows | None) -> PageSection | None:
+def _confusion(figures: ClassificationFigures) -> dict[str, Any]:
+    """The confusion matrix, readable or drawn, and of many classes the most frequent confusions."""
+    names, confusion = [one.name for one in figures.classes], figures.confusion
+    if len(names) <= READABLE:
+        return {"names": names}
+    pairs = [
+        (rows, names[i], names[j])
+        for i, row in enumerate(confusion)
+        for j, rows in enumerate(row)
+        if i != j and rows
+    ]
+    chart = matrix_chart(confusion, names) if len(names) <= DRAWN else None
+    return {"chart": chart, "confused": sorted(pairs, key=lambda pair: -pair[0])[:CONFUSED]}
+
+
+def thresholds(record: RunRecord) -> Section | None:
     """ROC and precision-recall curves of two classes."""
+    scored = record.scored
     if scored is None or scored.task != "binary" or scored.predictions.shape[1] != 2:
         return None
     curves = ranking_curves(scored.true, scored.predictions[:, 1])
@@ -81,81 +85,44 @@ def thresholds(scored: ScoredRows | None) -> PageSection | None:
         return None
     name = f"‘{scored.names[1]}’"
     charts = (roc_chart(curves, name), precision_recall_chart(curves, name))
-    return PageSection("thresholds", "Every threshold", [Charts(charts)])
+    return Section("thresholds", "Every threshold", {"charts": charts})
 
 
-def confidence(scored: ScoredRows | None) -> PageSection | None:
+def confidence(record: RunRecord) -> Section | None:
     """Whether predicted probabilities match observed shares."""
+    scored = record.scored
     if scored is None or scored.task == "regression" or not scored.has_probabilities:
         return None
+    true, predicted = scored.true, scored.predictions
     if scored.task == "binary":
-        about, true, predicted = f"‘{scored.names[1]}’", scored.true == 1, scored.predictions[:, 1]
+        about, true, predicted = f"‘{scored.names[1]}’", true == 1, predicted[:, 1]
     elif scored.task == "multiclass":
         about = "the predicted class"
-        true, predicted = scored.predicted_class == scored.true, scored.predictions.max(axis=1)
+        true, predicted = scored.predicted_class == true, predicted.max(axis=1)
     else:
-        about, true, predicted = (
-            "each label",
-            scored.true.reshape(-1),
-            scored.predictions.reshape(-1),
-        )
+        about, true, predicted = "each label", true.reshape(-1), predicted.reshape(-1)
     if predicted.min() < -1e-6 or predicted.max() > 1 + 1e-6:
         return None
     chart = reliability_chart(calibration(np.asarray(true), predicted), about)
-    return PageSection("calibration", "Calibration", [Charts((chart,))])
+    return Section("calibration", "Calibration", {"charts": [chart]})
 
 
-def _confusion(figures: ClassificationFigures) -> list[Block]:
-    names = tuple(one.name for one in figures.classes)
-    if len(names) <= READABLE:
-        cells = tuple(
-            tuple(MatrixCell(rows, rows / (sum(row) or 1), i == j) for j, rows in enumerate(row))
-            for i, row in enumerate(figures.confusion)
-        )
-        caption = "Confusion matrix: a row is a true class, a column its predicted class"
-        return [Matrix(caption, names, cells)]
-    blocks: list[Block] = []
-    if len(names) <= DRAWN:
-        blocks.append(Charts((matrix_chart(figures.confusion, names),)))
-    pairs = sorted(
-        (
-            (rows, names[i], names[j])
-            for i, row in enumerate(figures.confusion)
-            for j, rows in enumerate(row)
-            if i != j and rows
-        ),
-        key=lambda pair: -pair[0],
-    )[:CONFUSED]
-    if pairs:
-        rows = tuple((true, other, f"{count:,}") for count, true, other in pairs)
-        columns = ("true class", "predicted class", "rows")
-        blocks.append(PageTable("Most frequent confusions", columns, rows, frozenset({1})))
-    return blocks
-
-
-def outputs(record: RunRecord) -> PageSection | None:
+def outputs(record: RunRecord) -> Section | None:
     """Classes or errors of each output besides the one that the rest of the page is about."""
-    blocks: list[Block] = []
+    parts = []
     for name in record.output_names[1:]:
-        scored = scored_rows(record.of_output(name))
-        section = classes(scored) or quantities(scored)
-        if section is not None:
-            blocks += [Prose(f"Output ‘{name}’:"), *section.blocks]
-    return PageSection("outputs", "Other outputs", blocks) if blocks else None
+        output = record.of_output(name)
+        if (part := classes(output) or residuals(output)) is not None:
+            parts.append((name, part))
+    return Section("outputs", "Other outputs", {"parts": parts}) if parts else None
 
 
-DRAWN_TARGETS = 6
-"""Targets that are drawn, at most."""
-
-
-def quantities(scored: ScoredRows | None) -> PageSection | None:
+def residuals(record: RunRecord) -> Section | None:
     """Charts and figures of the residuals of each target."""
+    scored = record.scored
     if scored is None or scored.task != "regression":
         return None
-    figures = regression_figures(scored.true, scored.predictions, scored.names, worst=0)
-    blocks: list[Block] = [
-        Prose(f"Residuals are predicted − true, of {len(scored):,} validation rows.")
-    ]
+    drawn = []
     for index, name in enumerate(scored.names[:DRAWN_TARGETS]):
         true, predicted = scored.true[:, index], scored.predictions[:, index]
         charts = [
@@ -164,30 +131,15 @@ def quantities(scored: ScoredRows | None) -> PageSection | None:
         ]
         if len(scored.names) == 1:
             charts.append(residual_histogram(true, predicted, name))
-        blocks.append(Charts(tuple(charts)))
-    if len(scored.names) > DRAWN_TARGETS:
-        blocks.append(
-            Prose(f"{len(scored.names) - DRAWN_TARGETS} more targets are not drawn.", "quiet")
-        )
-    rows = tuple(
-        (
-            target.name,
-            steady_figure(target.mean_error),
-            steady_figure(target.mean_absolute_error),
-            steady_figure(target.median_absolute_error),
-            steady_figure(target.root_mean_squared_error),
-            steady_figure(target.r2),
-        )
-        for target in figures.targets
-    )
-    columns = ("target", "mean error", "mean |error|", "median |error|", "RMSE", "R²")
-    blocks.append(PageTable("Residuals of each target, in its own unit", columns, rows))
-    return PageSection("residuals", "Residuals", blocks)
+        drawn.append(charts)
+    figures = regression_figures(scored.true, scored.predictions, scored.names, worst=0)
+    facts = {"targets": figures.targets, "rows": len(scored), "drawn": drawn}
+    return Section("residuals", "Residuals", facts)
 
 
-def series(record: RunRecord, scored: ScoredRows | None) -> PageSection | None:
+def series(record: RunRecord) -> Section | None:
     """Predicted against true over time, of a run on a series."""
-    dataset = record.resolved.get("dataset")
+    scored, dataset = record.scored, record.resolved.get("dataset")
     if scored is None or scored.task != "regression" or not isinstance(dataset, dict):
         return None
     if dataset.get("source") != "timeseries":
@@ -195,18 +147,5 @@ def series(record: RunRecord, scored: ScoredRows | None) -> PageSection | None:
     baseline = str((record.result.get("baseline") or {}).get("name") or "")
     found = over_time(scored.rows, scored.true, scored.predictions, scored.names, dataset, baseline)
     shown = found if len(found) <= 2 else (found[0], found[-1])
-    blocks: list[Block] = []
-    for facts in shown:
-        first, last = int(facts.places[0]), int(facts.places[-1])
-        early, late = map(steady_figure, facts.half_errors)
-        sentence = (
-            f"{facts.name} in {len(facts):,} validation rows, from row {first:,} to {last:,} of "
-            f"the file: the mean absolute error is {early} in the first half and {late} in the "
-            "second."
-        )
-        blocks += [Prose(sentence), Charts(series_charts(facts))]
-    if len(shown) < len(found):
-        between = len(found) - len(shown)
-        text = f"Only the first and the last step are drawn, not the {between} between them."
-        blocks.append(Prose(text, "quiet"))
-    return PageSection("over-time", "Over time", blocks)
+    steps = [(facts, series_charts(facts)) for facts in shown]
+    return Section("over_time", "Over time", {"steps": steps, "between": len(found) - len(shown)})
