@@ -153,10 +153,15 @@ def _blank_of(character: str) -> str:
 
 
 class ConfigError(DlrunError):
-    """Everything that is wrong with a config, at once, in the order of the file."""
+    """Everything that is wrong with a config, at once, in the order of the file.
+
+    Attributes:
+        more: What `--json` shows beside the problems.
+    """
 
     exit_status = 2
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
+        self.more: dict[str, Any] = {}

@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from dlrun.config.layers import PlainLayer
 from dlrun.config.yaml_writer import in_line
-from dlrun.errors import KeyPath, Problem
+from dlrun.errors import ConfigError, KeyPath, Problem
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.text import counted
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -125,6 +126,11 @@ class Findings:
         """How many have that severity."""
         return sum(finding.severity == severity for finding in self.shown)
 
+    @property
+    def errors(self) -> list[str]:
+        """The codes of the errors, each once."""
+        return sorted({finding.code for finding in self.shown if finding.severity == "error"})
+
     def counts(self) -> str:
         """How many there are, such as `1 error, 2 warnings; 1 silenced: DL012`."""
         numbers = [(self.count(severity), severity) for severity in SEVERITIES]
@@ -138,6 +144,38 @@ class Findings:
     def as_dicts(self) -> list[dict[str, Any]]:
         """The findings as plain data."""
         return [finding.as_dict() for finding in self.shown]
+
+
+class FoundErrorsError(ConfigError):
+    """The checks found errors, so that nothing was trained.
+
+    Args:
+        findings: All that they found.
+    """
+
+    def __init__(self, findings: Findings) -> None:
+        errors = [finding for finding in findings.shown if finding.severity == "error"]
+        super().__init__([finding.problem for finding in errors])
+        self.errors = tuple(errors)
+        self.more = {"findings": findings.as_dicts()}
+        them = "it" if len(errors) == 1 else "them"
+        self.advice = (
+            f"nothing was trained: {counted(len(errors), 'error')} found; fix {them}, or train "
+            "anyway with --force"
+        )
+
+    def __str__(self) -> str:
+        return "\n".join([*map(str, self.errors), self.advice])
+
+
+def refuse_errors(findings: Findings) -> None:
+    """Raise an error where a finding is one.
+
+    Raises:
+        FoundErrorsError: The run would fail, or its number would mean nothing.
+    """
+    if findings.errors:
+        raise FoundErrorsError(findings)
 
 
 def put(path: KeyPath, value: Any) -> Change:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from rich.console import Console
 from rich.text import Text
 
+from dlrun.checks.finding import FoundErrorsError
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.reports.columns import GAP, PIPE_WIDTH, Column, fitted
 from dlrun.reports.summary import NOTE, Summary
@@ -67,6 +68,11 @@ def print_problems(console: Console, error: ConfigError) -> None:
 
 def print_error(console: Console, error: DlrunError | str) -> None:
     """Print an error's message, line breaks as they are."""
+    if isinstance(error, FoundErrorsError):
+        for finding in error.errors:
+            print_finding(console, finding)
+        print_line(console, Text(error.advice, "bold"))
+        return
     if isinstance(error, ConfigError):
         print_problems(console, error)
         return

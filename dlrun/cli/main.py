@@ -160,6 +160,7 @@ def _facts(error: Exception) -> dict[str, Any]:
     facts: dict[str, Any] = {"type": type(error).__name__, "message": message}
     if isinstance(error, ConfigError):
         facts["problems"] = [problem.as_dict() for problem in error.problems]
+        facts |= error.more
     if isinstance(error, TrainingError):
         facts |= error.result
     return facts

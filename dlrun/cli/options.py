@@ -47,6 +47,11 @@ trust_plugins_option = click.option(
     is_flag=True,
     help="Run the Python files that the config lists under 'plugins'; read them first.",
 )
+force_option = click.option(
+    "--force",
+    is_flag=True,
+    help="Train although the checks find errors; see `dlrun check`.",
+)
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Show only the final result.")
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."
@@ -75,12 +80,14 @@ class TrainingOptions(TypedDict):
     report: bool
     verbose: bool
     trust_plugins: bool
+    force: bool
 
 
 def training_options(command: Command) -> Command:
     """The options of every command that trains."""
     for option in (
         debug_option,
+        force_option,
         trust_plugins_option,
         json_option,
         report_option,

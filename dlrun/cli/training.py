@@ -10,6 +10,8 @@ from typing import Unpack
 
 from rich.console import Console
 
+from dlrun.checks.check import config_findings
+from dlrun.checks.finding import refuse_errors
 from dlrun.cli.console import print_line, print_summary
 from dlrun.cli.live_progress import progress_display
 from dlrun.cli.options import TrainingOptions, print_json
@@ -65,11 +67,15 @@ def run_and_report(
     # The config is read before anything heavy is imported: its errors answer at once.
     given = load_config(config, options["overrides"], options["seed"], run_plugins=plugins)
     loaded = change(given)
+    force = options["force"]
+    if not force:
+        refuse_errors(config_findings(loaded))
 
     def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
         from dlrun.workflows.execute import execute
 
-        return execute(loaded, options["runs_dir"], progress, created=log.attach, scored=scored)
+        folder, created = options["runs_dir"], log.attach
+        return execute(loaded, folder, progress, created=created, scored=scored, force=force)
 
     return show_run(
         start,

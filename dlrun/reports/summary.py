@@ -13,6 +13,7 @@ from dlrun.text import (
     figure,
     figure_range,
     figure_with_spread,
+    listed,
     ordinal,
     percent,
 )
@@ -58,8 +59,8 @@ def run_summary(
     """Summarise a run.
 
     Args:
-        result: What `result.json` holds: `score`, `baseline` and `simple_model` (each with
-            `value`, `std` and the values of all `folds`), `verdict`, `best_epoch`,
+        result: What `result.json` holds: `score`, `measures`, `baseline` and `simple_model` (each
+            with `value`, `std` and the values of all `folds`), `verdict`, `best_epoch`,
             `best_value`, `epochs`, `seconds`, `interrupted`, `findings`, `diagnosis`,
             `suggestions`. What is missing gets no line.
         where: The run directory, as the user would type it.
@@ -79,6 +80,7 @@ def run_summary(
         ("status", interrupted),
         ("score", _score(result, folds)),
         ("interval", _interval(score)),
+        ("metrics", metrics_text(result)),
         ("baseline", _baseline(baseline, folds)),
         ("simple model", simple_model_text(result.get("simple_model"))),
         ("verdict", verdict.get("text")),
@@ -141,11 +143,13 @@ def _advice(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def findings_text(found: Mapping[str, Any] | None) -> str | None:
-    """Return `2 open: DL106, DL114 (details: dlrun check FILE --data)`, or None."""
+    """Return `2 open: DL106, DL114 (details: dlrun check FILE --data)`, or None; the errors that
+    `--force` trained with are named."""
     if not found:
         return None
-    codes = found["codes"]
-    return f"{len(codes)} open: {', '.join(codes)} (details: {found['check']})"
+    codes, forced = found["codes"], listed(found.get("forced") or ())
+    errors = f"; trained with --force in spite of {forced}" if forced else ""
+    return f"{len(codes)} open: {', '.join(codes)}{errors} (details: {found['check']})"
 
 
 def part_of_folds(result: Mapping[str, Any]) -> str | None:
@@ -189,6 +193,23 @@ def _score(result: Mapping[str, Any], folds: int) -> str | None:
         counted = part or f"{folds} {folds_word(result)}"
         return f"{text} (mean ± standard deviation of {counted})"
     return f"{text} ({part})" if part else text
+
+
+def metrics_text(result: Mapping[str, Any]) -> str | None:
+    """Return every metric that is not the score, on the rows that gave it: `auc 0.91  mae 2.41 ±
+    0.31`; None where there is none.
+
+    Args:
+        result: `score`, `measures` and, of several, `outputs`, as `result.json` holds them.
+    """
+    losses = {"loss", *(f"{output}_loss" for output in result.get("outputs") or ())}
+    left_out = {*losses, (result.get("score") or {}).get("name")}
+    shown = [
+        f"{name} {quantity_text(measure)}"
+        for name, measure in (result.get("measures") or {}).items()
+        if name not in left_out and measure["folds"]
+    ]
+    return "  ".join(shown) or None
 
 
 def _interval(score: Mapping[str, Any]) -> str | None:

@@ -25,7 +25,7 @@ class Verdict:
             more than chance, None where the rows cannot tell.
         difference: How much better it is, in the measure's unit; below 0 where it is worse.
         interval: Where the true difference probably lies, or None.
-        text: All of it in one sentence.
+        text: All of it in one sentence; where that says "worse", its interval is of how much worse.
     """
 
     beats: bool | None
@@ -56,12 +56,15 @@ def verdict(found: ScoreDifference, rival: str) -> Verdict:
 
 def _text(found: ScoreDifference, beats: bool | None, rival: str) -> str:
     same = abs(found.difference) < SAME
-    better = "better" if found.difference > 0 else "worse"
+    better = "better" if same or found.difference > 0 else "worse"
     if found.interval is None:
         size = figure(abs(found.difference))
         lead = f"as good as the {rival}" if same else f"{size} {better} than the {rival}"
         return f"{lead}; no interval: {found.why}" if found.why else lead
     low, high = found.interval.low, found.interval.high
+    if better == "worse":
+        # The interval is of what the sentence says: how much worse it is.
+        low, high = -high, -low
     size = figure_near(abs(found.difference), high - low)
     if float(size) == 0:
         # Beside a wide interval a small difference would be rounded to none.

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.checks.check import data_findings
-from dlrun.checks.finding import Findings
+from dlrun.checks.finding import Findings, refuse_errors
 from dlrun.config.dump import dump_config
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
@@ -93,6 +93,7 @@ def execute(
     inspect: Callable[[Dataset], None] | None = None,
     created: Callable[[RunDirectory], None] | None = None,
     scored: Callable[[Run], None] | None = None,
+    force: bool = False,
 ) -> Run:
     """Train under the config's protocol and keep everything in a new run directory.
 
@@ -104,9 +105,10 @@ def execute(
         inspect: Called with the rows before anything is trained; may refuse them.
         created: Called with the run directory when it is made.
         scored: Called with the run when its result is complete, before its curves are drawn.
+        force: Train although the checks find errors.
 
     Raises:
-        ConfigError: Keras refused a part of the config; says where.
+        ConfigError: Keras refused a part of the config, or the checks found errors; says where.
         DataError: The data is missing or broken.
         TrainingError: Training began and failed. Where the loss was a number for some epochs,
             the run holds the model, the result and the curves up to there.
@@ -120,6 +122,8 @@ def execute(
             inspect(dataset)
         with stage("checking"):
             findings = data_findings(config, dataset)
+        if not force:
+            refuse_errors(findings)
         for finding in findings.shown:
             observer.found(finding.headline, finding.severity)
         if findings.shown:
@@ -243,6 +247,7 @@ def _begin(
             **environment_facts(),
             **plugin_facts(config),
             "config": dump_config(config),
+            **({"forced": findings.errors} if findings.errors else {}),
             **facts,
         }
     )

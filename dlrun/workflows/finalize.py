@@ -182,6 +182,8 @@ def finalize(
         inspect=inspect,
         created=created,
         scored=scored,
+        # The run has been trained with these settings already.
+        force=True,
     )
 
 

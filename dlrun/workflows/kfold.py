@@ -27,6 +27,7 @@ def kfold(
     runs_dir: str | Path = "runs",
     observer: Observer | None = None,
     trust_plugins: bool = False,
+    force: bool = False,
 ) -> Run:
     """Run the experiment of a config file under K-fold cross-validation.
 
@@ -40,6 +41,7 @@ def kfold(
         runs_dir: Where the run directory is made.
         observer: Called for every fold and epoch; default: none.
         trust_plugins: Whether the Python files that `plugins` names may run.
+        force: Train although `dlrun check` finds errors.
 
     Raises:
         UsageError: `folds` is below 2 or `iterations` below 1.
@@ -48,7 +50,8 @@ def kfold(
     from dlrun.workflows.execute import execute
 
     loaded = load_config(Path(config), overrides, seed, run_plugins=runner(trust_plugins))
-    return execute(cross_validated(loaded, folds, iterations), Path(runs_dir), observer)
+    changed = cross_validated(loaded, folds, iterations)
+    return execute(changed, Path(runs_dir), observer, force=force)
 
 
 def cross_validated(config: Config, folds: int | None, iterations: int | None) -> Config:

@@ -72,8 +72,8 @@ GRAVE = ("error", "warning")
 
 
 def open_findings(directory: RunDirectory) -> dict[str, Any] | None:
-    """Return `codes` of the warnings and errors, and the command to `check`; None where there are
-    none, or where they are not known.
+    """Return `codes` of the warnings and errors, those of the errors that `--force` trained with as
+    `forced`, and the command to `check`; None where there are none, or where they are not known.
 
     A final model holds nothing out, so that what concerns held-out rows was found in the run that
     it is made from, if that is still there.
@@ -89,7 +89,9 @@ def open_findings(directory: RunDirectory) -> dict[str, Any] | None:
         return None
     config = shlex.quote(display_path(source.resolved))
     trust = " --trust-plugins" if source.read_run().get("plugins") else ""
-    return {"codes": sorted(codes), "check": f"dlrun check {config} --data{trust}"}
+    forced = [str(code) for code in source.read_run().get("forced") or ()]
+    found = {"codes": sorted(codes), "check": f"dlrun check {config} --data{trust}"}
+    return found | ({"forced": forced} if forced else {})
 
 
 def _codes(directory: RunDirectory) -> list[str]:

@@ -20,6 +20,7 @@ def train(
     runs_dir: str | Path = "runs",
     observer: Observer | None = None,
     trust_plugins: bool = False,
+    force: bool = False,
 ) -> Run:
     """Run the experiment of a config file.
 
@@ -30,16 +31,17 @@ def train(
         runs_dir: Where the run directory is made.
         observer: Called for every fold and epoch; default: none.
         trust_plugins: Whether the Python files that `plugins` names may run.
+        force: Train although `dlrun check` finds errors.
 
     Returns:
         The run, with `score`, `history`, `model` and `path`.
 
     Raises:
-        ConfigError: The config is wrong; nothing was trained.
+        ConfigError: The config is wrong, or the checks found errors; nothing was trained.
         DataError: The data is missing or broken.
         TrainingError: Training began and failed.
     """
     from dlrun.workflows.execute import execute
 
     loaded: Config = load_config(Path(config), overrides, seed, run_plugins=runner(trust_plugins))
-    return execute(loaded, Path(runs_dir), observer)
+    return execute(loaded, Path(runs_dir), observer, force=force)

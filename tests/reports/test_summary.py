@@ -62,6 +62,20 @@ def test_a_hold_out_run():
     )
 
 
+def test_every_metric_is_shown_beside_the_score():
+    one = {"std": None, "folds": [0.9]}
+    measures = {
+        "loss": one | {"value": 0.3121},
+        "accuracy": one | {"value": 0.884194},
+        "auc": one | {"value": 0.91},
+        "precision": one | {"value": None},
+        "mae": {"value": 2.4133, "std": 0.3121, "folds": [2.1, 2.7]},
+        "left_loss": one | {"value": 1.0},
+    }
+    result = holdout(measures=measures, outputs={"left": "binary"})
+    assert "metrics       auc 0.91  precision –  mae 2.41 ± 0.31" in run_summary(result, "r").text()
+
+
 def test_a_k_fold_run():
     score = {"name": "mae", "direction": "min", "value": 2.4133, "std": 0.3121, "folds": [2.4] * 4}
     score |= {"interval": {"low": 1.651, "high": 3.172, "level": 0.95, "note": "from 4 folds"}}

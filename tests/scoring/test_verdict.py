@@ -13,7 +13,7 @@ from dlrun.scoring.verdict import verdict
     ("difference", "ends", "text"),
     [
         (0.31, (0.2, 0.42), "beats the baseline by 0.31 (95% interval 0.20 to 0.42)"),
-        (-0.31, (-0.42, -0.2), "worse than the baseline by 0.31 (95% interval -0.42 to -0.20)"),
+        (-0.31, (-0.42, -0.2), "worse than the baseline by 0.31 (95% interval 0.20 to 0.42)"),
         (
             0.003,
             (-0.5, 0.5),
@@ -34,7 +34,7 @@ from dlrun.scoring.verdict import verdict
         (
             -0.7,
             (-1.7, 0.0487),
-            "no clear difference from the baseline: 0.7 worse, but the 95% interval -1.7 to 0.0487 "
+            "no clear difference from the baseline: 0.7 worse, but the 95% interval -0.0487 to 1.7 "
             "includes 0",
         ),
     ],

@@ -10,7 +10,13 @@ from typing import Any
 from dlrun.reports.charts import Chart
 from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
-from dlrun.reports.summary import baseline_text, folds_word, interval_text, simple_model_text
+from dlrun.reports.summary import (
+    baseline_text,
+    folds_word,
+    interval_text,
+    metrics_text,
+    simple_model_text,
+)
 from dlrun.text import duration
 
 TASKS = {
@@ -101,6 +107,8 @@ def _facts(record: RunRecord) -> Iterator[tuple[str, object]]:
             yield "weaker baseline", baseline_text(other, folds)
     if simple := simple_model_text(result.get("simple_model")):
         yield "simple model", simple
+    if metrics := metrics_text(result):
+        yield "other metrics", metrics
     if (best := result.get("best_epoch")) is not None:
         yield "best epoch", f"{best} of {result.get('epochs', best)}"
     elif result.get("epochs"):
