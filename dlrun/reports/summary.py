@@ -245,8 +245,10 @@ def _baseline(baseline: Mapping[str, Any], folds: int) -> str | None:
 
 def baseline_text(baseline: Mapping[str, Any], folds: int) -> str:
     """Return `0.5 (always predicts 'yes')`; of several folds, each with its own constant, only
-    the baseline's name."""
+    the baseline's name; `none: ...` where no constant answer has a score."""
     about = baseline.get("name" if folds > 1 else "description") or baseline.get("name")
+    if baseline.get("value") is None:
+        return f"none: {baseline.get('description') or about}"
     return f"{quantity_text(baseline)} ({about})" if about else quantity_text(baseline)
 
 

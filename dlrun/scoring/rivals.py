@@ -214,7 +214,8 @@ def with_strongest_baseline(folds: Sequence[Rivals]) -> list[Rivals]:
     sign = 1.0 if folds[0].comparison.score.direction == "min" else -1.0
 
     def weakness(name: str) -> float:
-        return sign * float(np.mean([baselines[name].baseline.value for baselines in known]))
+        mean = float(np.mean([baselines[name].baseline.value for baselines in known]))
+        return sign * mean if np.isfinite(mean) else np.inf
 
     names = sorted(known[0], key=weakness)
     found = []
@@ -231,7 +232,7 @@ def _common_sense(output: ScoredOutput, weights: Array | None) -> CommonSense:
         output.score,
         output.known,
         output.truth,
-        outputs=output.predictions.shape[-1],
+        shape=output.predictions.shape[1:],
         classes=output.classes,
         sample_weight=weights,
     )

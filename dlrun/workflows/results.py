@@ -174,7 +174,7 @@ def _baseline(folds: Sequence[FoldResult]) -> dict[str, Any] | None:
 
 def _baseline_facts(of_folds: Sequence[Baseline]) -> dict[str, Any]:
     first = of_folds[0]
-    values = [one.value for one in of_folds]
+    values = [one.value for one in of_folds if np.isfinite(one.value)]
     return {"name": first.name, "description": first.description, **spread_facts(values)}
 
 

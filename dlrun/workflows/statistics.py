@@ -159,7 +159,7 @@ def statistics_on_rows(
         why = str(error)
 
     def against(rival: Array | None) -> ScoreDifference | None:
-        if rival is None:
+        if rival is None or not np.isfinite(_value(first, rival, 0.0)):
             return None
         found = compare_on_rows(first.score, first.truth, models, rival, **given)
         # A penalty is part of a loss, of which less is better.
@@ -233,6 +233,8 @@ def _over_folds(comparisons: Sequence[ComparedPredictions]) -> Statistics:
             return None
         pairs = zip(comparisons, rivals, strict=True)
         others = [_value(comparison, rival, 0.0) for comparison, rival in pairs]
+        if not np.isfinite(others).all():
+            return None
         return compare_folds(
             scores, others, direction=score.direction, train_rows=train, test_rows=test
         )
@@ -252,6 +254,8 @@ def _mean_difference(
         _value(comparison, comparison.model) - _value(comparison, rival, 0.0)
         for comparison, rival in pairs
     ]
+    if not np.isfinite(gains).all():
+        return None
     why = "stretches of time depend on each other"
     return ScoreDifference(sign * float(np.mean(gains)), None, None, CORRECTED_T, why)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,17 +38,31 @@ def test_squared_errors_are_of_the_training_mean(name):
     assert result.name == "mean"
 
 
+@pytest.mark.parametrize(
+    "name", ["mae", "mse", "mape", "msle", "huber", "log_cosh_error", "poisson", "rmse"]
+)
+def test_no_other_constant_is_better_on_the_training_rows(name):
+    score = find_score({"rmse": "RootMeanSquaredError"}.get(name, name))
+    found = value("regression", score.name, TRAIN, TRAIN).value
+    grid = np.linspace(TRAIN.min(), TRAIN.max(), 4001)
+    best = min(score.function(TRAIN, np.full((len(TRAIN), 1), constant)) for constant in grid)
+    assert found <= best + 1e-6
+
+
+def test_the_best_direction_of_a_cosine_is_the_mean_of_unit_vectors():
+    train = np.array([[3.0, 4.0], [0.0, 1.0], [10.0, 0.0]])
+    score = find_score("cosine_similarity")
+    found = value("regression", "cosine_similarity", train, train).value
+    angles = np.linspace(0, 2 * np.pi, 2001)
+    each = [np.tile([np.cos(angle), np.sin(angle)], (3, 1)) for angle in angles]
+    assert found == pytest.approx(max(score.function(train, one) for one in each), abs=1e-5)
+
+
 def test_several_targets_have_a_constant_each():
     train, rows = AMOUNTS[:60].reshape(-1, 2), AMOUNTS[60:].reshape(-1, 2)
     result = value("regression", "mae", train, rows)
     assert result.value == pytest.approx(np.abs(rows - np.median(train, axis=0)).mean())
     assert result.description == "always predicts the median of the training rows of each target"
-
-
-def test_training_weights_move_the_constant():
-    weights = np.where(TRAIN > 10, 1.0, 0.0)
-    result = value("regression", "mse", TRAIN, ROWS, train_weight=weights)
-    assert result.value == pytest.approx(np.square(ROWS - TRAIN[TRAIN > 10].mean()).mean())
 
 
 INDICES = np.array([0, 1, 1, 1, 2, 2] * 10)
@@ -97,12 +113,36 @@ def test_binary_crossentropy_is_of_the_share_of_ones(from_logits):
     assert baseline("binary", score, train, rows).value == pytest.approx(expected, rel=1e-6)
 
 
+MOSTLY_TRUE = np.array([1] * 7 + [0] * 3)
+RARELY_TRUE = 1 - MOSTLY_TRUE
+
+
+@pytest.mark.parametrize("train", [MOSTLY_TRUE, RARELY_TRUE])
+@pytest.mark.parametrize("name", ["f1_score", "precision", "recall"])
+def test_what_counts_positives_is_beaten_by_calling_all_positive(name, train):
+    from sklearn.metrics import f1_score, precision_score, recall_score
+
+    rows = np.array([1, 0, 0, 1, 1])
+    score = find_score(name, {"threshold": 0.5} if name == "f1_score" else {})
+    result = baseline("binary", score, train, rows, classes=["no", "yes"])
+    judge = {"f1_score": f1_score, "precision": precision_score, "recall": recall_score}[name]
+    assert result.value == pytest.approx(judge(rows, np.ones(5)))
+    assert result.name == ("majority class" if train is MOSTLY_TRUE else "always positive")
+    assert result.description.startswith("always predicts 'yes', ")
+
+
+def test_one_class_may_score_better_than_the_most_frequent_one():
+    score = find_score("precision", {"class_id": 0})
+    result = baseline("multiclass", score, np.eye(3)[INDICES], np.eye(3)[HELD_OUT])
+    assert (result.name, result.value) == ("one class", pytest.approx(1 / 8))
+
+
 def test_two_softmax_outputs_for_a_binary_target():
     train, rows = np.array([1, 0, 0, 0]), np.array([1, 0, 0])
     expected = -(np.log(0.25) + 2 * np.log(0.75)) / 3
     result = value("binary", "sparse_categorical_crossentropy", train, rows)
     assert result.value == pytest.approx(expected, rel=1e-6)
-    assert value("binary", "accuracy", train, rows, outputs=2).value == pytest.approx(2 / 3)
+    assert value("binary", "accuracy", train, rows, shape=(2,)).value == pytest.approx(2 / 3)
 
 
 def test_a_class_that_is_not_in_training_costs_what_keras_charges():
@@ -147,3 +187,21 @@ def test_weights_of_the_scored_rows_count():
     train, rows = np.array([1, 1, 0]), np.array([1, 0])
     result = value("binary", "accuracy", train, rows, sample_weight=np.array([3.0, 1.0]))
     assert result.value == pytest.approx(0.75)
+
+
+def test_a_constant_answer_has_no_correlation():
+    score = replace(find_score("mse"), metric="PearsonCorrelation", direction="max")
+    result = baseline("regression", score, TRAIN, ROWS)
+    assert np.isnan(result.value)
+    assert result.description == "a constant answer has no correlation"
+
+
+def test_every_step_counts_and_masked_ones_do_not():
+    train = np.array([[1, 0, 0, 0], [2, 1, 0, 0], [1, 2, 0, 0]])
+    mask = np.array([[1, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0]], bool)
+    rows = np.array([[1, 1, 2, 0]])
+    score = find_score("sparse_categorical_accuracy")
+    for given, share in ((None, 1 / 4), (mask, 2 / 4)):
+        result = common_sense("multiclass", score, train, rows, shape=(4, 3), train_mask=given)
+        assert result.baseline.value == pytest.approx(share)
+        assert result.predictions.shape == (1, 4, 3)
