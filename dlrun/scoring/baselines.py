@@ -111,7 +111,7 @@ def common_sense(
 
     Quantities: the mean, the median, or whatever constant is best in the measure. Classes: their
     shares where the measure is of probabilities or ranks, else the class, or classes, that score
-    best; or classes drawn by their shares where that (as for F1) scores higher on the training rows.
+    best; or classes drawn by their shares where that (as for F1) scores higher on these rows.
 
     Args:
         task: What is predicted.
