@@ -5,7 +5,6 @@ Legend: n rows, f features, k target columns or classes.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -108,23 +107,6 @@ class Pipeline:
         return self.target_pipeline.invert(predictions)
 
     @property
-    def target_scale(self) -> float:
-        """What brings an error of the model back to the target's own unit. 1 where several
-        targets were divided by different numbers: a mean over them has no unit."""
-        scale = self.target_pipeline.scale
-        return 1.0 if math.isnan(scale) else scale
-
-    @property
-    def keeps_target_unit(self) -> bool:
-        """Whether the model is trained on targets in their own unit."""
-        return self.target_pipeline.scale == 1.0
-
-    @property
-    def has_one_target_scale(self) -> bool:
-        """Whether all targets were divided by the same number."""
-        return not math.isnan(self.target_pipeline.scale)
-
-    @property
     def classes(self) -> dict[str, tuple[str, ...]]:
         """For each target whose classes have names, the names in the order of their indices."""
         fitted = self.target_pipeline.targets
@@ -156,13 +138,7 @@ class Pipeline:
 
     def findings(self, samples: Samples) -> list[str]:
         """What the user should know about these rows, one sentence each."""
-        found = self.feature_pipeline.findings(samples)
-        if any(math.isnan(targets.scale) for targets in self.target_pipelines.values()):
-            found.append(
-                "the targets were divided by different numbers, so that metrics during training "
-                "count in their standard deviations, not in their own units"
-            )
-        return found
+        return self.feature_pipeline.findings(samples)
 
     def to_state(self) -> tuple[list[dict[str, Any]], dict[str, Array]]:
         """Return everything as plain data that JSON stores exactly, and the arrays it names.

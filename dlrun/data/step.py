@@ -198,14 +198,24 @@ class TargetStep(ColumnStep):
                 rows of `target`.
         """
 
-    @abstractmethod
-    def invert(self, predictions: Array, state: State) -> Array:
-        """Bring model outputs back to the target's own unit (class scores stay as they are)."""
+    changes_unit: ClassVar[bool] = False
+    """Whether it leaves the target's own unit, so that `restore` brings values back. Labels of
+    classes have no unit."""
 
-    def scale(self, state: State) -> float:
-        """By how much the target was divided: brings an error back to the target's unit.
-        NaN where its columns were divided by different numbers."""
-        return 1.0
+    def numbers(self, state: State) -> list[Array]:
+        """Return what `restore` needs of what was learnt: of the same shapes in every fold."""
+        return []
+
+    def restore(self, values: Any, numbers: Sequence[Any], xp: Any) -> Any:
+        """Bring targets or model outputs back to the target's own unit; class scores stay.
+
+        Args:
+            values: (n, ...) targets as `apply` returns them, or model outputs: floats.
+            numbers: Those of `numbers`.
+            xp: The module whose functions take them: `numpy`, or `keras.ops` where they are
+                tensors of a training step.
+        """
+        return values
 
 
 AnyStep = TypeVar("AnyStep", Step, TargetStep)

@@ -66,7 +66,6 @@ class ReadyFold:
         pipeline: The preprocessing, fitted on its training rows.
         train: The training rows.
         scored: The rows that give the score, or None.
-        units: What brings each metric of a history back to the target's own unit.
         request: The fit, without its callbacks.
         epoch_seconds: How long each epoch took, as they end.
         seconds: Time the preparation took.
@@ -76,7 +75,6 @@ class ReadyFold:
     pipeline: Pipeline
     train: Prepared
     scored: Prepared | None
-    units: Mapping[str, float]
     request: FitRequest
     epoch_seconds: list[float]
     seconds: float
@@ -176,7 +174,10 @@ class FoldTraining:
         held_out = [] if request.validation is None else [request.validation]
         phases = fit_phases(
             self.config,
-            partial(fresh_model, self.config, request.train, held_out, request.seed),
+            ready.pipeline,
+            partial(
+                fresh_model, self.config, ready.pipeline, request.train, held_out, request.seed
+            ),
             partial(self.recorder.callback_folder, index),
             partial(self.observer.phase_started, index),
             partial(words_of_numbers, self.config, ready.pipeline),
@@ -231,18 +232,18 @@ class FoldTraining:
         if fold.monitored is not None and not fold.monitors_scored_rows:
             monitored = prepare(config, pipeline, samples.take(fold.monitored))
         held_out = [rows.arrays for rows in (scored, monitored) if rows is not None]
-        model = fresh_model(config, train.arrays, held_out, shifted(config.seed, fold.index))
+        seed = shifted(config.seed, fold.index)
+        model = fresh_model(config, pipeline, train.arrays, held_out, seed)
         coverage = set_word_vectors(config, model, pipeline, lambda: samples.take(fold.train))
         train = replace(train, findings=(*train.findings, *coverage))
-        units = _units(self._measures, pipeline)
         epoch_seconds: list[float] = []
-        request = self._request(fold, model, pipeline, train, monitored, units, epoch_seconds)
+        request = self._request(fold, model, pipeline, train, monitored, epoch_seconds)
         # Keras' refusals come before there is a run directory.
         for number in range(len(config.training.all_phases)):
             build_callbacks(callbacks_of(config, number), model=model)
             build_object(optimizer_of(config, number))
         seconds = time.perf_counter() - started
-        return ReadyFold(fold, pipeline, train, scored, units, request, epoch_seconds, seconds)
+        return ReadyFold(fold, pipeline, train, scored, request, epoch_seconds, seconds)
 
     def _request(
         self,
@@ -251,7 +252,6 @@ class FoldTraining:
         pipeline: Pipeline,
         train: Prepared,
         monitored: Prepared | None,
-        units: Mapping[str, float],
         epoch_seconds: list[float],
     ) -> FitRequest:
         """What the fit needs, all but its callbacks; `epoch_seconds` gets those of each epoch."""
@@ -259,9 +259,8 @@ class FoldTraining:
 
         def on_epoch(epoch: int, logs: dict[str, float], seconds: float) -> None:
             epoch_seconds.append(seconds)
-            logs = {name: value * units.get(name, 1.0) for name, value in logs.items()}
             self.recorder.epoch(fold.index, epoch, logs, seconds)
-            logs.pop(PHASE, None)
+            logs = {name: value for name, value in logs.items() if name != PHASE}
             self.observer.epoch_ended(fold.index, epoch, logs, seconds)
 
         targets = targets_of(train.arrays, None)
@@ -288,13 +287,10 @@ class FoldTraining:
         fold, pipeline, scored, chosen = ready.fold, ready.pipeline, ready.scored, self._chosen
         # The trained model is saved before anything else can fail.
         self.recorder.trained(fold.index, fitted.model, pipeline)
-        history = {
-            name: [value * ready.units.get(name, 1.0) for value in values]
-            for name, values in fitted.history.items()
-        }
+        history = fitted.history
         findings = findings_of_outputs(self.config, pipeline, output_shapes(fitted.model))
         findings += [*ready.train.findings, *(scored.findings if scored else ())]
-        best = _best_epoch(history, chosen, in_unit=_has_unit(chosen, pipeline))
+        best = _best_epoch(history, chosen)
         scores = ModelScores(np.empty((0, 0), np.float32), {}, None)
         if scored is not None:
             scores = self._scores(fitted.model, ready, scored)
@@ -319,7 +315,7 @@ class FoldTraining:
             diverged=fitted.diverged,
             outputs=scores.outputs,
             phases=tuple(
-                PhaseOutcome(phase, *(_best_of_phase(phase, history, chosen, best) or (None, None)))
+                PhaseOutcome(phase, *_best_of_phase(phase, history, chosen))
                 for phase in fitted.phases
             ),
         )
@@ -375,51 +371,19 @@ def _aligned(model: Any, arrays: FitRows) -> FitRows:
     return replace(arrays, targets=aligned(targets, shapes[None]))
 
 
-def _units(measures: Sequence[Measure], pipeline: Pipeline) -> Mapping[str, float]:
-    """What brings each metric of a history back to the target's own unit.
-
-    The loss stays as it is optimised: regularisation penalties in it have no unit.
-    """
-    return {
-        prefix + measure.name: pipeline.of_output(measure.output).target_scale ** measure.unit_power
-        for measure in measures
-        if measure.component.kind == "metric"
-        for prefix in ("", "val_")
-    }
-
-
-def _has_unit(chosen: Measure, pipeline: Pipeline) -> bool:
-    """Whether the measure's history is in the unit that its score is in.
-
-    Where the target was divided, only powers of its unit can be brought back epoch by epoch.
-    """
-    if chosen.is_sum:
-        return True
-    pipeline = pipeline.of_output(chosen.output)
-    divided = pipeline.target_pipeline.task == "regression" and not pipeline.keeps_target_unit
-    unit_free = chosen.component.name == "R2Score" or chosen.component.kind == "loss"
-    known = pipeline.has_one_target_scale and chosen.unit_power > 0
-    return not divided or unit_free or known
-
-
 def _best_of_phase(
-    phase: PhaseResult,
-    history: Mapping[str, Sequence[float]],
-    chosen: Measure,
-    best: tuple[int, float | None] | None,
-) -> tuple[int, float | None] | None:
-    """The best monitored epoch of a phase, counted over all, and its value where that is known of
-    the best epoch of all."""
+    phase: PhaseResult, history: Mapping[str, Sequence[float]], chosen: Measure
+) -> tuple[int | None, float | None]:
+    """The best monitored epoch of a phase, counted over all, and its value."""
     start = phase.first - 1
     own = {name: values[start : start + phase.epochs] for name, values in history.items()}
-    found = _best_epoch(own, chosen, in_unit=best is not None and best[1] is not None)
-    return None if found is None else (start + found[0], found[1])
+    found = _best_epoch(own, chosen)
+    return (None, None) if found is None else (start + found[0], found[1])
 
 
 def _best_epoch(
-    history: Mapping[str, Sequence[float]], chosen: Measure, *, in_unit: bool
-) -> tuple[int, float | None] | None:
-    """The best monitored epoch, and its value where that is in the score's unit."""
+    history: Mapping[str, Sequence[float]], chosen: Measure
+) -> tuple[int, float] | None:
+    """The best monitored epoch and its value."""
     monitored = history.get(f"val_{chosen.name}")
-    best = best_epoch(monitored, chosen.direction) if monitored else None
-    return best if best is None or in_unit else (best[0], None)
+    return best_epoch(monitored, chosen.direction) if monitored else None

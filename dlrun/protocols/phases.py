@@ -29,6 +29,7 @@ from dlrun.training.backend import reset
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import validation_batch_size
 from dlrun.training.features import FeatureRows, rows_key
+from dlrun.training.own_unit import measure_in_own_unit
 from dlrun.training.rows import FitRows
 from dlrun.training.trainer import FitPhase
 
@@ -64,13 +65,19 @@ def callbacks_of(config: Config, number: int) -> list[KerasComponent]:
 
 @stage("building")
 def fresh_model(
-    config: Config, train: FitRows, held_out: Sequence[FitRows], seed: int, phase: int = 0
+    config: Config,
+    pipeline: Pipeline,
+    train: FitRows,
+    held_out: Sequence[FitRows],
+    seed: int,
+    phase: int = 0,
 ) -> Any:
     """Build and compile the config's model with weights that depend on the seed alone, and not
     on the backend.
 
     Args:
         config: The experiment.
+        pipeline: The preprocessing, which knows the targets' own unit.
         train: Rows that say which shape and dtype the inputs have.
         held_out: Other rows whose targets the output must fit as well: a class may occur there
             alone.
@@ -94,17 +101,19 @@ def fresh_model(
     if phases := config.training.phases:
         changes = [Freezing(one.freeze, one.unfreeze, one.path) for one in phases]
         set_flags(model, flags_of_phases(model, changes)[phase])
-    _compile(config, phase, model)
+    _compile(config, pipeline, phase, model)
     return model
 
 
-def _compile(config: Config, phase: int, model: Any) -> None:
+def _compile(config: Config, pipeline: Pipeline, phase: int, model: Any) -> None:
     """Compile a model, or a part of it, with the optimizer of a phase, from 0."""
     compile_outputs(model, config.outputs, optimizer_of(config, phase))
+    measure_in_own_unit(model, pipeline.target_pipelines)
 
 
 def fit_phases(
     config: Config,
+    pipeline: Pipeline,
     model: Callable[[int], Any],
     folder: Callable[[], Path],
     begins: Callable[[str, int, int], None],
@@ -114,6 +123,7 @@ def fit_phases(
 
     Args:
         config: The experiment.
+        pipeline: The preprocessing of the fold.
         model: Makes the compiled model of a phase by its number, from 0.
         folder: Makes and returns the folder for the files of callbacks.
         begins: Called with a phase's name, the epochs done, and how many there will be in all;
@@ -135,7 +145,7 @@ def fit_phases(
             batch_size=phase.batch_size or config.training.batch_size,
             components=components,
             model=partial(model, number),
-            compile=partial(_compile, config, number),
+            compile=partial(_compile, config, pipeline, number),
             callbacks=lambda request: build_callbacks(
                 components,
                 phase_folder,

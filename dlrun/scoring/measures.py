@@ -64,11 +64,6 @@ class Measure:
         return direction(self.component.name, "loss" if self.is_loss else "metric")
 
     @property
-    def unit_power(self) -> int:
-        """Power of the target's unit that the measure is in; 0 where it has none."""
-        return self.score.unit_power if self.score else 0
-
-    @property
     def facts(self) -> MeasureFacts | None:
         """What is known of the measure; None for one of a plugin."""
         kind: Kind = "loss" if self.is_loss else "metric"

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.training.own_unit import own_unit_variables
+
 SMALL = 2**16
 """Numbers up to which a copy in NumPy takes less time than the calls on the device."""
 
@@ -27,9 +29,10 @@ def optimizer_variables(model: Any) -> list[Any]:
 
 
 def state_of(model: Any) -> list[Any]:
-    """Return all variables that training starts from; metrics start from nothing."""
+    """Return all variables that training starts from; metrics start from nothing, but know the
+    unit of the targets."""
     optimizer = optimizer_variables(model)
-    return [*layer_variables(model), *optimizer]
+    return [*layer_variables(model), *optimizer, *own_unit_variables(model)]
 
 
 def are_interchangeable(kept: Any, fresh: Any) -> bool:

@@ -285,7 +285,7 @@ def _build(config: Config, dataset: Dataset) -> tuple[Built, Findings]:
     train = dataset.samples.take(folds[0].train)
     pipeline = pipeline_of(config, dataset, train)
     rows = prepare(config, pipeline, train)
-    model = fresh_model(config, rows.arrays, [], config.seed)
+    model = fresh_model(config, pipeline, rows.arrays, [], config.seed)
     coverage = set_word_vectors(config, model, pipeline, lambda: train)
     names = pipeline.class_names
     targets = targets_of(rows.arrays, None)

@@ -22,7 +22,6 @@ from dlrun.reports.diagnosis import diagnosis_facts
 from dlrun.scoring.baselines import Baseline
 from dlrun.scoring.model_scores import OutputRows
 from dlrun.scoring.simple_models import SimpleScore
-from dlrun.text import figure
 from dlrun.workflows.statistics import (
     interval_facts,
     run_statistics,
@@ -203,19 +202,21 @@ def fold_facts(fold: FoldResult) -> dict[str, Any]:
 
 
 def loss_unit(config: Config, outcome: Outcome) -> str | None:
-    """Return in which unit the loss of a history counts, where it is not that of the metrics:
-    of one target that was standardized, or None."""
+    """Return that the loss of a history counts in another unit than its metrics, or None."""
     if outcome.score_name == "loss" or not config.metrics or not outcome.folds:
         return None
-    pipeline = outcome.folds[0].pipeline
-    steps = [step for step in config.target_steps if step.member_name() == "standardize"]
-    if not steps or len(pipeline.target_pipelines) > 1:
+    steps = {
+        part.step.member_name()
+        for targets in outcome.folds[0].pipeline.target_pipelines.values()
+        for fitted in targets.targets.values()
+        for part in fitted.steps
+        if part.step.changes_unit
+    }
+    if not steps:
         return None
-    if pipeline.keeps_target_unit or not pipeline.has_one_target_scale:
-        return None
+    names = " and ".join(f"`{name}`" for name in sorted(steps))
     return (
-        "the loss counts in standard deviations of the target, of "
-        f"{figure(pipeline.target_scale)} each; metrics count in the target's own unit"
+        f"the loss is measured on the targets after {names}; metrics count in the target's own unit"
     )
 
 

@@ -175,7 +175,7 @@ def _built(config: Config) -> Any:
         train = dataset.samples.take(folds_of(config, dataset)[0].train)
         pipeline = pipeline_of(config, dataset, train)
         few = prepare(config, pipeline, train.take(slice(0, ROWS)))
-        return fresh_model(config, few.arrays, [], config.seed)
+        return fresh_model(config, pipeline, few.arrays, [], config.seed)
 
 
 def _rows(layers: Sequence[LayerFacts], depth: int, expand: bool) -> Iterator[list[object]]:

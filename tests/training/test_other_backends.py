@@ -61,6 +61,7 @@ MODULES = (
     "test_fused_callbacks.py",
     "test_trainer.py",
     "test_folds_together.py",
+    "test_own_unit.py",
     "test_window_inputs.py",
 )
 

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -69,31 +70,51 @@ class TargetPipeline:
             [column.reshape(len(column), -1).astype(np.float32) for column in made], axis=1
         )
 
+    @property
+    def changes_unit(self) -> bool:
+        """Whether the model is trained on targets that are not in their own unit."""
+        return any(part.step.changes_unit for part in self._parts)
+
+    @property
+    def numbers(self) -> list[list[Array]]:
+        """What `restore` needs of what was learnt: for each step, target after target."""
+        return [part.step.numbers(part.state) for part in self._parts]
+
+    def restore(self, values: Any, numbers: Sequence[Sequence[Any]], xp: Any) -> Any:
+        """Bring targets as the loss sees them, or model outputs, back to the targets' own units.
+
+        Args:
+            values: (n, ...) floats; of several targets (n, k).
+            numbers: Those of `numbers`.
+            xp: `numpy`, or `keras.ops` where they are tensors of a training step.
+        """
+        parts, given, start = [], iter(numbers), 0
+        for fitted in self.targets.values():
+            own = values
+            if len(self.targets) > 1:
+                own, start = values[:, start : start + fitted.width], start + fitted.width
+            of_steps = [(part.step, next(given)) for part in fitted.steps]
+            for step, learnt in reversed(of_steps):
+                own = step.restore(own, learnt, xp)
+            parts.append(own)
+        return parts[0] if len(parts) == 1 else xp.concatenate(parts, axis=1)
+
     def invert(self, predictions: Array) -> Array:
         """Bring model outputs back to the targets' own units; see `Pipeline.invert`."""
-        if len(self.targets) == 1:
-            (fitted,) = self.targets.values()
-            return _inverted(fitted, predictions)
         widths = [fitted.width for fitted in self.targets.values()]
-        if predictions.ndim != 2 or predictions.shape[1] != sum(widths):
+        fits = predictions.ndim == 2 and predictions.shape[1] == sum(widths)
+        if len(widths) > 1 and not fits:
             raise DataError(
                 f"the model gives predictions of shape {predictions.shape}, where the targets "
                 f"{first_few(self.targets, MOST_COLUMNS)} need {sum(widths)} columns"
             )
-        parts = np.split(predictions, np.cumsum(widths)[:-1], axis=1)
-        pairs = zip(self.targets.values(), parts, strict=True)
-        return np.concatenate([_inverted(fitted, part) for fitted, part in pairs], axis=1)
+        if not self.changes_unit:
+            return predictions
+        return np.asarray(self.restore(predictions.astype(np.float64), self.numbers, np))
 
     @property
-    def scale(self) -> float:
-        """By how much all targets were divided; NaN where it differs from one to another."""
-        scales = {
-            math.prod(part.step.scale(part.state) for part in fitted.steps)
-            for fitted in self.targets.values()
-        }
-        if not scales:
-            return 1.0
-        return scales.pop() if len(scales) == 1 else math.nan
+    def _parts(self) -> Iterator[FittedStep[TargetStep]]:
+        return (part for fitted in self.targets.values() for part in fitted.steps)
 
 
 def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -> TargetPipeline:
@@ -211,9 +232,3 @@ def _require_labels(name: str, column: Array, task: TargetType) -> None:
 
 def _is_labels(column: Array) -> bool:
     return column.ndim == 1 or column.shape[1:] == (1,)
-
-
-def _inverted(fitted: FittedTarget, predictions: Array) -> Array:
-    for part in reversed(fitted.steps):
-        predictions = part.step.invert(predictions, part.state)
-    return predictions

@@ -65,9 +65,6 @@ class LabelIndex(TargetStep):
             )
         return indices
 
-    def invert(self, predictions: Array, state: State) -> Array:
-        return predictions
-
 
 def _labels(target: Array) -> list[Any]:
     column = as_vector(target)

@@ -37,9 +37,6 @@ class OneHotTarget(TargetStep):
             )
         return np.eye(size, dtype=np.float32)[labels]
 
-    def invert(self, predictions: Array, state: State) -> Array:
-        return predictions
-
 
 def _indices(target: Array) -> Array:
     """The labels as (n,) int64."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ class StandardizeTarget(TargetStep):
     back in the target's own unit."""
 
     suits = ("regression",)
+    changes_unit = True
 
     def fit(self, target: Array, classes: tuple[str, ...] | None) -> State:
         if target.dtype == object or classes:
@@ -32,13 +34,12 @@ class StandardizeTarget(TargetStep):
         centred = target - np.asarray(state["mean"], np.float64)
         return (centred / state["std"]).astype(np.float32)
 
-    def invert(self, predictions: Array, state: State) -> Array:
-        """Return float64 of the same shape; a last axis of 1 that the targets lack stays."""
-        mean, std = np.asarray(state["mean"]), np.asarray(state["std"])
-        if std.ndim and predictions.ndim == std.ndim + 2:
-            mean, std = mean[..., None], std[..., None]
-        return predictions.astype(np.float64) * std + mean
+    def numbers(self, state: State) -> list[Array]:
+        return [np.asarray(state["mean"], np.float64), np.asarray(state["std"], np.float64)]
 
-    def scale(self, state: State) -> float:
-        stds = np.unique(state["std"])
-        return float(stds[0]) if len(stds) == 1 else math.nan
+    def restore(self, values: Any, numbers: Sequence[Any], xp: Any) -> Any:
+        """Return values of the same shape; a last axis of 1 that the targets lack stays."""
+        mean, std = numbers
+        if len(std.shape) and len(values.shape) == len(std.shape) + 2:
+            mean, std = mean[..., None], std[..., None]
+        return values * std + mean

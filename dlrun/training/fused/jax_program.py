@@ -13,6 +13,7 @@ import numpy as np
 
 from dlrun.training.fused.jax_epochs import JaxEpochs, Rows, put_state, rows_of, state_of
 from dlrun.training.fused.program import Array, Chunk, EpochMetrics, Sizes
+from dlrun.training.own_unit import own_unit_variables
 from dlrun.training.rows import FitRows
 
 NO_ROWS: tuple[Rows, Rows] = ((), ())
@@ -108,13 +109,20 @@ class JaxFolds:
         Raises:
             CannotFuse: JAX cannot trace the model.
         """
-        # The metrics of a fresh model are not built yet; they start from nothing in all.
-        metrics = state_of(self._model)[3]
-        self._initial = _stacked([(*state_of(model)[:3], metrics) for model in models])
+        self._initial = _stacked(
+            [(*state_of(model)[:3], self._metrics_of(model)) for model in models]
+        )
         self._state = jax.device_put(self._initial)
         rows = ([rows_of(part) for part in train], [rows_of(part) for part in validation])
         self._rows = jax.device_put((_stacked(rows[0]), _stacked(rows[1])))
         self._function = self._epochs.compiled(self._state, *self._rows, len(models))
+
+    def _metrics_of(self, model: Any) -> list[Any]:
+        """The state of a fold's metrics, which in a fresh model are not built yet: they start from
+        nothing in all folds, but know the unit of their targets."""
+        pairs = zip(own_unit_variables(self._model), own_unit_variables(model), strict=True)
+        known = {id(kept): own for kept, own in pairs}
+        return [known.get(id(one), one).value for one in self._model.metrics_variables]
 
     def run(self, orders: Array, chunk: Chunk) -> list[EpochMetrics]:
         """Train and measure all folds in one call; see `Program`.
