@@ -9,7 +9,7 @@ import pathlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 INTERRUPTED = 130
@@ -110,6 +110,7 @@ class Problem:
         hint: What to do next.
         line: The offending line of the file, for the caret.
         column: 1-based column of the caret in `line`.
+        order: Number of the file (overrides count as the last ones), line and column.
     """
 
     place: str
@@ -119,6 +120,7 @@ class Problem:
     hint: str | None = None
     line: str | None = None
     column: int | None = None
+    order: tuple[int, int, int] = field(default=(0, 0, 0), compare=False)
 
     def __str__(self) -> str:
         parts = [f"{self.place}: {self.message}"]
@@ -131,7 +133,9 @@ class Problem:
 
     def as_dict(self) -> dict[str, Any]:
         """The problem as plain data, for `--json`."""
-        return {key: value for key, value in vars(self).items() if value is not None}
+        facts = {key: value for key, value in vars(self).items() if value is not None}
+        del facts["order"]
+        return facts
 
 
 def without_colours(text: str) -> str:
@@ -162,6 +166,6 @@ class ConfigError(DlrunError):
     exit_status = 2
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("\n".join(str(problem) for problem in problems))
-        self.problems = tuple(problems)
+        self.problems = tuple(sorted(problems, key=lambda problem: problem.order))
+        super().__init__("\n".join(map(str, self.problems)))
         self.more: dict[str, Any] = {}

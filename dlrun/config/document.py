@@ -44,7 +44,7 @@ class Place:
         line, column = self.line, self.column
         if line is not None and column is not None:
             line, column = _cut_around(line, column)
-        return Problem(self.text, message, line=line, column=column, **details)
+        return Problem(self.text, message, line=line, column=column, order=self.order, **details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ class Reporter:
         self.names_known = True
         """Whether every name that may appear in the config is known: not where plugins were not
         run."""
-        self._found: dict[Problem, tuple[int, int, int]] = {}
+        self._found: dict[Problem, None] = {}
         self._calls = 0
 
     def __call__(
@@ -204,8 +204,7 @@ class Reporter:
         **details: Unpack[Details],
     ) -> None:
         """Record a problem at a place. One that an alias repeats is recorded once."""
-        problem = place.problem(message, **details)
-        self._found.setdefault(problem, place.order)
+        self._found.setdefault(place.problem(message, **details))
         self._calls += 1
 
     def __len__(self) -> int:
@@ -214,4 +213,4 @@ class Reporter:
 
     def problems(self) -> list[Problem]:
         """Everything recorded, sorted by file, line and column; overrides last."""
-        return sorted(self._found, key=lambda problem: self._found[problem])
+        return sorted(self._found, key=lambda problem: problem.order)

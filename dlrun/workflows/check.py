@@ -219,7 +219,7 @@ def _check_readable(name: str, config: PartialConfig, problems: Sequence[Problem
         findings=findings,
         built=None,
         with_data=True,
-        problems=tuple(found),
+        problems=ConfigError(found).problems,
     )
 
 

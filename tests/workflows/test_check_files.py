@@ -77,3 +77,13 @@ def test_test_rows_in_the_past_of_a_model_in_time_order_are_refused(refusal: Any
     assert refusal(random, in_order, "evaluation.time=day") is None
     assert refusal("{path: other.csv}", in_order) is None
     assert refusal(random, "{protocol: kfold, folds: 2}") is None
+
+
+def test_problems_of_rows_come_in_the_order_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("x,y\n1,2.5\n2,3\n")
+    file = tmp_path / "c.yaml"
+    dataset = "dataset: {source: csv, path: rows.csv, target: cost}\n"
+    file.write_text(f"optimiser: adam\n{dataset}{MODEL.replace('mse', 'msee')}")
+    problems = check(file, with_data=True).problems
+    assert [int(problem.place.split(":")[-2]) for problem in problems] == [1, 2, 4]
+    assert "no column 'cost'" in problems[1].message

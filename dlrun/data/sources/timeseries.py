@@ -195,7 +195,9 @@ class Timeseries(FileSource):
         except DataError as error:
             if self.origin is None:
                 raise
-            raise DataError(f"{error}. Download it to that path from {self.origin}") from error
+            stop = "" if str(error).endswith("?") else "."
+            message = f"{error}{stop} Download it to that path from {self.origin}"
+            raise DataError(message) from error
 
     def _span(self) -> int:
         """Rows of the series from a window's first to its last."""
