@@ -114,9 +114,10 @@ def labels_of(samples: Samples) -> Array | None:
     values = next(iter(samples.targets.values()))
     if len(samples.targets) != 1 or values.ndim > 2:
         return None
-    if values.ndim == 2:
-        return values.argmax(axis=1) if values.shape[1] > 1 else values[:, 0]
-    return values
+    if values.ndim == 1:
+        return values
+    # Larger numbers are a class for each step, or quantities.
+    return values.argmax(axis=1) if values.max(initial=0) <= 1 else None
 
 
 def as_codes(values: Array) -> Array:

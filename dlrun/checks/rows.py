@@ -15,6 +15,7 @@ from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
 from dlrun.data.lazy import in_memory, windows_of
 from dlrun.data.pipeline import fit_pipeline
 from dlrun.data.samples import Array, Dataset, Samples, kind_of
+from dlrun.data.task import are_indices
 from dlrun.errors import DataError
 from dlrun.protocols.experiment import folds_of
 from dlrun.protocols.protocol import Fold
@@ -77,8 +78,8 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
         task = "binary"
     if task in ("binary", "multiclass") and classes is None:
         found = dataset.labels.get(name)
-        if values.ndim == 2:
-            classes = values.shape[1]
+        if not are_indices(task, values):
+            classes = values.shape[-1]
         elif found is not None and (
             config.target_steps or np.array_equal(found, np.arange(len(found)))
         ):
@@ -92,10 +93,11 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
     return Known(
         task=task,
         classes=classes,
-        outputs=len(dataset.samples.output_names),
+        outputs=len(dataset.samples.output_names) if values.ndim <= 2 else None,
         rows=len(fold.train),
         words=words or None,
-        labels_are_indices=task in ("binary", "multiclass") and values.ndim == 1,
+        labels_are_indices=are_indices(task, values),
+        by_step=values.ndim > 1,
     )
 
 

@@ -36,7 +36,9 @@ class Known:
         outputs: Numbers to predict for one row, for quantities.
         rows: Rows that are trained on, at most.
         words: Word numbers in the texts are below this.
-        labels_are_indices: Whether each row has one class index, before any step.
+        labels_are_indices: Whether each row, or each of its steps or pixels, has one class index,
+            before any step of the preprocessing.
+        by_step: Whether the target of a row is an array, which may hold one answer for each step.
     """
 
     task: TargetType | None = None
@@ -45,6 +47,7 @@ class Known:
     rows: int | None = None
     words: int | None = None
     labels_are_indices: bool | None = None
+    by_step: bool = False
 
 
 @dataclass(frozen=True)

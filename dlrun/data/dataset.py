@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from dlrun.data.source import Limit, Loaded, Part, Source
 from dlrun.data.splits import RowInfo, holdout_split
 from dlrun.data.stored import concatenated
 from dlrun.data.task import (
+    Asked,
     class_labels,
     infer_task,
     infer_tasks,
@@ -37,8 +39,8 @@ class _ReadOptions:
     extra: tuple[str, ...]
     groups: str | None
     time: str | None
-    regression: bool
-    outputs: Mapping[str, bool]
+    asked: Asked
+    outputs: Mapping[str, Asked]
     in_time_order: bool = False
 
 
@@ -60,7 +62,8 @@ def load_dataset(
     groups: str | None = None,
     time: str | None = None,
     regression: bool,
-    outputs: Mapping[str, bool] | None = None,
+    labels: Literal["indices", "flags"] | None = None,
+    outputs: Mapping[str, Asked] | None = None,
     validation: Paths | None = None,
     any_labels: bool = False,
     in_time_order: bool = False,
@@ -81,6 +84,7 @@ def load_dataset(
         groups: Column of the groups; not a feature.
         time: Column of the times; not a feature. Dates become datetime64.
         regression: Whether the loss is one for quantities, so that whole numbers are not labels.
+        labels: What the loss takes targets with further axes for; see `Asked`.
         outputs: The same for each output by its name, where the model has several; rows are split
             by the first.
         validation: File, files or glob of separate validation rows, in the layout of the
@@ -91,7 +95,8 @@ def load_dataset(
     Raises:
         DataError: The data is missing, broken or cannot be split like that.
     """
-    options = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
+    asked = Asked(regression, labels)
+    options = _ReadOptions(tuple(extra), groups, time, asked, outputs or {}, in_time_order)
     rows = _read(source, "train", base, options)
     samples, test_rows, findings = rows.samples, None, list(rows.loaded.findings)
     split = _split_test(source, rows, options, seed)
@@ -110,9 +115,9 @@ def load_dataset(
         marks = np.arange(len(samples)) >= own
     # Before the limit: a trial on few rows has as many outputs as the real run.
     classes = rows.classes | text_classes(samples.targets)
-    labels: dict[str, Array] = {}
+    unnamed: dict[str, Array] = {}
     for name, values in samples.targets.items():
-        labels |= unnamed_labels(rows.tasks.get(name, rows.task), {name: values}, classes)
+        unnamed |= unnamed_labels(rows.tasks.get(name, rows.task), {name: values}, classes)
     for name, values in samples.targets.items():
         refuse_constant(name, values)
     positions = _limited(source.limit, samples, marks, seed)
@@ -130,7 +135,7 @@ def load_dataset(
         description=rows.loaded.description,
         findings=tuple(findings),
         validation=marks,
-        labels=labels,
+        labels=unnamed,
         tasks=rows.tasks,
     )
 
@@ -156,7 +161,8 @@ def load_test(
     groups: str | None = None,
     time: str | None = None,
     regression: bool,
-    outputs: Mapping[str, bool] | None = None,
+    labels: Literal["indices", "flags"] | None = None,
+    outputs: Mapping[str, Asked] | None = None,
     in_time_order: bool = False,
 ) -> Samples:
     """Read the sealed test rows; only `evaluate` may.
@@ -168,7 +174,8 @@ def load_test(
     Raises:
         DataError: There are no test rows, or they are broken.
     """
-    options = _ReadOptions(tuple(extra), groups, time, regression, outputs or {}, in_time_order)
+    asked = Asked(regression, labels)
+    options = _ReadOptions(tuple(extra), groups, time, asked, outputs or {}, in_time_order)
     if source.brings_test:
         return _read(source, "test", base, options).samples
     rows = _read(source, "train", base, options)
@@ -198,7 +205,9 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
     n = len(next(iter(loaded.features.values())))
     if n == 0:
         raise DataError(f"the source has no {'test ' if part == 'test' else ''}rows")
-    regression = options.regression if loaded.regression is None else loaded.regression
+    asked = options.asked
+    if loaded.regression is not None:
+        asked = replace(asked, regression=loaded.regression)
     extras = dict(loaded.extras)
     if options.groups in extras:
         refuse_missing_extra(options.groups, extras[options.groups])
@@ -211,13 +220,13 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
         rows=np.arange(n, dtype=np.int64) if loaded.rows is None else loaded.rows,
     )
     if options.outputs:
-        asked = infer_tasks(loaded.targets, loaded.classes, options.outputs)
+        questions = infer_tasks(loaded.targets, loaded.classes, options.outputs)
     else:
-        asked = {"": infer_task(loaded.targets, loaded.classes, regression)}
+        questions = {"": infer_task(loaded.targets, loaded.classes, asked)}
     targets: Columns = {}
     quantities: Columns = {}
     classes: dict[str, tuple[str, ...]] = {}
-    for inferred in asked.values():
+    for inferred in questions.values():
         targets |= inferred.targets
         classes |= inferred.classes
         if inferred.task == "regression":
@@ -226,7 +235,7 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
     if quantities:
         forecasts = _naive_forecasts(loaded, samples, options, quantities)
         samples = replace(samples, naive_forecasts=forecasts)
-    tasks = {name: inferred.task for name, inferred in asked.items()}
+    tasks = {name: inferred.task for name, inferred in questions.items()}
     first = next(iter(tasks.values()))
     return _Rows(loaded, samples, first, classes, tasks if options.outputs else {})
 

@@ -174,6 +174,7 @@ class Pipeline:
                 name: {
                     "width": fitted.width,
                     "classes": None if fitted.classes is None else list(fitted.classes),
+                    "indices": fitted.indices,
                 }
                 for name, fitted in targets.items()
             },
@@ -272,7 +273,11 @@ def _from_facts(facts: Sequence[Mapping[str, Any]]) -> Pipeline:
             if part.get("target") == name
         ]
         classes = None if known["classes"] is None else tuple(known["classes"])
-        targets[name] = FittedTarget(tuple(of_target), known["width"], classes)
+        task = head.get("outputs", {}).get(name, head["task"])
+        # Older runs have one class a row, and do not say so.
+        alone = known["width"] == 1 and task in ("binary", "multiclass")
+        indices = known.get("indices", alone)
+        targets[name] = FittedTarget(tuple(of_target), known["width"], classes, indices)
     made = {name: tuple(shape) for name, shape in head["made"].items()}
     input_columns = {name: tuple(used) for name, used in head.get("inputs", {}).items()}
     outputs: dict[str | None, TargetPipeline] = {

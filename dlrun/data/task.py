@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -13,6 +14,21 @@ from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
 
 Classes = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the loss of an output takes its target for.
+
+    Args:
+        regression: Whether numbers are quantities rather than labels.
+        labels: What a target with further axes holds, such as a tag for each step or a class for
+            each pixel: the `indices` of classes, or `flags`, which are true or false. None: its
+            values tell.
+    """
+
+    regression: bool
+    labels: Literal["indices", "flags"] | None = None
 
 
 @dataclass(frozen=True)
@@ -31,17 +47,18 @@ class InferredTask:
     classes: Classes
 
 
-def infer_task(targets: Columns, named: Classes, regression: bool) -> InferredTask:
+def infer_task(targets: Columns, named: Classes, asked: Asked) -> InferredTask:
     """Infer what is predicted from all rows of the targets.
 
     Text, true/false, and what the source has class names for are classes. Other numbers are
-    quantities if `regression`, or if one of them is not whole, and else labels. An array of
-    0 and 1 of shape (n, k) is one-hot where every row holds a single 1, else it is k labels.
+    quantities if `asked.regression`, or if one of them is not whole, and else labels. An array
+    of 0 and 1 of shape (n, ..., k) is one-hot where every place holds a single 1, else it is k
+    labels. Class indices may have any shape where the loss takes indices.
 
     Args:
         targets: As the source gives them.
         named: Class names that the source itself knows, by target.
-        regression: Whether numbers are quantities rather than labels.
+        asked: What the loss takes them for.
 
     Raises:
         DataError: A target is missing in a row, or several targets do not go together.
@@ -54,12 +71,12 @@ def infer_task(targets: Columns, named: Classes, regression: bool) -> InferredTa
         name: values.astype(np.int64) if values.dtype == bool else values
         for name, values in targets.items()
     }
-    tasks = {name: _task_of(v, classes.get(name), regression) for name, v in settled.items()}
+    tasks = {name: _task_of(v, classes.get(name), asked) for name, v in settled.items()}
     task = next(iter(tasks.values())) if len(tasks) == 1 else _common_task(settled, tasks)
     if task != "regression":
         settled = {
-            name: values.astype(np.int64)
-            if values.dtype.kind == "f" and values.ndim == 1
+            name: values.astype(np.int64 if values.ndim == 1 else np.int32)
+            if values.dtype.kind == "f" and are_indices(task, values)
             else values
             for name, values in settled.items()
         }
@@ -67,14 +84,14 @@ def infer_task(targets: Columns, named: Classes, regression: bool) -> InferredTa
 
 
 def infer_tasks(
-    targets: Columns, named: Classes, outputs: Mapping[str, bool]
+    targets: Columns, named: Classes, outputs: Mapping[str, Asked]
 ) -> dict[str, InferredTask]:
     """Infer what each output of a model predicts: the target of its name.
 
     Args:
         targets: As the source gives them.
         named: Class names that the source itself knows, by target.
-        outputs: Whether numbers are quantities rather than labels, by output.
+        outputs: What the loss of each takes its target for.
 
     Raises:
         DataError: An output has no target, or a target no output; or as `infer_task`.
@@ -92,9 +109,9 @@ def infer_tasks(
         )
     return {
         name: infer_task(
-            {name: targets[name]}, {n: c for n, c in named.items() if n == name}, regression
+            {name: targets[name]}, {n: c for n, c in named.items() if n == name}, asked
         )
-        for name, regression in outputs.items()
+        for name, asked in outputs.items()
     }
 
 
@@ -114,7 +131,7 @@ def unnamed_labels(task: TargetType, targets: Columns, classes: Classes) -> dict
     return {
         name: np.unique(values)
         for name, values in targets.items()
-        if values.ndim == 1 and name not in classes
+        if are_indices(task, values) and name not in classes
     }
 
 
@@ -123,7 +140,16 @@ def class_labels(task: TargetType, targets: Columns) -> Array | None:
     if task not in ("binary", "multiclass"):
         return None
     values = next(iter(targets.values()))
-    return values.argmax(axis=1) if values.ndim == 2 else values
+    if values.ndim == 1:
+        return values
+    return None if values.ndim > 2 or are_indices(task, values) else values.argmax(axis=1)
+
+
+def are_indices(task: TargetType, values: Array) -> bool:
+    """Whether the target holds classes by their indices or names, and not as one-hot rows."""
+    if task not in ("binary", "multiclass"):
+        return False
+    return values.ndim == 1 or task == "binary" or not _is_one_hot(values)
 
 
 def refuse_missing(name: str, values: Array) -> None:
@@ -166,16 +192,24 @@ def refuse_constant(name: str, values: Array, advice: str = "there is nothing to
         )
 
 
-def _task_of(values: Array, names: tuple[str, ...] | None, regression: bool) -> TargetType:
-    if values.ndim > 1:
-        if regression or values.ndim > 2 or not np.isin(values, (0, 1)).all():
-            return "regression"
-        return "multiclass" if bool((values.sum(axis=1) == 1).all()) else "multilabel"
-    if names is not None:
+def _task_of(values: Array, names: tuple[str, ...] | None, asked: Asked) -> TargetType:
+    if names is not None and values.ndim == 1:
         return "binary" if len(names) <= 2 else "multiclass"
-    if regression or not _is_whole(values):
+    if asked.regression or not _is_whole(values):
         return "regression"
-    return "binary" if len(np.unique(values)) <= 2 else "multiclass"
+    if values.ndim == 1 or asked.labels == "indices":
+        return "binary" if len(np.unique(values)) <= 2 else "multiclass"
+    if asked.labels == "flags" and len(np.unique(values)) <= 2:
+        return "binary"
+    if not np.isin(values, (0, 1)).all():
+        return "regression"
+    return "multiclass" if _is_one_hot(values) else "multilabel"
+
+
+def _is_one_hot(values: Array) -> bool:
+    return values.shape[-1] > 1 and bool(
+        np.isin(values, (0, 1)).all() and (values.sum(axis=-1) == 1).all()
+    )
 
 
 def _common_task(targets: Columns, tasks: Mapping[str, TargetType]) -> TargetType:

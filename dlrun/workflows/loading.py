@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
+from dlrun.checks.architecture import output_of
 from dlrun.config.outputs import scored_output
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, OutputEntry
 from dlrun.data.dataset import load_dataset, load_test
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.source import Source
 from dlrun.data.targets.label_index import LabelIndex
+from dlrun.data.task import Asked
 from dlrun.errors import ConfigError, DataError, KeyPath
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 from dlrun.protocols.protocol import Protocol, Validation
@@ -136,19 +138,30 @@ def _arguments(config: Config) -> tuple[Source, dict[str, Any]]:
         "extra": extra_columns(config),
         "groups": protocol.groups,
         "time": protocol.time,
-        "regression": config.loss.name in LOSSES_OF_QUANTITIES,
+        **vars(_asked(config, config.outputs[0])),
         "outputs": _outputs(config),
         "in_time_order": protocol.in_time_order,
     }
 
 
-def _outputs(config: Config) -> dict[str, bool]:
-    """Whether each of several outputs predicts quantities; the one that is scored comes first."""
+def _outputs(config: Config) -> dict[str, Asked]:
+    """What each of several outputs takes its target for; the one that is scored comes first."""
     if len(config.outputs) == 1:
         return {}
     scored = scored_output(config.evaluation.score, config.outputs)
     ordered = sorted(config.outputs, key=lambda output: output is not scored)
-    return {str(output.name): output.loss.name in LOSSES_OF_QUANTITIES for output in ordered}
+    return {str(output.name): _asked(config, output) for output in ordered}
+
+
+def _asked(config: Config, output: OutputEntry) -> Asked:
+    loss, steps = output.loss.name, {step.member_name() for step in config.target_steps}
+    last = output_of(config, output.name)
+    labels: Literal["indices", "flags"] | None = None
+    if loss.startswith("Sparse") or steps & {"label_index", "one_hot"}:
+        labels = "indices"
+    elif last is not None and last.units == 1:
+        labels = "flags"
+    return Asked(loss in LOSSES_OF_QUANTITIES, labels)
 
 
 IN_DATASET = ("target", "features", "drop", "types", "time")

@@ -18,6 +18,7 @@ from dlrun.data.source import Limit
 from dlrun.data.sources.csv import Csv
 from dlrun.data.sources.npz import Npz
 from dlrun.data.sources.sklearn import Sklearn
+from dlrun.data.task import Asked
 from dlrun.errors import DataError
 
 
@@ -140,7 +141,7 @@ def test_a_quantity_beside_classes_has_its_last_value_as_baseline(tmp_path):
         f"2024-01-{day:02d},{day / 2},{'ab'[day % 2]},{day * day / 8}\n" for day in range(1, 29)
     )
     source = table(tmp_path, "when,x,kind,value\n" + rows, target=["kind", "value"])
-    outputs = {"kind": False, "value": True}
+    outputs = {"kind": Asked(False), "value": Asked(True)}
     dataset = load_dataset(source, tmp_path, 0, time="when", regression=False, outputs=outputs)
     said = dataset.samples.of_target("value").naive_forecasts["persistence"]
     days = np.arange(1, 28)

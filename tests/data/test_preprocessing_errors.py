@@ -305,13 +305,6 @@ TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
         "target 'y': one_hot found 0.5 in row 11 (counted from 0); class indices are whole numbers",
     ),
     (
-        {"one_hot": {}},
-        "multilabel",
-        np.ones((2, 3)),
-        np.ones((2, 3)),
-        "target 'y': one_hot needs one class index a row, found the shape (n, 3)",
-    ),
-    (
         {"standardize": {}},
         "multiclass",
         objects("cat", "dog"),

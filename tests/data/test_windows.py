@@ -20,6 +20,7 @@ from dlrun.data.encoded import Encoded
 from dlrun.data.fingerprint import describe, fingerprint
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples
+from dlrun.data.task import Asked
 from dlrun.data.windows import Series, Windows
 from dlrun.errors import DataError
 from dlrun.protocols.experiment import row_info_of
@@ -81,7 +82,7 @@ def test_each_of_several_outputs_has_the_baselines_of_its_own_target(tmp_path: P
     frame = weather()
     given = source(tmp_path, frame, steps_ahead=2, target=["heat", "wind"], season=24)
     # Outputs need not stand in the order of the targets.
-    outputs = {"wind": True, "heat": True}
+    outputs = {"wind": Asked(True), "heat": Asked(True)}
     several = load_dataset(given, tmp_path, 0, regression=True, outputs=outputs)
     for name in outputs:
         alone = load(tmp_path, frame, steps_ahead=2, target=name, season=24).samples.naive_forecasts

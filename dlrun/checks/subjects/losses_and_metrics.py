@@ -299,7 +299,8 @@ def wrong_number_of_units(view: ConfigView) -> Iterator[Finding]:
     if output is None or output.units is None:
         return
     if loss.name in QUANTITY_LOSSES and known.task == "regression":
-        needed, what = known.outputs, "targets"
+        # One unit may give the quantity of each step in turn.
+        needed, what = None if known.by_step and output.units == 1 else known.outputs, "targets"
     elif loss.name in BINARY_LOSSES and known.task == "binary" and not view.one_hot:
         needed, what = 1, "classes"
     elif loss.name in PROBABILITY_LOSSES and known.task in ("binary", "multiclass"):

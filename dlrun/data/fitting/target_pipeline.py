@@ -16,6 +16,7 @@ import numpy as np
 from dlrun.data.samples import Array, Dataset, Samples
 from dlrun.data.step import MOST_COLUMNS, FittedStep, TargetStep, rows_numbered
 from dlrun.data.targets.label_index import LabelIndex
+from dlrun.data.task import are_indices
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
@@ -33,11 +34,13 @@ class FittedTarget:
         width: How many columns they make of it.
         classes: Class names in order of their indices; None for quantities and for integer
             labels without names.
+        indices: Whether they make class indices of it: one a row, or one for each step or pixel.
     """
 
     steps: tuple[FittedStep[TargetStep], ...]
     width: int
     classes: tuple[str, ...] | None
+    indices: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,7 @@ class TargetPipeline:
             with _errors_name(name, samples):
                 for part in fitted.steps:
                     column = part.step.apply(column, part.state)
-            is_labels = self.task in ("binary", "multiclass") and _is_labels(column)
-            made.append(column.astype(np.int32 if is_labels else np.float32, copy=False))
+            made.append(column.astype(np.int32 if fitted.indices else np.float32, copy=False))
         if len(made) == 1:
             return made[0]
         return np.concatenate(
@@ -201,8 +203,12 @@ def _fit_target(
             fitted.append(FittedStep(step, state))
             if isinstance(step, LabelIndex):
                 classes = tuple(state["names"])
-    _require_labels(name, column, dataset.task)
-    return FittedTarget(tuple(fitted), math.prod(column.shape[1:]), classes)
+    # One-hot rows of two classes are floats.
+    whole = column.dtype.kind in "iu" or column.ndim == 1
+    indices = are_indices(dataset.task, column) and whole
+    if indices:
+        _require_labels(name, column, dataset.task)
+    return FittedTarget(tuple(fitted), math.prod(column.shape[1:]), classes, indices)
 
 
 @contextmanager
@@ -217,7 +223,7 @@ def _errors_name(target: str, samples: Samples) -> Iterator[None]:
 
 def _require_labels(name: str, column: Array, task: TargetType) -> None:
     """Refuse labels that Keras would take for something else than classes, silently."""
-    if task not in ("binary", "multiclass") or not _is_labels(column) or not len(column):
+    if not len(column):
         return
     least, largest = column.min(), column.max()
     limit = 1 if task == "binary" else _LARGEST_LABEL
@@ -228,7 +234,3 @@ def _require_labels(name: str, column: Array, task: TargetType) -> None:
             f"target '{name}' holds the labels {labels}, where {expected} are expected; add "
             "`targets: [label_index]` to `preprocess`"
         )
-
-
-def _is_labels(column: Array) -> bool:
-    return column.ndim == 1 or column.shape[1:] == (1,)

@@ -9,15 +9,15 @@ import numpy as np
 from pydantic import field_validator
 
 from dlrun.data.samples import Array, as_vector
-from dlrun.data.step import RowError, State, TargetStep, shape_text
-from dlrun.errors import DataError
+from dlrun.data.step import RowError, State, TargetStep
 from dlrun.text import first_few
 
 Label = str | bool | int | float
 
 
 class LabelIndex(TargetStep):
-    """Makes labels (text, booleans, numbers) their classes' indices, (n,) int32.
+    """Makes labels (text, booleans, numbers) their classes' indices, int32: one a row, or one for
+    each step or pixel.
 
     The order of the classes is that of the option, else that of the data's class names, else
     the sorted labels. Integer labels whose classes the data names are indices already and stay
@@ -46,17 +46,18 @@ class LabelIndex(TargetStep):
             label_of = {name: label for label, name in named.items()}
             labels = [label_of.get(_name(label), label) for label in self.classes]
         else:
-            known = [value for value in _labels(target) if value is not None and value == value]
+            known = [value for value in _labels(target)[0] if value is not None and value == value]
             labels = list(named) or sorted(set(known))
         return {"labels": labels, "names": [named.get(label, _name(label)) for label in labels]}
 
     def apply(self, target: Array, state: State) -> Array:
         index = {label: position for position, label in enumerate(state["labels"])}
-        labels = _labels(target)
-        indices = np.fromiter((index.get(label, -1) for label in labels), np.int32, len(labels))
+        labels, places = _labels(target)
+        known = np.fromiter((index.get(label, -1) for label in labels), np.int32, len(labels))
+        indices = known[places]
         if (indices < 0).any():
-            position = int(indices.argmin())
-            label = labels[position]
+            first = int(indices.argmin())
+            label, position = labels[int(places.flat[first])], first * len(target) // places.size
             missing = label is None or label != label
             raise RowError(
                 f"label_index found {'no label' if missing else f'the label {label!r}'}",
@@ -66,11 +67,13 @@ class LabelIndex(TargetStep):
         return indices
 
 
-def _labels(target: Array) -> list[Any]:
+def _labels(target: Array) -> tuple[list[Any], Array]:
+    """Labels, and for each place of the target, (n, ...), which of them it holds."""
     column = as_vector(target)
-    if column.ndim != 1:
-        raise DataError(f"label_index needs one label a row, found the shape {shape_text(target)}")
-    return column.tolist()
+    if column.dtype == object:
+        return column.tolist(), np.arange(len(column))
+    found, places = np.unique(column, return_inverse=True)
+    return found.tolist(), places.reshape(column.shape)
 
 
 def _name(label: Label) -> str:

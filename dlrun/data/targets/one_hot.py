@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from pydantic import Field
 
-from dlrun.data.samples import Array, as_vector
-from dlrun.data.step import RowError, State, TargetStep, first_row, shape_text
+from dlrun.data.samples import Array
+from dlrun.data.step import RowError, State, TargetStep, first_row
 from dlrun.errors import DataError
 
 
 class OneHotTarget(TargetStep):
-    """Makes class indices (n,) vectors (n, k) float32, as `keras.utils.to_categorical` does, for
-    losses such as `categorical_crossentropy`."""
+    """Makes class indices vectors of k float32, as `keras.utils.to_categorical` does, for losses
+    such as `categorical_crossentropy`: (n,) becomes (n, k), and a class for each step or pixel
+    (n, ...) becomes (n, ..., k)."""
 
     suits = ("binary", "multiclass")
 
@@ -29,30 +30,24 @@ class OneHotTarget(TargetStep):
         labels, size = _indices(target), state["num_classes"]
         outside = (labels < 0) | (labels >= size)
         if outside.any():
-            position = first_row(outside)
             raise RowError(
-                f"one_hot found the label {labels[position]}",
-                position,
+                f"one_hot found the label {labels[outside][0]}",
+                first_row(outside),
                 f"expected 0 to {size - 1}: give `num_classes`, or put `label_index` before it",
             )
         return np.eye(size, dtype=np.float32)[labels]
 
 
 def _indices(target: Array) -> Array:
-    """The labels as (n,) int64."""
-    labels = as_vector(target)
-    if labels.ndim != 1:
-        raise DataError(
-            f"one_hot needs one class index a row, found the shape {shape_text(target)}"
-        )
+    """The labels as int64, without a last axis of 1."""
+    labels = target[..., 0] if target.ndim > 1 and target.shape[-1] == 1 else target
     if labels.dtype == object:
         raise DataError("one_hot needs class indices, found text; put `label_index` before it")
     broken = np.floor(labels) != labels
     if broken.any():
-        position = first_row(broken)
         raise RowError(
-            f"one_hot found {labels[position]}",
-            position,
+            f"one_hot found {labels[broken][0]}",
+            first_row(broken),
             "class indices are whole numbers",
         )
     return labels.astype(np.int64)
