@@ -69,36 +69,54 @@ debug_option = click.option(
 )
 
 
-class TrainingOptions(TypedDict):
-    """What `training_options` gives a command."""
+class RunOptions(TypedDict):
+    """What `run_options` gives a command, beside `as_json`."""
 
     overrides: tuple[str, ...]
-    seed: int | None
     runs_dir: Path
+    trust_plugins: bool
+
+
+class TrainingOptions(RunOptions):
+    """What `training_options` gives a command."""
+
+    seed: int | None
     quiet: bool
     as_json: bool
     report: bool
     verbose: bool
-    trust_plugins: bool
     force: bool
 
 
-def training_options(command: Command) -> Command:
-    """The options of every command that trains."""
-    for option in (
-        debug_option,
-        force_option,
-        trust_plugins_option,
-        json_option,
-        report_option,
-        verbose_option,
-        quiet_option,
-        runs_dir_option,
-        seed_option,
-        overrides_option,
-    ):
-        command = option(command)
-    return command
+def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """Return options as one decorator; `--help` lists them in this order."""
+
+    def decorate(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+run_options = together(
+    overrides_option, runs_dir_option, trust_plugins_option, json_option, debug_option
+)
+"""The options of commands that use the model of a run."""
+
+training_options = together(
+    overrides_option,
+    seed_option,
+    runs_dir_option,
+    quiet_option,
+    verbose_option,
+    report_option,
+    json_option,
+    trust_plugins_option,
+    force_option,
+    debug_option,
+)
+"""The options of every command that trains."""
 
 
 def print_json(facts: dict[str, Any]) -> None:

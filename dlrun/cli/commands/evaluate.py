@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 import click
 
-from dlrun.cli.options import (
-    debug_option,
-    json_option,
-    overrides_option,
-    run_argument,
-    runs_dir_option,
-    trust_plugins_option,
-)
+from dlrun.cli.options import RunOptions, run_argument, run_options
 
 
 @click.command(name="evaluate", short_help="Score a run's model on the sealed test data.")
 @run_argument
-@overrides_option
-@runs_dir_option
-@trust_plugins_option
-@json_option
-@debug_option
-def command(
-    run_dir: Path,
-    overrides: tuple[str, ...],
-    runs_dir: Path,
-    trust_plugins: bool,
-    as_json: bool,
-) -> None:
+@run_options
+def command(run_dir: Path, as_json: bool, **options: Unpack[RunOptions]) -> None:
     """Score the model of RUN_DIR on the test data: every metric of the config, and figures
     for each class or of the residuals. Every test evaluation is kept in the run directory and
     counted for all runs on the same test data.
@@ -43,9 +27,7 @@ def command(
     from dlrun.cli.tables import print_evaluation
     from dlrun.workflows.evaluate import evaluate
 
-    evaluation = evaluate(
-        run_dir, runs_dir=runs_dir, overrides=overrides, trust_plugins=trust_plugins
-    )
+    evaluation = evaluate(run_dir, **options)
     if as_json:
         notices = list(evaluation.notices)
         print_json({**evaluation.facts, "path": evaluation.path, "notices": notices})

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from dlrun.cli.options import (
-    debug_option,
-    json_option,
-    overrides_option,
-    quiet_option,
-    run_argument,
-    runs_dir_option,
-    trust_plugins_option,
-)
+from dlrun.cli.options import RunOptions, quiet_option, run_argument, run_options
 
 if TYPE_CHECKING:
     from dlrun.cli.progress import QuietProgress
@@ -31,21 +23,15 @@ if TYPE_CHECKING:
 @click.option(
     "--ensemble", is_flag=True, help="Keep the models of the folds instead, and average them."
 )
-@overrides_option
-@runs_dir_option
 @quiet_option
-@trust_plugins_option
-@json_option
-@debug_option
+@run_options
 def command(
     run_dir: Path,
     epochs: int | None,
     ensemble: bool,
-    overrides: tuple[str, ...],
-    runs_dir: Path,
     quiet: bool,
-    trust_plugins: bool,
     as_json: bool,
+    **options: Unpack[RunOptions],
 ) -> int:
     """Train a fresh model on all non-test rows with the settings of RUN_DIR, for as many epochs
     as validation chose, as a new run that `dlrun evaluate` then scores.
@@ -65,12 +51,10 @@ def command(
             run_dir,
             epochs=epochs,
             ensemble=ensemble,
-            runs_dir=runs_dir,
-            overrides=overrides,
             observer=progress,
             created=log.attach,
             scored=scored,
-            trust_plugins=trust_plugins,
+            **options,
         )
 
     return show_run(start, quiet=quiet, as_json=as_json)

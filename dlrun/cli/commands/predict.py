@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 import click
 
-from dlrun.cli.options import (
-    debug_option,
-    json_option,
-    overrides_option,
-    run_argument,
-    runs_dir_option,
-    trust_plugins_option,
-)
+from dlrun.cli.options import RunOptions, run_argument, run_options
 
 
 @click.command(name="predict", short_help="Predict new rows with a run's model.")
@@ -31,20 +25,14 @@ from dlrun.cli.options import (
     type=click.Path(path_type=Path, dir_okay=False),
     help="CSV or Parquet file to write; default: CSV on standard output.",
 )
-@overrides_option
-@runs_dir_option
-@trust_plugins_option
-@json_option
-@debug_option
+@run_options
 def command(
     run_dir: Path,
     inputs: tuple[Path, ...],
     input_file: Path | None,
     output: Path | None,
-    overrides: tuple[str, ...],
-    runs_dir: Path,
-    trust_plugins: bool,
     as_json: bool,
+    **options: Unpack[RunOptions],
 ) -> None:
     """Predict new rows with the model of RUN_DIR, prepared exactly as its training rows were.
 
@@ -66,9 +54,7 @@ def command(
         raise UsageError("nothing to predict: name a file with new rows")
     if output is not None:
         check_output_file(output)
-    predictions = predict(
-        run_dir, given, runs_dir=runs_dir, overrides=overrides, trust_plugins=trust_plugins
-    )
+    predictions = predict(run_dir, given, **options)
     for finding in predictions.findings:
         click.echo(f"note: {finding}", err=True)
     if output is not None:

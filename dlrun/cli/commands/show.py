@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 import click
 
-from dlrun.cli.options import (
-    debug_option,
-    json_option,
-    overrides_option,
-    runs_dir_option,
-    seed_option,
-    trust_plugins_option,
-)
+from dlrun.cli.options import RunOptions, run_options, seed_option
 
 COLUMNS = ["layer", "class", "from", "output", "parameters", "trainable"]
 
@@ -27,21 +21,15 @@ COLUMNS = ["layer", "class", "from", "output", "parameters", "trainable"]
     metavar="FILE",
     help="Also draw the graph of the layers, as PNG or SVG.",
 )
-@overrides_option
 @seed_option
-@runs_dir_option
-@trust_plugins_option
-@json_option
-@debug_option
+@run_options
 def command(
     what: Path,
     expand: bool,
     plot: Path | None,
-    overrides: tuple[str, ...],
     seed: int | None,
-    runs_dir: Path,
-    trust_plugins: bool,
     as_json: bool,
+    **options: Unpack[RunOptions],
 ) -> None:
     """Build the model of CONFIG, or read that of RUN_DIR, and show its layers: where each takes
     its inputs from, which shape it gives a row, its weights, and how much memory all of it takes.
@@ -59,9 +47,7 @@ def command(
 
     if plot is not None:
         check_picture(plot)
-    shown = show_model(
-        what, overrides=overrides, seed=seed, runs_dir=runs_dir, trust_plugins=trust_plugins
-    )
+    shown = show_model(what, seed=seed, **options)
     if plot is not None:
         draw_model(shown, plot)
     if as_json:
