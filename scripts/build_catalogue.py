@@ -247,6 +247,14 @@ def _entry(
         facts["common"] = True
     if arguments := {} if is_base else dict(_described(cls, kind)):
         facts["arguments"] = arguments
+    called = catalogue.call_arguments(cls) if kind == "layer" and not refusal else ()
+    if len(called) > 1:
+        facts["call"] = {
+            argument.name: {"required": True}
+            if argument.required
+            else {"default": argument.default}
+            for argument in called
+        }
     return facts
 
 

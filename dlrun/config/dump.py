@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
+import types
 from collections.abc import Sequence
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from dlrun.config.document import NOWHERE, node_of
 from dlrun.config.fields import ChosenBy, Member, OneOrMany, unpacked
@@ -78,6 +79,8 @@ def _default_member(annotation: Any) -> str | None:
 
 def _dump(value: Any, annotation: Any = None, marks: Sequence[Any] = ()) -> Any:
     """A value as plain data; its type tells whether a single one stands for a list."""
+    if get_origin(annotation) in (Union, types.UnionType):
+        annotation = next((b for b in get_args(annotation) if _is_of(b, value)), annotation)
     if get_origin(annotation) is Annotated:
         annotation, *more = get_args(annotation)
         marks = [*marks, *unpacked(more)]
@@ -101,6 +104,13 @@ def _dump(value: Any, annotation: Any = None, marks: Sequence[Any] = ()) -> Any:
     if isinstance(value, dict):
         return {key: _dump(each, inner) for key, each in value.items()}
     return copy.deepcopy(value)
+
+
+def _is_of(branch: Any, value: Any) -> bool:
+    """Whether a list or mapping is of the kind that a branch of a type allows."""
+    if get_origin(branch) is Annotated:
+        branch = get_args(branch)[0]
+    return isinstance(value, list | dict) and get_origin(branch) is type(value)
 
 
 def _layer(entry: LayerEntry) -> Any:

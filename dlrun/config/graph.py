@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, Protocol, Unpack
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+from dlrun.config.calls import (
+    ReportProblem,
+    check_arguments,
+    check_names,
+    check_values,
+    lacking,
+    outputs_of,
+    wrong_count,
+)
 from dlrun.config.document import Reporter
 from dlrun.config.schema import Architecture, Block, LayerEntry
-from dlrun.errors import Details, KeyPath
-from dlrun.registry.keras_component import KerasComponent
+from dlrun.errors import KeyPath
 from dlrun.registry.names import did_you_mean, snake_case
 from dlrun.text import listed, quoted
 
@@ -19,13 +26,8 @@ INPUT = "input"
 INPUT_LAYER = "input_layer"
 """What Keras calls that input's layer."""
 
-
-class ReportProblem(Protocol):
-    """Takes problems; see `dlrun.config.document.Reporter`."""
-
-    def __call__(
-        self, path: KeyPath, message: str, *, on_key: bool = False, **details: Unpack[Details]
-    ) -> None: ...
+POSITIONS = ".positions"
+"""After the name of a sequence: the places of its steps, counted from 0."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,13 @@ class LayerCall:
     Args:
         name: What others call its output, and the layer's own name.
         entry: The entry that it is written in.
-        sources: Names of the nodes and inputs that it is called with.
+        sources: Names of the nodes and inputs that it is called with: `node.output` for one of
+            several outputs of a node, `sequence.positions` for the places of a sequence's steps.
         calls: Name of the node whose layer is called: its own, but for `use`.
         number: Which of the entry's repetitions it is, from 0.
+        named: The sources by the call's argument, where the entry names arguments.
+        outputs: Names of what it gives, where that is several tensors: empty for a layer's output
+            itself; None where only the layer knows.
     """
 
     name: str
@@ -45,6 +51,8 @@ class LayerCall:
     sources: tuple[str, ...]
     calls: str
     number: int = 0
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,8 @@ class LayerGraph:
     Args:
         inputs: Names of the inputs.
         nodes: The calls from top to bottom, repetitions written out.
-        outputs: Names of the nodes that give the answers; `block.output` for one of several
-            outputs of a block.
+        outputs: Names of the nodes that give the answers; `node.output` for one of several
+            outputs of a node.
     """
 
     inputs: tuple[str, ...]
@@ -69,16 +77,17 @@ class LayerGraph:
             return False
         above = (*self.inputs, *(node.name for node in self.nodes[:-1]))
         return self.outputs == (self.nodes[-1].name,) and all(
-            node.sources == (name,) and node.calls == node.name
+            node.sources == (name,)
+            and node.calls == node.name
+            and not (node.named or node.outputs or node.entry.call)
             for node, name in zip(self.nodes, above, strict=True)
         )
 
     def node(self, name: str) -> LayerCall | None:
         """The node that a name means, also as one of its outputs; None for an input."""
         by_name = {node.name: node for node in self.nodes}
-        if name in by_name or name in self.inputs:
-            return by_name.get(name)
-        return by_name.get(name.rpartition(".")[0])
+        owner = owner_of(name, {*self.inputs, *by_name})
+        return None if owner is None else by_name.get(owner)
 
     def users(self, name: str) -> list[LayerCall]:
         """The nodes that take a node's or an input's output."""
@@ -115,6 +124,31 @@ def _given_names(entry: LayerEntry) -> list[str]:
     return [*(f"{name}_{number}" for number in range(1, entry.repeat)), name]
 
 
+def owner_of(name: str, known: Collection[str]) -> str | None:
+    """Return the longest name that a name is, or begins with before a dot; None where none is."""
+    while name not in known:
+        name, dot, _ = name.rpartition(".")
+        if not dot:
+            return None
+    return name
+
+
+def gives(node: LayerCall, name: str) -> bool:
+    """Tell whether a node's name, alone or with an output behind it, means one tensor."""
+    output, of_block = name.removeprefix(node.name).removeprefix("."), node.entry.block is not None
+    if not output or node.outputs is None:
+        return not (of_block and node.outputs)
+    numbered = output.isdecimal() and int(output) < len(node.outputs) and not of_block
+    return numbered or output in node.outputs
+
+
+def _place_of(entry: LayerEntry, argument: str, index: int) -> KeyPath:
+    """Where a name in `from` is."""
+    names = entry.inputs[argument] if isinstance(entry.inputs, dict) else entry.inputs
+    numbered = [index] if len(names) > 1 else []
+    return (*entry.path, "from", *([argument] if argument else []), *numbered)
+
+
 class _Linking:
     """Resolves the names of one architecture."""
 
@@ -133,24 +167,23 @@ class _Linking:
         above: str | None = None
         unsourced: list[LayerEntry] = []
         for entry, names in zip(self._architecture.layers, self._names, strict=True):
-            sources = tuple(
-                source
-                for index, name in enumerate(entry.inputs)
-                if (source := self._source(entry, name, index)) is not None
-            )
-            if not entry.inputs:
+            named = self._named(entry)
+            sources = tuple(name for names in named.values() for name in names)
+            if not entry.sources:
                 if above is None:
                     unsourced.append(entry)
                 sources = () if above is None else (above,)
-            calls = self._called(entry)
+            calls, by_argument = self._called(entry), not isinstance(entry.inputs, list)
             for number, name in enumerate(names):
                 node = LayerCall(name, entry, sources, calls or name, number)
-                self._nodes[name] = node
+                if by_argument and number == 0:
+                    node = self._by_argument(node, named)
+                self._nodes[name] = replace(node, outputs=self._outputs_of(node))
                 sources = (name,)
             above = names[-1]
         inputs = self._inputs(unsourced)
         nodes = [
-            node if node.sources or node.entry.inputs else replace(node, sources=inputs[:1])
+            node if node.sources or node.entry.sources else replace(node, sources=inputs[:1])
             for node in self._nodes.values()
         ]
         for node in nodes:
@@ -169,7 +202,8 @@ class _Linking:
         found = []
         for entry in entries:
             # What is not above is an input, which no layer may be named after.
-            taken.update(entry.inputs)
+            taken.update(entry.sources)
+            taken.update(name.removesuffix(POSITIONS) for name in entry.sources)
             names = _given_names(entry)
             while len(names) < entry.repeat:
                 names.append(_free_name(self._base(entry), taken))
@@ -197,27 +231,56 @@ class _Linking:
             return entry.block.name
         return entry.use or "run"
 
-    def _source(self, entry: LayerEntry, name: str, index: int) -> str | None:
-        """The node or input that a name in `from` means."""
-        place = (*entry.path, "from", *([index] if len(entry.inputs) > 1 else []))
+    def _named(self, entry: LayerEntry) -> dict[str, tuple[str, ...]]:
+        """The nodes and inputs that `from` means, by the argument; a list has no argument."""
+        named = entry.inputs if isinstance(entry.inputs, dict) else {"": entry.inputs}
+        return {
+            argument: tuple(
+                name
+                for index, name in enumerate(names)
+                if self._is_source(entry, name, _place_of(entry, argument, index))
+            )
+            for argument, names in named.items()
+        }
+
+    def _is_source(self, entry: LayerEntry, name: str, place: KeyPath) -> bool:
+        """Whether a name in `from` means a node or an input; reports it where it does not."""
         if name in self._nodes or name in self._stated:
-            return name
-        head, dot, tail = name.rpartition(".")
-        if dot and head in self._nodes and tail in self.outputs_of(self._nodes[head]):
-            return name
+            return True
+        owner = owner_of(name, self._nodes)
+        if owner is not None and gives(self._nodes[owner], name):
+            return True
+        if name.endswith(POSITIONS):
+            return self._is_source(entry, name.removesuffix(POSITIONS), place)
         if self._stands_below(entry, name, place):
-            return None
-        if self._stated or (dot and head in self._nodes):
+            return False
+        if owner is not None and self._report_output(name, self._nodes[owner], place):
+            return False
+        if self._stated or owner is not None:
             known = [*self._stated, *self._nodes]
             self._report(
                 place,
                 f"there is no layer or input named '{name}' above{did_you_mean(name, known)}",
                 expected=listed(known, "or") if len(known) <= MOST_NAMED else None,
             )
-            return None
+            return False
         if name not in self._inferred:
             self._inferred.append(name)
-        return name
+        return True
+
+    def _report_output(self, name: str, node: LayerCall, place: KeyPath) -> bool:
+        """Report the name of an output that a node with further outputs does not give, or does
+        not give yet."""
+        output, layer = name.removeprefix(f"{node.name}."), self._origin(node).layer
+        if node.outputs:
+            outputs = [f"{node.name}.{output}" for output in node.outputs if output]
+            near = did_you_mean(name, outputs)
+            message = f"'{node.name}' gives no '{output}'{near}"
+            self._report(place, message, expected=listed(outputs, "or"))
+        elif layer is not None:
+            message = f"'{node.name}' gives one output, not '{output}'"
+            self._report(place, message, hint=lacking(layer, output))
+        return bool(node.outputs) or layer is not None
 
     def _stands_below(self, entry: LayerEntry, name: str, place: KeyPath) -> bool:
         """Report a name that a layer further down has been given."""
@@ -257,54 +320,83 @@ class _Linking:
 
     def _check_inputs(self, nodes: Sequence[LayerCall]) -> None:
         """Report inputs that no layer takes."""
-        taken = {source for node in nodes for source in node.sources}
+        taken = {source.removesuffix(POSITIONS) for node in nodes for source in node.sources}
         for name in self._stated:
             if name not in taken:
                 place = (*self._architecture.path, "inputs", name)
                 hint = "name it in a `from`, or remove it"
                 self._report(place, f"no layer uses the input '{name}'", hint=hint, on_key=True)
 
+    def _origin(self, node: LayerCall) -> LayerEntry:
+        """The entry whose layer a node calls."""
+        return self._nodes.get(node.calls, node).entry
+
+    def _outputs_of(self, node: LayerCall) -> tuple[str, ...] | None:
+        origin = self._origin(node)
+        if origin.layer is not None:
+            return outputs_of(origin.layer, node.entry.call)
+        block = self._blocks.get(origin.block.name) if origin.block else None
+        if block is not None:
+            return tuple(block.outputs) if len(block.outputs) > 1 else ()
+        return None if origin.run is not None else ()
+
+    def _by_argument(self, node: LayerCall, named: Mapping[str, tuple[str, ...]]) -> LayerCall:
+        """The node with its sources by the call's argument; those of a block in its order."""
+        origin, path = self._origin(node), (*node.entry.path, "from")
+        if origin.layer is not None:
+            check_arguments(origin.layer, named, path, self._report)
+            return replace(node, named=named)
+        block = self._blocks.get(origin.block.name) if origin.block else None
+        known = dict.fromkeys(block.inputs if block else (), True)
+        title = f"the block '{origin.block.name}'" if origin.block else self._base(origin)
+        check_names(title, named, known, path, self._report)
+        return replace(node, sources=tuple(name for one in known for name in named.get(one, ())))
+
     def _check_sources(self, node: LayerCall) -> None:
-        """Report a node that takes a block as a whole that gives several outputs."""
-        place = (*node.entry.path, "from") if node.entry.inputs else node.entry.path
-        origin = self._nodes.get(node.calls, node).entry
-        if origin.layer is not None and node.number == 0 and node.sources:
-            given = max(len(node.sources), len(node.entry.inputs))
+        """Report sources that a node cannot be called with, and wrong values of its call."""
+        place = (*node.entry.path, "from") if node.entry.sources else node.entry.path
+        origin = self._origin(node)
+        if node.number > 0:
+            return
+        check_values(origin.layer, node.entry.call, (*node.entry.path, "call"), self._report)
+        if origin.layer is not None and node.sources and not node.named:
+            given = max(len(node.sources), len(node.entry.sources))
             if (wrong := wrong_count(origin.layer, given)) is not None:
                 self._report(place, wrong)
         for source in node.sources:
-            outputs = self.outputs_of(self._nodes[source]) if source in self._nodes else ()
-            if outputs and node.number == 0:
+            outputs = self._block_outputs(source)
+            if outputs:
                 names = [f"{source}.{output}" for output in outputs]
                 self._report(
                     place, f"'{source}' gives {len(outputs)} outputs", expected=listed(names, "or")
                 )
 
-    def outputs_of(self, node: LayerCall) -> tuple[str, ...]:
-        """The names of a node's outputs, where it gives several."""
-        origin = self._nodes.get(node.calls, node).entry
-        block = self._blocks.get(origin.block.name) if origin.block else None
-        return tuple(block.outputs) if block and len(block.outputs) > 1 else ()
+    def _block_outputs(self, name: str) -> tuple[str, ...]:
+        """The outputs of the block that a name means, where it has several."""
+        node = self._nodes.get(name)
+        if node is None or self._origin(node).block is None:
+            return ()
+        return node.outputs or ()
 
     def _outputs(self, last: str | None) -> tuple[str, ...]:
-        given, found = self._architecture.outputs, []
+        given, outputs = self._architecture.outputs, list[str]()
         for index, name in enumerate(given):
             place = (*self._architecture.path, "outputs", *([index] if len(given) > 1 else []))
-            head, _, tail = name.rpartition(".")
-            node = self._nodes.get(name)
-            inner = head in self._nodes and tail in self.outputs_of(self._nodes[head])
-            if name in found:
+            owner = owner_of(name, self._nodes)
+            node = None if owner is None else self._nodes[owner]
+            if name in outputs:
                 self._report(place, f"the output '{name}' is named twice")
-            elif node is None and not inner:
+            elif node is not None and gives(node, name):
+                outputs.append(name)
+            elif node is not None and node.name == name:
+                names = [f"{name}.{output}" for output in node.outputs or ()]
+                message = f"'{name}' gives {quoted(node.outputs or ())}"
+                self._report(place, message, expected=listed(names))
+            elif node is None or not self._report_output(name, node, place):
                 what = "is an input, not a layer" if name in self._stated else "is not a layer"
                 near = did_you_mean(name, self._nodes)
                 self._report(place, f"the output '{name}' {what}{near}")
-            elif node is not None and (outputs := self.outputs_of(node)):
-                names = [f"{name}.{output}" for output in outputs]
-                self._report(place, f"'{name}' gives {quoted(outputs)}", expected=listed(names))
-            else:
-                found.append(name)
-        return tuple(found) if given or last is None else (last,)
+        return tuple(outputs) if given or last is None else (last,)
 
 
 MOST_NAMED = 12
@@ -318,54 +410,3 @@ def _free_name(base: str, taken: set[str]) -> str:
     while (name := f"{base}_{number}" if number else base) in taken:
         number += 1
     return name
-
-
-Calling = Literal["one", "list", "arguments", "state"]
-
-MERGING = frozenset(
-    {"Add", "Average", "Concatenate", "Dot", "Maximum", "Minimum", "Multiply", "Subtract"}
-)
-"""Layers that make one of several inputs: they take a list of two or more."""
-
-_LISTS = {
-    **dict.fromkeys(MERGING - {"Dot", "Subtract"}, (2, None)),
-    **dict.fromkeys(("Dot", "Subtract", "HashedCrossing"), (2, 2)),
-    **dict.fromkeys(("Attention", "AdditiveAttention"), (2, 3)),
-}
-_ARGUMENTS = {"MultiHeadAttention": (2, 3), "GroupQueryAttention": (2, 3)}
-_STATES = {"SimpleRNN": (1, 2), "GRU": (1, 2), "LSTM": (1, 3)}
-
-_MEANING = {
-    **dict.fromkeys(MERGING, "the inputs to merge"),
-    "HashedCrossing": "the two features",
-    **dict.fromkeys(("Attention", "AdditiveAttention", *_ARGUMENTS), "query, value and key"),
-    **dict.fromkeys(_STATES, "the sequence, then its initial state"),
-}
-
-
-def calling(layer: KerasComponent) -> Calling:
-    """Return how a layer of Keras is called with several inputs: with a list of them, with each
-    as an argument, with the first and a list of states, or not at all."""
-    if layer.name in _LISTS:
-        return "list"
-    if layer.name in _ARGUMENTS:
-        return "arguments"
-    return "state" if layer.name in _STATES else "one"
-
-
-def wrong_count(layer: KerasComponent, given: int) -> str | None:
-    """Return what is wrong with so many inputs for a layer; None where nothing is, or where
-    only the layer itself knows."""
-    if layer.implementation is not None:
-        return None
-    counts = {**_LISTS, **_ARGUMENTS, **_STATES}
-    least, most = counts.get(layer.name, (1, 1))
-    if least <= given and (most is None or given <= most):
-        return None
-    if most == 1:
-        return f"{layer.alias} takes one input, but `from` names {given}"
-    wanted = f"{least} or more" if most is None else f"{least}"
-    if most is not None and most > least:
-        wanted = f"{least} to {most}"
-    named = f"`from` names {given}" if given > 1 else "it gets one"
-    return f"{layer.alias} takes {wanted} inputs ({_MEANING[layer.name]}), but {named}"

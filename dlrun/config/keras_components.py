@@ -200,6 +200,8 @@ class _Reader:
         meant = OLD_NAMES[name] if OLD_NAMES.get(name) in known else closest(name, known)
         if entry.kind in ("layer", "application") and name in INFERRED:
             hint = "leave it out: the input's shape is inferred from the data"
+        elif entry.kind == "layer" and any(argument.name == name for argument in entry.call):
+            hint = f"it is an argument of the call: write `call: {{{name}: ...}}` beside {word}"
         elif name == "vectors" and word == "Embedding":
             hint = "it belongs beside the layer's name, on a line of its own"
         elif meant:

@@ -218,11 +218,12 @@ def _check_beside(entry: LayerEntry, scope: Scope) -> None:
         message = "'repeat' cannot be combined with 'use'"
         hint = "`use` reuses one layer's weights; `repeat` makes new weights each time"
         report((*entry.path, "repeat"), message, hint=hint, on_key=True)
-    elif entry.repeat > 1 and len(entry.inputs) > 1:
-        message = f"a repeated layer takes one input, but `from` names {len(entry.inputs)}"
+    elif entry.repeat > 1 and len(entry.sources) > 1:
+        message = f"a repeated layer takes one input, but `from` names {len(entry.sources)}"
         report((*entry.path, "from"), message)
     block = scope.blocks.get(entry.block.name) if entry.block else None
-    if entry.block and block and len(block.inputs) != max(1, len(entry.inputs)):
+    by_name = isinstance(entry.inputs, dict)
+    if entry.block and block and not by_name and len(block.inputs) != max(1, len(entry.inputs)):
         count, given = len(block.inputs), max(1, len(entry.inputs))
         named = f"`from` names {given}" if entry.inputs else "the layer above gives one"
         report(

@@ -116,8 +116,13 @@ class LayerEntry(Section):
     name: LayerName | None = None
     """Name of the layer and of its output."""
 
-    inputs: Names = Field(default_factory=list, alias="from")
-    """What it is called with: one name or a list; default: the layer above."""
+    inputs: Names | dict[Name, Names] = Field(default_factory=list, alias="from")
+    """What it is called with: one name, a list, or a mapping from the arguments of the call to
+    names, such as `{query: x, value: y}`; default: the layer above. `lstm.h` is a further output
+    of a layer, `x.positions` counts the steps of a sequence from 0."""
+
+    call: dict[Name, Any] = Field(default_factory=dict)
+    """Values that it is called with, such as `{use_causal_mask: true}`."""
 
     repeat: int = Field(default=1, ge=1)
     """How many copies are stacked one after the other, each with its own weights."""
@@ -131,6 +136,13 @@ class LayerEntry(Section):
 
     file_at: Position = ()
     """Where in the config the run or the file of weights is named that it is made from."""
+
+    @property
+    def sources(self) -> list[str]:
+        """All names in `from`."""
+        if isinstance(self.inputs, list):
+            return self.inputs
+        return [name for names in self.inputs.values() for name in names]
 
     @classmethod
     def beside(cls) -> list[str]:

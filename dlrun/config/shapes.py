@@ -138,7 +138,8 @@ class Either(Shape):
             wanted = (Items,)
         elif isinstance(value, dict):
             lists = all(isinstance(getattr(v, "value", v), list) for v in value.values())
-            wanted = (Keys, Entries) if lists else (Keys,)
+            of_words = any(isinstance(o, Items) and o.item == ANYTHING for o in self.options)
+            wanted = (Keys, Entries) if lists or of_words else (Keys,)
         return next((each for each in self.options if isinstance(each, wanted)), self.options[0])
 
     def below(self, key: Key, node: Node) -> Shape:

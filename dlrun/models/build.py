@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dlrun.config.graph import INPUT, INPUT_LAYER, LayerCall, LayerGraph, calling, layer_graph
+from dlrun.config.calls import call_arguments, calling
+from dlrun.config.graph import INPUT, INPUT_LAYER, POSITIONS, LayerCall, LayerGraph, layer_graph
 from dlrun.config.layers import block_body
 from dlrun.config.schema import Architecture, Block, LayerEntry
 from dlrun.errors import ComponentError, KeyPath
@@ -16,6 +17,7 @@ from dlrun.models.augment import NO_AUGMENTATION, Augmentation, InputSpec, Shape
 from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.models.precision import exact_output
 from dlrun.models.run_layer import build_run_layer
+from dlrun.registry.names import did_you_mean
 from dlrun.text import listed, shape_text
 
 Blocks = Mapping[str, Block]
@@ -56,10 +58,13 @@ def build_model(
     entrances = _entrances(graph, inputs)
     if graph.is_chain:
         [entrance] = entrances.values()
-        return _sequential(graph, blocks, entrance, _augmented(augmentation, entrances)[0])
+        before = _augmented(augmentation, entrances)[0]
+        if (model := _sequential(graph, blocks, entrance, before)) is not None:
+            return model
     augmented = _augmented(augmentation, entrances)[1]
     tensors = _called(graph, blocks, augmented, exact=graph.outputs)
-    outputs = {name: tensors[name] for name in graph.outputs}
+    place = (*architecture.path, "outputs")
+    outputs = {name: _tensor(tensors, name, place) for name in graph.outputs}
     for name in outputs:
         node = graph.node(name)
         gives_it = node is not None and node.name == name and node.calls == name
@@ -107,8 +112,11 @@ def _augmented(
     return layers, tensors
 
 
-def _sequential(graph: LayerGraph, blocks: Blocks, entrance: Any, before: Sequence[Any]) -> Any:
-    """The model of a chain, with layers before it."""
+def _sequential(
+    graph: LayerGraph, blocks: Blocks, entrance: Any, before: Sequence[Any]
+) -> Any | None:
+    """The model of a chain, with layers before it; None where a layer of a plugin gives several
+    outputs, of which only a graph can take the first."""
     import keras
 
     built, shape = list[Any](), entrance.shape
@@ -122,10 +130,10 @@ def _sequential(graph: LayerGraph, blocks: Blocks, entrance: Any, before: Sequen
     try:
         model = keras.Sequential([entrance, *before, *built], name="sequential")
     except REFUSALS as error:
-        raise _failed_chain(graph, built, entrance, error) from error
-    if len(model.outputs) > 1:
-        raise several_outputs(graph.nodes[-1], len(model.outputs))
-    return model
+        if (failed := _failed_chain(graph, built, entrance, error)) is None:
+            return None
+        raise failed from error
+    return model if len(model.outputs) == 1 else None
 
 
 def _shape_after(layer: Any, shape: Shape) -> Shape:
@@ -138,8 +146,9 @@ def _shape_after(layer: Any, shape: Shape) -> Shape:
 
 def _failed_chain(
     graph: LayerGraph, built: Sequence[Any], entrance: Any, error: Exception
-) -> ComponentError:
-    """The error that says which layer failed, found by passing shapes through one by one."""
+) -> ComponentError | None:
+    """The error that says which layer failed, found by passing shapes through one by one; None
+    where a layer gives several outputs."""
     tensors = {graph.inputs[0]: entrance}
     for node, layer in zip(graph.nodes, built, strict=True):
         try:
@@ -147,7 +156,7 @@ def _failed_chain(
         except REFUSALS as refusal:
             return shape_error(graph, node, tensors, built, refusal)
         if isinstance(answer, SEVERAL):
-            return several_outputs(node, len(answer))
+            return None
         tensors[node.name] = answer
     return shape_error(graph, graph.nodes[0], tensors, built, error)
 
@@ -159,36 +168,106 @@ def _called(
     tensors, made = dict(entrances), dict[str, Any]()
     exact_layers = {node.calls for name in exact if (node := graph.node(name)) is not None}
     for node in graph.nodes:
-        given = [tensors[name] for name in node.sources]
+        place = (*node.entry.path, "from") if node.entry.sources else node.entry.path
+        given = [_tensor(tensors, name, place) for name in node.sources]
         if node.calls == node.name:
             specs = [InputSpec(tuple(t.shape[1:]), str(t.dtype)) for t in given]
             with exact_output(node.name in exact_layers):
                 made[node.name] = _made(node, blocks, specs)
         origin = graph.node(node.calls) or node
         try:
-            answer = _call(made[node.calls], origin, given)
+            answer = _call(made[node.calls], origin, node, given)
         except REFUSALS as refusal:
             raise shape_error(graph, node, tensors, list(made.values()), refusal) from refusal
-        if isinstance(answer, SEVERAL) and origin.entry.block is None:
-            raise several_outputs(node, len(answer))
-        if isinstance(answer, dict):
-            tensors.update({f"{node.name}.{name}": value for name, value in answer.items()})
-        else:
-            tensors[node.name] = answer
+        _check_places(made[node.calls], node, given)
+        tensors.update(_by_name(node, answer))
     return tensors
 
 
-def _call(layer: Any, origin: LayerCall, given: Sequence[Any]) -> Any:
+def _tensor(tensors: dict[str, Any], name: str, place: KeyPath) -> Any:
+    """What a name means; the places of a sequence's steps are made the first time."""
+    import keras
+
+    if name in tensors:
+        return tensors[name]
+    if name.endswith(POSITIONS):
+        sequence = _tensor(tensors, name.removesuffix(POSITIONS), place)
+        if len(sequence.shape) not in (2, 3):
+            shape = shape_text(sequence.shape[1:])
+            message = f"'{name}' counts the steps of a sequence, but a row has the shape {shape}"
+            raise ComponentError(message, place)
+        # As a model of Keras' own operations it is one layer, and plain Keras loads it.
+        entrance = keras.Input(sequence.shape[1:], dtype=sequence.dtype)
+        one_a_step = entrance if len(sequence.shape) == 2 else keras.ops.take(entrance, 0, axis=-1)
+        ones = keras.ops.ones_like(one_a_step, dtype="int32")
+        counted = keras.ops.subtract(keras.ops.cumsum(ones, axis=1), 1)
+        tensors[name] = keras.Model(entrance, counted, name=name)(sequence)
+        return tensors[name]
+    node = next(n for n in _beginnings(name) if n in tensors or _outputs_in(tensors, n))
+    known = _outputs_in(tensors, node)
+    message = f"'{node}' gives {len(known)} outputs by name"
+    if name != node:
+        message = f"'{node}' gives no '{name.removeprefix(f'{node}.')}'{did_you_mean(name, known)}"
+    expected = f"; expected {listed(known, 'or')}" if known else "; it gives one output"
+    raise ComponentError(message + expected, place)
+
+
+def _beginnings(name: str) -> Iterator[str]:
+    """A name, and what is before each of its dots."""
+    while name:
+        yield name
+        name = name.rpartition(".")[0]
+
+
+def _outputs_in(tensors: Mapping[str, Any], name: str) -> list[str]:
+    return [each for each in tensors if each.startswith(f"{name}.")]
+
+
+def _by_name(node: LayerCall, answer: Any) -> dict[str, Any]:
+    """What a call gives, by the names that mean it: several tensors by number and by name, and the
+    first one by the node's own name; those of a mapping by their keys alone."""
+    import keras
+
+    if isinstance(answer, dict):
+        return {f"{node.name}.{key}": value for key, value in answer.items()}
+    if not isinstance(answer, SEVERAL):
+        return {node.name: answer}
+    tensors = keras.tree.flatten(answer)
+    numbered = {f"{node.name}.{number}": tensor for number, tensor in enumerate(tensors)}
+    names = zip(node.outputs or (), tensors, strict=False)
+    named = {f"{node.name}.{name}": tensor for name, tensor in names if name}
+    return {node.name: tensors[0], **numbered, **named}
+
+
+def _call(layer: Any, origin: LayerCall, node: LayerCall, given: Sequence[Any]) -> Any:
     """The output of a layer for these inputs."""
-    if origin.entry.layer is None:
+    component, values = origin.entry.layer, node.entry.call
+    if component is None:
         return layer(given[0] if len(given) == 1 else list(given))
-    how = calling(origin.entry.layer)
-    if how == "list" or (origin.entry.layer.implementation is not None and len(given) > 1):
-        return layer(list(given))
+    if node.named:
+        tensors = iter(given)
+        several = {name: [next(tensors) for _ in names] for name, names in node.named.items()}
+        named = {name: each[0] if len(each) == 1 else each for name, each in several.items()}
+        first = next(iter(call_arguments(component)))
+        return layer(*([named.pop(first)] if first in named else ()), **named, **values)
+    how = calling(component)
+    if how == "list" or (how == "one" and len(given) > 1):
+        return layer(list(given), **values)
     if how == "state" and len(given) > 1:
         states = list(given[1:])
-        return layer(given[0], initial_state=states[0] if len(states) == 1 else states)
-    return layer(*given)
+        return layer(given[0], initial_state=states[0] if len(states) == 1 else states, **values)
+    return layer(*given, **values)
+
+
+def _check_places(layer: Any, node: LayerCall, given: Sequence[Any]) -> None:
+    """Refuse an Embedding for fewer places than a sequence has: JAX would clip them unsaid."""
+    size, length = getattr(layer, "input_dim", None), given[0].shape[-1] if given else None
+    if not any(name.endswith(POSITIONS) for name in node.sources) or type(size) is not int:
+        return
+    if length is not None and size < length:
+        assert node.entry.layer is not None
+        message = f"the sequence has {length} steps, and this Embedding holds {size} places"
+        raise ComponentError(f"{message}; write `input_dim: {length}`", node.entry.path)
 
 
 def _made(node: LayerCall, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:
@@ -215,7 +294,8 @@ def _block(node: LayerCall, body: Architecture, blocks: Blocks, inputs: Sequence
     graph = layer_graph(body, blocks)
     entrances = _entrances(graph, dict(zip(graph.inputs, inputs, strict=True)))
     tensors = _called(graph, blocks, entrances, exact=())
-    outputs = {name: tensors[name] for name in graph.outputs}
+    place = (*body.path, "outputs")
+    outputs = {name: _tensor(tensors, name, place) for name in graph.outputs}
     taken = list(entrances.values())
     return keras.Model(
         taken[0] if len(taken) == 1 else taken,
@@ -254,20 +334,6 @@ def shape_error(
             giver = _giver(graph, name).partition(" (")[0]
             message += f"; {giver} may need return_sequences: true"
     return ComponentError(message, node.entry.path)
-
-
-def several_outputs(node: LayerCall, count: int) -> ComponentError:
-    """Return the error of a layer that gives several outputs, although its name can mean only one.
-
-    Args:
-        node: The call of the layer.
-        count: How many it gives.
-    """
-    layer, path = node.entry.layer, node.entry.path
-    message = f"{_title(node)} gives {count} outputs, and its name can mean only one of them"
-    if layer is not None and layer.arguments.get("return_state"):
-        message, path = f"{message}; leave out `return_state`", (*layer.path, "return_state")
-    return ComponentError(message, path)
 
 
 def _giver(graph: LayerGraph, name: str) -> str:

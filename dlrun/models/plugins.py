@@ -192,7 +192,12 @@ def _entry(kind: KerasKind, name: str, value: Any) -> CatalogueEntry:
             common = tuple(replace(one, required=False, common=True) for one in base)
         arguments += [argument for argument in common if argument.name not in own]
     return CatalogueEntry(
-        kind, name, arguments=tuple(arguments), summary=summary, implementation=value
+        kind,
+        name,
+        arguments=tuple(arguments),
+        summary=summary,
+        call=catalogue.call_arguments(value) if kind == "layer" else (),
+        implementation=value,
     )
 
 

@@ -20,6 +20,7 @@ class LayerFacts:
         calls: The layers that each call of it takes its inputs from; several for a layer that is
             used several times, nothing for an input.
         uses: For each of these inputs which use of its layer gives it, from 0.
+        parts: For each of these inputs which output of that use it is, from 0.
         outputs: Shapes that it gives a row, one for each output of a call; None is any length.
         parameters: Number of weights.
         trainable: How many of them training changes.
@@ -30,6 +31,7 @@ class LayerFacts:
     kind: str
     calls: tuple[tuple[str, ...], ...]
     uses: tuple[tuple[int, ...], ...]
+    parts: tuple[tuple[int, ...], ...]
     outputs: tuple[Shape, ...]
     parameters: int
     trainable: int
@@ -131,6 +133,10 @@ def _layers(model: Any) -> Iterator[LayerFacts]:
                 for node in called
             ),
             uses=tuple(_uses(graph, node) for node in called),
+            parts=tuple(
+                tuple(tensor._keras_history.tensor_index for tensor in node.input_tensors)
+                for node in called
+            ),
             outputs=_shapes(nodes[0].output_tensors) if nodes else (),
             parameters=_count(getattr(layer, "weights", ())),
             trainable=_count(getattr(layer, "trainable_weights", ())),

@@ -11,7 +11,7 @@ import importlib
 import inspect
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -125,7 +125,13 @@ def live_entry(kind: KerasKind, name: str) -> CatalogueEntry | None:
     own = {argument.name for argument in arguments}
     if takes_keywords(found):
         arguments += [a for a in common_arguments(kind) if a.name not in own]
-    live = CatalogueEntry(kind, name, arguments=tuple(arguments), summary=summary_of(found))
+    live = CatalogueEntry(
+        kind,
+        name,
+        arguments=tuple(arguments),
+        summary=summary_of(found),
+        call=call_arguments(found) if kind == "layer" else (),
+    )
     canonical = _spellings(kind).get(name)
     return live if canonical is None else _updated(_entry(kind, canonical), live)
 
@@ -137,7 +143,31 @@ def signature_arguments(cls: type, kind: KerasKind) -> Iterator[Argument]:
         cls: A class of Keras.
         kind: What it is.
     """
-    for parameter in _parameters(cls):
+    for argument in _named_arguments(_parameters(cls)):
+        yield replace(argument, accepts=component_kinds_of(argument.name, kind))
+
+
+def call_arguments(cls: Any) -> tuple[Argument, ...]:
+    """Return what a layer is called with, in order, but for `training`.
+
+    Args:
+        cls: A class of layers; one that is called with `*args` takes arguments of any name.
+    """
+    parameters = list(inspect.signature(cls.call).parameters.values())[1:]
+    return tuple(each for each in _named_arguments(parameters) if each.name != "training")
+
+
+def takes_several(cls: Any) -> bool:
+    """Tell whether a layer is called with several arguments rather than a list; False for None."""
+    if cls is None:
+        return False
+    parameters = inspect.signature(cls.call).parameters.values()
+    named = sum(argument.required for argument in call_arguments(cls))
+    return named > 1 or any(each.kind is each.VAR_POSITIONAL for each in parameters)
+
+
+def _named_arguments(parameters: Iterable[inspect.Parameter]) -> Iterator[Argument]:
+    for parameter in parameters:
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             continue
         required = parameter.default is parameter.empty
@@ -148,7 +178,6 @@ def signature_arguments(cls: type, kind: KerasKind) -> Iterator[Argument]:
             required=required,
             default=as_plain(default) if plain else None,
             has_plain_default=plain,
-            accepts=component_kinds_of(parameter.name, kind),
         )
 
 
@@ -233,7 +262,7 @@ def _updated(known: CatalogueEntry, live: CatalogueEntry) -> CatalogueEntry:
                 has_plain_default=argument.has_plain_default,
             )
         arguments.append(argument)
-    return replace(known, arguments=tuple(arguments))
+    return replace(known, arguments=tuple(arguments), call=live.call)
 
 
 @cache
@@ -278,6 +307,7 @@ def _entry(kind: KerasKind, name: str) -> CatalogueEntry:
         refusal=facts.get("refusal"),
         resolved_by_compile=facts.get("resolved_by_compile", False),
         act_as_activation=facts.get("act_as_activation", False),
+        call=tuple(_argument(*item) for item in facts.get("call", {}).items()),
     )
 
 

@@ -123,6 +123,8 @@ class CatalogueEntry:
         resolved_by_compile: Whether it is no class but a word that `Model.compile` understands
             (`accuracy`, `crossentropy`), which takes no arguments.
         act_as_activation: Whether this layer may be given where an activation is wanted.
+        call: For a layer, what it is called with, in order, but for `training`; empty for a layer
+            of Keras that takes one argument.
         implementation: The class or function itself, where a plugin brought it.
     """
 
@@ -134,6 +136,7 @@ class CatalogueEntry:
     refusal: str | None = None
     resolved_by_compile: bool = False
     act_as_activation: bool = False
+    call: tuple[Argument, ...] = ()
     implementation: Any = field(default=None, compare=False, repr=False)
 
     @property

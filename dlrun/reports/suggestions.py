@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from dlrun.config.graph import MERGING
+from dlrun.config.calls import MERGING
 from dlrun.config.yaml_writer import in_line
 from dlrun.registry import catalogue
 

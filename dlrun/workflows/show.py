@@ -186,7 +186,13 @@ def _rows(layers: Sequence[LayerFacts], depth: int, expand: bool) -> Iterator[li
         yield [
             "  " * depth + layer.name,
             layer.kind,
-            "; ".join(", ".join(call) for call in layer.calls) or None,
+            "; ".join(
+                ", ".join(
+                    f"{name}.{part}" if part else name for name, part in zip(*call, strict=True)
+                )
+                for call in zip(layer.calls, layer.parts, strict=True)
+            )
+            or None,
             ", ".join(map(shape_text, layer.outputs)) or None,
             layer.parameters,
             trainable,
@@ -200,9 +206,13 @@ def _box(layer: LayerFacts, by_name: Mapping[str, LayerFacts], outputs: Sequence
     if not layer.calls:
         return LayerBox(layer.name, (layer.name, f"input {given}"), "input")
     taken = []
-    for call in layer.calls:
+    for call, parts in zip(layer.calls, layer.parts, strict=True):
         # A repeated shape is shown once, with its count.
-        shapes = Counter(shape_text(by_name[name].outputs[0]) for name in call if name in by_name)
+        shapes = Counter(
+            shape_text(by_name[name].outputs[part])
+            for name, part in zip(call, parts, strict=True)
+            if name in by_name
+        )
         taken.append(", ".join(f"{n} × {text}" if n > 1 else text for text, n in shapes.items()))
     kind = layer.kind if len(layer.calls) == 1 else f"{layer.kind}, used {len(layer.calls)} times"
     inside = f"{len(layer.layers)} layers, " if layer.layers else ""

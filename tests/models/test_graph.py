@@ -307,14 +307,6 @@ def test_outputs_of_a_block_that_do_not_fit_name_the_block_used_again() -> None:
         model_of(text, x=((3,), "float32"))
 
 
-@pytest.mark.parametrize("after", ["", ", {Dense: 1}", ", {Flatten: {}, from: x}, {Dense: 1}"])
-def test_a_layer_that_gives_its_state_as_well_is_refused(after: str) -> None:
-    lstm = "{LSTM: {units: 4, return_state: true}, from: x, name: code}"
-    with pytest.raises(ComponentError, match=r"layer 1 \(LSTM\) gives 3 outputs") as caught:
-        model_of(f"architecture: {{layers: [{lstm}{after}]}}", x=((6, 2), "float32"))
-    assert caught.value.path == ("architecture", "layers", 0, "LSTM", "return_state")
-
-
 def test_a_shape_that_does_not_fit_inside_a_block_is_shown_there() -> None:
     text = """
         blocks:
