@@ -1,6 +1,6 @@
-"""Targets and predictions brought into one shape, and means over rows.
+"""Targets and predictions brought into one shape, and means over rows and steps.
 
-Shapes: n samples, k outputs or classes.
+Shapes: n samples, k outputs or classes, `...` further axes such as steps or pixels.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ ALMOST_ONE = float(np.float32(1) - np.float32(1e-7))
 
 
 def aligned(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
-    """Return both with the same rank: (n,) becomes (n, 1).
+    """Return both with the same rank: (n,) becomes (n, 1), and (n, ...) becomes (n, ..., 1).
 
     Raises:
         ValueError: They differ in shape even then.
     """
     true, predicted = np.asarray(y_true), np.asarray(y_pred)
-    if true.ndim == 1:
-        true = true[:, None]
     if predicted.ndim == 1:
         predicted = predicted[:, None]
-    if true.ndim == predicted.ndim - 1 and predicted.shape[-1] == 1:
+    if true.ndim == 1 or (true.ndim == predicted.ndim - 1 and predicted.shape[-1] == 1):
         true = true[..., None]
+    elif true.ndim == predicted.ndim + 1 and true.shape[-1] == 1:
+        predicted = predicted[..., None]
     if true.shape != predicted.shape:
         raise ValueError(
             f"Expected y_true and y_pred of one shape. Received: y_true.shape={true.shape} and "
@@ -45,7 +45,7 @@ def aligned_numbers(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]
 
 
 def labels_of(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """Return integer labels (n,) from (n,) or (n, 1) of any number dtype."""
+    """Return integer labels (n, ...) from (n, ...) or (n, ..., 1) of any number dtype."""
     true, predicted = np.asarray(y_true), np.asarray(y_pred)
     if true.ndim == predicted.ndim:
         if true.shape[-1] != 1:
@@ -58,7 +58,7 @@ def labels_of(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 
 
 def is_sparse(y_true: ArrayLike, y_pred: ArrayLike) -> bool:
-    """Tell whether `y_true` holds class indices for `y_pred` (n, k) with k > 1."""
+    """Tell whether `y_true` holds class indices for `y_pred` (n, ..., k) with k > 1."""
     true, predicted = np.asarray(y_true), np.asarray(y_pred)
     if predicted.ndim < 2 or predicted.shape[-1] == 1:
         return False
@@ -66,31 +66,65 @@ def is_sparse(y_true: ArrayLike, y_pred: ArrayLike) -> bool:
 
 
 def one_column_each(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
-    """Return both as (n, k): class indices become one-hot rows where k > 1."""
+    """Return both as (n, ..., k): class indices become one-hot rows where k > 1."""
     if is_sparse(y_true, y_pred):
         return np.eye(np.shape(y_pred)[-1])[labels_of(y_true, y_pred)], np.asarray(y_pred)
     return aligned(y_true, y_pred)
 
 
-def mean_over_rows(values: Array, sample_weight: ArrayLike | None) -> float:
+def row_weights(sample_weight: ArrayLike | None, n: int) -> Array:
+    """Return the weights of n rows, (n,) or (n, ...) float64; 1 for each where none are given."""
+    if sample_weight is None:
+        return np.ones(n)
+    weights = np.asarray(sample_weight, np.float64)
+    if len(weights) != n:
+        raise ValueError(f"Expected {n} sample weights. Received: {len(weights)}")
+    return weights
+
+
+def spread(weights: Array, values: Array, leading: int = 0) -> Array:
+    """Return weights of rows or steps for each value: (n,) or (n, t) for (n, t, ...) values.
+
+    Args:
+        weights: What counts; an axis of size 1 too many at the end is left out.
+        values: (n, ...), of the shape to reach.
+        leading: Axes of the weights in front of those of the values.
+    """
+    missing = values.ndim + leading - weights.ndim
+    if missing < 0:
+        weights = weights.reshape(weights.shape[:missing])
+    shape = (*weights.shape[:leading], *values.shape)
+    return np.broadcast_to(weights.reshape(*weights.shape, *(1,) * max(missing, 0)), shape)
+
+
+def row_parts(
+    values: Array, sample_weight: ArrayLike | None, mask: ArrayLike | None
+) -> tuple[Array, Array]:
+    """Return for each row the weighted sum of its values and the sum of its weights, both (n,),
+    divided by the number of its steps.
+
+    Args:
+        values: (n, ...).
+        sample_weight: (n,) or (n, ...), or None.
+        mask: (n, ...) which steps count, or None for all.
+    """
+    weights = spread(row_weights(sample_weight, len(values)), values)
+    if mask is not None:
+        weights = weights * spread(np.asarray(mask, np.float64), values)
+    flat = (len(values), -1) if values.size else (len(values), 1)
+    return (values * weights).reshape(flat).mean(axis=1), weights.reshape(flat).mean(axis=1)
+
+
+def mean_over_rows(
+    values: Array, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
+) -> float:
     """Return the weighted mean of (n, ...) values, as `keras.metrics.Mean` takes it.
 
     NaN where there are no rows, or all weights are 0.
     """
-    rows = values.reshape(len(values), -1).mean(axis=1) if values.ndim > 1 else values
-    weights = row_weights(sample_weight, len(rows))
+    sums, weights = row_parts(values, sample_weight, mask)
     total = weights.sum()
-    return float(np.dot(rows, weights) / total) if total > 0 else float("nan")
-
-
-def row_weights(sample_weight: ArrayLike | None, n: int) -> Array:
-    """Return the weights of n rows, (n,) float64; 1 for each where none are given."""
-    if sample_weight is None:
-        return np.ones(n)
-    weights = np.asarray(sample_weight, np.float64).reshape(-1)
-    if len(weights) != n:
-        raise ValueError(f"Expected {n} sample weights. Received: {len(weights)}")
-    return weights
+    return float(sums.sum() / total) if total > 0 else float("nan")
 
 
 def above(y_pred: ArrayLike, threshold: float) -> Array:

@@ -7,24 +7,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlrun.metrics import classification, losses
-from dlrun.metrics.arrays import Array, mean_over_rows, row_weights, sigmoid
-from dlrun.metrics.classification import repeated_auc
+from dlrun.metrics import classification, confusion, losses
+from dlrun.metrics.arrays import Array, aligned_numbers, mean_over_rows, row_parts
+from dlrun.metrics.cuts import Meaning, changed, suited
 from dlrun.metrics.names import Direction, Kind, canonical, direction
 from dlrun.metrics.table import MEASURES, MeasureFacts
 
 __all__ = ["Direction", "Kind", "Score", "ScoreFunction", "direction", "find_score"]
 
 ScoreFunction = Callable[..., float]
-"""(y_true, y_pred, sample_weight=None) -> float. y_true is (n,), (n, 1) or (n, k); y_pred is
-(n, 1) or (n, k); sample_weight is (n,). NaN where it is undefined, such as without rows."""
+"""(y_true, y_pred, sample_weight=None, mask=None) -> float. y_true is (n, ...) or (n, ..., k);
+y_pred is (n, ..., k); sample_weight is (n,) or (n, ...); mask is (n, ...), the steps that count.
+NaN where it is undefined, such as without rows."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,9 @@ class Score:
         name: As the config gives it.
         direction: `min` where lower is better, else `max`.
         function: What computes it.
-        unit_power: 1 where it is in the target's unit (mae, rmse), 2 in its square (mse), 0
-            where it has no unit or mixes powers (huber, log-cosh): multiply a score of a
-            target that was divided by s with s**unit_power to bring it back.
         metric: Keras' class name.
-        from_logits: Whether the function takes the predictions for logits, and that matters.
+        outputs: What the predictions of a classifier are, where that matters.
+        by_batch: Whether Keras' value of several batches is not that of all rows together.
         rows: Gives a value for each row, (n,), whose plain mean is the score (`of_mean` of it,
             where there is one); takes the arguments of `function`. None where there are none.
         of_mean: What makes the score of that mean: the square root of a mean square.
@@ -50,9 +49,9 @@ class Score:
     name: str
     direction: Direction
     function: ScoreFunction
-    unit_power: int = 0
     metric: str = ""
-    from_logits: bool = False
+    outputs: Meaning = "probabilities"
+    by_batch: bool = False
     rows: Callable[..., Array] | None = None
     of_mean: Callable[[Array], Array] | None = None
     repeated: Callable[..., Array] | None = None
@@ -62,17 +61,24 @@ class Score:
         """What is known of the measure; None for one that Keras does not have."""
         return MEASURES.get(self.metric)
 
+    @property
+    def unit_power(self) -> int:
+        """1 where it is in the target's unit (mae, rmse), 2 in its square (mse), 0 where it has no
+        unit or mixes powers (huber, log-cosh): multiply a score of a target that was divided by s
+        with s**unit_power to bring it back."""
+        return (self.facts.unit_power if self.facts else None) or 0
+
 
 def find_score(
     name: str,
     arguments: Mapping[str, Any] | None = None,
-    from_logits: bool = False,
     kind: Kind = "metric",
+    outputs: Meaning = "probabilities",
 ) -> Score | None:
     """Return the NumPy version of a Keras metric or loss, or None where there is none.
 
-    It equals Keras' own on the same arrays but for rounding, with two exceptions: AUC is exact
-    where Keras takes 200 thresholds, and F1 over several classes is their mean where Keras
+    It equals Keras' own on the same arrays but for rounding, with two exceptions: AUC of rows of
+    one class is NaN where Keras gives 0, and F1 over several classes is their mean where Keras
     gives one number for each.
 
     Args:
@@ -80,190 +86,258 @@ def find_score(
             `mae`. `accuracy` and `crossentropy` are resolved by the shapes of each call.
         arguments: What the config gives it. Arguments that change its meaning in a way that is
             not covered here give None.
-        from_logits: Whether the model gives logits. Cross-entropies take them as they are;
-            what compares with a threshold turns them into probabilities first, which Keras
-            does not do. The metric's own argument `from_logits` takes precedence.
         kind: `loss` for the name of a loss; averages over sample weights and the sign of
             cosine similarity depend on it.
+        outputs: What the outputs of a classifier are; metrics cut them where the loss does, see
+            `dlrun.metrics.cuts.suited`.
     """
     metric = canonical(name, kind)
     if metric is None:
         return None
-    options = {
-        key: value
-        for key, value in (arguments or {}).items()
-        if key not in _WITHOUT_EFFECT and _NEUTRAL.get(key, ...) != value
-    }
-    reduction = options.pop("reduction", "sum_over_batch_size") if kind == "loss" else "weighted"
-    from_logits = bool(options.get("from_logits", from_logits))
-    found = _rowwise(metric, kind, reduction, options, from_logits) or _whole(
-        metric, options, from_logits
-    )
-    if found is None:
+    given = {k: v for k, v in (arguments or {}).items() if k not in _WITHOUT_EFFECT}
+    make = _by_row if metric in _BY_ROW and not _over_rows(metric, kind, given) else _whole
+    parts = make(metric, kind, given, outputs)
+    if parts is None:
         return None
-    logits = from_logits and metric in (*_CROSSENTROPIES, *_THRESHOLDED)
-    return replace(
-        found, name=name, direction=direction(name, kind), metric=metric, from_logits=logits
+    cuts = MEASURES[metric].cut is not None or metric.endswith("Crossentropy")
+    of_margins = metric in ("Hinge", "SquaredHinge")
+    meaning: Meaning = outputs if cuts else "probabilities"
+    return Score(
+        name,
+        direction(name, kind),
+        metric=metric,
+        outputs="margins" if of_margins else meaning,
+        **parts,
     )
 
 
-_WITHOUT_EFFECT = ("name", "dtype", "num_thresholds", "num_labels")
-_NEUTRAL = {
-    "axis": -1,
-    "ignore_class": None,
-    "num_regressors": 0,
-    "from_sorted_ids": False,
-    "summation_method": "interpolation",
+_WITHOUT_EFFECT = ("name", "dtype", "num_labels")
+
+_BY_ROW: dict[str, Callable[..., Array]] = {
+    "Accuracy": classification.accuracy,
+    "BinaryAccuracy": classification.binary_accuracy,
+    "BinaryCrossentropy": losses.binary_crossentropy,
+    "BinaryFocalCrossentropy": losses.binary_focal_crossentropy,
+    "CategoricalAccuracy": classification.categorical_accuracy,
+    "CategoricalCrossentropy": losses.categorical_crossentropy,
+    "CategoricalFocalCrossentropy": losses.categorical_focal_crossentropy,
+    "CategoricalGeneralizedCrossEntropy": losses.categorical_generalized_cross_entropy,
+    "CategoricalHinge": classification.categorical_hinge,
+    "ConcordanceCorrelation": losses.concordance_correlation,
+    "CosineSimilarity": losses.cosine_similarity,
+    "Crossentropy": losses.crossentropy,
+    "Dice": losses.dice,
+    "Hinge": classification.hinge,
+    "Huber": losses.huber,
+    "KLDivergence": losses.kl_divergence,
+    "LogCosh": losses.log_cosh,
+    "LogCoshError": losses.log_cosh,
+    "MeanAbsoluteError": losses.absolute_error,
+    "MeanAbsolutePercentageError": losses.absolute_percentage_error,
+    "MeanSquaredError": losses.squared_error,
+    "MeanSquaredLogarithmicError": losses.squared_logarithmic_error,
+    "PearsonCorrelation": losses.pearson_correlation,
+    "Poisson": losses.poisson,
+    "SparseCategoricalAccuracy": classification.sparse_categorical_accuracy,
+    "SparseCategoricalCrossentropy": losses.sparse_categorical_crossentropy,
+    "SparseTopKCategoricalAccuracy": classification.sparse_top_k_categorical_accuracy,
+    "SquaredHinge": classification.squared_hinge,
+    "TopKCategoricalAccuracy": classification.top_k_categorical_accuracy,
+    "Tversky": losses.tversky,
 }
-"""Arguments that are accepted with the value that is used here anyway."""
+"""Class name to a function that gives a value for each row or step."""
 
-_Rowwise = Callable[..., Array]
-_ROWWISE: dict[str, tuple[_Rowwise, int]] = {
-    "Accuracy": (classification.accuracy, 0),
-    "BinaryAccuracy": (classification.binary_accuracy, 0),
-    "BinaryCrossentropy": (losses.binary_crossentropy, 0),
-    "CategoricalAccuracy": (classification.categorical_accuracy, 0),
-    "CategoricalCrossentropy": (losses.categorical_crossentropy, 0),
-    "CategoricalHinge": (classification.categorical_hinge, 0),
-    "CosineSimilarity": (losses.cosine_similarity, 0),
-    "Crossentropy": (losses.crossentropy, 0),
-    "Hinge": (classification.hinge, 0),
-    "Huber": (losses.huber, 0),
-    "KLDivergence": (losses.kl_divergence, 0),
-    "LogCosh": (losses.log_cosh, 0),
-    "LogCoshError": (losses.log_cosh, 0),
-    "MeanAbsoluteError": (losses.absolute_error, 1),
-    "MeanAbsolutePercentageError": (losses.absolute_percentage_error, 0),
-    "MeanSquaredError": (losses.squared_error, 2),
-    "MeanSquaredLogarithmicError": (losses.squared_logarithmic_error, 0),
-    "Poisson": (losses.poisson, 0),
-    "SparseCategoricalAccuracy": (classification.sparse_categorical_accuracy, 0),
-    "SparseCategoricalCrossentropy": (losses.sparse_categorical_crossentropy, 0),
-    "SparseTopKCategoricalAccuracy": (classification.sparse_top_k_categorical_accuracy, 0),
-    "SquaredHinge": (classification.squared_hinge, 0),
-    "TopKCategoricalAccuracy": (classification.top_k_categorical_accuracy, 0),
+_WHOLE: dict[str, ScoreFunction] = {
+    "AUC": confusion.auc,
+    "BinaryIoU": confusion.binary_intersection_over_union,
+    "F1Score": classification.f_beta_score,
+    "FBetaScore": classification.f_beta_score,
+    "FalseNegatives": confusion.count_of("false_negatives"),
+    "FalsePositives": confusion.count_of("false_positives"),
+    "IoU": confusion.intersection_over_union,
+    "MeanIoU": confusion.intersection_over_union,
+    "OneHotIoU": confusion.one_hot_intersection_over_union,
+    "OneHotMeanIoU": confusion.one_hot_intersection_over_union,
+    "Precision": confusion.precision,
+    "PrecisionAtRecall": confusion.best_under("precision", "recall"),
+    "R2Score": losses.r2_score,
+    "Recall": confusion.recall,
+    "RecallAtPrecision": confusion.best_under("recall", "precision"),
+    "SensitivityAtSpecificity": confusion.best_under("recall", "specificity"),
+    "SpecificityAtSensitivity": confusion.best_under("specificity", "recall"),
+    "TrueNegatives": confusion.count_of("true_negatives"),
+    "TruePositives": confusion.count_of("true_positives"),
 }
-"""Class name to a function that gives one value for each row, and its unit power."""
+"""Class name to a function that is not a mean over rows; Keras counts no masks in these."""
 
-_WHOLE: dict[str, tuple[ScoreFunction, int]] = {
-    "AUC": (classification.auc, 0),
-    "F1Score": (classification.f_beta_score, 0),
-    "FBetaScore": (classification.f_beta_score, 0),
-    "Precision": (classification.precision, 0),
-    "R2Score": (losses.r2_score, 0),
-    "Recall": (classification.recall, 0),
-    "RootMeanSquaredError": (losses.root_mean_squared_error, 1),
-}
-"""Class name to a function that is not a mean over rows, and its unit power."""
+_ACROSS_ROWS = ("ConcordanceCorrelation", "CosineSimilarity", "PearsonCorrelation")
 
-_CROSSENTROPIES = tuple(metric for metric in _ROWWISE if metric.endswith("Crossentropy"))
-_THRESHOLDED = ("Accuracy", "BinaryAccuracy", "F1Score", "FBetaScore", "Precision", "Recall")
+_OF_SETS = ("Dice", "Tversky")
+"""Losses that compare all rows of a batch together, unless `axis` says otherwise."""
 
 
-def _rowwise(
-    metric: str, kind: Kind, reduction: str, options: dict[str, Any], from_logits: bool
-) -> Score | None:
-    if metric not in _ROWWISE or reduction not in _REDUCTIONS:
-        return None
-    values, unit_power = _ROWWISE[metric]
-    if metric == "CosineSimilarity" and kind == "loss":
+def _over_rows(metric: str, kind: Kind, given: Mapping[str, Any]) -> bool:
+    """Whether a value comes from one output of all rows, not from all outputs of one row."""
+    return metric in _ACROSS_ROWS and given.get("axis") == 0 and kind == "metric"
+
+
+def _by_row(
+    metric: str, kind: Kind, given: dict[str, Any], outputs: Meaning
+) -> dict[str, Any] | None:
+    """Function and rows of a score that is a mean over rows and steps."""
+    values, change = _BY_ROW[metric], None
+    reduction = given.pop("reduction", "sum_over_batch_size")
+    if kind == "metric":
+        reduction, fitting = "weighted", suited(metric, given, outputs)
+        given, change = fitting.arguments, fitting.change
+    elif metric == "CosineSimilarity":
         values = losses.negative_cosine_similarity
-    accepted = _accepted(values)
-    if not options.keys() <= accepted:
+    axes = np.atleast_1d(given.get("axis") or 0)
+    of_sets = metric in _OF_SETS and 0 in axes
+    if reduction not in _REDUCTIONS or not given.keys() <= _accepted(values):
         return None
-    if "from_logits" in accepted:
-        options = options | {"from_logits": from_logits}
-    reduce = _REDUCTIONS[reduction]
-
-    def of_each(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-        output = _probabilities(metric, y_pred) if from_logits else y_pred
-        return values(y_true, output, **options)
-
-    def function(
-        y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        return reduce(of_each(y_true, y_pred), sample_weight)
-
-    def rows(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
-        return _row_values(
-            of_each(y_true, y_pred), sample_weight, relative=reduce is mean_over_rows
-        )
-
-    return Score("", "min", function, unit_power, rows=None if reduce is _sum else rows)
-
-
-def _row_values(values: Array, sample_weight: ArrayLike | None, *, relative: bool) -> Array:
-    """(n,) values whose plain mean is the weighted mean of `values`, (n, ...)."""
-    means = values.reshape(len(values), -1).mean(axis=1)
-    if sample_weight is None:
-        return means
-    weights = row_weights(sample_weight, len(means))
-    return means * weights / (weights.mean() if relative else 1.0)
-
-
-def _whole(metric: str, options: dict[str, Any], from_logits: bool) -> Score | None:
-    if metric not in _WHOLE:
+    if metric in _ACROSS_ROWS and 0 in np.atleast_1d(given.get("axis", -1)):
         return None
-    whole, unit_power = _WHOLE[metric]
-    # Logits and probabilities have the same order, which is all that AUC depends on.
-    options = {key: value for key, value in options.items() if key != "from_logits"}
-    if not options.keys() <= _accepted(whole) or not _gives_one_number(options):
-        return None
-    if isinstance(options.get("thresholds"), (list, tuple)):
-        options = options | {"thresholds": options["thresholds"][0]}
+    ignored = given.get("ignore_class")
 
-    def function(
-        y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        output = _probabilities(metric, y_pred) if from_logits else y_pred
-        return whole(y_true, output, sample_weight, **options)
+    def parts(
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> tuple[Array, ArrayLike | None, ArrayLike | None]:
+        true, predicted = changed(change, y_true, y_pred)
+        found = np.atleast_1d(values(true, predicted, **given))
+        if of_sets:
+            return np.broadcast_to(found, max(len(predicted), 1)), sample_weight, None
+        # Keras leaves an ignored class out of a loss; in a metric without weights it counts as 0.
+        weighed = sample_weight is not None or mask is not None
+        if ignored is not None and (kind == "loss" or weighed):
+            counted = np.reshape(np.asarray(y_true) != ignored, found.shape)
+            mask = counted if mask is None else np.asarray(mask, bool) & counted
+        return found, sample_weight, mask
 
-    score = Score("", "min", function, unit_power)
+    def function(*arrays: ArrayLike | None, **named: ArrayLike | None) -> float:
+        return _REDUCTIONS[reduction](*parts(*arrays, **named))  # type: ignore[arg-type]
+
+    def rows(*arrays: ArrayLike | None, **named: ArrayLike | None) -> Array:
+        return _row_values(reduction, *parts(*arrays, **named))  # type: ignore[arg-type]
+
+    return {
+        "function": function,
+        "rows": None if of_sets or reduction == "sum" else rows,
+        "by_batch": of_sets or reduction in ("sum", "mean_with_sample_weight"),
+    }
+
+
+def _whole(
+    metric: str, kind: Kind, given: dict[str, Any], outputs: Meaning
+) -> dict[str, Any] | None:
+    """Function of a score that is not a mean over rows; it counts no masks, as in Keras."""
     if metric == "RootMeanSquaredError":
-        return replace(score, rows=_squared_errors, of_mean=np.sqrt)
-    if metric == "AUC":
-        return replace(score, repeated=partial(repeated_auc, **options))
-    return score
+        return {"function": _root, "rows": _squared_errors, "of_mean": np.sqrt}
+    fitting = suited(metric, given, outputs)
+    given, change = fitting.arguments, fitting.change
+    if metric == "AUC" and given.pop("from_logits", False):
+        change = "sigmoid"
+    whole = (
+        partial(_over_columns, _BY_ROW[metric]) if metric in _ACROSS_ROWS else _WHOLE.get(metric)
+    )
+    accepted = _accepted(_BY_ROW[metric] if metric in _ACROSS_ROWS else whole)
+    if whole is None or not given.keys() <= accepted or not _gives_one_number(metric, given):
+        return None
+
+    def function(
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> float:
+        return whole(*changed(change, y_true, y_pred), sample_weight, **given)
+
+    def repeated(y_true: ArrayLike, y_pred: ArrayLike, times: Array) -> Array:
+        return confusion.repeated_auc(*changed(change, y_true, y_pred), times, **given)
+
+    return {"function": function, "repeated": repeated if metric == "AUC" else None}
+
+
+def _over_columns(
+    values: Callable[..., Array],
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None,
+    **options: Any,
+) -> float:
+    return float(np.mean(values(y_true, y_pred, sample_weight, **options)))
+
+
+def _squares(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
+    true, predicted = aligned_numbers(y_true, y_pred)
+    return np.square(true - predicted)
+
+
+def _root(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+) -> float:
+    """Square root of the weighted mean of squared errors."""
+    return float(np.sqrt(mean_over_rows(_squares(y_true, y_pred), sample_weight)))
 
 
 def _squared_errors(
-    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
 ) -> Array:
-    values = losses.squared_error(y_true, y_pred)
-    return _row_values(values, sample_weight, relative=True)
+    return _row_values("weighted", _squares(y_true, y_pred), sample_weight, None)
 
 
-def _accepted(function: Callable[..., Any]) -> set[str]:
-    parameters = inspect.signature(function).parameters.values()
+def _accepted(function: Callable[..., Any] | None) -> set[str]:
+    parameters = inspect.signature(function).parameters.values() if function else ()
     return {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
 
 
-def _gives_one_number(options: Mapping[str, Any]) -> bool:
-    thresholds = options.get("thresholds")
-    if isinstance(thresholds, (list, tuple)) and len(thresholds) != 1:
+def _gives_one_number(metric: str, given: Mapping[str, Any]) -> bool:
+    thresholds = given.get("thresholds")
+    if metric != "AUC" and isinstance(thresholds, (list, tuple)) and len(thresholds) != 1:
         return False
-    if options.get("class_aggregation", "") is None:
+    if metric.endswith("IoU") and given.get("axis", -1) != -1:
         return False
-    return str(options.get("curve", "ROC")).upper() in ("ROC", "PR")
+    return given.get("class_aggregation", "") is not None
 
 
-def _probabilities(metric: str, logits: ArrayLike) -> ArrayLike:
-    """Turn logits into what a threshold such as 0.5 is meant for; leave the others as they are."""
-    # The largest output, which accuracy over several classes takes, stays the largest.
-    return sigmoid(logits) if metric in _THRESHOLDED else logits
+def _row_values(
+    reduction: str, values: Array, sample_weight: ArrayLike | None, mask: ArrayLike | None
+) -> Array:
+    """(n,) values whose plain mean is the reduced value of (n, ...) ones."""
+    if reduction in _OVER_ALL and mask is not None:
+        # Keras divides a loss by the number of steps that count, and not by their weights.
+        counted = np.asarray(mask, np.float64)
+        mask = counted * (counted.size / counted.sum()) if counted.any() else counted
+    sums, weights = row_parts(values, sample_weight, mask)
+    return sums if reduction in _OVER_ALL else sums / weights.mean()
 
 
-def _mean_over_batch(values: Array, sample_weight: ArrayLike | None) -> float:
-    """Keras' mean of a loss: weighted, but divided by the number of rows."""
-    weights = row_weights(sample_weight, len(values))
-    return float(np.mean(values.T * weights)) if values.size else float("nan")
+def _mean_over_batch(
+    values: Array, sample_weight: ArrayLike | None, mask: ArrayLike | None
+) -> float:
+    """Keras' mean of a loss: weighted, but divided by the number of steps that count."""
+    if not values.size:
+        return float("nan")
+    return float(_row_values("sum_over_batch_size", values, sample_weight, mask).mean())
 
 
-def _sum(values: Array, sample_weight: ArrayLike | None) -> float:
-    return float(np.sum(values.T * row_weights(sample_weight, len(values))))
+def _sum(values: Array, sample_weight: ArrayLike | None, mask: ArrayLike | None) -> float:
+    steps = values.size // max(len(values), 1)
+    return float(row_parts(values, sample_weight, mask)[0].sum() * steps)
 
 
-_REDUCTIONS: dict[str, Callable[[Array, ArrayLike | None], float]] = {
+_OVER_ALL = ("sum_over_batch_size", "mean")
+
+_REDUCTIONS: dict[str, Callable[[Array, ArrayLike | None, ArrayLike | None], float]] = {
     "weighted": mean_over_rows,
     "mean_with_sample_weight": mean_over_rows,
     "sum_over_batch_size": _mean_over_batch,

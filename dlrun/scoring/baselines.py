@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlrun.metrics.arrays import EPSILON, Array
+from dlrun.metrics.cuts import as_outputs
 from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score
 from dlrun.text import figure, percent
@@ -32,8 +33,6 @@ IN_TIME = {
     "seasonal": "predicts the value one season before",
 }
 """What the baselines of time-ordered rows do."""
-
-_OF_SOFTMAX = ("CategoricalCrossentropy", "Crossentropy", "SparseCategoricalCrossentropy")
 
 
 @dataclass(frozen=True)
@@ -302,16 +301,9 @@ def as_output(probabilities: Array, score: Score, task: TargetType) -> Array:
     """Return probabilities, (..., k), in the range that the score expects of a model's output."""
     if score.metric == "Hinge":
         return np.where(probabilities > 0.5, 1.0, -1.0)
-    if score.metric == "SquaredHinge":
-        return 2 * probabilities - 1
     if score.metric == "MeanAbsoluteError" and task == "multilabel":
         return (probabilities > 0.5).astype(np.float64)
-    if not score.from_logits:
-        return probabilities
-    bounded = np.clip(probabilities, EPSILON, 1 - EPSILON)
-    if score.metric in _OF_SOFTMAX and bounded.shape[-1] > 1:
-        return np.log(bounded)
-    return np.log(bounded / (1 - bounded))
+    return as_outputs(probabilities, score.outputs, EPSILON)
 
 
 def _describe(shares: Array, classes: Sequence[str] | None, task: TargetType) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlrun.config.keras_components import metric_names
 from dlrun.config.schema import OutputEntry
+from dlrun.metrics.cuts import meaning_by_loss
 from dlrun.metrics.names import Direction, Kind, canonical, direction
 from dlrun.metrics.scores import Score, find_score
 from dlrun.metrics.table import MEASURES, MeasureFacts
@@ -76,21 +77,38 @@ class Measure:
         y_pred: Array,
         weights: Array | None = None,
         mask: Array | None = None,
+        batch_size: int | None = None,
     ) -> float:
         """Measure predictions, (n, ..., k), against the truth.
+
+        A loss of masked steps, or one that sums, is the mean over batches in `Model.evaluate`:
+        given `batch_size`, it is taken so. Metrics are taken over all rows.
 
         Args:
             y_true: (n, ...) or (n, ..., k).
             y_pred: As the model gives it.
             weights: (n,) or (n, t, ...); as in Keras' history, they count in the loss alone.
             mask: (n, ...) which steps count, as the model gives it beside `y_pred`, or None.
+            batch_size: Rows of a batch; None for all rows at once.
         """
         if not np.isfinite(y_pred).all():
             return float("nan")
         weights = weights if self.is_loss else None
+        apart = self.score is None or self.score.by_batch or mask is not None
+        size = batch_size if batch_size and apart and self.is_loss else max(len(y_pred), 1)
+        batches = [slice(start, start + size) for start in range(0, max(len(y_pred), 1), size)]
+        values = [
+            self._value(y_true[b], y_pred[b], *(w if w is None else w[b] for w in (weights, mask)))
+            for b in batches
+        ]
+        return float(np.average(values, weights=[max(len(y_pred[b]), 1) for b in batches]))
+
+    def _value(
+        self, y_true: Array, y_pred: Array, weights: Array | None, mask: Array | None
+    ) -> float:
         if self.score is not None:
-            return self.score.function(y_true, y_pred, weights)
-        return keras_measure(self.component, y_true, y_pred, weights)
+            return self.score.function(y_true, y_pred, weights, mask)
+        return keras_measure(self.component, y_true, y_pred, weights, mask)
 
 
 def measures_of(outputs: Sequence[OutputEntry]) -> list[Measure]:
@@ -112,7 +130,7 @@ def select_measure(measures: Sequence[Measure], name: str | None) -> Measure:
 
 def _of_output(output: OutputEntry) -> list[Measure]:
     names = ["loss", *metric_names(output.metrics)]
-    logits = bool(output.loss.arguments.get("from_logits"))
+    meaning = meaning_by_loss(output.loss)
     return [
         Measure(
             name if output.name is None else f"{output.name}_{name}",
@@ -120,8 +138,8 @@ def _of_output(output: OutputEntry) -> list[Measure]:
             find_score(
                 component.name,
                 component.arguments,
-                from_logits=logits,
-                kind="loss" if component.kind == "loss" else "metric",
+                "loss" if component.kind == "loss" else "metric",
+                meaning,
             ),
             output.name,
             output.weight,

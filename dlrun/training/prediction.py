@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -111,19 +111,23 @@ def _observed_class() -> Any:
 
 def keras_measure(
     component: KerasComponent,
-    y_true: np.ndarray,
-    y_pred: np.ndarray,
-    weights: np.ndarray | None = None,
+    y_true: Array,
+    y_pred: Array,
+    weights: Array | None = None,
+    mask: Array | None = None,
 ) -> float:
     """Measure predictions with Keras' own metric or loss, for those NumPy has no version of.
 
     Args:
         component: A metric or a loss of the config.
-        y_true: (n,) or (n, k).
-        y_pred: (n, k).
-        weights: (n,) weights of the rows, or None.
+        y_true: (n, ...) or (n, ..., k).
+        y_pred: (n, ..., k).
+        weights: (n,) or (n, ...) weights of rows or steps, or None.
+        mask: (n, ...) which steps count, or None.
     """
     import keras
+    from keras.src.backend import set_keras_mask
+    from keras.src.losses.losses import LossFunctionWrapper
 
     built = build_object(component)
     if isinstance(built, str):
@@ -131,25 +135,14 @@ def keras_measure(
         space = keras.metrics if component.kind == "metric" else keras.losses
         built = space.get(component.name)
     if inspect.isfunction(built):
-        return _mean(built, y_true, y_pred, weights)
+        wrapper = LossFunctionWrapper
+        if component.kind == "metric":
+            wrapper = keras.metrics.MeanMetricWrapper
+        built = wrapper(built)
+    predicted = keras.ops.convert_to_tensor(y_pred)
+    if mask is not None:
+        set_keras_mask(predicted, keras.ops.convert_to_tensor(mask, "bool"))
     if isinstance(built, keras.metrics.Metric):
-        built.update_state(y_true, y_pred, weights)
+        built.update_state(y_true, predicted, weights)
         return float(np.mean(built.result()))
-    return float(built(y_true, y_pred, weights))
-
-
-def _mean(
-    function: Callable[[Any, Any], Any],
-    y_true: np.ndarray,
-    y_pred: np.ndarray,
-    weights: np.ndarray | None,
-) -> float:
-    """Mean over the rows of a plugin's function of each, as Keras takes it for a loss."""
-    import keras
-
-    if y_true.size == y_pred.size:
-        y_true = y_true.reshape(y_pred.shape)
-    losses = function(keras.ops.convert_to_tensor(y_true), keras.ops.convert_to_tensor(y_pred))
-    values = np.asarray(keras.ops.convert_to_numpy(losses))
-    rows = values.reshape(len(y_pred), -1).mean(axis=1) if values.ndim else values
-    return float(np.mean(rows if weights is None else rows * weights))
+    return float(built(y_true, predicted, weights))
