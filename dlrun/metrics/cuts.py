@@ -151,16 +151,33 @@ def suited(metric: str, arguments: Mapping[str, Any], meaning: Meaning) -> Suite
     return Suited(given)
 
 
-def changed(change: Change | None, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
-    """Return targets and outputs as `Suited.change` has them; probabilities are float32."""
-    true, predicted = np.asarray(y_true), np.asarray(y_pred)
-    if change in ("side", "positive"):
-        true = (true > 0).astype(np.float32)
+def changed(change: Change | None, y_true: Any, y_pred: Any, ops: Any = None) -> tuple[Any, Any]:
+    """Return targets and outputs as `Suited.change` has them; probabilities are float32.
+
+    Args:
+        change: What is done.
+        y_true: (n, ...) or (n, ..., k).
+        y_pred: (n, ..., k).
+        ops: `keras.ops` for tensors; None for arrays.
+    """
+    if change is None:
+        return y_true, y_pred
+    if ops is None:
+        return _changed_arrays(change, np.asarray(y_true), np.asarray(y_pred))
+    # Targets of margins may be -1 and 1.
+    true = ops.cast(ops.maximum(y_true, 0), y_pred.dtype)
     if change == "positive":
-        predicted = (predicted > 0).astype(np.float32)
+        return true, ops.cast(y_pred > 0, y_pred.dtype)
+    activation = {"sigmoid": ops.sigmoid, "softmax": ops.softmax, "side": lambda outputs: outputs}
+    return true, activation[change](y_pred)
+
+
+def _changed_arrays(change: Change, true: Array, predicted: Array) -> tuple[Array, Array]:
+    true = np.maximum(true, 0)
+    if change == "positive":
+        return true, (predicted > 0).astype(np.float32)
     if change == "sigmoid":
-        # Targets of margins may be -1 and 1.
-        true, predicted = np.maximum(true, 0), sigmoid(predicted).astype(np.float32)
+        return true, sigmoid(predicted).astype(np.float32)
     if change == "softmax":
-        predicted = np.exp(log_softmax(predicted)).astype(np.float32)
+        return true, np.exp(log_softmax(predicted)).astype(np.float32)
     return true, predicted

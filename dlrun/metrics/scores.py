@@ -61,13 +61,6 @@ class Score:
         """What is known of the measure; None for one that Keras does not have."""
         return MEASURES.get(self.metric)
 
-    @property
-    def unit_power(self) -> int:
-        """1 where it is in the target's unit (mae, rmse), 2 in its square (mse), 0 where it has no
-        unit or mixes powers (huber, log-cosh): multiply a score of a target that was divided by s
-        with s**unit_power to bring it back."""
-        return (self.facts.unit_power if self.facts else None) or 0
-
 
 def find_score(
     name: str,
@@ -240,10 +233,11 @@ def _whole(
     given, change = fitting.arguments, fitting.change
     if metric == "AUC" and given.pop("from_logits", False):
         change = "sigmoid"
-    whole = (
-        partial(_over_columns, _BY_ROW[metric]) if metric in _ACROSS_ROWS else _WHOLE.get(metric)
-    )
-    accepted = _accepted(_BY_ROW[metric] if metric in _ACROSS_ROWS else whole)
+    whole = _WHOLE.get(metric)
+    options = confusion.repeated_auc if metric == "AUC" else whole
+    if metric in _ACROSS_ROWS:
+        whole, options = partial(_over_columns, _BY_ROW[metric]), _BY_ROW[metric]
+    accepted = _accepted(options)
     if whole is None or not given.keys() <= accepted or not _gives_one_number(metric, given):
         return None
 

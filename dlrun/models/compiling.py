@@ -9,6 +9,8 @@ from typing import Any
 from dlrun.config.keras_components import metric_names
 from dlrun.config.schema import OutputEntry
 from dlrun.errors import ComponentError, KeyPath
+from dlrun.metrics.cuts import Change, changed, meaning_by_loss, suited
+from dlrun.metrics.names import canonical
 from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.models.precision import scaling_losses
 from dlrun.registry.keras_component import KerasComponent
@@ -33,7 +35,8 @@ def compile_model(
     Raises:
         ComponentError: Keras refused one of them.
     """
-    _compile(model, optimizer, loss.path, loss=build_object(loss), metrics=_built_metrics(metrics))
+    built = _built_metrics(metrics, loss, model.output_shape[-1])
+    _compile(model, optimizer, loss.path, loss=build_object(loss), metrics=built)
 
 
 def compile_outputs(model: Any, outputs: Sequence[OutputEntry], optimizer: KerasComponent) -> None:
@@ -52,13 +55,18 @@ def compile_outputs(model: Any, outputs: Sequence[OutputEntry], optimizer: Keras
     if len(outputs) == 1:
         compile_model(model, outputs[0].loss, optimizer, outputs[0].metrics)
         return
+    shapes = zip(model.output_names, model.output_shape, strict=True)
+    units = {name: shape[-1] for name, shape in shapes}
     _compile(
         model,
         optimizer,
         ("loss",),
         loss={output.name: build_object(output.loss) for output in outputs},
         loss_weights={output.name: output.weight for output in outputs},
-        metrics={output.name: _built_metrics(output.metrics) for output in outputs},
+        metrics={
+            output.name: _built_metrics(output.metrics, output.loss, units[output.name])
+            for output in outputs
+        },
     )
 
 
@@ -70,10 +78,37 @@ def _compile(model: Any, optimizer: KerasComponent, path: KeyPath, **options: An
         raise ComponentError(f"Keras cannot compile the model: {reason(error)}", path) from error
 
 
-def _built_metrics(metrics: Sequence[KerasComponent]) -> list[Any]:
-    built = []
+def _built_metrics(
+    metrics: Sequence[KerasComponent], loss: KerasComponent, units: int | None
+) -> list[Any]:
+    """The metrics of an output, with the names of the history; they cut where its loss does."""
+    meaning, built = meaning_by_loss(loss), []
     for metric, name in zip(metrics, metric_names(metrics), strict=True):
-        if metric.arguments:
+        known = None if metric.implementation else canonical(metric.name)
+        fitting = suited(known or "", metric.arguments, meaning)
+        # Over several outputs an accuracy takes the largest.
+        if fitting.arguments != metric.arguments and (known != "Accuracy" or units == 1):
+            own = "BinaryAccuracy" if known == "Accuracy" else metric.name
+            metric = replace(metric, name=own, arguments=fitting.arguments)
+        if metric.arguments or fitting.change:
             metric = replace(metric, arguments={**metric.arguments, "name": name})
-        built.append(build_object(metric))
+        measured = build_object(metric)
+        built.append(_of_changed(measured, fitting.change) if fitting.change else measured)
     return built
+
+
+def _of_changed(metric: Any, change: Change) -> Any:
+    """The metric of changed targets and outputs; it is saved as what it was."""
+    import keras
+    from keras.src.backend import get_keras_mask, set_keras_mask
+
+    update_state = metric.update_state
+
+    def update(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        true, predicted = changed(change, y_true, y_pred, keras.ops)
+        if (mask := get_keras_mask(y_pred)) is not None:
+            set_keras_mask(predicted, mask)
+        return update_state(true, predicted, sample_weight=sample_weight)
+
+    metric.update_state = update
+    return metric

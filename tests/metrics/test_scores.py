@@ -1,4 +1,4 @@
-"""Every score against Keras' own metric on random data; AUC against scikit-learn."""
+"""Every score against Keras' own metric on random data; see also `test_contract`."""
 
 from __future__ import annotations
 
@@ -168,32 +168,12 @@ def test_crossentropy_is_chosen_by_shapes(name):
         assert score.function(y_true, y_pred) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["plain", "weighted"])
-def test_auc_is_scikit_learns(weights):
-    from sklearn.metrics import average_precision_score, roc_auc_score
+def test_auc_is_near_scikit_learns():
+    from sklearn.metrics import roc_auc_score
 
-    area = find_score("auc").function(BITS, SINGLE, weights)
-    assert area == pytest.approx(roc_auc_score(BITS, SINGLE[:, 0], sample_weight=weights))
-    area = find_score("AUC", {"curve": "PR"}).function(BITS, SINGLE, weights)
-    assert area == pytest.approx(average_precision_score(BITS, SINGLE[:, 0], sample_weight=weights))
-    area = find_score("AUC", {"multi_label": True}).function(MULTI_HOT, EACH, weights)
-    assert area == pytest.approx(
-        roc_auc_score(MULTI_HOT, EACH, average="macro", sample_weight=weights)
-    )
-    area = find_score("AUC").function(INDICES, MANY)
-    assert area == pytest.approx(roc_auc_score(ONE_HOT.ravel(), MANY.ravel()))
-
-
-def test_auc_is_near_what_keras_bins():
-    import keras
-
-    # Keras also interpolates between the points of a precision-recall curve.
-    for curve, tolerance in (("ROC", 1e-3), ("PR", 1e-2)):
-        metric = keras.metrics.AUC(curve=curve, num_thresholds=2000)
-        metric.update_state(BITS, EACH[:, :1])
-        score = find_score("AUC", {"curve": curve, "num_thresholds": 2000})
-        area = score.function(BITS, EACH[:, :1])
-        assert area == pytest.approx(float(np.asarray(metric.result())), abs=tolerance)
+    area = find_score("AUC", {"num_thresholds": 5000}).function(BITS, SINGLE, WEIGHTS)
+    expected = roc_auc_score(BITS, SINGLE[:, 0], sample_weight=WEIGHTS)
+    assert area == pytest.approx(expected, abs=1e-3)
 
 
 def test_auc_of_one_class_is_not_a_number():
@@ -218,7 +198,7 @@ def test_spellings_mean_the_same(name):
     score = find_score(name)
     assert score.name == name
     assert score.metric == "MeanAbsoluteError"
-    assert (score.direction, score.unit_power) == ("min", 1)
+    assert (score.direction, score.facts.unit_power) == ("min", 1)
     assert score.function(AMOUNT, GUESS) == pytest.approx(np.abs(AMOUNT - GUESS[:, 0]).mean())
 
 
@@ -226,31 +206,72 @@ def test_spellings_mean_the_same(name):
 def test_unit_power_brings_a_score_back_to_the_targets_unit(name):
     score = find_score({"rmse": "RootMeanSquaredError"}.get(name, name))
     if name in ("accuracy", "auc"):
-        assert score.unit_power == 0
+        assert score.facts.unit_power == 0
         return
     scaled = score.function(AMOUNT / 8.5, GUESS / 8.5)
-    assert scaled * 8.5**score.unit_power == pytest.approx(score.function(AMOUNT, GUESS), rel=1e-5)
+    assert scaled * 8.5**score.facts.unit_power == pytest.approx(
+        score.function(AMOUNT, GUESS), rel=1e-5
+    )
+
+
+LABELS = [
+    ("BinaryAccuracy", {}),
+    ("accuracy", {}),
+    ("Precision", {}),
+    ("Recall", {}),
+    ("F1Score", {}),
+    ("FBetaScore", {"beta": 2.0}),
+    ("BinaryIoU", {}),
+    ("FalsePositives", {}),
+    ("AUC", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments"), LABELS)
+@pytest.mark.parametrize("meaning", ["logits", "margins"])
+def test_outputs_around_0_are_cut_there(name, arguments, meaning):
+    chances = 1 / (1 + np.exp(-MARGINS.astype(np.float64)))
+    centred = find_score(name, arguments, outputs=meaning)
+    with_threshold = {"threshold": 0.5} if name in ("F1Score", "FBetaScore") else {}
+    plain = find_score(name, arguments | with_threshold)
+    expected = plain.function(BITS, chances.astype(np.float32))
+    assert centred.function(BITS, MARGINS) == pytest.approx(expected)
+    if meaning == "margins":
+        assert centred.function(2 * BITS - 1, MARGINS) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"),
-    [
-        ("BinaryAccuracy", {}),
-        ("accuracy", {}),
-        ("Precision", {}),
-        ("F1Score", {"threshold": 0.5}),
-        ("BinaryCrossentropy", {}),
-        ("AUC", {}),
-    ],
+    ("name", "argument"), [("BinaryAccuracy", "threshold"), ("Recall", "thresholds")]
 )
-def test_logits_score_as_their_probabilities(name, arguments):
+def test_a_threshold_of_the_config_wins(name, argument):
+    wanted = find_score(name, {argument: 0.25}, outputs="logits")
+    plain = find_score(name, {argument: 0.25})
+    assert wanted.function(BITS, MARGINS) == plain.function(BITS, MARGINS)
+
+
+def test_class_logits_are_cut_as_probabilities():
+    logits = LOGITS / 3
+    exponents = np.exp(logits.astype(np.float64))
+    shares = (exponents / exponents.sum(axis=1, keepdims=True)).astype(np.float32)
+    for name, arguments in [
+        ("Precision", {"class_id": 2}),
+        ("categorical_accuracy", {}),
+        ("kl_divergence", {}),
+        ("CategoricalCrossentropy", {}),
+        ("F1Score", {}),
+        ("AUC", {"multi_label": True}),
+    ]:
+        of_logits = find_score(name, arguments, outputs="class logits")
+        expected = find_score(name, arguments).function(ONE_HOT, shares)
+        assert of_logits.function(ONE_HOT, logits) == pytest.approx(expected, rel=1e-5), name
+
+
+def test_binary_crossentropy_of_logits():
     chances = 1 / (1 + np.exp(-MARGINS.astype(np.float64)))
-    from_logits = find_score(name, arguments, from_logits=True)
-    plain = find_score(name, arguments)
-    assert from_logits.function(BITS, MARGINS) == pytest.approx(plain.function(BITS, chances))
-    assert find_score("mae", from_logits=True).function(AMOUNT, GUESS) == pytest.approx(
-        np.abs(AMOUNT - GUESS[:, 0]).mean()
-    )
+    found = find_score("BinaryCrossentropy", outputs="logits").function(BITS, MARGINS)
+    assert found == pytest.approx(find_score("BinaryCrossentropy").function(BITS, chances))
+    mae = find_score("mae", outputs="logits").function(AMOUNT, GUESS)
+    assert mae == pytest.approx(np.abs(AMOUNT - GUESS[:, 0]).mean())
 
 
 @pytest.mark.parametrize(
@@ -258,13 +279,8 @@ def test_logits_score_as_their_probabilities(name, arguments):
     [
         ("Precision", {"thresholds": [0.2, 0.8]}),
         ("R2Score", {"class_aggregation": None}),
-        ("R2Score", {"num_regressors": 3}),
-        ("AUC", {"curve": "PRGAIN"}),
-        ("AUC", {"thresholds": [0.5]}),
-        ("CosineSimilarity", {"axis": 0}),
-        ("SparseCategoricalCrossentropy", {"ignore_class": 0}),
-        ("MeanIoU", {"num_classes": 3}),
-        ("PearsonCorrelation", {}),
+        ("AUC", {"no_such_argument": 1}),
+        ("MeanIoU", {"num_classes": 3, "axis": 1}),
         ("no_such_metric", {}),
     ],
 )

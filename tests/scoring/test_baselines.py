@@ -100,7 +100,12 @@ def test_binary_majority_counts_on_the_training_rows_alone():
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_crossentropy_is_of_the_class_shares(name, train, rows, from_logits):
     shares = np.array([10, 30, 20]) / 60
-    result = baseline("multiclass", find_score(name, from_logits=from_logits), train, rows)
+    result = baseline(
+        "multiclass",
+        find_score(name, outputs="class logits" if from_logits else "probabilities"),
+        train,
+        rows,
+    )
     assert result.value == pytest.approx(-np.log(shares[HELD_OUT]).mean(), rel=1e-6)
     assert result.name == "class shares"
 
@@ -108,7 +113,7 @@ def test_crossentropy_is_of_the_class_shares(name, train, rows, from_logits):
 @pytest.mark.parametrize("from_logits", [False, True])
 def test_binary_crossentropy_is_of_the_share_of_ones(from_logits):
     train, rows = np.array([1, 0, 0, 0]), np.array([1, 0, 0])
-    score = find_score("binary_crossentropy", from_logits=from_logits)
+    score = find_score("binary_crossentropy", outputs="logits" if from_logits else "probabilities")
     expected = -(np.log(0.25) + 2 * np.log(0.75)) / 3
     assert baseline("binary", score, train, rows).value == pytest.approx(expected, rel=1e-6)
 
@@ -174,7 +179,7 @@ def test_several_labels_have_a_share_each():
     expected = -(rows * np.log(shares) + (1 - rows) * np.log(1 - shares)).mean()
     assert value("multilabel", "binary_crossentropy", train, rows).value == pytest.approx(expected)
     assert value("multilabel", "binary_accuracy", train, rows).value == pytest.approx(3 / 6)
-    logits = find_score("binary_crossentropy", from_logits=True)
+    logits = find_score("binary_crossentropy", outputs="logits")
     assert baseline("multilabel", logits, train, rows).value == pytest.approx(expected)
 
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 
-from dlrun.metrics.classification import repeated_auc
+from dlrun.metrics.confusion import repeated_auc
 from dlrun.metrics.scores import find_score
 from dlrun.scoring.bootstrap import bootstrap_mean, bootstrap_statistic
 from dlrun.scoring.differences import score_on_rows
@@ -208,13 +208,15 @@ def test_seeds_make_an_interval_wider_as_far_as_they_spread() -> None:
 
 @settings(max_examples=50, deadline=None)
 @given(st.data())
-def test_areas_of_resamples_are_scikit_learn_s(data: st.DataObject) -> None:
+def test_areas_of_resamples_are_those_of_their_rows(data: st.DataObject) -> None:
     n = data.draw(st.integers(4, 30))
     true = np.array([0, 1, *data.draw(st.lists(st.integers(0, 1), min_size=n - 2, max_size=n - 2))])
     # Few values, so that there are ties.
     predicted = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n, max_size=n))) / 5
     times = np.random.default_rng(n).multinomial(n, np.full(n, 1 / n), size=4)
-    for curve, function in (("ROC", roc_auc_score), ("PR", average_precision_score)):
+    of_rows = find_score("AUC", {"curve": "PR"})
+    assert of_rows is not None
+    for curve, function in (("ROC", roc_auc_score), ("PR", of_rows.function)):
         found = repeated_auc(true, predicted[:, None], times, curve=curve)
         for count, area in zip(times, found, strict=True):
             drawn = np.repeat(np.arange(n), count)

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from dlrun.metrics.cuts import Meaning
 from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score, find_score
 from dlrun.scoring import simple_models
@@ -24,8 +25,8 @@ X, Y = load_iris(return_X_y=True)
 TRAIN, ROWS = np.arange(0, 150, 2), np.arange(1, 150, 2)
 
 
-def score_named(name: str, **options: object) -> Score:
-    score = find_score(name, from_logits=bool(options.get("from_logits")))
+def score_named(name: str, outputs: Meaning = "probabilities") -> Score:
+    score = find_score(name, outputs=outputs)
     assert score is not None
     return score
 
@@ -49,7 +50,7 @@ def test_one_output_is_the_probability_of_the_second_class() -> None:
 
 def test_logits_where_the_measure_takes_logits() -> None:
     model = fit_simple_model("multiclass", X[TRAIN], Y[TRAIN], 3)
-    of_logits = score_named("sparse_categorical_crossentropy", from_logits=True)
+    of_logits = score_named("sparse_categorical_crossentropy", "class logits")
     plain = score_named("sparse_categorical_crossentropy")
     values = [
         score.function(Y[ROWS], model.predict(X[ROWS], score)) for score in (of_logits, plain)

@@ -13,7 +13,7 @@ def test_the_baseline_of_a_sum_over_a_series_is_the_sum_of_the_last_known_values
     rng = np.random.default_rng(0)
     walks = {"heat": rng.normal(size=200).cumsum(), "wind": rng.normal(size=200).cumsum()}
     loss_weights = {"heat": 1.0, "wind": 0.25}
-    score = find_score("MeanSquaredError", {}, from_logits=False, kind="loss")
+    score = find_score("MeanSquaredError", kind="loss")
     outputs = [
         ScoredOutput(
             "regression",
