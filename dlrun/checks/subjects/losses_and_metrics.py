@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dlrun.checks.architecture import LINEAR
 from dlrun.checks.check import BOOK, check
-from dlrun.checks.finding import Change, Finding, as_written, put, with_arguments
+from dlrun.checks.finding import Finding, as_written, put, with_arguments
 from dlrun.checks.views import ConfigView
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 from dlrun.registry.keras_component import KerasComponent
@@ -51,19 +51,12 @@ CLASS_METRICS = frozenset(
     | {"TopKCategoricalAccuracy", "TrueNegatives", "TruePositives", "accuracy"}
 )
 
-ERROR_METRICS = frozenset(
-    {"MeanAbsoluteError", "MeanAbsolutePercentageError", "MeanSquaredLogarithmicError"}
-    | {"R2Score", "RootMeanSquaredError"}
-)
-
-"""Metrics of quantities; the squared error is left out: of probabilities it is Brier's score."""
-
 ACCURACIES = frozenset(
     {"Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy"}
     | {"accuracy"}
 )
 
-_NOT_PROBABILITIES = frozenset(
+NOT_PROBABILITIES = frozenset(
     {"celu", "elu", "exponential", "gelu", "leaky_relu", "linear", "mish", "prelu", "relu", "relu6"}
     | {"selu", "silu", "softplus", "softsign", "swish", "tanh"}
 )
@@ -98,7 +91,7 @@ def no_final_activation(view: ConfigView) -> Iterator[Finding]:
     wanted = PROBABILITY_LOSSES.get(loss.name)
     if output is None or wanted is None or takes_logits(loss):
         return
-    if output.activation not in _NOT_PROBABILITIES:
+    if output.activation not in NOT_PROBABILITIES:
         return
     given = output.activation
     what = "no activation" if given == LINEAR else f"the activation {given}"
@@ -353,40 +346,3 @@ def labels_do_not_fit_loss(view: ConfigView) -> Iterator[Finding]:
             ("loss",),
             put(("loss",), "sparse_categorical_crossentropy"),
         )
-
-
-@check(
-    "DL017",
-    why="the metric gives a number, but it means nothing for this task",
-    source=BOOK + "4.5",
-    instead="use mae for quantities, accuracy for classes (or AUC for two), binary_accuracy for "
-    "several labels at once",
-    fault="""
-    dataset: {source: keras, name: boston_housing}
-    architecture: {layers: [{Dense: 1}]}
-    loss: mse
-    metrics: [accuracy]
-    """,
-    fix="""
-    metrics: [mae]
-    """,
-)
-def metric_does_not_fit_task(view: ConfigView) -> Iterator[Finding]:
-    """A metric that does not fit what is predicted."""
-    task, loss, output = view.known.task, view.config.loss, view.output
-    quantities = task == "regression" and loss.name in QUANTITY_LOSSES
-    classes = loss.name in PROBABILITY_LOSSES and task != "regression"
-    labels = output is not None and output.activation == "sigmoid" and (output.units or 1) > 1
-    several = task == "multilabel" or (task is None and labels and loss.name in BINARY_LOSSES)
-    for metric in view.config.metrics:
-        if quantities and metric.name in CLASS_METRICS:
-            yield _misfit(metric, "counts classes, but the target is a quantity", "mae")
-        elif classes and metric.name in ERROR_METRICS:
-            yield _misfit(metric, "measures distances, but the targets are classes", "accuracy")
-        elif several and metric.name in ("accuracy", "CategoricalAccuracy"):
-            what = "compares only the largest output, but a row may have several labels"
-            yield _misfit(metric, what, "binary_accuracy")
-
-
-def _misfit(metric: KerasComponent, what: str, better: str) -> Finding:
-    return Finding(f"{metric.alias} {what}", metric.path, Change((), f"metrics: [{better}]"))
