@@ -58,7 +58,8 @@ def is_series(samples: Samples) -> bool:
 def _quantities(windows: Windows) -> Iterator[tuple[str, Array]]:
     values = windows.last_values()
     for index, name in enumerate(windows.series.names):
-        yield name, values[:, index]
+        if name not in windows.series.categories:
+            yield name, values[:, index]
 
 
 def text_columns(samples: Samples) -> Iterator[tuple[str, Array]]:

@@ -27,7 +27,7 @@ from dlrun.data.task import (
     text_classes,
     unnamed_labels,
 )
-from dlrun.data.timestamps import as_times, refuse_missing_extra
+from dlrun.data.timestamps import TimeColumns, TimeOption, refuse_missing_extra
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 
@@ -38,7 +38,7 @@ class _ReadOptions:
 
     extra: tuple[str, ...]
     groups: str | None
-    time: str | None
+    time: TimeColumns | None
     asked: Asked
     outputs: Mapping[str, Asked]
     in_time_order: bool = False
@@ -60,7 +60,7 @@ def load_dataset(
     *,
     extra: Sequence[str] = (),
     groups: str | None = None,
-    time: str | None = None,
+    time: TimeOption = None,
     regression: bool,
     labels: Literal["indices", "flags"] | None = None,
     outputs: Mapping[str, Asked] | None = None,
@@ -82,7 +82,7 @@ def load_dataset(
         seed: Seed of the test rows, and of a random `limit`.
         extra: Further columns that are not features, such as row weights.
         groups: Column of the groups; not a feature.
-        time: Column of the times; not a feature. Dates become datetime64.
+        time: Column of the times, or several; not a feature. Dates become datetime64.
         regression: Whether the loss is one for quantities, so that whole numbers are not labels.
         labels: What the loss takes targets with further axes for; see `Asked`.
         outputs: The same for each output by its name, where the model has several; rows are split
@@ -95,8 +95,8 @@ def load_dataset(
     Raises:
         DataError: The data is missing, broken or cannot be split like that.
     """
-    asked = Asked(regression, labels)
-    options = _ReadOptions(tuple(extra), groups, time, asked, outputs or {}, in_time_order)
+    asked, times = Asked(regression, labels), TimeColumns.of(time)
+    options = _ReadOptions(tuple(extra), groups, times, asked, outputs or {}, in_time_order)
     rows = _read(source, "train", base, options)
     samples, test_rows, findings = rows.samples, None, list(rows.loaded.findings)
     split = _split_test(source, rows, options, seed)
@@ -137,6 +137,7 @@ def load_dataset(
         validation=marks,
         labels=unnamed,
         tasks=rows.tasks,
+        undeclared_series=rows.loaded.undeclared_series,
     )
 
 
@@ -159,7 +160,7 @@ def load_test(
     *,
     extra: Sequence[str] = (),
     groups: str | None = None,
-    time: str | None = None,
+    time: TimeOption = None,
     regression: bool,
     labels: Literal["indices", "flags"] | None = None,
     outputs: Mapping[str, Asked] | None = None,
@@ -174,8 +175,8 @@ def load_test(
     Raises:
         DataError: There are no test rows, or they are broken.
     """
-    asked = Asked(regression, labels)
-    options = _ReadOptions(tuple(extra), groups, time, asked, outputs or {}, in_time_order)
+    asked, times = Asked(regression, labels), TimeColumns.of(time)
+    options = _ReadOptions(tuple(extra), groups, times, asked, outputs or {}, in_time_order)
     if source.brings_test:
         return _read(source, "test", base, options).samples
     rows = _read(source, "train", base, options)
@@ -189,10 +190,9 @@ def load_test(
 
 
 def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Rows:
-    wanted = [
-        *options.extra,
-        *(name for name in (options.groups, options.time) if name is not None),
-    ]
+    groups = () if options.groups is None else (options.groups,)
+    times = () if options.time is None else options.time.columns
+    wanted = [*options.extra, *groups, *times]
     loaded = source.load(part, base, list(dict.fromkeys(wanted)))
     if source.reconstructs:
         loaded = replace(
@@ -211,8 +211,8 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
     extras = dict(loaded.extras)
     if options.groups in extras:
         refuse_missing_extra(options.groups, extras[options.groups])
-    if options.time in extras:
-        extras[options.time] = as_times(options.time, extras[options.time])
+    if options.time is not None and all(name in extras for name in times):
+        extras[options.time.name] = options.time.read(extras)
     samples = Samples(
         features=loaded.features,
         targets={},
@@ -258,7 +258,7 @@ def _naive_forecasts(
     """The naive forecasts of the quantities, if the rows are in time order; else none."""
     of, given = loaded.targets, loaded.naive_forecasts
     if not given and samples.windows is None:
-        times = None if options.time is None else samples.extras.get(options.time)
+        times = None if options.time is None else samples.extras.get(options.time.name)
         in_order = options.in_time_order or times is not None
         of, given = quantities, previous_targets(quantities, times) if in_order else {}
     naive_forecasts: Columns = {}
@@ -290,15 +290,13 @@ def _split_test(
     """Return positions to keep and positions of the test rows, if the source has none."""
     if source.test is None or source.test.fraction is None:
         return None
-    extras, windows = rows.samples.extras, rows.samples.windows
-    row_info = RowInfo(
-        n=len(rows.samples),
-        labels=class_labels(rows.task, rows.samples.targets),
-        groups=None if options.groups is None else extras[options.groups],
-        time=None if options.time is None else extras[options.time],
-        seed=seed,
-        places=None if windows is None else windows.places,
-        overlap=0 if windows is None else windows.overlap,
+    time = options.time
+    row_info = RowInfo.of(
+        rows.samples,
+        rows.task,
+        seed,
+        groups=options.groups,
+        time=None if time is None else time.name,
     )
     return holdout_split(row_info, fraction=source.test.fraction, shuffle=source.test.shuffle)
 

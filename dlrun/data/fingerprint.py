@@ -66,7 +66,12 @@ def _pieces(column: Array) -> Iterator[bytes | memoryview]:
         # The rows once, and where windows begin: together they are the windows.
         yield f"windows{windows.shape}{windows.step}\0".encode()
         yield (windows.starts - windows.starts.min(initial=0)).astype("<i8").tobytes()
-        yield np.ascontiguousarray(windows.series.values[windows.covered()]).tobytes()
+        covered = windows.covered()
+        yield np.ascontiguousarray(windows.series.values[covered]).tobytes()
+        if windows.series.categories:
+            yield repr(sorted(windows.series.categories.items())).encode()
+        if (codes := windows.series.codes) is not None:
+            yield repr(windows.series.labels).encode() + codes[covered].astype("<i8").tobytes()
     elif kind == "numeric":
         yield f"{column.dtype.str}{column.shape}\0".encode()
         for block in blocks(column):

@@ -164,7 +164,7 @@ class Pipeline:
                 if features.input_columns
                 else {}
             ),
-            **({"quantities": list(features.quantities)} if features.quantities else {}),
+            **({"quantities": dict(features.quantities)} if features.quantities else {}),
             "columns": {
                 name: {"kind": kind, "shape": list(shape)}
                 for name, (kind, shape) in features.expected_columns.items()
@@ -285,12 +285,16 @@ def _from_facts(facts: Sequence[Mapping[str, Any]]) -> Pipeline:
         for name, task in head.get("outputs", {}).items()
     }
     return Pipeline(
-        FeaturePipeline(
-            tuple(steps), columns, made, input_columns, tuple(head.get("quantities", ()))
-        ),
+        FeaturePipeline(tuple(steps), columns, made, input_columns, _quantities(head)),
         outputs or {None: TargetPipeline(cast("TargetType", head["task"]), targets)},
         head.get("reconstructs", False),
     )
+
+
+def _quantities(head: Mapping[str, Any]) -> Mapping[str, Kind]:
+    """The quantities of a series; earlier versions wrote the names of numbers alone."""
+    found = head.get("quantities", {})
+    return found if isinstance(found, dict) else dict.fromkeys(found, "numeric")
 
 
 def _rebuilt(family: Family, facts: Mapping[str, Any]) -> Component:

@@ -156,6 +156,7 @@ class Dataset:
             ascending; known from all non-test rows, as `classes` is.
         tasks: What each output predicts, by the output's name, which is that of its target, where
             the model has several; `task` is then that of the first, by which rows are split.
+        undeclared_series: Of windows over one series, a column that seems to tell several apart.
     """
 
     samples: Samples
@@ -168,6 +169,7 @@ class Dataset:
     validation: Array | None = None
     labels: Mapping[str, Array] = field(default_factory=dict)
     tasks: Mapping[str, TargetType] = field(default_factory=dict)
+    undeclared_series: str | None = None
 
     def of_output(self, name: str | None) -> Dataset:
         """Return the data set of one output; None for the only one."""

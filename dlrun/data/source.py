@@ -84,6 +84,7 @@ class Loaded:
         findings: What the user should know, one sentence each.
         rows: (n,) int64 numbers of the rows, ascending; None: 0, 1, 2, ...
         naive_forecasts: As in `Samples`, where the source knows them.
+        undeclared_series: As in `Dataset`.
     """
 
     features: Columns
@@ -95,6 +96,7 @@ class Loaded:
     findings: tuple[str, ...] = ()
     rows: Array | None = None
     naive_forecasts: Columns = field(default_factory=dict)
+    undeclared_series: str | None = None
 
 
 @dataclass(frozen=True)

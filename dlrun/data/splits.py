@@ -15,8 +15,16 @@ from fractions import Fraction
 
 import numpy as np
 
-from dlrun.data.samples import Array
+from dlrun.data.samples import Array, Samples
+from dlrun.data.task import class_labels
 from dlrun.errors import DataError
+from dlrun.metrics.names import TargetType
+
+_GROUPS_IN_TIME = "a split in time order cannot keep groups together; leave out `groups`"
+_GROUPS_OF_ONE_SERIES = (
+    "a split in time order cannot keep groups together; leave out `groups`, or `time` under "
+    "`evaluation`, and name the column of the series: `series` under `dataset`"
+)
 
 Split = tuple[Array, Array]
 """Training positions and validation positions, each (k,) int64 and sorted."""
@@ -36,6 +44,9 @@ class RowInfo:
         places: (n,) place of each window in its series; None for rows that are not windows. Windows
             are split in their order.
         overlap: Windows of which the places are no further apart than this share rows.
+        series: (n,) number of the series that each window is over; None: the same one.
+        moments: (n,) when the last row of each window was measured, where that is known.
+        ends: (n,) when the last of its targets was.
     """
 
     n: int
@@ -46,6 +57,37 @@ class RowInfo:
     validation: Array | None = None
     places: Array | None = None
     overlap: int = 0
+    series: Array | None = None
+    moments: Array | None = None
+    ends: Array | None = None
+
+    @classmethod
+    def of(
+        cls,
+        samples: Samples,
+        task: TargetType,
+        seed: int,
+        *,
+        groups: str | None,
+        time: str | None,
+        validation: Array | None = None,
+    ) -> RowInfo:
+        """What a split may know of some rows, with their groups and times in these columns."""
+        windows = samples.windows
+        ahead = None if windows is None else windows.target_times
+        return cls(
+            n=len(samples),
+            labels=class_labels(task, samples.targets),
+            groups=None if groups is None else samples.extras[groups],
+            time=None if time is None else samples.extras[time],
+            seed=seed,
+            validation=validation,
+            places=None if windows is None else windows.places,
+            overlap=0 if windows is None else windows.overlap,
+            series=None if windows is None else windows.codes,
+            moments=None if windows is None else windows.last_times(),
+            ends=None if ahead is None else ahead[:, -1],
+        )
 
     def part(self, positions: Array) -> RowInfo:
         """Some of the rows."""
@@ -60,12 +102,26 @@ class RowInfo:
             groups=some(self.groups),
             time=some(self.time),
             places=some(self.places),
+            series=some(self.series),
+            moments=some(self.moments),
+            ends=some(self.ends),
         )
 
     @property
     def order(self) -> Array | None:
-        """(n,) what orders the rows in time, or None where nothing does."""
-        return self.places if self.time is None else self.time
+        """(n,) what orders the rows in time, or None where nothing does.
+
+        Windows over several series are in the order of their times; without times, by the share
+        of their own series that lies before them.
+        """
+        if self.time is not None or self.series is None or self.places is None:
+            return self.places if self.time is None else self.time
+        return self.moments if self.moments is not None else _shares(self.series, self.places)
+
+    @property
+    def whole_series(self) -> bool:
+        """Whether windows are dealt by the groups that their series belong to, not by time."""
+        return self.groups is not None and self.series is not None and self.time is None
 
 
 def holdout_split(
@@ -83,8 +139,10 @@ def holdout_split(
         rows: The rows. With `time`, the last stretch is held out, and rows of one time stay
             together: the cut moves to before the rows that it would separate, or after them
             where nothing would be left to train on. Windows over a series are held out as rows
-            with a time are, and training windows that share rows with them are left out. With
-            `groups`, whole groups are held out, as many as come closest to the requested size.
+            with a time are, and training windows that share rows with them are left out; of
+            several series, those too whose targets are not known when the first held-out window
+            ends. With `groups`, whole groups are held out, as many as come closest to the requested
+            size.
         fraction: Share of the rows to hold out, rounded up to whole rows.
         samples: Number of rows to hold out.
         first: Hold out this many of the first rows (the book's `x_val = x_train[:first]`).
@@ -104,7 +162,9 @@ def holdout_split(
         return _first_rows(rows, first)
     held_out = samples if samples is not None else math.ceil((fraction or 0) * rows.n - 1e-9)
     _refuse_too_many(rows, held_out)
-    if rows.order is not None:
+    if rows.whole_series:
+        _refuse_divided_series(rows)
+    elif rows.order is not None:
         return _without_overlap(rows, *_last_stretch(rows, held_out))
     if rows.groups is not None:
         return _group_holdout(rows, held_out, shuffle, stratify)
@@ -135,7 +195,9 @@ def kfold_splits(
     """
     from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
-    if rows.places is not None:
+    if rows.whole_series:
+        _refuse_divided_series(rows)
+    elif rows.places is not None:
         raise DataError(
             f"{folds} folds of a series would train on the future of what they score; use "
             "`dlrun train` with the protocol `time_series`, or `holdout`"
@@ -177,7 +239,7 @@ def time_series_splits(
     from sklearn.model_selection import TimeSeriesSplit
 
     if rows.groups is not None:
-        raise DataError("a split in time order cannot keep groups together; leave out `groups`")
+        raise DataError(_GROUPS_IN_TIME)
     size = rows.n // (folds + 1)
     if size == 0 or rows.n - gap - size * folds <= 0:
         needed = (folds + 1) * max(1, gap + 1)
@@ -258,7 +320,7 @@ def _stratified_group_holdout(rows: RowInfo, held_out: int) -> Split:
 
 def _last_stretch(rows: RowInfo, held_out: int) -> Split:
     if rows.groups is not None:
-        raise DataError("a split in time order cannot keep groups together; leave out `groups`")
+        raise DataError(_GROUPS_IN_TIME if rows.places is None else _GROUPS_OF_ONE_SERIES)
     times = rows.order
     assert times is not None
     begin = np.sort(times)[rows.n - held_out]
@@ -276,8 +338,12 @@ def _without_overlap(rows: RowInfo, train: Array, held_out: Array, where: str = 
     """Leave the training windows out that share rows of the series with those held out."""
     if rows.places is None:
         return train, held_out
-    begin = rows.places[held_out].min()
-    kept = train[rows.places[train] + rows.overlap < begin]
+    series = np.zeros(rows.n, np.int64) if rows.series is None else rows.series
+    begins = np.full(int(series.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(begins, series[held_out], rows.places[held_out])
+    kept = train[rows.places[train] + rows.overlap < begins[series[train]]]
+    if rows.series is not None and rows.moments is not None and rows.ends is not None:
+        kept = kept[rows.ends[kept] < rows.moments[held_out].min()]
     if not len(kept):
         raise DataError(
             f"{where}no window is left to train on: each takes {rows.overlap + 1} rows with its "
@@ -286,6 +352,30 @@ def _without_overlap(rows: RowInfo, train: Array, held_out: Array, where: str = 
             path=("dataset", "lookback"),
         )
     return kept, held_out
+
+
+def _shares(series: Array, places: Array) -> Array:
+    """(n,) between 0 and 1: the share of each window's own series that lies before it."""
+    order = np.lexsort((places, series))
+    _, first, counts = np.unique(series[order], return_index=True, return_counts=True)
+    rank = np.arange(len(series)) - np.repeat(first, counts)
+    shares = np.empty(len(series))
+    shares[order] = (rank + 0.5) / np.repeat(counts, counts)
+    return shares
+
+
+def _refuse_divided_series(rows: RowInfo) -> None:
+    """Raise an error where the windows of one series belong to several groups."""
+    pairs = np.unique(np.stack([np.asarray(rows.series), _codes(rows.groups)]), axis=1)
+    if len(np.unique(pairs[0])) < pairs.shape[1]:
+        raise DataError(
+            "`groups` divides a series: its windows share rows, so each series must belong to one "
+            "group as a whole; name the column of the series, or leave out `groups`"
+        )
+
+
+def _codes(values: Array | None) -> Array:
+    return np.unique(np.asarray(values), return_inverse=True)[1].reshape(-1)
 
 
 def _first_rows(rows: RowInfo, first: int) -> Split:

@@ -1,14 +1,20 @@
-"""Reading the column that orders rows in time."""
+"""Reading the columns that order rows in time.
+
+Legend: n rows.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from dlrun.data.samples import Array
 from dlrun.errors import DataError
+from dlrun.registry.component import Section
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +26,78 @@ _FORMATS = (
     "%d.%m.%Y",
     "%Y/%m/%d",
     "%Y/%m/%d %H:%M:%S",
+    "%Y/%m/%d %H:%M",
 )
 """Dates that can be read in one way only."""
 
 _TWO_WAYS = re.compile(r"\s*\d{1,2}([/-])\d{1,2}\1\d{4}([ T]\d{1,2}:\d{2}(:\d{2})?)?\s*")
 """Dates whose order of day and month only other dates show: 01/02/2024 may be either."""
+
+
+_CLOCK = r"\s*(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp])?\.?[Mm]?\.?\s*"
+"""A time of day: 9:30, 09:30:15, 9:30 PM."""
+
+_PARTS = ("year", "month", "day", "hour", "minute", "second")
+_RANGES = {"month": (1, 12), "day": (1, 31), "hour": (0, 24), "minute": (0, 59), "second": (0, 60)}
+
+
+class TimeColumns(Section):
+    """When each row was measured, in one column or several, in a given format."""
+
+    column: str | list[str]
+    """The column, or several that make one time: a date and a time of day (`[date, time]`), a date
+    and whole hours (`[date, hour]`), or numbers (`[year, month, day, hour]`)."""
+
+    format: str | None = Field(default=None, min_length=1)
+    """How the time is written, in the codes of Python's `strptime`, such as `%d.%m.%Y %H:%M`;
+    several columns are joined by a space. Default: recognised."""
+
+    @field_validator("column")
+    @classmethod
+    def _names_columns(cls, column: str | list[str]) -> str | list[str]:
+        if isinstance(column, list) and (not column or len(set(column)) < len(column)):
+            raise ValueError("expected names of columns that are all different")
+        return column
+
+    @classmethod
+    def of(cls, given: TimeOption) -> TimeColumns | None:
+        """The columns that an option names, in whatever spelling; None: none."""
+        return given if given is None or isinstance(given, TimeColumns) else cls(column=given)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns, in order."""
+        return (self.column,) if isinstance(self.column, str) else tuple(self.column)
+
+    @property
+    def name(self) -> str:
+        """What the time is called: its columns."""
+        return ", ".join(self.columns)
+
+    def read(self, columns: Mapping[str, Array]) -> Array:
+        """Return the times of the rows, in a form that sorts; see `as_times`.
+
+        Args:
+            columns: (n,) numbers, datetime64 or text by name, these columns among them.
+
+        Raises:
+            DataError: A time is missing or cannot be read; names the row.
+        """
+        values = [columns[name] for name in self.columns]
+        for name, column in zip(self.columns, values, strict=True):
+            refuse_missing_extra(name, column)
+        if self.format is not None:
+            return _in_format(self.name, [_as_texts(column) for column in values], self.format)
+        if len(values) == 1:
+            return as_times(self.name, values[0])
+        if values[0].dtype.kind in "iuf":
+            return _from_numbers(self.columns, values)
+        times = as_times(self.columns[0], values[0])
+        return times + _time_of_day(self.columns[1:], values[1:])
+
+
+TimeOption = str | list[str] | TimeColumns | None
+"""How a config names the time of the rows."""
 
 
 def as_times(name: str, values: Array) -> Array:
@@ -37,7 +110,8 @@ def as_times(name: str, values: Array) -> Array:
             by slashes or hyphens, where a day above 12 shows the order.
 
     Returns:
-        (n,) numbers as they are, or datetime64[ns].
+        (n,) numbers as they are, or datetime64: in nanoseconds, or in microseconds where a date
+        lies beyond the years 1678 to 2261.
 
     Raises:
         DataError: A time is missing, cannot be read, or can be read in two ways; names the row.
@@ -61,7 +135,7 @@ def as_times(name: str, values: Array) -> Array:
             )
     raise DataError(
         f"the time '{name}' cannot be read: '{values[0]}'; write numbers, or dates as 2024-06-09 "
-        f"11:40:00"
+        f"11:40:00, or say how it is written: `time: {{column: {name}, format: '%Y%m%d'}}`"
     )
 
 
@@ -96,7 +170,121 @@ def _parsed(texts: pd.Series, form: str) -> Any:
 
 
 def _plain(times: Any) -> Array:
-    return np.asarray(times.dt.tz_localize(None).to_numpy(dtype="datetime64[ns]"))
+    return plain_times(times.dt.tz_localize(None))
+
+
+def plain_times(series: pd.Series) -> Array:
+    """Return a column of dates as (n,) datetime64: see `as_times` for the unit."""
+    import pandas as pd
+
+    if series.dt.tz is not None:
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    years = series.dt.year
+    fits = not len(series) or (years.min() >= 1678 and years.max() <= 2261)
+    unit = "ns" if fits or pd.isna(years.min()) else "us"
+    return np.asarray(series.to_numpy(dtype=f"datetime64[{unit}]"))
+
+
+def _as_texts(column: Array) -> Array:
+    """(n,) texts: of whole numbers with zeros in front, as many digits in each row."""
+    if column.dtype == object:
+        return column
+    if column.dtype.kind == "M":
+        return np.asarray([time_text(value) for value in column], object)
+    whole = column.astype(np.int64)
+    if (whole != column).any():
+        return np.asarray([str(value) for value in column.tolist()], object)
+    digits = len(str(int(np.abs(whole).max(initial=0))))
+    return np.asarray([f"{value:0{digits}d}" for value in whole.tolist()], object)
+
+
+def _in_format(name: str, texts: Sequence[Array], form: str) -> Array:
+    """Read dates that are written in a given format, over one column or several."""
+    import pandas as pd
+
+    joined = pd.Series([" ".join(map(str.strip, row)) for row in zip(*texts, strict=True)])
+    try:
+        times = _parsed(joined, form)
+    except ValueError as error:
+        raise DataError(f"the format '{form}' of the time '{name}': {error}") from error
+    _refuse_unread(name, times.isna().to_numpy(), joined, f"in the format '{form}'")
+    return _plain(times)
+
+
+def _from_numbers(names: Sequence[str], columns: Sequence[Array]) -> Array:
+    """Make dates of columns of years, months, days, hours, minutes and seconds, in this order."""
+    if len(columns) > len(_PARTS):
+        raise DataError(f"the time '{', '.join(names)}' has more than {len(_PARTS)} columns")
+    parts = dict(zip(_PARTS, columns, strict=False))
+    for name, part in zip(names, parts, strict=True):
+        _refuse_out_of_range(name, part, parts[part])
+    years = parts["year"].astype(np.int64) - 1970
+    months = parts.get("month", np.ones(len(years))).astype(np.int64) - 1
+    firsts = (years * 12 + months).astype("datetime64[M]")
+    days = parts.get("day", np.ones(len(years))).astype(np.int64) - 1
+    dates = firsts.astype("datetime64[D]") + days
+    if (wrong := dates.astype("datetime64[M]") != firsts).any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"the time '{', '.join(names)}' is not a date in row {row} (counted from 0): month "
+            f"{months[row] + 1} has no day {days[row] + 1}"
+        )
+    times = dates.astype("datetime64[us]")
+    if len(names) > 3:
+        times += _time_of_day(names[3:], columns[3:])
+    import pandas as pd
+
+    return plain_times(pd.Series(times))
+
+
+def _time_of_day(names: Sequence[str], columns: Sequence[Array]) -> Array:
+    """(n,) timedelta64 since the beginning of the day: from one column of text such as 13:30, or
+    columns of hours, minutes and seconds."""
+    import pandas as pd
+
+    total = np.zeros(len(columns[0]))
+    if columns[0].dtype == object:
+        found = pd.Series(columns[0]).str.extract(f"^{_CLOCK}$")
+        _refuse_unread(names[0], found[0].isna().to_numpy(), columns[0], "a time of day")
+        hours = found[0].astype(float)
+        half = found[3].str.lower()
+        hours = hours.where(half.isna(), hours % 12 + 12.0 * (half == "p"))
+        total += 3600 * hours + 60 * found[1].astype(float) + found[2].fillna(0).astype(float)
+        names, columns = names[1:], columns[1:]
+        parts: tuple[str, ...] = ()
+    else:
+        parts = _PARTS[3:]
+    if len(columns) > len(parts):
+        raise DataError(f"the time cannot be read from the column '{names[len(parts)]}' as well")
+    for name, part, column, size in zip(names, parts, columns, (3600, 60, 1), strict=False):
+        _refuse_out_of_range(name, part, column)
+        total += size * column.astype(np.float64)
+    return np.round(np.asarray(total) * 1e6).astype("timedelta64[us]")
+
+
+def _refuse_out_of_range(name: str, part: str, column: Array) -> None:
+    if column.dtype.kind not in "iuf":
+        raise DataError(f"the time: expected numbers of the {part} in the column '{name}'")
+    least, most = _RANGES.get(part, (-9999, 9999))
+    wrong = (column < least) | (column > most)
+    if part != "second":
+        wrong |= column != np.floor(column)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"the time: expected a {part} from {least} to {most} in column '{name}', found "
+            f"{column[row]:g} in row {row} (counted from 0); say how the time is written: `time: "
+            "{column: ..., format: ...}`"
+        )
+
+
+def _refuse_unread(name: str, wrong: Array, texts: Any, expected: str) -> None:
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"the time '{name}' is not {expected} in row {row} (counted from 0): "
+            f"'{list(texts)[row]}'"
+        )
 
 
 def refuse_missing_extra(name: str, values: Array) -> None:

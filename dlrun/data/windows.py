@@ -6,8 +6,8 @@ Legend: r rows of the series, f quantities, n windows of t rows each, b windows 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,17 @@ from dlrun.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Rows in the order of time.
+    """Rows in the order of time, of one series or of several, one after another.
 
     Args:
-        values: (r, f) float32; a missing value is NaN.
+        values: (r, f) float32; a missing value is NaN. Text is held as its place in `categories`.
         names: Of the f quantities.
         numbers: (r,) int64, each row's number in its source.
         times: (r,) when each row was measured, or None.
-        origin: Number of rows of the same series before these.
+        origin: Number of rows of the same table before these.
+        categories: The different texts of each quantity that is text.
+        labels: Names of the series, where there are several.
+        codes: (r,) int64 index into `labels`; None where there is one series.
     """
 
     values: Array
@@ -33,6 +36,9 @@ class Series:
     numbers: Array
     times: Array | None = None
     origin: int = 0
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    codes: Array | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -40,9 +46,77 @@ class Series:
     def between(self, first: int, stop: int) -> Series:
         """Return rows from `first` to before `stop`; nothing is copied."""
         rows = slice(first, stop)
-        times = None if self.times is None else self.times[rows]
-        origin = self.origin + first
-        return Series(self.values[rows], self.names, self.numbers[rows], times, origin)
+        return replace(
+            self,
+            values=self.values[rows],
+            numbers=self.numbers[rows],
+            times=None if self.times is None else self.times[rows],
+            origin=self.origin + first,
+            codes=None if self.codes is None else self.codes[rows],
+        )
+
+    def columns(self, rows: Rows = slice(None)) -> dict[str, Array]:
+        """Return each quantity of some rows, (b,): float32, or text and None as objects."""
+        values = self.values[rows]
+        return {
+            name: decoded(values[:, index], self.categories[name])
+            if name in self.categories
+            else values[:, index]
+            for index, name in enumerate(self.names)
+        }
+
+    def followed_by(self, other: Series) -> Series:
+        """Return these rows and then those of another table with the same quantities, which has no
+        row number in common.
+
+        Raises:
+            DataError: The quantities differ.
+        """
+        if self.names != other.names or self.categories.keys() != other.categories.keys():
+            raise DataError(
+                f"the series differ in their quantities: {', '.join(self.names)}, and "
+                f"{', '.join(other.names)}"
+            )
+        categories = {
+            name: tuple(dict.fromkeys((*texts, *other.categories[name])))
+            for name, texts in self.categories.items()
+        }
+        values = np.array(other.values)
+        for index, name in enumerate(self.names):
+            if name in categories:
+                codes, _ = encoded(other.columns()[name], categories[name])
+                values[:, index] = codes
+        labels = tuple(dict.fromkeys((*self.labels, *other.labels)))
+        of_series = None
+        if self.codes is not None and other.codes is not None:
+            renamed = np.asarray([labels.index(label) for label in other.labels], np.int64)
+            of_series = np.concatenate([self.codes, renamed[other.codes]])
+        times = None
+        if self.times is not None and other.times is not None:
+            times = np.concatenate([self.times, other.times])
+        numbers = np.concatenate([self.numbers, other.numbers + (self.numbers.max() + 1)])
+        values = np.concatenate([self.values, values])
+        return Series(
+            values, self.names, numbers, times, self.origin, categories, labels, of_series
+        )
+
+
+def encoded(
+    column: Array, categories: Sequence[str] | None = None
+) -> tuple[Array, tuple[str, ...]]:
+    """Return (n,) float32, the place of each text among the categories, NaN where it is missing;
+    and the categories, by default the different texts, sorted."""
+    if categories is None:
+        categories = sorted({text for text in column if text is not None})
+    place: dict[Any, float] = {text: float(i) for i, text in enumerate(categories)}
+    place[None] = math.nan
+    return np.fromiter(map(place.__getitem__, column), np.float32, len(column)), tuple(categories)
+
+
+def decoded(codes: Array, categories: Sequence[str]) -> Array:
+    """Return (n,) objects, the texts that were `encoded`."""
+    texts = np.asarray([*categories, None], object)
+    return np.asarray(texts[np.where(np.isnan(codes), -1, codes).astype(np.int64)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +135,8 @@ class Windows(LazyArray, EncodedBlock):
         horizon: Rows from a window's last row to its last target; 0 where there is none.
         target_numbers: (n, s) int64 numbers of the s targets' rows in the source, where known.
         target_times: (n, s) the time of each of s targets of a window, where known.
+
+    No window reaches from one series into the next.
     """
 
     series: Series
@@ -170,26 +246,16 @@ class Windows(LazyArray, EncodedBlock):
 
     def with_values(self, values: Array, names: tuple[str, ...]) -> Windows:
         """Return the same windows over other quantities, (r, f) float32."""
-        return replace(self, series=replace(self.series, values=values, names=names))
+        series = replace(self.series, values=values, names=names, categories={})
+        return replace(self, series=series)
 
     def followed_by(self, other: Windows) -> Windows:
         """Return these windows and then those of another series with the same quantities."""
-        one, two = self.series, other.series
-        if one.names != two.names:
-            raise DataError(
-                f"the series differ in their quantities: {', '.join(one.names)}, and "
-                f"{', '.join(two.names)}"
-            )
-        times = None
-        if one.times is not None and two.times is not None:
-            times = np.concatenate([one.times, two.times])
-        numbers = np.concatenate([one.numbers, two.numbers + (one.numbers[-1] + 1)])
+        starts = np.concatenate([self.starts, other.starts + len(self.series)])
         # Rows of two files have no number or time in common.
-        values = np.concatenate([one.values, two.values])
-        starts = np.concatenate([self.starts, other.starts + len(one)])
         return replace(
             self,
-            series=Series(values, one.names, numbers, times, one.origin),
+            series=self.series.followed_by(other.series),
             starts=starts,
             target_numbers=None,
             target_times=None,
@@ -198,6 +264,16 @@ class Windows(LazyArray, EncodedBlock):
     def last_values(self) -> Array:
         """(n, f) the last row of each window: what is known last."""
         return np.asarray(self.series.values[self.last])
+
+    @property
+    def codes(self) -> Array | None:
+        """(n,) the series that each window is over; None where there is one."""
+        return None if self.series.codes is None else self.series.codes[self.last]
+
+    def labels(self) -> Array | None:
+        """(n,) objects, the name of each window's series; None where there is one."""
+        codes = self.codes
+        return None if codes is None else np.asarray(self.series.labels, object)[codes]
 
     def thinned(self, steps: int) -> Windows:
         """Return windows of at most so many of the t rows, evenly apart and the last among them."""

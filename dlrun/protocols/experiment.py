@@ -13,7 +13,6 @@ import numpy as np
 from dlrun.config.schema import Config
 from dlrun.data.samples import Dataset
 from dlrun.data.splits import RowInfo
-from dlrun.data.task import class_labels
 from dlrun.protocols.executor import InThisProcess
 from dlrun.protocols.fold import FoldTraining
 from dlrun.protocols.observer import Observer, Recorder
@@ -126,17 +125,14 @@ def _monitors(config: Config) -> bool:
 
 def row_info_of(dataset: Dataset, protocol: Protocol, seed: int) -> RowInfo:
     """What a protocol may know of the rows: labels, groups and times, never features."""
-    samples = dataset.samples
-    windows = samples.windows
-    return RowInfo(
-        n=len(samples),
-        labels=class_labels(dataset.task, samples.targets),
-        groups=None if protocol.groups is None else samples.extras[protocol.groups],
-        time=None if protocol.time is None else samples.extras[protocol.time],
-        seed=seed,
+    time = protocol.time_columns
+    return RowInfo.of(
+        dataset.samples,
+        dataset.task,
+        seed,
+        groups=protocol.groups,
+        time=None if time is None else time.name,
         validation=dataset.validation,
-        places=None if windows is None else windows.places,
-        overlap=0 if windows is None else windows.overlap,
     )
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from dlrun.config.schema import Config
 from dlrun.data.splits import RowInfo, holdout_split
+from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
 
@@ -113,9 +114,15 @@ class Protocol(Component):
     groups: str | None = None
     """Column of groups, not a feature: rows of one group are never on both sides of a split."""
 
-    time: str | None = None
+    time: str | list[str] | TimeColumns | None = None
     """Column that orders the rows in time: validation comes strictly after training; it is not
-    a feature."""
+    a feature. Several columns make one time, such as `[date, hour]` or `[year, month, day]`;
+    `{column: when, format: "%d.%m.%Y %H:%M"}` says how it is written."""
+
+    @property
+    def time_columns(self) -> TimeColumns | None:
+        """The columns of `time`."""
+        return TimeColumns.of(self.time)
 
     @classmethod
     def of(cls, config: Config) -> Protocol:

@@ -13,6 +13,7 @@ from dlrun.data.samples import Dataset, Samples
 from dlrun.data.source import Source
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.data.task import Asked
+from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import ConfigError, DataError, KeyPath
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 from dlrun.protocols.protocol import Protocol, Validation
@@ -75,8 +76,9 @@ def load_test_rows(config: Config) -> Samples:
 def extra_columns(config: Config) -> list[str]:
     """Columns that are neither features nor targets: groups, time and row weights."""
     protocol = Protocol.of(config)
-    named = (protocol.groups, protocol.time, config.training.sample_weight)
-    return [name for name in named if name is not None]
+    times = () if protocol.time_columns is None else protocol.time_columns.columns
+    named = (protocol.groups, *times, config.training.sample_weight)
+    return list(dict.fromkeys(name for name in named if name is not None))
 
 
 def refuse_leaking_test(config: Config) -> None:
@@ -115,6 +117,9 @@ def refuse_folds_of_a_series(config: Config) -> None:
     # `dlrun kfold` brings a protocol that the config does not name.
     named = evaluation.get("protocol") == name
     if not (source.in_time_order and isinstance(protocol, KFold | IteratedKFold) and named):
+        return
+    if protocol.groups is not None:
+        # Whole series are dealt.
         return
     problem = config.problem_at(
         ("evaluation", "protocol"),
@@ -164,7 +169,7 @@ def _asked(config: Config, output: OutputEntry) -> Asked:
     return Asked(loss in LOSSES_OF_QUANTITIES, labels)
 
 
-IN_DATASET = ("target", "features", "drop", "types", "time")
+IN_DATASET = ("target", "features", "drop", "types", "series", "time")
 IN_EVALUATION = ("groups", "time")
 
 
@@ -209,7 +214,10 @@ def _places(config: Config, column: str) -> Iterator[KeyPath]:
         ("training", config.training, ("sample_weight",)),
     ):
         for option in options:
-            value, place = getattr(component, option, None), (section, option)
+            value: Any = getattr(component, option, None)
+            place: KeyPath = (section, option)
+            if isinstance(value, TimeColumns):
+                value, place = value.column, (*place, "column")
             if value == column:
                 yield place
             elif isinstance(value, Mapping) and column in value:

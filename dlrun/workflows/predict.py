@@ -35,7 +35,8 @@ class Predictions:
             and one probability column a class. Quantities: one column a target, in the
             target's own unit. Of a series also `row`, the last row of the file that each prediction
             looks at, counted from 0, `until`, its time, and `time`, when what is predicted is due:
-            of several steps `time_0`, `time_1`, and so on. Of files of their own, such as pictures,
+            of several steps `time_0`, `time_1`, and so on; of several series `series`, the name of
+            each. Of files of their own, such as pictures,
             `file`, the name of each.
         findings: What the user should know, such as unknown categories, one sentence each.
     """
@@ -177,13 +178,16 @@ def save_predictions(predictions: Predictions, output: Path) -> None:
 
 def _name_rows(table: pd.DataFrame, windows: Windows) -> None:
     """Say in front of each prediction up to which row of the file, and which time, it looks, and
-    for which time it is: of several steps, one column for each.
+    for which time it is: of several steps, one column for each; of several series, which it is.
 
     Args:
         table: A column for each target and step, the steps of a target together.
         windows: What was predicted from.
     """
-    names: dict[str, np.ndarray] = {"row": windows.series.numbers[windows.last]}
+    names: dict[str, np.ndarray] = {}
+    if (labels := windows.labels()) is not None:
+        names["series"] = labels
+    names["row"] = windows.series.numbers[windows.last]
     if (times := windows.last_times()) is not None:
         names["until"] = times
     if (due := windows.target_times) is not None:

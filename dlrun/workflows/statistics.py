@@ -91,7 +91,7 @@ def run_statistics(protocol: Protocol, dataset: Dataset, outcome: Outcome, seed:
     of_rows = [units_of(protocol, rows_of(dataset, fold.rows)) for fold in folds]
     if all(np.array_equal(fold.rows, folds[0].rows) for fold in folds):
         return statistics_on_rows(comparisons, of_rows[0], seed)
-    series = dataset.samples.windows is not None
+    series = dataset.samples.windows is not None and protocol.groups is None
     if protocol.in_time_order or protocol.time is not None or series:
         return _over_stretches(comparisons, of_rows, seed)
     return _over_folds(comparisons)
@@ -123,10 +123,16 @@ def units_of(protocol: Protocol, samples: Samples) -> Units | None:
     """
     if protocol.groups is not None and protocol.groups in samples.extras:
         return Units(np.unique(samples.extras[protocol.groups], return_inverse=True)[1], "groups")
-    times = None if protocol.time is None else samples.extras.get(protocol.time)
+    time = protocol.time_columns
+    times = None if time is None else samples.extras.get(time.name)
     if (windows := samples.windows) is not None:
-        # Windows whose targets lie within one another's reach err alike.
-        places = stretches(windows.places, len(samples), least=windows.horizon)
+        # Windows whose targets lie within one another's reach err alike, in all series.
+        order, least = windows.places, windows.horizon
+        if windows.codes is not None:
+            moments = windows.last_times()
+            order = order if moments is None else moments
+            least *= len(np.unique(windows.codes))
+        places = stretches(order, len(samples), least=least)
         return Units(places, "stretches of time")
     if protocol.in_time_order or times is not None:
         return Units(stretches(times, len(samples)), "stretches of time")

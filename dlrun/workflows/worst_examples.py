@@ -59,8 +59,10 @@ def _examples(samples: Samples) -> Examples:
             # When each window ends, and the quantities there.
             if (times := windows.last_times()) is not None:
                 columns["until"] = [time_text(time) for time in times]
-            last = windows.last_values().T.tolist()
-            columns |= dict(zip(windows.series.names, last, strict=True))
+            if (labels := windows.labels()) is not None:
+                columns["series"] = labels.tolist()
+            last = windows.series.columns(windows.last)
+            columns |= {name: values.tolist() for name, values in last.items()}
         elif column.ndim > 1:
             arrays[name] = _smaller(column)
         else:

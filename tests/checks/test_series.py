@@ -79,3 +79,11 @@ def test_a_later_season_is_a_note(table: pd.DataFrame) -> None:
     table["wind"] += np.linspace(0, 40, len(table))
     (finding,) = findings(table).shown
     assert (finding.code, finding.severity) == ("DL116", "note")
+
+
+def test_series_that_are_not_declared_are_found(table: pd.DataFrame) -> None:
+    shops = pd.concat([table.iloc[:400].assign(shop=shop) for shop in ("north", "south")])
+    finding = findings(shops.drop(columns="when")).shown[0]
+    assert (finding.code, finding.severity) == ("DL130", "warning")
+    assert "'shop' tells them apart" in finding.problem.message
+    assert findings(shops, "dataset.series=shop") == Findings()

@@ -46,8 +46,7 @@ def test_a_repeated_time_is_left_out_and_more_of_them_are_refused(
     assert dataset.samples.rows[-1] == 297
     assert refusal(source(tmp_path, frame.iloc[::-1])) == (
         "{weather.csv}:3: the rows are not in the order of 'when': 2024-03-13 10:00:00 comes after "
-        "2024-03-13 11:00:00, and so in 299 of 300 rows; sort the file by time, with one row for "
-        "each time"
+        "2024-03-13 11:00:00, and so in 299 of 300 rows; write `sort: true`"
     )
 
 
@@ -86,17 +85,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "station",
     ),
     (
-        "text as a feature",
-        {"features": ["heat", "station"]},
-        "{weather.csv}:2: expected a number in column 'station', found 'roof'; if that marks a "
-        "missing value, say `missing: ['roof']`, and if the column is not a quantity, say `types: "
-        "{station: categorical}`",
-    ),
-    (
         "a time that is none",
         {"time": "station"},
         "{weather.csv}: the time 'station' cannot be read: 'roof'; write numbers, or dates as "
-        "2024-06-09 11:40:00",
+        "2024-06-09 11:40:00, or say how it is written: `time: {column: station, format: "
+        "'%Y%m%d'}`",
     ),
     (
         "a file that can be downloaded",

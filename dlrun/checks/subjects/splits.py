@@ -108,6 +108,30 @@ def shuffled_time(view: DataView) -> Iterator[Finding]:
 
 
 @check(
+    "DL130",
+    why="windows run from one series into the next, so the model learns jumps that never happen",
+    source="Keras, timeseries_dataset_from_array",
+    instead="name the column in `series`",
+    fault="""
+    dataset: {source: timeseries, path: rows.csv, target: sales, lookback: 14}   # three shops
+    preprocess: [standardize]
+    """,
+    fix="""
+    dataset: {source: timeseries, path: rows.csv, target: sales, lookback: 14, series: shop}
+    """,
+)
+def undeclared_series(view: DataView) -> Iterator[Finding]:
+    """Windows over a table without times whose rows are those of several series."""
+    name = view.dataset.undeclared_series
+    if name is not None:
+        yield Finding(
+            f"the rows look like several series, one after another: '{name}' tells them apart",
+            ("dataset", "lookback"),
+            put(("dataset", "series"), name),
+        )
+
+
+@check(
     "DL110",
     severity="error",
     why="the last rows of a sorted table are all of one class, which the model has hardly seen",

@@ -54,21 +54,21 @@ class FeaturePipeline:
         expected_columns: The columns that rows must have: kind, and shape of one entry.
         made: The columns that the steps make of them: shape of one entry.
         input_columns: The made columns of each input, where the model has several.
-        quantities: Those of a series, where the rows are windows over one: the steps worked on
-            them, and `made` holds what they made of them.
+        quantities: Those of a series with their kinds, where the rows are windows over one: the
+            steps worked on them, and `made` holds what they made of them.
     """
 
     steps: tuple[FittedStep[Step], ...]
     expected_columns: Mapping[str, tuple[Kind, Shape]]
     made: Mapping[str, Shape]
     input_columns: InputColumns = field(default_factory=dict)
-    quantities: tuple[str, ...] = ()
+    quantities: Mapping[str, Kind] = field(default_factory=dict)
 
     def inputs(self, samples: Samples) -> Inputs:
         """Return what the model gets; see `Pipeline.inputs`."""
         columns = self._columns(samples)
         if (windows := series_windows(columns)) is not None:
-            if windows.series.names != self.quantities:
+            if windows.series.names != tuple(self.quantities):
                 raise DataError(
                     f"the series has the quantities {', '.join(windows.series.names)}, and the "
                     f"training rows have {', '.join(self.quantities)}"
@@ -114,7 +114,7 @@ class FeaturePipeline:
     @property
     def of_series(self) -> FeaturePipeline:
         """The same steps on the rows of a series, rather than on windows over it."""
-        expected: dict[str, tuple[Kind, Shape]] = dict.fromkeys(self.quantities, ("numeric", ()))
+        expected: dict[str, tuple[Kind, Shape]] = {n: (k, ()) for n, k in self.quantities.items()}
         return FeaturePipeline(self.steps, expected, self.made)
 
     def _columns(self, samples: Samples) -> Columns:
@@ -267,9 +267,8 @@ def fit_features(
     if (windows := train.windows) is not None:
         inner = fit_features(steps, covered_rows(windows))
         expected = {name: (kind_of(c), c.shape[1:]) for name, c in train.features.items()}
-        return FeaturePipeline(
-            inner.steps, expected, inner.made, input_columns or {}, windows.series.names
-        )
+        quantities = {name: kind for name, (kind, _) in inner.expected_columns.items()}
+        return FeaturePipeline(inner.steps, expected, inner.made, input_columns or {}, quantities)
     fitted: list[FittedStep[Step]] = []
     for number, step in enumerate(steps):
         shown = train if step.changes == "rows" else train.take(slice(1)).read()
@@ -323,11 +322,8 @@ def _single_input(column: Array) -> Array:
 def covered_rows(windows: Windows) -> Samples:
     """Return the rows that windows cover: a feature a quantity, by their numbers in the source."""
     places, series = windows.covered(), windows.series
-    whole = len(places) == len(series)
-    values = series.values if whole else series.values[places]
-    numbers = series.numbers if whole else series.numbers[places]
-    columns: Columns = {name: values[:, index] for index, name in enumerate(series.names)}
-    return Samples(columns, {}, numbers)
+    rows = slice(None) if len(places) == len(series) else places
+    return Samples(series.columns(rows), {}, series.numbers[rows])
 
 
 def windows_over(windows: Windows, prepared: Array, names: tuple[str, ...]) -> Windows:

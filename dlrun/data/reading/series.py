@@ -1,27 +1,25 @@
-"""The rows of a series from a table: its times in order, and the gaps between them.
+"""Quantities of a series from a table, the gaps between its times, and naive forecasts.
 
 Legend: r rows of the series.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from typing import Any, Literal
 
 import numpy as np
 
-from dlrun.data.reading.table_columns import to_array
+from dlrun.data.reading.row_order import OrderedRows
+from dlrun.data.reading.table_columns import ColumnType, to_array
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array, Columns
-from dlrun.data.timestamps import as_times, time_text
-from dlrun.data.windows import Series
-from dlrun.errors import DataError
+from dlrun.data.timestamps import time_text
+from dlrun.data.windows import Series, encoded
 
 Gaps = Literal["break", "ignore"]
-
-MOST_REPEATED = 0.01
-"""Share of rows whose time may be out of order; with more, the file is not in time order."""
 
 WIDE = 1.5
 """A step in time of more than this many usual steps is a gap."""
@@ -29,7 +27,6 @@ WIDE = 1.5
 _NEARLY = 0.001
 """Share of a day by which a season may differ from it: clocks are not exact."""
 
-_ROWS_SAMPLED = 100
 _SECOND = np.timedelta64(1, "s")
 _DAY = 86_400.0
 _UNITS = ((_DAY, "day"), (3_600.0, "hour"), (60.0, "minute"), (1.0, "second"))
@@ -40,10 +37,11 @@ class Clock:
     """The times of a series.
 
     Args:
-        times: (r,) ascending.
+        times: (r,) ascending within each series.
         usual: The usual step: in seconds of dates, in their own unit of numbers.
+        usuals: (r,) the usual step of each row's series.
         dates: Whether they are dates.
-        stretch: (r,) int64, counts up at each gap.
+        stretch: (r,) int64, counts up at each gap, and where a series begins.
         gaps: How many gaps there are.
         first_gap: Where the first one is, for messages; empty where there is none.
         widest: The widest, for messages.
@@ -51,6 +49,7 @@ class Clock:
 
     times: Array
     usual: float
+    usuals: Array
     dates: bool
     stretch: Array
     gaps: int
@@ -58,73 +57,36 @@ class Clock:
     widest: str
 
 
-def time_of(table: TableFiles, given: str | None) -> str | None:
-    """Return the column of the times: the one that is given, else the first one of dates, or None.
+def clock_of(rows: OrderedRows) -> Clock | None:
+    """Return the usual step of rows in their order, and the gaps between them; None without times.
 
-    Raises:
-        DataError: The given one is not there.
+    Each series has a usual step of its own, and begins a stretch of its own.
     """
-    if given is not None:
-        table.require(given)
-        return given
-    return next((name for name in table.names if _holds_dates(table, name)), None)
-
-
-def read_times(table: TableFiles, name: str) -> Array:
-    """Return the times of the rows, (r,); see `as_times`.
-
-    Raises:
-        DataError: A time is missing or cannot be read.
-    """
-    series = table.series(name)
-    if series.dtype.kind == "M":
-        values = np.asarray(series.to_numpy(dtype="datetime64[ns]"))
-    elif series.dtype.kind in "iuf":
-        values = np.asarray(series.to_numpy())
-    else:
-        texts = series.astype(object)
-        values = np.asarray(texts.where(series.notna(), None).to_numpy(dtype=object))
-    try:
-        return as_times(name, values)
-    except DataError as error:
-        raise DataError(f"{table.files[0]}: {error}") from error
-
-
-def rows_in_order(table: TableFiles, name: str, times: Array) -> Array:
-    """Return the positions of the rows to keep: all but those whose time has passed already.
-
-    Raises:
-        DataError: There are too many of them: the rows are not in time order.
-    """
-    latest = np.maximum.accumulate(times)
-    repeated = np.zeros(len(times), bool)
-    repeated[1:] = times[1:] <= latest[:-1]
-    if repeated.sum() > max(1, MOST_REPEATED * len(times)):
-        row = int(np.flatnonzero(repeated)[0])
-        time, before = time_text(times[row]), time_text(latest[row - 1])
-        again = "again" if times[row] == latest[row - 1] else f"after {before}"
-        raise DataError(
-            f"{table.place(row)}: the rows are not in the order of '{name}': {time} "
-            f"comes {again}, and so in {int(repeated.sum()):,} of {len(times):,} rows; sort the "
-            "file by time, with one row for each time"
-        )
-    return np.flatnonzero(~repeated)
-
-
-def clock_of(times: Array) -> Clock:
-    """Return the usual step of times, (r,) ascending, and their gaps."""
+    times = rows.times
+    if times is None:
+        return None
     steps = np.diff(times)
     dates = times.dtype.kind == "M"
     seconds = steps / _SECOND if dates else steps.astype(np.float64)
-    usual = float(np.median(seconds)) if len(seconds) else 1.0
-    wide = np.concatenate([[False], seconds > WIDE * usual])
+    border = np.zeros(len(times), bool)
+    border[rows.borders[1:-1]] = True
+    within = seconds[~border[1:]]
+    usual = float(np.median(within)) if len(within) else 1.0
+    usuals = np.broadcast_to(usual, len(times))
+    if rows.codes is not None:
+        usuals = np.full(len(times), usual)
+        for first, stop in pairwise(rows.borders):
+            if stop - first > 1:
+                usuals[first:stop] = np.median(seconds[first : stop - 1])
+    wide = np.concatenate([[False], seconds > WIDE * usuals[1:]]) & ~border
     gaps = np.flatnonzero(wide)
-    first = widest = ""
+    first_gap = widest = ""
     if len(gaps):
-        first = time_text(times[gaps[0] - 1])
-        width = float(seconds.max())
+        first_gap = time_text(times[gaps[0] - 1])
+        width = float(seconds[gaps - 1].max())
         widest = duration_text(width) if dates else f"{width:g}"
-    return Clock(times, usual, dates, np.cumsum(wide), len(gaps), first, widest)
+    stretch = np.cumsum(wide | border)
+    return Clock(times, usual, usuals, dates, stretch, len(gaps), first_gap, widest)
 
 
 def due_times(clock: Clock, last: Array, delays: Array) -> Array:
@@ -141,12 +103,10 @@ def due_times(clock: Clock, last: Array, delays: Array) -> Array:
     later = last[:, np.newaxis] + delays
     there = np.minimum(later, len(clock.times) - 1)
     follows = (later == there) & (clock.stretch[there] == clock.stretch[last][:, np.newaxis])
-    steps = delays * clock.usual
+    steps = delays * clock.usuals[last][:, np.newaxis]
     if clock.dates:
-        due = clock.times[last][:, np.newaxis].astype("datetime64[ns]") + (
-            np.round(steps * 1e9).astype("timedelta64[ns]")
-        )
-        return np.where(follows, clock.times[there].astype("datetime64[ns]"), due)
+        now = clock.times[last][:, np.newaxis]
+        return np.where(follows, clock.times[there], now + _durations(steps, now.dtype))
     return np.where(follows, clock.times[there], clock.times[last][:, np.newaxis] + steps)
 
 
@@ -162,22 +122,44 @@ def season_of(clock: Clock | None) -> int | None:
 
 
 def series_from(
-    table: TableFiles, names: Sequence[str], kept: Array, times: Array | None
+    table: TableFiles,
+    kinds: Mapping[str, ColumnType],
+    features: Sequence[str],
+    rows: OrderedRows,
 ) -> tuple[Series, dict[str, Array]]:
-    """Return the quantities as a series, and each column separately in float64.
+    """Return the features as a series, and each column of the rows separately.
 
     Args:
         table: The rows.
-        names: Columns of numbers.
-        kept: (r,) positions of the rows in the table.
-        times: (r,) times of these rows, or None.
+        kinds: What the columns hold: features, and others.
+        features: Columns that are quantities of the series.
+        rows: Which rows, in which order.
     """
-    columns = {name: np.asarray(to_array(table, name, "numeric"))[kept] for name in names}
-    values = np.empty((len(kept), len(names)), np.float32)
-    for index, column in enumerate(columns.values()):
+    columns = {name: to_array(table, name, kind)[rows.kept] for name, kind in kinds.items()}
+    values = np.empty((len(rows), len(features)), np.float32)
+    categories: dict[str, tuple[str, ...]] = {}
+    for index, name in enumerate(features):
+        column = columns[name]
+        if column.dtype == object:
+            column, categories[name] = encoded(column)
         with np.errstate(over="ignore"):
             values[:, index] = column
-    return Series(values, tuple(names), kept.astype(np.int64), times), columns
+    series = Series(
+        values,
+        tuple(features),
+        rows.kept,
+        rows.times,
+        categories=categories,
+        labels=rows.labels,
+        codes=rows.codes,
+    )
+    return series, columns
+
+
+def _durations(seconds: Array, dtype: np.dtype[Any]) -> Array:
+    """Seconds as timedelta64 in the unit of dates."""
+    unit, scale = ("ns", 1e9) if dtype == np.dtype("datetime64[ns]") else ("us", 1e6)
+    return np.round(seconds * scale).astype(f"timedelta64[{unit}]")
 
 
 def duration_text(seconds: float) -> str:
@@ -190,22 +172,6 @@ def duration_text(seconds: float) -> str:
 def every(seconds: float) -> str:
     """Return `every 10 minutes`, `every hour`."""
     return f"every {duration_text(seconds).removeprefix('1 ')}"
-
-
-def _holds_dates(table: TableFiles, name: str) -> bool:
-    series = table.series(name)
-    if series.dtype.kind == "M":
-        return True
-    if series.dtype.kind in "biufm":
-        return False
-    head = [value for value in series.iloc[:_ROWS_SAMPLED] if isinstance(value, str)]
-    if not head or not any(mark in head[0] for mark in "-/.:"):
-        return False
-    try:
-        as_times(name, np.asarray([*head, None], dtype=object)[:-1])
-    except DataError as error:
-        return "two ways" in str(error)
-    return True
 
 
 PERSISTENCE = "persistence"
@@ -250,7 +216,7 @@ def naive_series_forecasts(
         last: (n,) places of the windows' last rows.
         ahead: (k,) rows from there to the targets.
         season: Rows of a season, or None.
-        stretch: (r,) counts up at each gap, or None where no gap counts.
+        stretch: (r,) counts up at each gap, and where a series begins; None where neither counts.
     """
     persistent = [values[last][:, np.newaxis].repeat(len(ahead), axis=1) for values in targets]
     references = {PERSISTENCE: np.concatenate(persistent, axis=1).astype(np.float64)}

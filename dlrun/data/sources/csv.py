@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from dlrun.config.graph import INPUT
-from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import as_list, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.reading.table_columns import (
@@ -30,12 +29,14 @@ from dlrun.data.reading.tables import (
     stays_on_disk,
 )
 from dlrun.data.samples import Array, Columns, ExpectedColumns
-from dlrun.data.source import FileSource, Loaded, Part
+from dlrun.data.source import Loaded, Part
 from dlrun.data.stored import stored
+from dlrun.data.table_source import TableSource
+from dlrun.data.timestamps import plain_times
 from dlrun.errors import DataError
 
 
-class Csv(FileSource):
+class Csv(TableSource):
     """Tables from CSV, TSV, JSON lines (`.jsonl`) and Parquet files. The file ending tells the
     format; any other ending is read as CSV. Text files may be compressed (`.csv.gz`, `.bz2`,
     `.xz`)."""
@@ -52,31 +53,6 @@ class Csv(FileSource):
 
     drop: list[str] | None = None
     """Columns to leave out; not together with `features`."""
-
-    types: dict[str, ColumnType] = Field(default_factory=dict)
-    """What a column holds, if dlrun guesses wrong from its values: `numeric`, `categorical` (text,
-    or digits that are a code, such as postcodes) or `boolean`."""
-
-    header: bool = True
-    """Whether the first line of a CSV file names the columns."""
-
-    columns: list[str] | None = None
-    """Names of the columns of a file without a header; default: c0, c1, ..."""
-
-    separator: str | None = Field(default=None, min_length=1, max_length=1)
-    """Character between two fields; default: a tab for `.tsv`, else a comma."""
-
-    missing: list[str | int | float] = Field(default_factory=list)
-    """Values that mean a missing value, besides the empty field, NA, N/A, NaN, null and None."""
-
-    decimal: str = Field(default=".", min_length=1, max_length=1)
-    """Decimal point of the numbers in a CSV file."""
-
-    thousands: str | None = Field(default=None, min_length=1, max_length=1)
-    """Thousands separator of the numbers in a CSV file, such as `.` in 1.234,5; default: none."""
-
-    encoding: str = "utf-8"
-    """Text encoding of a CSV file."""
 
     stream: bool | None = None
     """Whether the features stay on disk and are read a batch at a time; Parquet files only.
@@ -100,12 +76,6 @@ class Csv(FileSource):
             raise ValueError("give either `features` or `drop`")
         if both := sorted(set(targets) & {*(self.features or []), *(self.drop or [])}):
             raise ValueError(f"the target '{both[0]}' must not be in `features` or `drop`")
-        if self.thousands == self.decimal:
-            raise ValueError(f"`thousands` and `decimal` are both '{self.decimal}'")
-        if self.columns is not None and self.header:
-            raise ValueError("`columns` is for files without a header; give `header: false` too")
-        if self.columns is not None and len(set(self.columns)) != len(self.columns):
-            raise ValueError("`columns` names a column twice")
         return self
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
@@ -127,7 +97,7 @@ class Csv(FileSource):
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         booleans = [name for name, kind in self.types.items() if kind == "boolean"]
-        return read_new_rows(file, columns, self._dialect(), booleans, self.stream)
+        return read_new_rows(file, columns, self.dialect(), booleans, self.stream)
 
     def pinned(self, base: Path) -> Csv:
         files = find_files(self.path, base)
@@ -137,20 +107,9 @@ class Csv(FileSource):
 
     def _table(self, files: Sequence[Path], types: Mapping[str, ColumnType]) -> TableFiles:
         if stays_on_disk(files, self.stream):
-            return open_parquet(files, self._dialect())
+            return open_parquet(files, self.dialect())
         as_text = [name for name, kind in types.items() if kind == "categorical"]
-        return read_table(files, self._dialect(), as_text)
-
-    def _dialect(self) -> CsvDialect:
-        return CsvDialect(
-            separator=self.separator,
-            header=self.header,
-            columns=None if self.columns is None else tuple(self.columns),
-            missing=tuple(str(marker) for marker in self.missing),
-            decimal=self.decimal,
-            thousands=self.thousands,
-            encoding=self.encoding,
-        )
+        return read_table(files, self.dialect(), as_text)
 
     def _feature_names(self, table: TableFiles, extra: Sequence[str]) -> list[str]:
         named = (self.drop or [], self.types, extra, self.features or [])
@@ -215,5 +174,5 @@ def _complete(table: TableFiles, name: str, kind: ColumnType) -> Array:
 def _extra(table: TableFiles, name: str) -> Array:
     series = table.series(name)
     if series.dtype.kind == "M":
-        return np.asarray(series.to_numpy(dtype="datetime64[ns]"))
+        return plain_times(series)
     return to_array(table, name, column_type(table, name))

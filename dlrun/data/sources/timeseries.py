@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
-from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import as_list, find_files, refuse_missing, refuse_shared
+from dlrun.data.reading.row_order import FILE, OrderedRows, likely_series, ordered_rows, time_of
 from dlrun.data.reading.series import (
     Clock,
     Gaps,
@@ -19,19 +20,19 @@ from dlrun.data.reading.series import (
     due_times,
     every,
     naive_series_forecasts,
-    read_times,
-    rows_in_order,
     season_of,
     series_from,
-    time_of,
 )
+from dlrun.data.reading.table_columns import ColumnType, boolean_words, column_type, to_array
 from dlrun.data.reading.tables import TableFiles, read_table
 from dlrun.data.samples import Array, Columns, ExpectedColumns
-from dlrun.data.source import FileSource, Loaded, Part
+from dlrun.data.source import Loaded, NewRows, Part
 from dlrun.data.stored import return_freed_memory
+from dlrun.data.table_source import TableSource
+from dlrun.data.timestamps import TimeColumns, plain_times
 from dlrun.data.windows import Series, Windows
 from dlrun.errors import DataError
-from dlrun.text import counted
+from dlrun.text import counted, first_few
 
 COLUMN = "series"
 """What the one feature is called."""
@@ -39,30 +40,39 @@ COLUMN = "series"
 
 @dataclass(frozen=True)
 class _SeriesFile:
-    """A file of a series, read.
+    """A table of one series or several, read.
 
     Args:
-        table: The file.
+        table: The files.
+        features: What the features hold.
+        kinds: What features and targets hold.
+        rows: The rows in their order.
         series: The quantities that the model uses.
-        columns: All columns of numbers that were asked for, (r,) each.
+        columns: Features and targets, (r,) each.
         clock: The times, or None.
-        kept: (r,) positions of the rows in the file.
+        time: Their columns.
         findings: What the user should know.
     """
 
     table: TableFiles
+    features: dict[str, ColumnType]
+    kinds: dict[str, ColumnType]
+    rows: OrderedRows
     series: Series
     columns: dict[str, Array]
     clock: Clock | None
-    kept: Array
+    time: TimeColumns | None
     findings: tuple[str, ...]
 
 
-class Timeseries(FileSource):
+class Timeseries(TableSource):
     """A series: a table with a row for each point in time, in order, from CSV, TSV, JSON lines or
-    Parquet. The model sees windows of past rows and predicts later values of the target. Windows
-    are cut as they are needed, so that the table is held in memory once. All splits are in the
-    order of time, and no window of one split reaches into another."""
+    Parquet; or several series in one table, if `series` names the column that tells them apart.
+    The model sees windows of past rows and predicts later values of the target. Windows are cut as
+    they are needed, so that the table is held in memory once. No window reaches from one series
+    into another. All splits are in the order of time, at the same time in all series, and no window
+    of one split reaches into another; or whole series are dealt, if `evaluation.groups` names
+    their column."""
 
     in_time_order: ClassVar[bool] = True
 
@@ -70,7 +80,13 @@ class Timeseries(FileSource):
     """The file, or several with the same columns that follow each other in time."""
 
     target: str | list[str]
-    """Column to predict, or several. Its past is among the features unless they leave it out."""
+    """Column to predict, or several: quantities or classes. The past of a quantity is among the
+    features unless they leave it out. Rows whose target is missing are not predicted."""
+
+    series: str | list[str] | None = None
+    """Column that names the series of a row, such as the shop, or several columns that do so
+    together; `file` if each file is a series. Rows of different series may alternate. It is not a
+    feature unless `features` or `types` names it. Default: all rows are of one series."""
 
     lookback: int = Field(ge=1)
     """How many rows a window spans, its last row included."""
@@ -89,15 +105,20 @@ class Timeseries(FileSource):
     """Rows from the start of one window to the start of the next."""
 
     features: list[str] | None = None
-    """Columns that are the model's inputs; default: all columns of numbers, the target's past
-    included."""
+    """Columns that are the model's inputs, text among them, which `one_hot` or `ordinal` makes
+    numbers; default: all columns of numbers, the target's past included, and those of `types`."""
 
     drop: list[str] | None = None
     """Columns of numbers to leave out of the features; not together with `features`."""
 
-    time: str | None = None
-    """Column of the times, dates or numbers; default: the first column of dates, where there is
-    one."""
+    time: str | list[str] | TimeColumns | None = None
+    """Column of the times, dates or numbers. Several columns make one time, such as `[date, hour]`
+    or `[year, month, day, hour]`; `{column: when, format: "%d.%m.%Y %H:%M"}` says how it is
+    written. Default: the first column of dates, where there is one."""
+
+    sort: bool = False
+    """Whether to sort the rows by time, those of each series by themselves; rows of the same time
+    keep their order."""
 
     gaps: Gaps = "break"
     """What a gap in the times means, a step of more than one and a half times the usual one.
@@ -106,19 +127,6 @@ class Timeseries(FileSource):
 
     season: int | None = Field(default=None, ge=1)
     """Rows of a season, for the seasonal baseline; default: a day, or a week if rows are daily."""
-
-    separator: str | None = Field(default=None, min_length=1, max_length=1)
-    """Character between two fields of a CSV file; default: a tab for `.tsv`, else a comma."""
-
-    missing: list[str | int | float] = Field(default_factory=list)
-    """Values that mean a missing value, such as -9999, besides the empty field, NA, N/A, NaN, null
-    and None. Rows whose target is missing are not predicted; features need `impute`."""
-
-    decimal: str = Field(default=".", min_length=1, max_length=1)
-    """Decimal point of the numbers in a CSV file."""
-
-    encoding: str = "utf-8"
-    """Text encoding of a CSV file."""
 
     origin: str | None = None
     """Where to get the file. `dlrun check` then passes without it, and a run says where to put
@@ -141,8 +149,14 @@ class Timeseries(FileSource):
                 f"`step` ({self.step}) is larger than `lookback` ({self.lookback}), so that a "
                 "window would hold one row; take a longer `lookback`"
             )
-        if self.time is not None and self.time in {*targets, *(self.features or [])}:
-            raise ValueError(f"'{self.time}' is the `time`, so it cannot be a target or a feature")
+        of_rows = {"time": TimeColumns.of(self.time), "series": TimeColumns.of(self.series)}
+        for option, given in of_rows.items():
+            taken = {*targets, *(self.features or [])} if option == "time" else {*targets}
+            for name in () if given is None or len(given.columns) > 1 else given.columns:
+                if name in taken:
+                    raise ValueError(
+                        f"'{name}' is the `{option}`, so it cannot be a target or a feature"
+                    )
         return self
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
@@ -154,11 +168,12 @@ class Timeseries(FileSource):
             return loaded
         test_files = find_files(self.test_path, base)
         refuse_shared(files, test_files)
-        names = self._read(files).series.names if self.features is None else tuple(self.features)
+        # Test rows hold what the training rows tell.
+        train = self._read(files)
         return_freed_memory()
-        read = self._read(test_files, names)
+        read = self._read(test_files, train.features, train.kinds)
         # Row weights belong to training; test files may do without them.
-        return self._loaded(read, [name for name in extra if name in read.table.names])
+        return self._loaded(read, [n for n in extra if n in (*read.table.names, FILE)])
 
     def check(self, base: Path, extra: Sequence[str] = ()) -> Loaded | None:
         if self.origin is not None:
@@ -168,21 +183,28 @@ class Timeseries(FileSource):
                 return None
         return super().check(base, extra)
 
-    def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
+    def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
         """Windows of all rows that have enough rows before them; the targets lie in the future."""
-        refuse_missing(file)
-        names = None if self.features is None else tuple(self.features)
-        read = self._read([file], names, with_targets=False)
-        places = np.arange(len(read.series) - self._span() + 1)
+        for file in files:
+            refuse_missing(file)
+        features: dict[str, ColumnType] | None = None
+        if self.features is not None:
+            features = {name: self.types.get(name, "numeric") for name in self.features}
+        read = self._read(files, features, with_targets=False)
+        places, short = self._places(read.rows, self._span(), 1)
         starts = self._without_gaps(read, places, self._span() - 1)
         if not len(starts):
             raise DataError(
-                f"{file}: {len(read.series)} rows are too few: a window takes {self._span()} rows "
-                "without a gap"
+                f"{files[0]}: {len(read.rows)} rows are too few: a window takes {self._span()} "
+                "rows without a gap"
             )
         windows = self._windows(read.series, starts)
         times = None if read.clock is None else due_times(read.clock, windows.last, self._delays())
-        return {COLUMN: cast("Array", replace(windows, target_times=times))}
+        found = {COLUMN: cast("Array", replace(windows, target_times=times))}
+        return NewRows(found, findings=(*read.findings, *short))
+
+    def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
+        return self.read_new([file], columns).columns
 
     def pinned(self, base: Path) -> Timeseries:
         if self._inferred is None:
@@ -213,67 +235,103 @@ class Timeseries(FileSource):
 
     def _windows(self, series: Series, starts: Array) -> Windows:
         length = -(-self.lookback // self.step)
+        # In the order of the file, whatever that of the series.
+        last = starts + (length - 1) * self.step
+        starts = starts[np.argsort(series.numbers[last], kind="stable")]
         return Windows(series, starts, length, self.step, self.delay, self._ahead())
 
     def _read(
         self,
         files: Sequence[Path],
-        names: tuple[str, ...] | None = None,
+        features: dict[str, ColumnType] | None = None,
+        kinds: Mapping[str, ColumnType] | None = None,
         *,
         with_targets: bool = True,
     ) -> _SeriesFile:
-        dialect = CsvDialect(
-            separator=self.separator,
-            missing=tuple(str(marker) for marker in self.missing),
-            decimal=self.decimal,
-            encoding=self.encoding,
-        )
-        table = read_table(files, dialect)
+        """Read files, with these features, and targets of these kinds; by default what the values
+        suggest."""
+        series = as_list(self.series or [])
+        types = self.types | dict(kinds or {}) | (features or {})
+        texts = [name for name, kind in types.items() if kind == "categorical"]
+        table = read_table(files, self.dialect(), [*texts, *series])
         targets = as_list(self.target) if with_targets else []
-        for name in (*targets, *(self.drop or []), *(self.features or [])):
-            table.require(name)
-        time = time_of(table, self.time)
-        clock, kept, findings = None, np.arange(len(table)), list[str]()
-        if time is not None:
-            times = read_times(table, time)
-            kept = rows_in_order(table, time, times)
-            clock = clock_of(times[kept])
-            if passed := len(times) - len(kept):
-                findings.append(
-                    f"{counted(passed, 'row')} at a time that has passed already are left out"
-                )
-        if names is None:
-            names, texts = self._feature_names(table, time)
+        named = (
+            [*features] if features else [*(self.drop or []), *self.types, *(self.features or [])]
+        )
+        for name in (*targets, *named, *series):
+            if name != FILE:
+                table.require(name)
+        time = time_of(table, TimeColumns.of(self.time))
+        if time is None and self.sort:
+            raise DataError(
+                f"{table.files[0]}: `sort` needs times, and no column holds dates; name it as "
+                "`time`"
+            )
+        rows = ordered_rows(table, series, time, sort=self.sort)
+        findings = []
+        if rows.passed:
+            passed = counted(rows.passed, "row")
+            findings.append(f"{passed} at a time that has passed already are left out")
+        if features is None:
+            features, texts = self._features(table, time)
             if texts:
                 findings.append(
                     f"columns that do not hold numbers are not features: {', '.join(texts)}"
                 )
-        wanted = [*names, *(name for name in targets if name not in names)]
-        held = None if clock is None else clock.times
-        series, columns = series_from(table, wanted, kept, held)
-        if len(wanted) > len(names):
-            values = np.ascontiguousarray(series.values[:, : len(names)])
-            series = Series(values, names, series.numbers, series.times)
-        return _SeriesFile(table, series, columns, clock, kept, tuple(findings))
+        of_targets = {name: types.get(name) or column_type(table, name) for name in targets}
+        held = of_targets | features
+        of_series, columns = series_from(table, held, tuple(features), rows)
+        return _SeriesFile(
+            table, features, held, rows, of_series, columns, clock_of(rows), time, tuple(findings)
+        )
 
-    def _feature_names(
-        self, table: TableFiles, time: str | None
-    ) -> tuple[tuple[str, ...], list[str]]:
-        """The columns of numbers that are features, and the columns that are not."""
+    def _features(
+        self, table: TableFiles, time: TimeColumns | None
+    ) -> tuple[dict[str, ColumnType], list[str]]:
+        """The columns that are features with their kinds, and those that are not."""
         if self.features is not None:
-            return tuple(dict.fromkeys(self.features)), []
-        left = [name for name in table.names if name != time and name not in (self.drop or [])]
-        numbers = [name for name in left if table.series(name).dtype.kind in "biuf"]
-        if not numbers:
+            return {n: self.types.get(n) or column_type(table, n) for n in self.features}, []
+        of_rows = (*(() if time is None else time.columns), *as_list(self.series or []))
+        found: dict[str, ColumnType] = {}
+        texts = []
+        for name in table.names:
+            dtype = table.series(name).dtype.kind
+            if name in (self.drop or []):
+                continue
+            if name in self.types:
+                found[name] = self.types[name]
+            elif name in of_rows:
+                continue
+            elif dtype in "biuf":
+                found[name] = "boolean" if dtype == "b" else "numeric"
+            else:
+                texts.append(name)
+        if not found:
             raise DataError(
                 f"{table.files[0]}: no column of numbers is left; the columns are: "
                 f"{', '.join(table.names)}"
             )
-        return tuple(numbers), [name for name in left if name not in numbers]
+        return found, texts
+
+    def _places(self, rows: OrderedRows, needed: int, stride: int) -> tuple[Array, list[str]]:
+        """The first rows of all windows for which a series has enough rows, and what to know of
+        the series that have not."""
+        borders = rows.borders
+        places = [np.arange(first, stop - needed + 1, stride) for first, stop in pairwise(borders)]
+        short = [label for label, own in zip(rows.labels, places, strict=False) if not len(own)]
+        found = []
+        if short and len(short) < len(places):
+            have = "has" if len(short) == 1 else "have"
+            which = "1 series" if len(short) == 1 else f"{len(short):,} series"
+            found.append(
+                f"{which} of {len(places):,} {have} fewer than the {needed} rows that are needed, "
+                f"and no window: {first_few(short, 5)}"
+            )
+        return np.concatenate(places).astype(np.int64), found
 
     def _loaded(self, read: _SeriesFile, extra: Sequence[str]) -> Loaded:
-        count, needed = len(read.series), self._span() + self._ahead()
-        places = np.arange(0, count - needed + 1, self.stride)
+        count, needed = len(read.rows), self._span() + self._ahead()
+        places, short = self._places(read.rows, needed, self.stride)
         if not len(places):
             raise DataError(
                 f"{read.table.files[0]}: {count} rows are too few: a window takes {self._span()} "
@@ -281,49 +339,71 @@ class Timeseries(FileSource):
                 path=("dataset", "lookback"),
             )
         starts = self._without_gaps(read, places, needed - 1)
-        findings = [*read.findings, *self._gap_findings(read, len(places) - len(starts))]
+        findings = [*read.findings, *short, *self._gap_findings(read, len(places) - len(starts))]
         after = self._delays() + self._span() - 1
         known = np.ones(len(starts), bool)
         for name in as_list(self.target):
-            known &= np.isfinite(read.columns[name][starts[:, np.newaxis] + after]).all(axis=1)
+            known &= is_known(read.columns[name])[starts[:, np.newaxis] + after].all(axis=1)
         if missing := int((~known).sum()):
             left_out = "is left out" if missing == 1 else "are left out"
             findings.append(f"{counted(missing, 'window')} whose target is missing {left_out}")
         starts = starts[known]
         if not len(starts):
             raise DataError(f"{read.table.files[0]}: no window is left: " + ", and ".join(findings))
-        at = starts[:, np.newaxis] + after
+        windows = self._windows(read.series, starts)
+        at = windows.starts[:, np.newaxis] + after
         windows = replace(
-            self._windows(read.series, starts),
+            windows,
             target_numbers=read.series.numbers[at],
             target_times=None if read.series.times is None else read.series.times[at],
         )
         targets = {name: read.columns[name][at] for name in as_list(self.target)}
         season = season_of(read.clock) if self.season is None else self.season
-        time = time_of(read.table, self.time)
-        self._inferred = {"features": list(read.series.names), "time": time, "season": season}
-        # What is known at a time does not depend on gaps only where rows count as they come.
-        stretch = None if read.clock is None or self.gaps == "ignore" else read.clock.stretch
-        naive_forecasts = naive_series_forecasts(
-            [read.columns[name] for name in targets], windows.last, after - after[0] + self.delay,
-            season, stretch,
-        )  # fmt: skip
+        self._inferred = {
+            "features": list(read.series.names),
+            "types": self.types | {n: k for n, k in read.kinds.items() if k != "numeric"},
+            "time": read.time.name if self.time is None and read.time else self.time,
+            "season": season,
+        }
         return Loaded(
             features={COLUMN: cast("Array", windows)},
             targets={n: v[:, 0] if self.steps_ahead == 1 else v for n, v in targets.items()},
             extras={name: self._extra(read, name, windows) for name in extra},
+            classes={
+                name: boolean_words(read.table, name)
+                for name in targets
+                if read.kinds[name] == "boolean"
+            },
             description=self._description(read, windows),
             findings=tuple(findings),
             rows=read.series.numbers[windows.last],
-            naive_forecasts=naive_forecasts,
+            naive_forecasts=self._naive_forecasts(read, windows, season),
+            undeclared_series=self._undeclared_series(read),
         )
+
+    def _undeclared_series(self, read: _SeriesFile) -> str | None:
+        if read.time is not None or self.series is not None:
+            return None
+        return next(iter(likely_series(read.table, as_list(self.target), None)), None)
+
+    def _naive_forecasts(self, read: _SeriesFile, windows: Windows, season: int | None) -> Columns:
+        targets = [read.columns[name] for name in as_list(self.target)]
+        if any(read.kinds[name] != "numeric" for name in as_list(self.target)):
+            return {}
+        return naive_series_forecasts(
+            targets, windows.last, self._delays(), season, self._stretch(read)
+        )
+
+    def _stretch(self, read: _SeriesFile) -> Array | None:
+        """(r,) counts up wherever no window may go on; None where one may go on everywhere."""
+        if read.clock is None or self.gaps == "ignore":
+            return read.rows.codes
+        return read.clock.stretch
 
     def _without_gaps(self, read: _SeriesFile, places: Array, span: int) -> Array:
         """The first rows of those windows that have no gap within `span` rows."""
-        if read.clock is None or self.gaps == "ignore" or not len(places):
-            return places.astype(np.int64)
-        stretch = read.clock.stretch
-        return places[stretch[places] == stretch[places + span]].astype(np.int64)
+        stretch = self._stretch(read)
+        return places if stretch is None else places[stretch[places] == stretch[places + span]]
 
     def _gap_findings(self, read: _SeriesFile, left_out: int) -> list[str]:
         clock = read.clock
@@ -340,17 +420,34 @@ class Timeseries(FileSource):
         place = files[0].name if len(files) == 1 else f"{len(files)} files"
         clock = read.clock
         spaced = f", one {every(clock.usual)}," if clock and clock.dates else ""
+        several = f" of {len(read.rows.labels):,} series" if read.rows.labels else ""
         count, length, width = windows.shape
         return (
-            f"{count:,} windows of {length} x {width} over {len(read.series):,} rows{spaced} "
-            f"from {place}"
+            f"{count:,} windows of {length} x {width} over {len(read.series):,} rows{several}"
+            f"{spaced} from {place}"
         )
 
     def _extra(self, read: _SeriesFile, name: str, windows: Windows) -> Array:
-        if name == time_of(read.table, self.time):
+        if [name] == as_list(self.series or []):
+            labels = windows.labels()
+            assert labels is not None
+            return labels
+        if read.time is not None and read.time.columns == (name,):
             times = windows.last_times()
             assert times is not None
             return times
         read.table.require(name)
-        series, _ = series_from(read.table, [name], read.kept, None)
-        return np.asarray(series.values[windows.last, 0])
+        column = read.table.series(name)
+        if column.dtype.kind == "M":
+            values = plain_times(column)
+        else:
+            kind = self.types.get(name) or column_type(read.table, name)
+            values = to_array(read.table, name, kind)
+        return np.asarray(values[read.rows.kept][windows.last])
+
+
+def is_known(column: Array) -> Array:
+    """(n,) whether a value is there, and finite."""
+    if column.dtype == object:
+        return np.asarray([value is not None for value in column], bool)
+    return np.isfinite(column)

@@ -13,7 +13,8 @@ import numpy as np
 
 from dlrun.data.reading.delimited import CsvDialect, infer_dialect
 from dlrun.data.reading.files import find_files
-from dlrun.data.reading.series import clock_of, every, read_times, rows_in_order
+from dlrun.data.reading.row_order import ordered_rows
+from dlrun.data.reading.series import clock_of, every
 from dlrun.data.reading.table_columns import (
     ColumnType,
     are_sentences,
@@ -24,7 +25,7 @@ from dlrun.data.reading.table_columns import (
 from dlrun.data.reading.tables import TableFiles, format_of, read_table
 from dlrun.data.samples import kind_of
 from dlrun.data.task import refuse_constant
-from dlrun.data.timestamps import as_times
+from dlrun.data.timestamps import TimeColumns, as_times
 from dlrun.errors import DataError, UsageError
 from dlrun.registry.names import did_you_mean
 
@@ -330,15 +331,14 @@ def _orders_rows(table: TableFiles, name: str) -> bool:
 
 def _usual_step(table: TableFiles, name: str) -> float | None:
     """Seconds from one row to the next, where nearly all steps are about as long; else None."""
-    times = read_times(table, name)
     try:
-        kept = times[rows_in_order(table, name, times)]
+        rows = ordered_rows(table, (), TimeColumns(column=name))
     except DataError:
         return None
-    clock = clock_of(kept)
-    if not clock.dates or len(kept) < 2:
+    clock = clock_of(rows)
+    if clock is None or not clock.dates or len(rows) < 2:
         return None
-    seconds = np.diff(kept) / np.timedelta64(1, "s")
+    seconds = np.diff(clock.times) / np.timedelta64(1, "s")
     even = np.abs(seconds / clock.usual - 1) <= UNEVEN
     return clock.usual if even.mean() >= EVEN_STEPS else None
 
