@@ -2,351 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
 
-from dlrun.checks.architecture import LINEAR
 from dlrun.checks.check import BOOK, check
-from dlrun.checks.finding import Change, Finding, Severity, as_written, put
-from dlrun.checks.subjects.losses_and_metrics import (
-    BINARY_LOSSES,
-    NOT_PROBABILITIES,
-)
+from dlrun.checks.finding import Finding, put
+from dlrun.checks.metric_faults import measured_output, metric_findings
 from dlrun.checks.views import ConfigView
-from dlrun.config.yaml_writer import in_line
-from dlrun.metrics.names import LOSSES_OF_QUANTITIES, canonical
-from dlrun.metrics.table import MEASURES, QUANTITIES, UNIT, OutputForm, means_something
-from dlrun.registry import catalogue
-from dlrun.registry.keras_component import KerasComponent
-from dlrun.text import counted
 
 KERAS = "Keras, keras.io/api/metrics"
-
-_F_SCORES = ("F1Score", "FBetaScore")
-_CORRELATIONS = ("ConcordanceCorrelation", "CosineSimilarity", "PearsonCorrelation")
-_INTERSECTIONS = ("IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU")
-_MARGINS = ("Hinge", "SquaredHinge")
-_ERRORS_OF_PROBABILITIES = ("MeanAbsoluteError", "RootMeanSquaredError")
-"""Errors that a person may want of probabilities; the squared one is Brier's score."""
-
-_OF_ONE_HOT = {
-    "CategoricalAccuracy": "sparse_categorical_accuracy",
-    "CategoricalCrossentropy": "sparse_categorical_crossentropy",
-    "TopKCategoricalAccuracy": "sparse_top_k_categorical_accuracy",
-}
-_OF_INDICES = {f"Sparse{name}": sparse[7:] for name, sparse in _OF_ONE_HOT.items()}
-"""Metrics that compare with one-hot rows, and their kin that compare with class indices."""
-
-
-@dataclass(frozen=True)
-class _Output:
-    """What a metric of an output gets.
-
-    Args:
-        form: Of the output; None where it is not plain.
-        units: Of the last layer; None where that is not known.
-        indices: Whether the targets are class indices; None where that is not known.
-        activation: Of the last layer.
-        probable: Whether the outputs of classes are probabilities, or trained to be.
-        certain: Whether the data, not the loss, tells that quantities are predicted.
-    """
-
-    form: OutputForm | None
-    units: int | None
-    indices: bool | None
-    activation: str
-    probable: bool
-    certain: bool
-
-
-@dataclass(frozen=True)
-class _Fault:
-    """What is wrong with a metric, and under which code it is reported.
-
-    Args:
-        code: Of the check.
-        message: A sentence without a full stop.
-        write: What to write instead: a metric, or a sentence where that would not do.
-        component: The metric with the arguments that mend it, as plain data, where that will do.
-        severity: Where it differs from the check's own.
-        is_sentence: Whether `write` is a sentence.
-    """
-
-    code: str
-    message: str
-    write: str
-    component: Any = None
-    severity: Severity | None = None
-    is_sentence: bool = False
-
-
-def _faults(view: ConfigView, code: str) -> Iterator[Finding]:
-    output = _output(view)
-    for metric in view.config.metrics:
-        fault = None if metric.implementation else _fault(metric, output)
-        if fault is not None and fault.code == code:
-            place = metric.path[:-1] if metric.path[-1:] == (metric.alias,) else metric.path
-            values = () if fault.component is None else ((place, fault.component),)
-            write = fault.write if fault.is_sentence else f"metrics: [{fault.write}]"
-            change = Change(values, write)
-            yield Finding(fault.message, metric.path, change, severity=fault.severity)
-
-
-def _output(view: ConfigView) -> _Output:
-    indices = False if view.one_hot else view.known.labels_are_indices
-    loss = view.config.loss.name
-    if indices is None and loss.startswith(("SparseCategorical", "Categorical")):
-        indices = loss.startswith("Sparse")
-    units = None if view.output is None else view.output.units
-    activation = LINEAR if view.output is None else view.output.activation
-    probable = activation not in NOT_PROBABILITIES or loss in LOSSES_OF_QUANTITIES
-    certain = view.known.task == "regression"
-    return _Output(_form(view, units, activation), units, indices, activation, probable, certain)
-
-
-def _form(view: ConfigView, units: int | None, activation: str) -> OutputForm | None:
-    """What kind of answer the output is, by the task and the loss."""
-    task, loss = view.known.task, view.config.loss.name
-    if units is None:
-        return None
-    if task == "regression" or (task is None and loss in LOSSES_OF_QUANTITIES):
-        # Shares of a whole, and pixels from 0 to 1, are quantities and probabilities at once.
-        if activation in ("softmax", "sigmoid") and (
-            task is None or loss not in LOSSES_OF_QUANTITIES
-        ):
-            return None
-        return "quantity" if units == 1 else "quantities"
-    if units == 1:
-        return "unit"
-    if activation == "softmax" or loss.startswith(("Categorical", "SparseCategorical")):
-        return None if task == "multilabel" else "classes"
-    return "labels" if task == "multilabel" or loss in BINARY_LOSSES else None
-
-
-def _fault(metric: KerasComponent, output: _Output) -> _Fault | None:
-    """The first thing that is wrong with a metric, or None."""
-    name, form = canonical(metric.name) or metric.name, output.form
-    if metric.name == "Accuracy" and metric.arguments:
-        return _exact(metric)
-    if form is None or name not in MEASURES:
-        return None
-    errors = ("MeanSquaredError", *_ERRORS_OF_PROBABILITIES)
-    if name in errors and not output.probable and form not in QUANTITIES:
-        message = f"{metric.alias} compares outputs that are not probabilities with 0 and 1"
-        return _Fault("DL017", message, "accuracy")
-    return _OF_FORM[form](name, metric, output)
-
-
-def _exact(metric: KerasComponent) -> _Fault:
-    message = f"{metric.alias} with arguments counts outputs that are exactly equal to the target"
-    return _Fault("DL017", message, "accuracy")
-
-
-def _of_quantities(name: str, metric: KerasComponent, output: _Output) -> _Fault | None:
-    if means_something(name, metric.arguments, output.form or "quantity"):
-        return None
-    if name in _CORRELATIONS:
-        what = "has no correlation"
-        if name == "CosineSimilarity":
-            what = "has a direction only, 1 or -1"
-        message = f"{metric.alias} compares the outputs of each row, and a single one {what}"
-        return _with("DL022", metric, message, axis=0)
-    if not output.certain:
-        return None
-    message = f"{metric.alias} is a measure of classes, but the target is a quantity"
-    return _Fault("DL017", message, "mae")
-
-
-def _of_one_unit(name: str, metric: KerasComponent, output: _Output) -> _Fault | None:
-    if name in _F_SCORES and metric.arguments.get("threshold") is None:
-        message = (
-            f"{metric.alias} without a threshold takes the largest output for true: of one unit it "
-            "is always the same answer"
-        )
-        return _with("DL020", metric, message, threshold=0.5)
-    if name in _CORRELATIONS or _is_error(name):
-        return _distance(name, metric, "accuracy", several=False)
-    if name in _MARGINS and output.activation in ("sigmoid", "hard_sigmoid"):
-        message = f"{metric.alias} takes outputs on both sides of 0, but they are probabilities"
-        return _Fault("DL017", message, "binary_crossentropy")
-    if means_something(name, metric.arguments, "unit"):
-        return None
-    better = {
-        "CategoricalCrossentropy": "binary_crossentropy",
-        "CategoricalHinge": "hinge",
-        "KLDivergence": "binary_crossentropy",
-        "SparseCategoricalCrossentropy": "binary_crossentropy",
-    }.get(name, "accuracy")
-    if name in _INTERSECTIONS:
-        better = "BinaryIoU: {threshold: 0.5}"
-    message = f"{metric.alias} compares the units of several classes, and there is one unit"
-    return _Fault("DL017", message, better)
-
-
-def _of_labels(name: str, metric: KerasComponent, output: _Output) -> _Fault | None:
-    if name in _F_SCORES and metric.arguments.get("threshold") is None:
-        message = (
-            f"{metric.alias} without a threshold takes only the largest output for true, but a row "
-            "may have several labels"
-        )
-        return _with("DL020", metric, message, threshold=0.5)
-    if name in _CORRELATIONS or _is_error(name):
-        return _distance(name, metric, "binary_accuracy")
-    if means_something(name, metric.arguments, "labels") or name == "Crossentropy":
-        return None
-    better = "binary_crossentropy" if "entropy" in name.lower() else "binary_accuracy"
-    if name in _INTERSECTIONS:
-        better = "BinaryIoU: {threshold: 0.5}"
-    message = f"{metric.alias} compares only the largest output, but a row may have several labels"
-    return _Fault("DL017", message, better)
-
-
-def _of_classes(name: str, metric: KerasComponent, output: _Output) -> _Fault | None:
-    if (fault := _form_of_targets(name, metric, output)) is not None:
-        return fault
-    most = output.units or 0
-    k = metric.arguments.get("k", 5) if "TopK" in name else metric.arguments.get("top_k")
-    if isinstance(k, int) and k >= most:
-        message = f"the right class is always among the {k} largest of {counted(most, 'output')}"
-        return _with("DL024", metric, message, **{"k" if "TopK" in name else "top_k": most // 2})
-    if name in _CORRELATIONS or _is_error(name):
-        return _distance(name, metric, "accuracy", indices=bool(output.indices))
-    if means_something(name, metric.arguments, "classes"):
-        return None
-    if _of_true_and_false(name):
-        return _over_classes(name, metric, most, indices=bool(output.indices))
-    better = {
-        "BinaryCrossentropy": "crossentropy",
-        "BinaryFocalCrossentropy": "crossentropy",
-        "BinaryIoU": f"MeanIoU: {{num_classes: {most}, sparse_y_pred: false}}",
-        "Hinge": "categorical_hinge",
-        "SquaredHinge": "categorical_hinge",
-    }.get(name, "accuracy")
-    message = f"{metric.alias} treats each of the {most} units on its own, but they are classes"
-    return _Fault("DL017", message, better)
-
-
-def _over_classes(name: str, metric: KerasComponent, classes: int, *, indices: bool) -> _Fault:
-    """A measure of true and false over the units of all classes."""
-    both = "both classes" if classes == 2 else f"all {classes} classes"
-    message = f"{metric.alias} over the units of {classes} classes counts {both} together"
-    known = catalogue.entry("metric", name)
-    by_class = known is not None and known.argument("class_id") is not None
-    if classes == 2 and (indices or not by_class):
-        write = (
-            f"{metric.alias}, with `Dense: {{units: 1, activation: sigmoid}}` as the last layer "
-            "and `loss: binary_crossentropy`" + ("" if indices else ", without `targets: one_hot`")
-        )
-        return _Fault("DL021", message, write, is_sentence=True)
-    if name == "AUC":
-        fault = _with("DL021", metric, message, multi_label=True, num_labels=classes)
-    elif by_class:
-        fault = _with("DL021", metric, message, class_id=1 if classes == 2 else 0)
-    else:
-        return _Fault("DL021", message, "accuracy")
-    if indices:
-        write = f"{fault.write}, with {_ONE_HOT_TARGETS}"
-        return replace(fault, write=write, component=None, is_sentence=True)
-    return fault
-
-
-_ONE_HOT_TARGETS = "`targets: one_hot` under preprocess and `loss: categorical_crossentropy`"
-
-
-def _form_of_targets(name: str, metric: KerasComponent, output: _Output) -> _Fault | None:
-    """One-hot rows where the metric takes class indices, or the other way round."""
-    indices, arguments = output.indices, metric.arguments
-    if name in ("IoU", "MeanIoU"):
-        flags: dict[str, Any] = {}
-        if arguments.get("sparse_y_pred", True):
-            flags["sparse_y_pred"] = False
-        if indices is not None and arguments.get("sparse_y_true", True) != indices:
-            flags["sparse_y_true"] = indices
-        if arguments.get("num_classes") not in (None, output.units):
-            flags["num_classes"] = output.units
-        if flags:
-            return _with("DL023", metric, _flags_message(metric, flags, output), **flags)
-    if name in ("OneHotIoU", "OneHotMeanIoU") and arguments.get("sparse_y_pred"):
-        flags = {"sparse_y_pred": False}
-        return _with("DL023", metric, _flags_message(metric, flags, output), **flags)
-    if indices is None or metric.name in ("accuracy", "crossentropy"):
-        return None
-    takes = f"the labels are {'class indices' if indices else 'one-hot rows'}"
-    if not indices and name in _OF_INDICES:
-        message = f"{metric.alias} takes class indices, but {takes}"
-        return _Fault("DL023", message, _OF_INDICES[name])
-    if indices and (name in _OF_ONE_HOT or _takes_one_hot(name, arguments)):
-        message = f"{metric.alias} takes one-hot rows, but {takes}"
-        if name in _OF_ONE_HOT:
-            return _Fault("DL023", message, _OF_ONE_HOT[name])
-        write = f"{metric.alias}, with {_ONE_HOT_TARGETS}"
-        return _Fault("DL023", message, write, is_sentence=True)
-    return None
-
-
-def _of_true_and_false(name: str) -> bool:
-    """Whether a metric counts outputs that are rightly or wrongly called true."""
-    facts = MEASURES[name]
-    return facts.forms == UNIT and facts.cut is not None and not name.startswith("Binary")
-
-
-def _takes_one_hot(name: str, arguments: Mapping[str, Any]) -> bool:
-    """Whether a metric needs a target for each unit."""
-    one_class = arguments.get("class_id") is not None or arguments.get("multi_label")
-    return name in _NEED_ONE_HOT or bool(_of_true_and_false(name) and one_class)
-
-
-_NEED_ONE_HOT = (*_F_SCORES, "CategoricalHinge", "KLDivergence", "OneHotIoU", "OneHotMeanIoU")
-
-
-def _flags_message(metric: KerasComponent, flags: dict[str, Any], output: _Output) -> str:
-    if "sparse_y_pred" in flags:
-        return f"{metric.alias} takes the outputs for class indices: each probability counts as 0"
-    if "sparse_y_true" in flags:
-        given = "class indices" if output.indices else "one-hot rows"
-        return f"{metric.alias} does not take the targets for what they are: {given}"
-    return f"{metric.alias} is for another number of classes: there are {output.units}"
-
-
-def _is_error(name: str) -> bool:
-    """Whether a measure is an error of quantities."""
-    return MEASURES[name].best_at in ("mean", "median") and name not in _CORRELATIONS
-
-
-def _distance(
-    name: str,
-    metric: KerasComponent,
-    better: str,
-    *,
-    indices: bool = False,
-    several: bool = True,
-) -> _Fault | None:
-    """An error of quantities for classes: of probabilities some mean something, of class numbers
-    none."""
-    # Of one unit a cosine is only the sign.
-    of_several = name == "CosineSimilarity" and several
-    if not indices and (of_several or name == "MeanSquaredError"):
-        return None
-    mild = name in _ERRORS_OF_PROBABILITIES and not indices
-    message = f"{metric.alias} is a measure of quantities, but the targets are classes"
-    return _Fault("DL017", message, better, severity="warning" if mild else None)
-
-
-def _with(code: str, metric: KerasComponent, message: str, **arguments: Any) -> _Fault:
-    """A fault that other arguments mend."""
-    component = as_written(metric, arguments)
-    (alias, given), *_ = component.items()
-    return _Fault(code, message, f"{alias}: {in_line(given)}", component)
-
-
-_OF_FORM: dict[OutputForm, Callable[[str, KerasComponent, _Output], _Fault | None]] = {
-    "classes": _of_classes,
-    "labels": _of_labels,
-    "quantities": _of_quantities,
-    "quantity": _of_quantities,
-    "unit": _of_one_unit,
-}
 
 
 @check(
@@ -368,7 +31,7 @@ _OF_FORM: dict[OutputForm, Callable[[str, KerasComponent, _Output], _Fault | Non
 )
 def metric_does_not_fit_task(view: ConfigView) -> Iterator[Finding]:
     """A metric that does not fit what is predicted."""
-    yield from _faults(view, "DL017")
+    yield from metric_findings(view, "DL017")
 
 
 @check(
@@ -390,7 +53,7 @@ def metric_does_not_fit_task(view: ConfigView) -> Iterator[Finding]:
 )
 def f_score_without_threshold(view: ConfigView) -> Iterator[Finding]:
     """F1Score or FBetaScore of sigmoids, with no threshold."""
-    yield from _faults(view, "DL020")
+    yield from metric_findings(view, "DL020")
 
 
 @check(
@@ -413,7 +76,7 @@ def f_score_without_threshold(view: ConfigView) -> Iterator[Finding]:
 )
 def true_and_false_over_classes(view: ConfigView) -> Iterator[Finding]:
     """AUC, Precision, Recall or their kin over the units of several classes."""
-    yield from _faults(view, "DL021")
+    yield from metric_findings(view, "DL021")
 
 
 @check(
@@ -435,8 +98,8 @@ def true_and_false_over_classes(view: ConfigView) -> Iterator[Finding]:
 )
 def correlation_of_one_number(view: ConfigView) -> Iterator[Finding]:
     """A correlation, or a cosine, over the single output of each row."""
-    yield from _faults(view, "DL022")
-    loss, output = view.config.loss, _output(view)
+    yield from metric_findings(view, "DL022")
+    loss, output = view.config.loss, measured_output(view)
     if loss.name == "CosineSimilarity" and output.units == 1 and loss.arguments.get("axis") != 0:
         message = f"{loss.alias} of a single output is only its sign"
         yield Finding(message, loss.path, put(("loss",), "mse"))
@@ -461,7 +124,7 @@ def correlation_of_one_number(view: ConfigView) -> Iterator[Finding]:
 )
 def metric_of_another_form(view: ConfigView) -> Iterator[Finding]:
     """A metric that expects another form of targets or outputs: class indices or one-hot rows."""
-    yield from _faults(view, "DL023")
+    yield from metric_findings(view, "DL023")
 
 
 @check(
@@ -482,4 +145,4 @@ def metric_of_another_form(view: ConfigView) -> Iterator[Finding]:
 )
 def top_of_all_classes(view: ConfigView) -> Iterator[Finding]:
     """The k largest outputs of no more than k."""
-    yield from _faults(view, "DL024")
+    yield from metric_findings(view, "DL024")

@@ -14,6 +14,7 @@ from dlrun.config.schema import Config
 from dlrun.metrics.names import direction
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.registry.names import closest
 from dlrun.training.callbacks import CHECKPOINTS, DEFAULT_MONITOR, MONITORING
 
 
@@ -304,3 +305,68 @@ def loss_as_score(view: ConfigView) -> Iterator[Finding]:
         path = ("evaluation", "score")
         message = "the score is the loss, which includes the penalties on weights"
         yield Finding(message, path, put(path, config.metrics[0].alias))
+
+
+@check(
+    "DL039",
+    severity="error",
+    why="the name is filled in when an epoch ends, so that training fails after it",
+    source="Keras, keras.io/api/callbacks/model_checkpoint",
+    instead="name `epoch` and what an epoch measures: `model-{epoch:02d}-{val_loss:.2f}.keras`",
+    fault="""
+    metrics: [accuracy]
+    training:
+      epochs: 5
+      callbacks: [{ModelCheckpoint: {filepath: "model-{epoch:02d}-{val_auc:.2f}.keras"}}]
+    """,
+    fix="""
+    training:
+      epochs: 5
+      callbacks: [{ModelCheckpoint: {filepath: "model-{epoch:02d}-{val_accuracy:.2f}.keras"}}]
+    """,
+)
+def file_name_of_unknown_metric(view: ConfigView) -> Iterator[Finding]:
+    """A file name of ModelCheckpoint that is to hold something that is not measured."""
+    if view.output_name is not None:
+        # Of several outputs, each with names of its own.
+        return
+    measured = ["loss", *metric_names(view.config.metrics)]
+    for callback in view.config.training.every_callback:
+        given = callback.arguments.get("filepath")
+        if callback.name not in CHECKPOINTS or not isinstance(given, str):
+            continue
+        known: dict[str, float] = {"epoch": 1, **dict.fromkeys(measured, 0.5)}
+        if callback.arguments.get("save_freq", "epoch") != "epoch":
+            known["batch"] = 1
+        elif not holds_nothing_out(view.config):
+            known |= {f"val_{name}": 0.5 for name in measured}
+        path = argument_of(callback, "filepath")
+        try:
+            given.format(**known, learning_rate=0.5)
+        except KeyError as error:
+            name = str(error.args[0])
+            near = closest(name, known)
+            change = put(path, given.replace(f"{{{name}", f"{{{near}")) if near else None
+            message = f"the file name asks for '{name}', which is not measured"
+            yield Finding(message, path, change)
+        except (IndexError, ValueError, AttributeError) as error:
+            yield Finding(f"the file name cannot be filled in: {error}", path)
+
+
+@check(
+    "DL040",
+    why="every run has a folder of its own, so a later run finds no backup there",
+    source="Keras, keras.io/api/callbacks/backup_and_restore",
+    instead="remove it; `ModelCheckpoint` keeps the best model",
+    fault="""
+    training: {epochs: 5, callbacks: [{BackupAndRestore: {backup_dir: backup}}]}
+    """,
+    fix="""
+    training: {epochs: 5, callbacks: [{ModelCheckpoint: best.keras}]}
+    """,
+)
+def backup_without_restore(view: ConfigView) -> Iterator[Finding]:
+    """A callback that backs training up for a later run, which cannot find it."""
+    for callback in view.config.training.every_callback:
+        if callback.name == "BackupAndRestore":
+            yield Finding(f"{callback.alias} can never restore", callback.path, on_key=True)
