@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.schema import Config, Phase
-from dlrun.data.inputs import parts_of
+from dlrun.data.inputs import OneInput, parts_of
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.models.augment import Augmentation, InputSpec
@@ -89,9 +89,8 @@ def fresh_model(
             phase names a layer that does not exist or leaves nothing to train.
     """
     reset(seed)
-    # Bytes become float32 in the model, as those of arrays that are given to Keras' `fit`.
     inputs = {
-        name: InputSpec(part.shape[1:], "float32" if part.dtype == np.uint8 else str(part.dtype))
+        name: InputSpec(part.shape[1:], _dtype_in_model(part))
         for name, part in parts_of(train.inputs).items()
     }
     with weights_as_on_tensorflow(), mixed_precision(config.training.mixed_precision):
@@ -103,6 +102,13 @@ def fresh_model(
         set_flags(model, flags_of_phases(model, changes)[phase])
     _compile(config, pipeline, phase, model)
     return model
+
+
+def _dtype_in_model(part: OneInput) -> str:
+    """The dtype of an input: bytes and pixels become float32, as those of arrays that are given to
+    Keras' `fit`; other integers stay, as an `Embedding` takes them."""
+    are_pixels = part.dtype.kind in "iu" and len(part.shape) == 4
+    return "float32" if part.dtype == np.uint8 or are_pixels else str(part.dtype)
 
 
 def _compile(config: Config, pipeline: Pipeline, phase: int, model: Any) -> None:

@@ -53,8 +53,16 @@ def fit(
 
 def test_messages_for_options_that_make_no_sense() -> None:
     wrong: list[tuple[str, dict[str, Any], str]] = [
-        ("rescale", {"scale": "1/0"}, "expected a number or a fraction such as 1/255, found '1/0'"),
-        ("rescale", {"scale": "255"}, "expected a number or a fraction such as 1/255, found '255'"),
+        (
+            "rescale",
+            {"scale": "1/0"},
+            "expected a number, a fraction such as 1/255, or auto; found '1/0'",
+        ),
+        (
+            "rescale",
+            {"scale": "255"},
+            "expected a number, a fraction such as 1/255, or auto; found '255'",
+        ),
         ("minmax", {"feature_range": [1.0, 0.0]}, "expected the lower and the upper end, such as"),
         ("clip", {}, "give `min`, `max` or both"),
         ("clip", {"min": 2, "max": 1}, "`min` (2) is above `max` (1)"),

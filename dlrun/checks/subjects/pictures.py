@@ -1,4 +1,4 @@
-"""Photos that are the same: mirrored, turned, brightened or saved again."""
+"""Pictures: photos that are the same in another form, and pixels of more than eight bits."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import numpy as np
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import DATASET
 from dlrun.checks.duplicates import exact_hashes
-from dlrun.checks.finding import Finding
+from dlrun.checks.finding import Finding, put
 from dlrun.checks.views import DataView
+from dlrun.config.schema import Config
 from dlrun.data.lazy import blocks
+from dlrun.data.preprocessing.rescale import Rescale
 from dlrun.data.samples import Array, Columns
-from dlrun.text import first_few
+from dlrun.text import figure, first_few
 
 SIDE = 16
 """Pictures are compared by the means of this many parts a side."""
@@ -32,6 +34,12 @@ anew, made a third brighter, blurred, or noisy has 0.974 to 1."""
 ALIKE_ALL = 0.85
 """Where a twentieth of all pairs is this similar, such as the frames of one camera, nothing is
 reported."""
+
+LARGEST_SCALED = 3.0
+"""Scaled pixels above this were meant for another range."""
+
+SMALLEST_SCALED = 1 / 32
+"""Scaled pixels that are all below this use 11 bits of 16 or fewer."""
 
 _LEAST_CONTRAST = 4.0
 """Standard deviation, of 255, below which a picture is one plain surface."""
@@ -172,6 +180,51 @@ def same_photo(view: DataView) -> Iterator[Finding]:
         on_key=True,
         severity="note" if rare else None,
     )
+
+
+@check(
+    "DL140",
+    why="a network starts from weights meant for numbers around 0 to 1",
+    source=BOOK + "4.3.1",
+    instead="divide by the largest number that the camera writes, such as 4095 for 12 bits",
+    fault="""
+    dataset: {source: image_folder, path: photos/originals}   # 12 bits in files of 16
+    preprocess: [{rescale: 1/255}]
+    """,
+    fix="""
+    preprocess: [{rescale: 1/4095}]
+    """,
+)
+def scaled_for_another_depth(view: DataView) -> Iterator[Finding]:
+    """16-bit pixels that `rescale` divides by the range of 8 bits, or by far more than they use."""
+    for name, column in view.train.features.items():
+        if column.dtype != np.uint16 or column.ndim < 3:
+            continue
+        top = int(max(block.max() for block in blocks(column)))
+        place = _only_scaling(view.config, name)
+        if place is None or top == 0:
+            continue
+        index, factor = place
+        used = int(top).bit_length()
+        wanted = "auto" if used == 16 else f"1/{2**used - 1}"
+        step = put(("preprocess", index, "rescale"), wanted)
+        if top * factor > LARGEST_SCALED:
+            message = f"`rescale` brings the 16-bit pixels of '{name}' to {figure(top * factor)}"
+        elif top * factor < SMALLEST_SCALED:
+            message = f"`rescale` leaves the pixels of '{name}' below {figure(top * factor)}"
+        else:
+            continue
+        yield Finding(f"{message}: they go up to {top:,}", ("preprocess", index), step)
+
+
+def _only_scaling(config: Config, column: str) -> tuple[int, float] | None:
+    """Where the only step that works on pixels is `rescale`: its number, and its factor."""
+    entries = [
+        step for step in config.preprocess if column in (getattr(step, "columns", None) or [column])
+    ]
+    if len(entries) != 1 or not isinstance(step := entries[0], Rescale) or step.offset:
+        return None
+    return config.preprocess.index(step), step.factor_for(np.dtype(np.uint16))
 
 
 def _copies(view: DataView, pictures: _Pictures) -> tuple[dict[int, tuple[int, str]], int]:

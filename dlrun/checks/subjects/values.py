@@ -16,6 +16,7 @@ from dlrun.checks.views import DataView
 from dlrun.config.graph import LayerGraph, layer_graph
 from dlrun.config.layers import plain
 from dlrun.data.preprocessing.impute import Impute
+from dlrun.data.preprocessing.rescale import Rescale
 from dlrun.text import counted, figure, first_few
 
 LARGE = 10.0
@@ -137,8 +138,12 @@ def large_inputs(view: DataView) -> Iterator[Finding]:
     if are_word_numbers(view):
         yield word_numbers(view, scales)
         return
-    pixels = all(column.dtype.kind == "u" for column in view.train.features.values())
-    step = {"rescale": "1/255"} if pixels else "standardize"
+    depths = {column.dtype.name for column in view.train.features.values()}
+    if "uint16" in depths and any(isinstance(step, Rescale) for step in view.config.preprocess):
+        # DL140 says so.
+        return
+    scaling = {"uint8": "1/255", "uint16": "auto"}.get(depths.pop() if len(depths) == 1 else "")
+    step = {"rescale": scaling} if scaling else "standardize"
     yield Finding(
         f"the inputs go up to {figure(scales.largest)}, and no step scales them to around 1",
         preprocess_place(view.config),

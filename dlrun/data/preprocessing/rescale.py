@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import numpy as np
 from pydantic import field_validator
 
 from dlrun.data.samples import Array
 from dlrun.data.step import Changes, State, Step, float_type, to_float
+from dlrun.errors import DataError
+
+AUTO = "auto"
 
 
 class Rescale(Step):
-    """Computes `value * scale + offset`, as Keras' `Rescaling` layer does; learns nothing.
+    """Computes `value * scale + offset`, as Keras' `Rescaling` layer does.
 
     Suits numeric columns; the result is float32 where that holds the column's values exactly,
     else float64.
@@ -21,7 +25,8 @@ class Rescale(Step):
     changes: ClassVar[Changes] = "numbers"
 
     scale: float | str
-    """Factor: a number, or a fraction such as 1/255."""
+    """Factor: a number, a fraction such as 1/255, or `auto`, which brings pixels to 0 to 1: it
+    divides those of 8 bits by 255, of 16 bits by 65535."""
 
     offset: float = 0.0
     """Added after the multiplication."""
@@ -29,11 +34,27 @@ class Rescale(Step):
     @field_validator("scale")
     @classmethod
     def _is_number(cls, scale: float | str) -> float | str:
-        _factor(scale)
+        if scale != AUTO:
+            _factor(scale)
         return scale
 
+    def learn(self, name: str, column: Array) -> State:
+        if self.scale != AUTO:
+            return {}
+        if column.dtype.kind != "u" or column.dtype.itemsize > 2:
+            raise DataError(
+                f"rescale: `{AUTO}` is for pixels of 8 or 16 bits, and the column '{name}' holds "
+                f"{column.dtype}; give the factor, or use `minmax`"
+            )
+        return {"factor": self.factor_for(column.dtype)}
+
+    def factor_for(self, dtype: np.dtype[Any]) -> float:
+        """Return the factor for numbers of a type."""
+        return 1 / float(np.iinfo(dtype).max) if self.scale == AUTO else _factor(self.scale)
+
     def transform(self, name: str, column: Array, state: State) -> Array:
-        scaled = column.astype("float64") * _factor(self.scale) + self.offset
+        factor = state["factor"][name] if self.scale == AUTO else self.factor_for(column.dtype)
+        scaled = column.astype("float64") * factor + self.offset
         return to_float(scaled, float_type(column))
 
 
@@ -46,5 +67,5 @@ def _factor(scale: float | str) -> float:
     except (ValueError, ZeroDivisionError):
         factor = math.nan
     if not math.isfinite(factor):
-        raise ValueError(f"expected a number or a fraction such as 1/255, found '{scale}'")
+        raise ValueError(f"expected a number, a fraction such as 1/255, or auto; found '{scale}'")
     return factor

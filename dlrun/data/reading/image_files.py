@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,8 +17,22 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dlrun.data.reading.delimited import CsvDialect
-from dlrun.data.reading.files import BrokenFile, ClassFolders, read_class_folders
-from dlrun.data.reading.images import IMAGE_ENDINGS, ImageError, ImageFormat, read_image, size_of
+from dlrun.data.reading.files import (
+    BrokenFile,
+    ClassFolders,
+    files_in,
+    neighbour,
+    read_class_folders,
+)
+from dlrun.data.reading.image_depth import Depth, ImageError
+from dlrun.data.reading.images import (
+    IMAGE_ENDINGS,
+    MAYBE_DEEP,
+    ImageFormat,
+    ImageHeader,
+    header_of,
+    read_image,
+)
 from dlrun.data.reading.table_columns import boolean_words, column_type, to_array
 from dlrun.data.reading.tables import TableFiles, names_of_columns, read_table
 from dlrun.data.samples import Array, Columns, as_objects
@@ -41,6 +55,7 @@ class ImageFiles:
         files: n files.
         names: (n,) objects, the files' names as reports show them.
         targets: n values each.
+        features: n values each: columns of the table that are inputs beside the picture.
         extras: n values each: the columns asked for, besides the names.
         classes: Class names by target.
         findings: What the user should know, one sentence each.
@@ -50,21 +65,61 @@ class ImageFiles:
     files: tuple[Path, ...]
     names: Array
     targets: Columns
+    features: Columns = field(default_factory=dict)
     extras: Columns = field(default_factory=dict)
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
 
     def take(self, positions: Array) -> ImageFiles:
         """Return some of the pictures."""
-        return ImageFiles(
-            place=self.place,
+        return replace(
+            self,
             files=tuple(self.files[i] for i in positions.tolist()),
             names=self.names[positions],
             targets={name: column[positions] for name, column in self.targets.items()},
+            features={name: column[positions] for name, column in self.features.items()},
             extras={name: column[positions] for name, column in self.extras.items()},
-            classes=self.classes,
-            findings=self.findings,
         )
+
+
+def images_without_classes(folders: Sequence[Path]) -> ImageFiles:
+    """Return all pictures in and below folders, those of the first of them first.
+
+    Raises:
+        DataError: There is none in a folder.
+    """
+    files: list[Path] = []
+    names: list[str] = []
+    for folder in folders:
+        inside = files_in(folder, IMAGE_ENDINGS)
+        if not inside:
+            raise DataError(f"{folder}: no pictures in this folder")
+        files += inside
+        names += [file.relative_to(folder).as_posix() for file in inside]
+    return ImageFiles(str(folders[0]), tuple(files), as_objects(names), {})
+
+
+def new_images(paths: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """Return pictures, and those in folders, with their names, which start in the folder given.
+
+    Raises:
+        DataError: One is not there, or a folder has none.
+    """
+    found: list[Path] = []
+    names: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            inside = files_in(path, IMAGE_ENDINGS)
+            if not inside:
+                raise DataError(f"{path}: no pictures in this folder")
+            found += inside
+            names += [file.relative_to(path).as_posix() for file in inside]
+        elif path.is_file():
+            found.append(path)
+            names.append(str(path))
+        else:
+            raise DataError(f"{path}: no such file or folder{neighbour(path)}")
+    return found, names
 
 
 def images_in_folders(folders: Sequence[Path], classes: Sequence[str] | None = None) -> ImageFiles:
@@ -104,6 +159,7 @@ def images_in_table(
     file_column: str | None,
     targets: Sequence[str] | None,
     extra: Sequence[str],
+    features: Sequence[str] = (),
     *,
     needed: bool = True,
 ) -> ImageFiles:
@@ -115,6 +171,7 @@ def images_in_table(
         file_column: Column of their paths; None: `file`, or else the first.
         targets: Columns to predict; None: all others.
         extra: Columns wanted in `extras`.
+        features: Columns that are inputs.
         needed: Whether these must be there.
 
     Raises:
@@ -126,18 +183,21 @@ def images_in_table(
     table.require(column)
     if not needed:
         extra = [name for name in extra if name in table.names]
-    wanted = targets or [n for n in table.names if n != column and n not in extra]
-    for name in (*wanted, *extra):
+    wanted = targets
+    if wanted is None:
+        wanted = [n for n in table.names if n not in (column, *extra, *features)]
+    for name in (*wanted, *extra, *features):
         table.require(name)
-    if not wanted:
+    if not wanted and targets is None:
         raise DataError(f"{table.files[0]}: no column is left to predict beside '{column}'")
     names = to_array(table, column, "categorical")
-    kinds = {name: column_type(table, name) for name in (*wanted, *extra)}
+    kinds = {name: column_type(table, name) for name in (*wanted, *extra, *features)}
     return ImageFiles(
         place=str(files[0]),
         files=tuple(_files(table, names, column, folder)),
         names=names,
         targets={name: to_array(table, name, kinds[name]) for name in wanted},
+        features={name: to_array(table, name, kinds[name]) for name in features},
         extras={name: to_array(table, name, kinds[name]) for name in extra},
         classes={n: boolean_words(table, n) for n in wanted if kinds[n] == "boolean"},
     )
@@ -191,7 +251,7 @@ class DecodedImages:
     """What was read.
 
     Args:
-        column: (n, h, w, c) uint8; rows of broken files hold anything.
+        column: (n, h, w, c); rows of broken files hold anything.
         broken: The files that cannot be read.
         turned: Positions of the files whose EXIF orientation is turned or mirrored.
     """
@@ -220,12 +280,12 @@ class ImageReader:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Bytes."""
-        return np.dtype(np.uint8)
+        """That of the pixels."""
+        return np.dtype(self.form.depth)
 
     def read(self, rows: Array) -> Array:
         """See `RowReader`."""
-        result = np.empty((len(rows), *self.form.shape), np.uint8)
+        result = np.empty((len(rows), *self.form.shape), self.dtype)
 
         def decode(place: int) -> None:
             file = self.files[int(rows[place])]
@@ -267,7 +327,7 @@ def read_images(files: Sequence[Path], form: ImageFormat, *, hold: bool) -> Deco
         hold: Whether the column holds the pixels; otherwise they are only checked now, and decoded
             again when they are needed.
     """
-    held = np.empty((len(files) if hold else 0, *form.shape), np.uint8)
+    held = np.empty((len(files) if hold else 0, *form.shape), form.depth)
 
     def decode(position: int) -> bool | BrokenFile:
         try:
@@ -286,18 +346,38 @@ def read_images(files: Sequence[Path], form: ImageFormat, *, hold: bool) -> Deco
     )
 
 
-def read_sizes(files: Sequence[Path]) -> tuple[list[tuple[int, int]], tuple[BrokenFile, ...]]:
-    """Return height and width of every picture, and the files that are not pictures."""
+def read_headers(files: Sequence[Path]) -> tuple[list[ImageHeader], tuple[BrokenFile, ...]]:
+    """Return what the first bytes of every picture say, and the files that are not pictures."""
 
-    def size(position: int) -> tuple[int, int] | BrokenFile:
+    def header(position: int) -> ImageHeader | BrokenFile:
         try:
-            return size_of(files[position])
+            return header_of(files[position])
         except ImageError as error:
             return BrokenFile(position, f"{files[position]} {error}")
 
-    found = in_threads(size, range(len(files)))
-    sizes = [one for one in found if not isinstance(one, BrokenFile)]
-    return sizes, tuple(one for one in found if isinstance(one, BrokenFile))
+    found = in_threads(header, range(len(files)))
+    headers = [one for one in found if not isinstance(one, BrokenFile)]
+    return headers, tuple(one for one in found if isinstance(one, BrokenFile))
+
+
+def common_depth(files: Sequence[Path]) -> Depth:
+    """Return the type of the pixels of all pictures; only files of endings that may have more
+    than eight bits are looked at.
+
+    Raises:
+        DataError: There are several; says which.
+    """
+    deep = [file for file in files if file.suffix.lower() in MAYBE_DEEP]
+    found = {header.depth: header.file for header in read_headers(deep)[0]}
+    if len(deep) < len(files):
+        found.setdefault("uint8", next(f for f in files if f.suffix.lower() not in MAYBE_DEEP))
+    if len(found) > 1:
+        examples = ", ".join(f"{depth} ({file})" for depth, file in sorted(found.items()))
+        raise DataError(
+            f"the pictures are of several depths: {examples}; save them alike, or say "
+            "`depth: uint8` for the upper 8 of 16 bits"
+        )
+    return next(iter(found), "uint8")
 
 
 def common_size(sizes: Sequence[tuple[int, int]], place: str) -> tuple[int, int]:

@@ -1,9 +1,10 @@
-"""One picture from a file: its pixels as `keras.utils.image_dataset_from_directory` gives them.
+"""One picture from a file: its pixels as `keras.utils.load_img` gives them, in the depth of the
+file, resized as `keras.utils.image_dataset_from_directory` does.
 
 Pillow decodes, whatever the backend, so that all backends see the same pixels. Of a JPEG they are
-those of TensorFlow's `decode_jpeg(dct_method="INTEGER_ACCURATE")`; Keras' loader decodes with the
-faster and less exact method, which is off by about 1 of 255, at most by about 8. Pixels are rounded
-to whole numbers, which Keras does not do after resizing.
+those of TensorFlow's `decode_jpeg(dct_method="INTEGER_ACCURATE")`; the loader of directories uses
+the faster and less exact method, which is off by about 1 of 255, at most by about 8. Whole numbers
+are rounded, which Keras does not do after resizing.
 
 Legend: h height, w width, c channels.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +22,12 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
-from dlrun.errors import DlrunError
+from dlrun.data.reading.image_depth import Color, Depth, ImageError, deep_colors, depth_of, in_color
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL.ImageFile import ImageFile
 
 Array = np.ndarray
-Color = Literal["rgb", "grayscale", "rgba"]
 Resize = Literal["stretch", "crop", "pad"]
 
 CHANNELS: dict[Color, int] = {"grayscale": 1, "rgb": 3, "rgba": 4}
@@ -41,9 +41,8 @@ IMAGE_ENDINGS = (
 )
 """Endings of files that are taken for pictures, in lower case."""
 
-
-class ImageError(DlrunError):
-    """A file is not a picture, or is broken; the text says why, without naming the file."""
+MAYBE_DEEP = frozenset({".jp2", ".pgm", ".png", ".ppm", ".tif", ".tiff"})
+"""Those of files whose pixels may have more than eight bits."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +53,13 @@ class ImageFormat:
         size: Height and width in pixels.
         color: Channels: red, green and blue; grey; or red, green, blue and opacity.
         resize: How another size becomes this one.
+        depth: Type of the pixels.
     """
 
     size: tuple[int, int]
     color: Color
     resize: Resize
+    depth: Depth = "uint8"
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -71,7 +72,7 @@ class DecodedImage:
     """What was read.
 
     Args:
-        pixels: (h, w, c) uint8.
+        pixels: (h, w, c).
         turned: Whether its EXIF orientation is turned or mirrored.
     """
 
@@ -79,14 +80,29 @@ class DecodedImage:
     turned: bool
 
 
-def size_of(file: Path) -> tuple[int, int]:
-    """Return height and width, from the first bytes of a file.
+@dataclass(frozen=True)
+class ImageHeader:
+    """What the first bytes of a picture say.
+
+    Args:
+        file: The file.
+        size: Height and width.
+        depth: Type that holds its pixels without loss.
+    """
+
+    file: Path
+    size: tuple[int, int]
+    depth: Depth
+
+
+def header_of(file: Path) -> ImageHeader:
+    """Return what the first bytes of a file say.
 
     Raises:
         ImageError: It is not a picture.
     """
     with _opened(file) as image:
-        return image.height, image.width
+        return ImageHeader(file, (image.height, image.width), depth_of(image))
 
 
 def are_grayscale(files: Sequence[Path]) -> bool:
@@ -95,27 +111,55 @@ def are_grayscale(files: Sequence[Path]) -> bool:
     for file in files:
         with suppress(ImageError), _opened(file) as image:
             modes.add(image.mode)
-    return bool(modes) and all(mode in ("1", "L", "LA") or mode[:2] == "I;" for mode in modes)
+    return bool(modes) and all(mode in ("1", "L", "LA") or mode[0] in "IF" for mode in modes)
 
 
 def read_image(file: Path, form: ImageFormat) -> DecodedImage:
     """Return the pixels of a picture; of a film the first.
 
-    EXIF orientation is ignored, and without an alpha channel only the colours of transparent
-    pixels are kept: both as Keras' loader does.
+    EXIF orientation and gamma are ignored, and without an alpha channel only the colours of
+    transparent pixels are kept: as Keras' `load_img` does. Of 16 bits, `uint8` keeps the upper
+    eight.
 
     Raises:
-        ImageError: It is not a picture, or is broken.
+        ImageError: It is not a picture, is broken, or has another depth.
     """
     with _opened(file) as image:
+        # The depth is known only before pixels are decoded, which EXIF may do.
+        pixels = _pixels(image, form.color, form.depth)
         turned = _is_turned(image)
-        pixels = _pixels(image, form.color)
     return DecodedImage(resized(pixels, form), turned)
 
 
-def resized(pixels: Array, form: ImageFormat) -> Array:
-    """Return (h, w, c) uint8 pixels in another size: bilinear, without smoothing, as
-    `tf.image.resize` does.
+def read_mask(file: Path, form: ImageFormat) -> Array:
+    """Return the class of each pixel of a mask, (h, w): the grey value or, where there is a
+    palette, the index in it. Another size is made by taking the nearest pixels.
+
+    Raises:
+        ImageError: It is not a picture, is broken, or has colours.
+    """
+    with _opened(file) as image:
+        depth = depth_of(image)
+        if depth == "float32":
+            raise ImageError("holds fractions, where a mask holds the class of each pixel")
+        if image.mode in ("1", "P"):
+            classes = np.asarray(image).astype(np.uint8)[:, :, np.newaxis]
+        elif image.mode in ("RGB", "RGBA", "CMYK", "YCbCr"):
+            channels = _pixels(image, "rgb", depth)
+            if not (channels == channels[:, :, :1]).all():
+                raise ImageError(
+                    "is in colour; a mask holds the class of each pixel as a grey value or as the "
+                    "index in a palette"
+                )
+            classes = channels[:, :, :1]
+        else:
+            classes = _pixels(image, "grayscale", depth)
+    return resized(classes, form, nearest=True)[:, :, 0]
+
+
+def resized(pixels: Array, form: ImageFormat, *, nearest: bool = False) -> Array:
+    """Return (h, w, c) pixels in another size: bilinear, without smoothing, as `tf.image.resize`
+    does, or each the nearest pixel's.
 
     `crop` cuts out the largest middle part of the new aspect ratio first, as
     `keras.utils.image_utils.smart_resize`; `pad` leaves the picture whole between black bars, as
@@ -124,11 +168,12 @@ def resized(pixels: Array, form: ImageFormat) -> Array:
     height, width = form.size
     if pixels.shape[:2] == form.size:
         return pixels
+    stretched = _nearest if nearest else _stretched
     if form.resize == "crop":
-        return _stretched(_middle(pixels, form.size), height, width)
+        return stretched(_middle(pixels, form.size), height, width)
     if form.resize == "pad":
-        return _padded(pixels, height, width)
-    return _stretched(pixels, height, width)
+        return _padded(pixels, height, width, stretched)
+    return stretched(pixels, height, width)
 
 
 class _PillowWarnings:
@@ -169,7 +214,7 @@ _WARNINGS = _PillowWarnings()
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[Image.Image]:
+def _opened(file: Path) -> Iterator[ImageFile]:
     """The picture in a file; whatever goes wrong inside is a `ImageError`."""
     from PIL import Image, UnidentifiedImageError
 
@@ -190,28 +235,29 @@ def _opened(file: Path) -> Iterator[Image.Image]:
         raise ImageError(f"cannot be decoded: {error or type(error).__name__}") from error
 
 
-def _pixels(image: Image.Image, color: Color) -> Array:
-    """(h, w, c) uint8."""
-    if image.mode.startswith("I;16"):
+def _pixels(image: ImageFile, color: Color, depth: Depth) -> Array:
+    """(h, w, c) in this depth."""
+    own = depth_of(image)
+    if own != depth and (own, depth) != ("uint16", "uint8"):
+        raise ImageError(f"has pixels of type {own}, where {depth} is expected")
+    if image.mode.startswith("I") or image.mode == "F":
+        grey = np.asarray(image)
         # As TensorFlow: the upper eight bits. Pillow cuts off what is above 255.
-        grey = (np.asarray(image) >> 8).astype(np.uint8)
-        if color == "grayscale":
-            return grey[:, :, np.newaxis]
-        opaque = [np.full_like(grey, 255)] if color == "rgba" else []
-        return np.stack([grey, grey, grey, *opaque], axis=-1)
-    if image.mode in ("I", "F"):
-        raise ImageError(f"holds numbers of 32 bits (mode {image.mode}) rather than 0 to 255")
+        grey = grey >> 8 if own != depth else grey
+        return in_color(grey.astype(depth)[:, :, np.newaxis], color)
+    if depth == "uint16":
+        return in_color(deep_colors(image), color)
     if color == "grayscale" and image.format == "JPEG":
         # The brightness as the file holds it.
         image.draft("L", None)
-    if image.mode in ("P", "PA") and "transparency" in image.info:
-        image = image.convert("RGBA")
+    see_through = image.mode in ("P", "PA") and "transparency" in image.info
+    shown = image.convert("RGBA") if see_through else image
     mode = _MODES[color]
-    pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    pixels = np.asarray(shown if shown.mode == mode else shown.convert(mode))
     return pixels[:, :, np.newaxis] if pixels.ndim == 2 else pixels
 
 
-def _is_turned(image: Image.Image) -> bool:
+def _is_turned(image: ImageFile) -> bool:
     if "exif" not in image.info:
         return False
     try:
@@ -229,21 +275,26 @@ def _middle(pixels: Array, size: tuple[int, int]) -> Array:
     return pixels[top : top + of_height, left : left + of_width]
 
 
-def _padded(pixels: Array, height: int, width: int) -> Array:
+def _padded(
+    pixels: Array, height: int, width: int, stretched: Callable[[Array, int, int], Array]
+) -> Array:
     old = np.float32(pixels.shape[0]), np.float32(pixels.shape[1])
     new = np.float32(height), np.float32(width)
     ratio = max(old[1] / new[1], old[0] / new[0])
     inner = old[0] / ratio, old[1] / ratio
-    part = _stretched(pixels, max(1, int(inner[0])), max(1, int(inner[1])))
+    part = stretched(pixels, max(1, int(inner[0])), max(1, int(inner[1])))
     top, left = (max(0, int((whole - one) / 2)) for whole, one in zip(new, inner, strict=True))
-    result = np.zeros((height, width, pixels.shape[2]), np.uint8)
+    result = np.zeros((height, width, pixels.shape[2]), pixels.dtype)
     result[top : top + part.shape[0], left : left + part.shape[1]] = part
     return result
 
 
 def _stretched(pixels: Array, height: int, width: int) -> Array:
-    """Interpolate between the four pixels around the middle of each new one, in float32 and in
-    TensorFlow's order of operations."""
+    """Interpolate between the four pixels around the middle of each new one, in float32 (whole
+    numbers of 32 bits: in float64) and in TensorFlow's order of operations."""
+    depth = pixels.dtype
+    is_whole = depth.kind != "f"
+    precise = np.float64 if is_whole and depth.itemsize > 2 else np.float32
     left, right, across = _neighbours(pixels.shape[1], width)
     upper, lower, down = _neighbours(pixels.shape[0], height)
     if pixels.shape[0] > 2 * height:
@@ -251,13 +302,22 @@ def _stretched(pixels: Array, height: int, width: int) -> Array:
         rows = np.concatenate([upper, lower])
         pixels, upper, lower = pixels[rows], np.arange(height), np.arange(height, 2 * height)
     across = across[np.newaxis, :, np.newaxis]
-    row = pixels.take(left, axis=1).astype(np.float32)
-    row += (pixels.take(right, axis=1).astype(np.float32) - row) * across
+    row = pixels.take(left, axis=1).astype(precise)
+    row += (pixels.take(right, axis=1).astype(precise) - row) * across
     result, below = row.take(upper, axis=0), row.take(lower, axis=0)
     below -= result
     below *= down[:, np.newaxis, np.newaxis]
     result += below
-    return np.rint(result, out=result).astype(np.uint8)
+    return (np.rint(result, out=result) if is_whole else result).astype(depth)
+
+
+def _nearest(pixels: Array, height: int, width: int) -> Array:
+    """Take the pixel that the middle of each new one lies in, as TensorFlow does."""
+    rows, columns = (
+        np.minimum(((np.arange(new) + 0.5) * (old / new)).astype(np.int64), old - 1)
+        for old, new in zip(pixels.shape[:2], (height, width), strict=True)
+    )
+    return pixels[rows][:, columns]
 
 
 def _neighbours(old: int, new: int) -> tuple[Any, Any, Array]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.data.reading.files import files_in, has_part, part_folder, read_class_folders
-from dlrun.data.reading.image_files import images_in_folders, read_sizes
+from dlrun.data.reading.image_files import common_depth, images_in_folders, read_headers
 from dlrun.data.reading.images import IMAGE_ENDINGS, are_grayscale
 from dlrun.data.sources.text_folder import TEXT_ENDINGS, UNLABELLED
 from dlrun.workflows.init.table import InitTask
@@ -21,6 +21,8 @@ COLOUR_SAMPLE = 100
 """Pictures that are opened to see whether they have colours."""
 
 CLASSES_SHOWN = 6
+
+_SCALING = {"uint8": "rescale: 1/255", "uint16": "rescale: auto"}
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,13 @@ class PictureFacts(FolderFacts):
         sizes: How many different sizes they have.
         size: Height and width that they are brought to.
         grey: Whether they have no colours.
+        scaling: The step that brings their pixels to 0 to 1.
     """
 
     sizes: int
     size: tuple[int, int]
     grey: bool
+    scaling: str
 
     @property
     def filters(self) -> list[int]:
@@ -90,7 +94,7 @@ def picture_facts(folder: Path) -> PictureFacts:
     """
     listing = images_in_folders([part_folder(folder, "train")])
     (classes,) = listing.classes.values()
-    sizes, _ = read_sizes(listing.files)
+    sizes = [header.size for header in read_headers(listing.files)[0]]
     sides = sorted(min(size) for size in sizes) or [LONGEST_SIDE]
     side = max(SMALLEST_SIDE, min(LONGEST_SIDE, sides[len(sides) // 2]))
     alike = len(set(sizes)) == 1 and max(sizes[0]) <= LONGEST_SIDE
@@ -103,6 +107,7 @@ def picture_facts(folder: Path) -> PictureFacts:
         sizes=len(set(sizes)),
         size=sizes[0] if alike else (side, side),
         grey=are_grayscale(listing.files[::every]),
+        scaling=_SCALING.get(common_depth(listing.files), "minmax"),
     )
 
 
