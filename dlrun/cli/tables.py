@@ -26,6 +26,7 @@ from dlrun.cli.console import (
 from dlrun.errors import UsageError
 from dlrun.reports.columns import Column, fitted
 from dlrun.reports.differences import short_names
+from dlrun.reports.run_facts import fact_groups
 from dlrun.reports.run_table import run_table
 from dlrun.reports.summary import ends_text, evaluation_summary
 from dlrun.store.run_list import RunEntry
@@ -72,7 +73,7 @@ def print_run(shown: ShownRun) -> None:
     """Print the summary of a run, then what is known of it, a heading each."""
     console = Console()
     print_summary(console, shown.summary)
-    for section in shown.sections:
+    for section in fact_groups(shown.files):
         print_line(console, "")
         print_line(console, Text(section.title, style="bold"))
         width = max((len(line.label) for line in section.lines), default=0) + 2

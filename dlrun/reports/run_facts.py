@@ -3,17 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
 
 from dlrun.errors import RunError
 from dlrun.reports.summary import SummaryLine, ends_text, quantity_text
 from dlrun.store.run_directory import RunDirectory
-from dlrun.store.run_list import RunEntry
+from dlrun.store.run_list import read_entry
 from dlrun.text import duration, figure, ordinal, percent
 
 Facts = Mapping[str, Any]
+T = TypeVar("T")
+
+
+class RunFiles:
+    """What the files of a run hold. One that is missing or damaged leaves its facts out; `notices`
+    say what is damaged.
+
+    Args:
+        directory: The run.
+    """
+
+    def __init__(self, directory: RunDirectory) -> None:
+        entry = read_entry(directory.path)
+        assert entry is not None
+        self.directory = directory
+        self.entry = entry
+        """What `run.json` holds."""
+        self.notices = [entry.problem] if entry.problem else []
+        """One sentence each."""
+        self.result: Facts = self.read(directory.result, directory.read_result) or {}
+        """What `result.json` holds."""
+        self.data: Facts = self.read(directory.data, directory.read_data) or {}
+        """What `data.json` holds."""
+        self.resolved = self.read(directory.resolved, directory.read_resolved) or ""
+        """The config with everything filled in."""
+        self.evaluations: list[Facts] = []
+        """The run's own test evaluations, oldest first, each with its `number`."""
+        for number in directory.evaluation_numbers():
+            kept = self.read(directory.evaluations, partial(directory.read_evaluation, number))
+            self.evaluations += [] if kept is None else [{"number": number, **kept[0]}]
+
+    def read(self, path: Path, read: Callable[[], T]) -> T | None:
+        """Return what a file holds, or None where it is missing or damaged."""
+        if not path.exists():
+            return None
+        try:
+            return read()
+        except RunError as error:
+            self.notices.append(str(error))
+            return None
 
 
 @dataclass(frozen=True)
@@ -24,24 +66,9 @@ class FactGroup:
     lines: tuple[SummaryLine, ...]
 
 
-def fact_groups(
-    entry: RunEntry,
-    data: Facts,
-    result: Facts,
-    evaluations: Sequence[Facts],
-    config: str,
-    notices: Sequence[str] = (),
-) -> list[FactGroup]:
-    """Return the facts of a run besides its summary; unknown ones get no line.
-
-    Args:
-        entry: The facts of `run.json`.
-        data: What `data.json` holds.
-        result: What `result.json` holds.
-        evaluations: What the run keeps of its test evaluations.
-        config: The config with everything filled in.
-        notices: What is wrong with the run's files.
-    """
+def fact_groups(files: RunFiles) -> list[FactGroup]:
+    """Return the facts of a run besides its summary; unknown ones get no line."""
+    entry, data = files.entry, files.data
     facts = entry.facts
     run = {
         "status": entry.status,
@@ -55,27 +82,11 @@ def fact_groups(
         ("run", _lines(run)),
         ("data", _data_lines(data)),
         ("engine", _engine_lines(facts)),
-        ("test data", _evaluation_lines(data, evaluations)),
-        ("config", [SummaryLine("", line) for line in config.splitlines()]),
-        ("damaged", [SummaryLine("", notice) for notice in notices]),
+        ("test data", _evaluation_lines(data, files.evaluations)),
+        ("config", [SummaryLine("", line) for line in files.resolved.splitlines()]),
+        ("damaged", [SummaryLine("", notice) for notice in files.notices]),
     ]
     return [FactGroup(title, tuple(lines)) for title, lines in sections if lines]
-
-
-def read_evaluations(directory: RunDirectory, notices: list[str]) -> list[Facts]:
-    """Return what a run keeps of its test evaluations, oldest first, each with its `number`.
-
-    Args:
-        directory: The run.
-        notices: Takes what is wrong with a damaged file, which is left out.
-    """
-    found: list[Facts] = []
-    for number in directory.evaluation_numbers():
-        try:
-            found.append({"number": number, **directory.read_evaluation(number)[0]})
-        except RunError as error:
-            notices.append(str(error))
-    return found
 
 
 def git_text(run: Facts) -> str:
@@ -90,14 +101,9 @@ def git_text(run: Facts) -> str:
     return f"{git['commit'][:10]}{', with uncommitted changes' if git.get('dirty') else ''}"
 
 
-def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
-    """Return what can be compared with another run: a text by its label.
-
-    Args:
-        entry: The facts of `run.json`.
-        result: What `result.json` holds.
-        data: What `data.json` holds.
-    """
+def result_lines(files: RunFiles) -> dict[str, str]:
+    """Return what can be compared with another run: a text by its label."""
+    entry, result, facts = files.entry, files.result, files.entry.facts
     score, baseline = result.get("score") or {}, result.get("baseline") or {}
     interval = score.get("interval") or {}
     seconds = result.get("seconds") or entry.seconds
@@ -114,9 +120,8 @@ def result_lines(entry: RunEntry, result: Facts, data: Facts) -> dict[str, str]:
     for name, measure in (result.get("measures") or {}).items():
         if name != score.get("name"):
             lines[f"validation {name}"] = _quantity(measure)
-    facts = entry.facts
     lines |= {
-        "data": _fingerprint(data),
+        "data": _fingerprint(files.data),
         "engine": _engine(facts),
         "backend": str(facts.get("backend", "")),
         "devices": ", ".join(map(str, facts.get("devices") or [])),

@@ -10,7 +10,7 @@ from dlrun.errors import RunError, UsageError
 from dlrun.reports.comparison import Comparison
 from dlrun.reports.html.page import report_page
 from dlrun.reports.matplotlib_cache import use_temporary_cache
-from dlrun.reports.run_record import read_run_record
+from dlrun.reports.run_record import RunRecord
 from dlrun.store.files import as_bytes, write_once, write_text
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.compare import MOST_RUNS, compare
@@ -76,7 +76,7 @@ def write_report(
     if len(set(names)) < len(names):
         again = next(path for path in names if names.count(path) > 1)
         raise UsageError(f"the run {again.name} is given twice")
-    records = [read_run_record(directory) for directory in directories]
+    records = [RunRecord(directory) for directory in directories]
     use_temporary_cache()
     page = report_page(records, _compared(names, trust_plugins))
     if output is not None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from dlrun.errors import RunError
 from dlrun.reports.differences import ConfigDifference, differences
-from dlrun.reports.run_facts import FactGroup, Facts, fact_groups, read_evaluations, result_lines
+from dlrun.reports.run_facts import RunFiles, result_lines
 from dlrun.reports.run_table import config_differences
 from dlrun.reports.summary import Summary, SummaryLine, run_summary
 from dlrun.store.names import RUN_NAME, find_run
@@ -233,32 +233,25 @@ class ShownRun:
     """One run.
 
     Args:
-        entry: What `run.json` holds.
+        files: What it holds.
         summary: As at the end of training.
-        sections: What else is known.
-        result: What `result.json` holds; empty where there is none.
-        data: What `data.json` holds; empty where there is none.
-        test_evaluations: The run's test evaluations, oldest first.
     """
 
-    entry: RunEntry
+    files: RunFiles
     summary: Summary
-    sections: tuple[FactGroup, ...]
-    result: Facts
-    data: Facts
-    test_evaluations: tuple[Facts, ...]
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain data."""
+        entry = self.files.entry
         return {
-            "run": self.entry.path.name,
-            "path": self.entry.path,
-            **self.entry.facts,
-            "status": self.entry.status,
-            "problem": self.entry.problem,
-            "result": self.result or None,
-            "data": self.data or None,
-            "evaluations": self.test_evaluations,
+            "run": entry.path.name,
+            "path": entry.path,
+            **entry.facts,
+            "status": entry.status,
+            "problem": entry.problem,
+            "result": self.files.result or None,
+            "data": self.files.data or None,
+            "evaluations": self.files.evaluations,
         }
 
 
@@ -298,28 +291,15 @@ def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
     Raises:
         RunError: There is no such run.
     """
-    directory = RunDirectory.open(run, Path(runs_dir))
-    entry = read_entry(directory.path)
-    assert entry is not None
-    notices = [entry.problem] if entry.problem else []
-    result, data = _read(directory, "result", notices), _read(directory, "data", notices)
-    test_evaluations = read_evaluations(directory, notices)
-    where = display_path(directory.path)
-    if result:
-        following, found = result.get("next"), open_findings(directory)
-        summary = run_summary(result, where, following, open_findings=found)
-    else:
-        lines = [SummaryLine("status", entry.status), SummaryLine("run", where)]
-        if cause := entry.facts.get("error"):
-            lines.insert(1, SummaryLine("error", str(cause)))
-        summary = Summary(tuple(lines), None)
-    try:
-        config = directory.read_resolved() if directory.resolved.exists() else ""
-    except RunError as error:
-        config = ""
-        notices.append(str(error))
-    sections = fact_groups(entry, data, result, test_evaluations, config, notices)
-    return ShownRun(entry, summary, tuple(sections), result, data, tuple(test_evaluations))
+    files = RunFiles(RunDirectory.open(run, Path(runs_dir)))
+    where = display_path(files.entry.path)
+    if files.result:
+        following, found = files.result.get("next"), open_findings(files.directory)
+        return ShownRun(files, run_summary(files.result, where, following, open_findings=found))
+    lines = [SummaryLine("status", files.entry.status), SummaryLine("run", where)]
+    if cause := files.entry.facts.get("error"):
+        lines.insert(1, SummaryLine("error", str(cause)))
+    return ShownRun(files, Summary(tuple(lines), None))
 
 
 def diff_runs(first: str | Path, second: str | Path, *, runs_dir: str | Path = "runs") -> RunDiff:
@@ -333,12 +313,13 @@ def diff_runs(first: str | Path, second: str | Path, *, runs_dir: str | Path = "
     Raises:
         RunError: There is no such run, or one of them is damaged.
     """
-    directories = [RunDirectory.open(run, Path(runs_dir)) for run in (first, second)]
-    runs = [_whole(directory) for directory in directories]
-    one, other = (
-        result_lines(entry, _read(directory, "result"), _read(directory, "data"))
-        for entry, directory in zip(runs, directories, strict=True)
-    )
+    runs = [RunFiles(RunDirectory.open(run, Path(runs_dir))) for run in (first, second)]
+    for run in runs:
+        if run.entry.problem:
+            raise RunError(f"{run.directory.name} is damaged: {run.entry.problem}")
+        if not run.entry.config:
+            raise RunError(f"{display_path(run.directory.run)} does not hold the run's config")
+    one, other = map(result_lines, runs)
     lines = []
     for label in dict.fromkeys([*one, *other]):
         texts = one.get(label, ""), other.get(label, "")
@@ -346,34 +327,11 @@ def diff_runs(first: str | Path, second: str | Path, *, runs_dir: str | Path = "
         if label in _ALWAYS or texts[0] != texts[1]:
             lines.append((label, *texts))
     return RunDiff(
-        (runs[0].path.name, runs[1].path.name),
-        tuple(differences([entry.config for entry in runs])),
+        (runs[0].directory.name, runs[1].directory.name),
+        tuple(differences([run.entry.config for run in runs])),
         tuple(lines),
-        shlex.join(["dlrun", "compare", *(display_path(each.path) for each in directories)]),
+        shlex.join(["dlrun", "compare", *(display_path(run.entry.path) for run in runs)]),
     )
 
 
 _ALWAYS = ("status", "score", "baseline", "best epoch", "parameters", "time")
-
-
-def _whole(directory: RunDirectory) -> RunEntry:
-    entry = read_entry(directory.path)
-    assert entry is not None
-    if entry.problem:
-        raise RunError(f"{directory.name} is damaged: {entry.problem}")
-    if not entry.config:
-        raise RunError(f"{display_path(directory.run)} does not hold the run's config")
-    return entry
-
-
-def _read(directory: RunDirectory, which: str, notices: list[str] | None = None) -> Facts:
-    """What `result.json` or `data.json` holds; empty where it is missing or damaged."""
-    path = directory.result if which == "result" else directory.data
-    if not path.exists():
-        return {}
-    try:
-        return directory.read_result() if which == "result" else directory.read_data()
-    except RunError as error:
-        if notices is not None:
-            notices.append(str(error))
-        return {}

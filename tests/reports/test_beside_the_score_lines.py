@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from dlrun.reports.html.sections import config_changes
-from dlrun.reports.run_facts import fact_groups
+from dlrun.reports.run_facts import RunFiles, fact_groups
 from dlrun.reports.run_table import run_table
 from dlrun.reports.suggestions import suggest
 from dlrun.reports.summary import earlier_evaluations, run_summary
+from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import RunEntry
 
 SCORE = {"name": "accuracy", "direction": "max", "value": 0.65, "std": None, "folds": [0.65]}
@@ -46,14 +47,18 @@ def test_repeated_hold_outs_are_no_folds() -> None:
     assert told["time"].endswith("for 4 repeats")
 
 
-def test_rows_that_callbacks_watch_are_no_fold_and_growing_folds_are_a_range() -> None:
+def test_rows_that_callbacks_watch_are_no_fold_and_growing_folds_are_a_range(
+    tmp_path: Path,
+) -> None:
     splits = {
         f"fold0{k}_{part}": {"rows": rows}
         for k, train in enumerate((56, 188, 320))
         for part, rows in (("train", train), ("validation", 66), ("inner_validation", 9))
     }
-    entry = RunEntry(Path("runs/x"), "finished", {})
-    (data,) = (s for s in fact_groups(entry, {"splits": splits}, {}, [], "") if s.title == "data")
+    directory = RunDirectory.create(tmp_path, "x")
+    directory.start({})
+    directory.write_data({"splits": splits})
+    (data,) = (s for s in fact_groups(RunFiles(directory)) if s.title == "data")
     assert [line.text for line in data.lines] == [
         "56 to 320 to train, 66 to validate in each of 3 folds"
     ]

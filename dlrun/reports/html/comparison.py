@@ -35,7 +35,7 @@ def comparison_section(records: Sequence[RunRecord], compared: Comparison | None
     """
     labels = run_names(records, compared)
     comparable = compared is None or any(pair.comparable for pair in compared.pairs)
-    every = differences([record.resolved for record in records])
+    every = differences([record.config for record in records])
     differing = [one for one in every if one.key != ("name",)]
     overlay = compared and compared.overlay
     facts = {

@@ -69,7 +69,7 @@ def headline(record: RunRecord) -> dict[str, Any]:
 
 def protocol_of(record: RunRecord) -> str:
     """Return the protocol in the field's own words, or nothing."""
-    evaluation = record.resolved.get("evaluation")
+    evaluation = record.config.get("evaluation")
     configured = evaluation.get("protocol") if isinstance(evaluation, dict) else None
     name = str(record.result.get("protocol") or configured or "")
     return PROTOCOLS.get(name, name.replace("_", " "))

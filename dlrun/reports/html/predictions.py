@@ -42,9 +42,9 @@ DRAWN_TARGETS = 6
 """Targets that are drawn, at most."""
 
 
-def classes(record: RunRecord) -> Section | None:
-    """Confusion matrix and a row of figures for each class."""
-    scored = record.scored
+def classes(record: RunRecord, output: str | None = None) -> Section | None:
+    """Confusion matrix and a row of figures for each class, of the first output or another one."""
+    scored = record.scored if output is None else record.scored_rows(output)
     if scored is None or scored.task == "regression":
         return None
     several = scored.task == "multilabel"
@@ -111,15 +111,14 @@ def outputs(record: RunRecord) -> Section | None:
     """Classes or errors of each output besides the one that the rest of the page is about."""
     parts = []
     for name in record.output_names[1:]:
-        output = record.of_output(name)
-        if (part := classes(output) or residuals(output)) is not None:
+        if (part := classes(record, name) or residuals(record, name)) is not None:
             parts.append((name, part))
     return Section("outputs", "Other outputs", {"parts": parts}) if parts else None
 
 
-def residuals(record: RunRecord) -> Section | None:
-    """Charts and figures of the residuals of each target."""
-    scored = record.scored
+def residuals(record: RunRecord, output: str | None = None) -> Section | None:
+    """Charts and figures of the residuals of each target, of the first output or another one."""
+    scored = record.scored if output is None else record.scored_rows(output)
     if scored is None or scored.task != "regression":
         return None
     drawn = []
@@ -139,7 +138,7 @@ def residuals(record: RunRecord) -> Section | None:
 
 def series(record: RunRecord) -> Section | None:
     """Predicted against true over time, of a run on a series."""
-    scored, dataset = record.scored, record.resolved.get("dataset")
+    scored, dataset = record.scored, record.config.get("dataset")
     if scored is None or scored.task != "regression" or not isinstance(dataset, dict):
         return None
     if dataset.get("source") != "timeseries":

@@ -63,7 +63,7 @@ def curves(record: RunRecord) -> Section | None:
     directions: dict[str, Direction] = {}
     if score.get("name") and score.get("direction") in ("min", "max"):
         directions[score["name"]] = score["direction"]
-    training = record.resolved.get("training")
+    training = record.config.get("training")
     phases = training.get("phases") if isinstance(training, dict) else None
     names = [
         str(phase.get("name") or f"phase {number}")
@@ -231,10 +231,10 @@ CHANGING = ("--set", "--seed", "--folds", "-k", "--iterations", "-p", "--epochs"
 
 def config(record: RunRecord) -> Section | None:
     """The config as it was given."""
-    if not record.config.strip():
+    if not record.given.strip():
         return None
     changes = "\n".join(config_changes(record.run.get("command")))
-    return Section("config", "Config", {"text": marked_yaml(record.config), "changes": changes})
+    return Section("config", "Config", {"text": marked_yaml(record.given), "changes": changes})
 
 
 def config_changes(typed: Any) -> list[str]:
