@@ -75,6 +75,7 @@ def reason(error: Exception) -> str:
         r"^Graph execution error:.*\n(?=\S[^\n]*\n\s*\[\[\{\{node )", "", text, flags=re.S
     )
     text = re.sub(r"\s*\[\[\{\{node .*", "", text, flags=re.S)
+    text = re.sub(r"\{\{function_node [^}]*\}\} |\s*\[Op:\w+\]( name:)?", "", text)
     text = re.sub(r"^Exception encountered when calling \S+\s+", "", text)
     text = text.rsplit("Exception encountered: ", 1)[-1].rsplit("Error encountered:", 1)[-1]
     text = re.split(r"\s*Arguments received by ", text)[0]

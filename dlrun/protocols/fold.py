@@ -313,6 +313,7 @@ class FoldTraining:
             pipeline=pipeline,
             rivals=scores.rivals,
             diverged=fitted.diverged,
+            kept=fitted.kept,
             outputs=scores.outputs,
             phases=tuple(
                 PhaseOutcome(phase, *_best_of_phase(phase, history, chosen))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config, Phase
 from dlrun.data.inputs import OneInput, parts_of
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
+from dlrun.errors import ComponentError, KeyPath
 from dlrun.models.augment import Augmentation, InputSpec
 from dlrun.models.build import build_model
 from dlrun.models.compiling import compile_outputs
@@ -97,6 +99,8 @@ def fresh_model(
         augmentation = Augmentation(config.augment, seed)
         model = build_model(config.architecture, config.blocks, inputs, augmentation)
     check_outputs(config, output_shapes(model), train, held_out)
+    for rows in (train, *held_out):
+        _check_indices(config, model, parts_of(rows.inputs))
     if phases := config.training.phases:
         changes = [Freezing(one.freeze, one.unfreeze, one.path) for one in phases]
         set_flags(model, flags_of_phases(model, changes)[phase])
@@ -109,6 +113,47 @@ def _dtype_in_model(part: OneInput) -> str:
     Keras' `fit`; other integers stay, as an `Embedding` takes them."""
     are_pixels = part.dtype.kind in "iu" and len(part.shape) == 4
     return "float32" if part.dtype == np.uint8 or are_pixels else str(part.dtype)
+
+
+def _check_indices(config: Config, model: Any, inputs: Mapping[str, Any]) -> None:
+    """Refuse indices that an Embedding has no row for: XLA would take those of another index, and
+    JAX NaN.
+
+    Raises:
+        ComponentError: An input that goes straight into an Embedding holds one.
+    """
+    import keras
+
+    for layer in model.layers:
+        if not isinstance(layer, keras.layers.Embedding):
+            continue
+        sources = [node.input_tensors[0]._keras_history.operation for node in layer._inbound_nodes]
+        for source in sources:
+            if not isinstance(source, keras.layers.InputLayer):
+                continue
+            part = inputs[source.name] if source.name in inputs else next(iter(inputs.values()))
+            if not isinstance(part, np.ndarray) or not part.size:
+                continue
+            least, most = int(part.min()), int(part.max())
+            if least < 0 or most >= layer.input_dim:
+                raise ComponentError(
+                    f"the layer '{layer.name}' has rows for the indices 0 to "
+                    f"{layer.input_dim - 1}, but its input holds {least if least < 0 else most}"
+                    + (f"; set `input_dim: {most + 1}`" if least >= 0 else ""),
+                    _embedding_path(config, layer.input_dim),
+                )
+
+
+def _embedding_path(config: Config, input_dim: int) -> KeyPath:
+    """Where the first Embedding of so many indices is in the config."""
+    return next(
+        (
+            one.layer.path
+            for one in every_layer(config.architecture, config.blocks)
+            if one.layer.name == "Embedding" and one.layer.arguments.get("input_dim") == input_dim
+        ),
+        ("architecture",),
+    )
 
 
 def _compile(config: Config, pipeline: Pipeline, phase: int, model: Any) -> None:

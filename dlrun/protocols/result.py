@@ -12,7 +12,7 @@ from dlrun.metrics.names import Direction
 from dlrun.scoring.baselines import Baseline
 from dlrun.scoring.model_scores import OutputRows
 from dlrun.scoring.rivals import Rivals
-from dlrun.training.engine import Divergence, History, PhaseResult
+from dlrun.training.engine import Divergence, History, KeptWeights, PhaseResult
 
 Array = np.ndarray
 
@@ -61,6 +61,7 @@ class FoldResult:
         outputs: Predictions and targets of every output, where there are several; `predictions`
             and `targets` are then those of the one that gives the score.
         phases: The outcome of each phase; empty where training has no phases.
+        kept: The epoch whose weights the model has, or None where it is not known.
     """
 
     index: int
@@ -83,6 +84,7 @@ class FoldResult:
     diverged: Divergence | None = None
     outputs: Mapping[str, OutputRows] = field(default_factory=dict)
     phases: tuple[PhaseOutcome, ...] = ()
+    kept: KeptWeights | None = None
 
     @property
     def epochs(self) -> int:

@@ -86,6 +86,7 @@ class Work:
         fit_steps: Gradient steps of a fit.
         fit_bytes: Size of a fit's rows, weights and optimizer state.
         alike: How many fits of the same numbers of rows there are one after another, at most.
+        mixed: Whether hidden layers compute with 16 bits.
     """
 
     backend: str
@@ -106,6 +107,7 @@ class Work:
     fit_steps: int = 1
     fit_bytes: int = 0
     alike: int = 1
+    mixed: bool = False
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,7 @@ def obstacle_to_xla(work: Work) -> str | None:
     )
     return _first_reason(
         (work.gpu, "it was not measured on a GPU"),
+        (work.mixed, "it rounds 16 bits at other places"),
         (work.random_layer is not None, f"{work.random_layer} would draw other numbers"),
         (work.slow_layer is not None, f"{work.slow_layer} may be slower with it"),
         (work.loop_products > MOST_LOOP_PRODUCTS, "recurrent layers as wide are slower with it"),
@@ -305,6 +308,7 @@ def work_of(
         fit_steps=request.steps * request.epochs,
         fit_bytes=_bytes(request, parts),
         alike=alike,
+        mixed=any(layer.compute_dtype != layer.variable_dtype for layer in layers),
     )
 
 

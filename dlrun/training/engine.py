@@ -85,6 +85,19 @@ class Divergence:
 
 
 @dataclass(frozen=True)
+class KeptWeights:
+    """The epoch whose weights a trained model has.
+
+    Args:
+        epoch: From 1, counted over all phases.
+        monitor: What EarlyStopping monitors, where it restored them; None after the last epoch.
+    """
+
+    epoch: int
+    monitor: str | None
+
+
+@dataclass(frozen=True)
 class PhaseResult:
     """The outcome of one phase of a fit.
 
@@ -116,6 +129,8 @@ class FitResult:
         interrupted: Whether the user stopped it; the model is as the last step left it.
         diverged: Where the loss became NaN and training stopped, or None.
         phases: The phases that were trained, where there may be several.
+        kept: The epoch whose weights the model has; None where it is not known, as where the
+            optimizer ends with a mean of all epochs.
     """
 
     model: Any
@@ -123,6 +138,7 @@ class FitResult:
     interrupted: bool
     diverged: Divergence | None = None
     phases: tuple[PhaseResult, ...] = ()
+    kept: KeptWeights | None = None
 
 
 class Engine(Protocol):

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.inputs import Inputs, NamedInputs
+from dlrun.models.objects import reason
 from dlrun.training.engine import FitRequest, FitResult
-from dlrun.training.reporting import EpochReport, FitControl, run_fit
+from dlrun.training.reporting import EpochReport, FitControl, run_fit, step_errors
 from dlrun.training.rows import FitRows, row_order, with_class_weights
+from dlrun.training.state import optimizer_variables
 
 READ_AHEAD = 4
 """Batches that are read from disk before they are needed, at most."""
@@ -29,6 +31,8 @@ class KerasEngine:
         Raises:
             TrainingError: A step failed, or the loss became NaN in the first epoch.
         """
+        # ScheduleFreeAdamW copies the weights, which are not readable inside a compiled step.
+        optimizer_variables(request.model)
         return run_fit(request, lambda: request.model.weights, partial(_train, request))
 
 
@@ -54,6 +58,15 @@ def _train(request: FitRequest, control: FitControl) -> None:
     if train.streamed:
         _build(request.model, train, request.batch_size)
     request.model.fit(_batches_in_order(request, train, control.report), **options)
+
+
+def refused_batch(request: FitRequest) -> str | None:
+    """Return why Keras itself cannot measure a batch of a fit's rows, or None."""
+    try:
+        request.model.test_on_batch(*batches_of(request.train.head(2), 2)[0])
+    except step_errors() as error:
+        return reason(error)
+    return None
 
 
 def _build(model: Any, rows: FitRows, batch_size: int) -> None:

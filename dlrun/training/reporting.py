@@ -12,7 +12,7 @@ import numpy as np
 
 from dlrun.errors import TrainingError
 from dlrun.models.objects import REFUSALS, reason
-from dlrun.training.engine import Divergence, FitRequest, FitResult, History
+from dlrun.training.engine import Divergence, FitRequest, FitResult, History, KeptWeights
 from dlrun.training.interrupt import Interrupt, deferred_interrupt
 from dlrun.training.state import LastFiniteState
 
@@ -113,7 +113,12 @@ def run_fit(
         except KeyboardInterrupt:
             _end_callbacks(request)
             return FitResult(request.model, report.history, interrupted=True)
-    return FitResult(request.model, report.history, interrupted=interrupt.asked)
+    return FitResult(
+        request.model,
+        report.history,
+        interrupted=interrupt.asked,
+        kept=_kept_weights(request, report.number),
+    )
 
 
 def _end_callbacks(request: FitRequest) -> None:
@@ -131,23 +136,56 @@ def _diverged_result(
     if not finite.restore():
         raise error
     _end_callbacks(request)
-    kept = _restored_epoch(request.callbacks) or finite.epoch
-    diverged = Divergence(error.epoch, error.loss, request.epochs_before + kept)
+    restored = _restored_weights(request)
+    kept = request.epochs_before + finite.epoch if restored is None else restored.epoch
+    diverged = Divergence(error.epoch, error.loss, kept)
     return FitResult(request.model, report.history, interrupted=False, diverged=diverged)
 
 
-def _restored_epoch(callbacks: Sequence[Any]) -> int | None:
-    """The epoch (from 1) whose weights EarlyStopping has put back at the end, or None."""
+LEAVE_WEIGHTS = frozenset(
+    {
+        "BackupAndRestore",
+        "CSVLogger",
+        "LearningRateScheduler",
+        "ModelCheckpoint",
+        "ReduceLROnPlateau",
+        "TensorBoard",
+        "TerminateOnNaN",
+    }
+)
+"""Callbacks, besides EarlyStopping, that leave a model as its last epoch left it."""
+
+
+def _kept_weights(request: FitRequest, epoch: int) -> KeptWeights | None:
+    """The epoch whose weights the model has after a training that ended with this one."""
     import keras
 
-    epochs = [
-        int(callback.best_epoch) + 1
-        for callback in callbacks
+    early_stopping = keras.callbacks.EarlyStopping
+    if not all(
+        type(one) is early_stopping or type(one).__name__ in LEAVE_WEIGHTS
+        for one in request.callbacks
+    ):
+        return None
+    if (restored := _restored_weights(request)) is not None:
+        return restored
+    optimizer = request.model.optimizer
+    if getattr(getattr(optimizer, "inner_optimizer", optimizer), "use_ema", False):
+        return None
+    return KeptWeights(epoch, None)
+
+
+def _restored_weights(request: FitRequest) -> KeptWeights | None:
+    """The epoch whose weights EarlyStopping has put back at the end, or None."""
+    import keras
+
+    restored = [
+        KeptWeights(request.epochs_before + int(callback.best_epoch) + 1, callback.monitor)
+        for callback in request.callbacks
         if isinstance(callback, keras.callbacks.EarlyStopping)
         and callback.restore_best_weights
         and callback.best_weights is not None
     ]
-    return epochs[-1] if epochs else None
+    return restored[-1] if restored else None
 
 
 @contextmanager

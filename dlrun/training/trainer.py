@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from dlrun.errors import ComponentError
+from dlrun.errors import ComponentError, TrainingError
 from dlrun.models.cutting import Cut
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
@@ -23,12 +23,13 @@ from dlrun.training.engine import (
     FitRequest,
     FitResult,
     History,
+    KeptWeights,
     PhaseResult,
 )
 from dlrun.training.features import FeatureRows, Features, shape_size
 from dlrun.training.fused.engine import FusedEngine
 from dlrun.training.fused.program import CannotFuse
-from dlrun.training.keras_engine import KerasEngine
+from dlrun.training.keras_engine import KerasEngine, refused_batch
 from dlrun.training.reporting import DivergedError
 from dlrun.training.state import (
     are_interchangeable,
@@ -141,7 +142,12 @@ class Trainer:
         return self._decided
 
     def _prepared(self, request: FitRequest, choice: Choice) -> tuple[Choice, Engine]:
-        """The engine that was chosen, or the next one if the program cannot be made."""
+        """The engine that was chosen, or the next one if the program cannot be made.
+
+        Raises:
+            ComponentError: `fused` is asked for but cannot be used; says why.
+            TrainingError: Keras cannot train the model either.
+        """
         if choice.name == "keras":
             if self._wanted == "fused":
                 message = f"training cannot be fused: {choice.reason}; use `engine: auto`"
@@ -155,6 +161,8 @@ class Trainer:
                 return self._prepared(request, replace(choice, folds_together=1))
             if choice.xla and self._xla is None:
                 return self._prepared(request, Choice("fused", False, f"XLA off: {obstacle}"))
+            if (refused := refused_batch(request)) is not None:
+                raise TrainingError(f"Keras cannot train the model: {refused}") from obstacle
             return self._prepared(request, Choice("keras", False, str(obstacle)))
         return choice, engine
 
@@ -345,6 +353,7 @@ class _Progress:
     def __init__(self, request: FitRequest) -> None:
         self._request = request
         self._model: Any = None
+        self._kept: KeptWeights | None = None
         self._history: History = {}
         self._phases: list[PhaseResult] = []
         self.done = 0
@@ -368,7 +377,7 @@ class _Progress:
         self, phase: FitPhase, number: int, fit: _FitOfPhase, result: FitResult, choice: Choice
     ) -> None:
         """Keep the outcome of a phase."""
-        self._model = fit.whole(result.model)
+        self._model, self._kept = fit.whole(result.model), result.kept
         epochs = len(result.history.get("loss", ()))
         if phase.name is not None or fit.features is not None:
             self._phases.append(
@@ -385,4 +394,5 @@ class _Progress:
 
     def result(self, interrupted: bool = False, diverged: Divergence | None = None) -> FitResult:
         """Return the outcome of all phases so far."""
-        return FitResult(self._model, self._history, interrupted, diverged, tuple(self._phases))
+        phases = tuple(self._phases)
+        return FitResult(self._model, self._history, interrupted, diverged, phases, self._kept)

@@ -13,11 +13,8 @@ from dlrun.config.schema import Config
 from dlrun.data.fingerprint import describe, describe_targets, fingerprint
 from dlrun.data.samples import Dataset
 from dlrun.metrics.folds import best_epoch, mean_history, spread_facts
-from dlrun.metrics.names import Direction
-from dlrun.protocols.phases import callbacks_of
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
-from dlrun.registry.keras_component import KerasComponent
 from dlrun.reports.diagnosis import diagnosis_facts
 from dlrun.scoring.baselines import Baseline
 from dlrun.scoring.model_scores import OutputRows
@@ -92,10 +89,9 @@ def run_result(
     """
     result = result_facts(Protocol.of(config), dataset, outcome, config.seed)
     result["planned_folds"] = planned_folds
-    directions: dict[str, Direction] = {outcome.score_name: outcome.direction, "loss": "min"}
     for of_fold, fold in zip(result["folds"], outcome.folds, strict=True):
         if fold.diverged is None and not fold.interrupted:
-            of_fold["kept_weights"] = _kept_weights_of(config, fold, directions)
+            of_fold["kept_weights"] = None if fold.kept is None else vars(fold.kept).copy()
     whole = outcome.diverged is None
     if len(outcome.folds) == 1 and whole and not outcome.interrupted:
         result["kept_weights"] = result["folds"][0].get("kept_weights")
@@ -235,72 +231,6 @@ def _findings(dataset: Dataset, outcome: Outcome) -> list[str]:
     if outcome.watched_scored_rows and len(outcome.folds) > 1:
         findings.append("a callback monitored the scored rows, so the score is optimistic")
     return findings
-
-
-LEAVE_WEIGHTS = frozenset(
-    {
-        "CSVLogger",
-        "EarlyStopping",
-        "LearningRateScheduler",
-        "ModelCheckpoint",
-        "ReduceLROnPlateau",
-        "TensorBoard",
-        "TerminateOnNaN",
-    }
-)
-"""Callbacks that leave a model as its last epoch left it, unless they restore the best ones."""
-
-
-def kept_weights(
-    callbacks: Sequence[KerasComponent],
-    history: Mapping[str, Sequence[float]],
-    directions: Mapping[str, Direction],
-) -> dict[str, Any] | None:
-    """Return `epoch` (from 1) and `monitor` where EarlyStopping has put the best weights back, the
-    last epoch and None where nothing changed them; None where the history alone does not show it.
-
-    Args:
-        callbacks: Of the config.
-        history: Every metric of every epoch of a training that was not interrupted.
-        directions: Of the metrics, without `val_`.
-    """
-    if all(
-        one.name in LEAVE_WEIGHTS and not one.arguments.get("restore_best_weights")
-        for one in callbacks
-    ):
-        epochs = max(map(len, history.values()), default=0)
-        return {"epoch": epochs, "monitor": None} if epochs else None
-    stopping = [one for one in callbacks if one.name == "EarlyStopping"]
-    if len(stopping) != 1:
-        return None
-    arguments = stopping[0].arguments
-    monitor = str(arguments.get("monitor", "val_loss"))
-    mode = arguments.get("mode", "auto")
-    direction = mode if mode in ("min", "max") else directions.get(monitor.removeprefix("val_"))
-    unclear = arguments.get("min_delta") or arguments.get("start_from_epoch")
-    values = np.asarray(history.get(monitor, ()), np.float64)
-    if not arguments.get("restore_best_weights") or unclear or direction is None:
-        return None
-    if not len(values) or not np.isfinite(values).all():
-        return None
-    best = np.argmin(values) if direction == "min" else np.argmax(values)
-    return {"epoch": int(best) + 1, "monitor": monitor}
-
-
-def _kept_weights_of(
-    config: Config, fold: FoldResult, directions: Mapping[str, Direction]
-) -> dict[str, Any] | None:
-    """Which epoch's weights the model has; the last phase decides. None where it is not known, as
-    where the optimizer ends with a mean of all epochs."""
-    optimizers = [config.optimizer, *(phase.optimizer for phase in config.training.phases)]
-    if any(one is not None and one.arguments.get("use_ema") for one in optimizers):
-        return None
-    if not config.training.phases or not fold.phases:
-        return kept_weights(config.training.callbacks, fold.history, directions)
-    number, before = len(fold.phases) - 1, fold.phases[-1].trained.first - 1
-    own = {name: values[before:] for name, values in fold.history.items()}
-    kept = kept_weights(callbacks_of(config, number), own, directions)
-    return kept and {**kept, "epoch": before + kept["epoch"]}
 
 
 def data_facts(

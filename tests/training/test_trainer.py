@@ -11,7 +11,7 @@ import pytest
 from fused_cases import CASES
 from test_fused_histories import request_of, state
 
-from dlrun.errors import ComponentError
+from dlrun.errors import ComponentError, TrainingError
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.choice import Choice
 from dlrun.training.engine import FitRequest
@@ -144,7 +144,7 @@ def test_what_cannot_be_traced_is_said() -> None:
             return inputs
 
     request = fold(0, case="dense")
-    model = keras.Sequential([keras.Input((6,)), ReadsValues(), keras.layers.Dense(3)])
+    model = keras.Sequential([keras.Input((6,)), ReadsValues(), keras.layers.Dense(1)])
     model.compile("sgd", "mse", run_eagerly=True)
     request = FitRequest(model, request.train, None, epochs=1, batch_size=5)
     with pytest.raises(
@@ -152,6 +152,25 @@ def test_what_cannot_be_traced_is_said() -> None:
     ):
         Trainer("fused").choose(request, [])
     assert Trainer().choose(request, []).name == "keras"
+
+
+def test_what_keras_cannot_train_either_is_not_blamed_on_fusing() -> None:
+    request = fold(0, case="dense")
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(4)])
+    model.compile("sgd", "categorical_crossentropy")
+    request = FitRequest(model, request.train, None, epochs=1, batch_size=5)
+    for engine in ("fused", "auto"):
+        with pytest.raises(TrainingError, match=r"^Keras cannot train the model: Argument"):
+            Trainer(engine).choose(request, [])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(ON_JAX, reason="on JAX, Keras computes NaN too")
+def test_an_error_that_xla_hides_is_said() -> None:
+    request = fold(0, case="dense")
+    request.train.targets[4] = 7
+    with pytest.raises(TrainingError, match=r"^training failed in epoch 1: Received a label value"):
+        Trainer("fused", xla=True).fit(request)
 
 
 @pytest.mark.slow

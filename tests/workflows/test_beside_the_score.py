@@ -7,10 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dlrun.data.samples import Samples
-from dlrun.registry.keras_component import KerasComponent
 from dlrun.reports.summary import run_summary
 from dlrun.workflows.evaluate import repeated_rows, repeated_sentence
-from dlrun.workflows.results import kept_weights
 
 Row = tuple[int, int, int]
 rows = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=30)
@@ -39,34 +37,6 @@ def test_it_is_said_with_count_and_share() -> None:
         "their score says nothing about new rows"
     )
     assert repeated_sentence(training, samples([(1, 1, 0)], np.float32)) is None
-
-
-def stopping(**arguments: object) -> list[KerasComponent]:
-    return [KerasComponent("callback", "EarlyStopping", "EarlyStopping", arguments)]
-
-
-def test_the_epoch_whose_weights_were_put_back_is_known_from_the_history() -> None:
-    history = {"val_loss": [0.5, 0.3, 0.4, 0.35], "val_accuracy": [0.6, 0.7, 0.75, 0.7]}
-    directions = {"loss": "min", "accuracy": "max"}
-    back = {"restore_best_weights": True}
-    assert kept_weights(stopping(**back), history, directions) == {
-        "epoch": 2,
-        "monitor": "val_loss",
-    }
-    by_accuracy = stopping(**back, monitor="val_accuracy")
-    assert kept_weights(by_accuracy, history, directions) == {
-        "epoch": 3,
-        "monitor": "val_accuracy",
-    }
-    # Nothing put them back: the model is the last epoch's, whatever was best.
-    last = {"epoch": 4, "monitor": None}
-    assert kept_weights(stopping(), history, directions) == last
-    assert kept_weights([], history, directions) == last
-    # Where the history alone does not tell, nothing is said.
-    assert kept_weights(stopping(**back, min_delta=0.1), history, directions) is None
-    assert kept_weights(by_accuracy, history, {"loss": "min"}) is None
-    swapping = [KerasComponent("callback", "SwapEMAWeights", "SwapEMAWeights", {})]
-    assert kept_weights(swapping, history, directions) is None
 
 
 def test_the_end_of_a_run_says_whose_weights_gave_the_score() -> None:

@@ -15,12 +15,15 @@ import numpy as np
 
 from dlrun.data.encoded import as_encoded
 from dlrun.data.inputs import parts_of
+from dlrun.errors import TrainingError
 from dlrun.models.objects import reason
 from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.fused.epochs import EpochSource, SingleFit, needs_every_epoch
 from dlrun.training.fused.program import CannotFuse, Chunk, Program, Sizes
 from dlrun.training.fused.together import JointFit, JointTraining
+from dlrun.training.keras_engine import batches_of
 from dlrun.training.reporting import (
+    DivergedError,
     EpochReport,
     FitControl,
     as_training_errors,
@@ -89,6 +92,10 @@ class FusedEngine:
             program = self._program_for(request, train)
         try:
             return _run(request, partial(_alone, request, train, program))
+        except DivergedError as error:
+            if self._xla and (found := _hidden_error(request)) is not None:
+                raise TrainingError(f"training failed in epoch {error.epoch}: {found}") from error
+            raise
         finally:
             program.release()
 
@@ -147,6 +154,16 @@ class FusedEngine:
             self._program = _make_program(request, train, self._xla)
             self._key = key
         return self._program
+
+
+def _hidden_error(request: FitRequest) -> str | None:
+    """The error that Keras raises for the training rows where XLA computes NaN instead, such as a
+    label that the loss has no output for."""
+    try:
+        request.model.evaluate(batches_of(request.train, request.batch_size), verbose=0)
+    except step_errors() as error:
+        return reason(error)
+    return None
 
 
 def _key(request: FitRequest, train: FitRows) -> object:
