@@ -27,7 +27,6 @@ MOST_CLASSES = 20
 """Classes, the most frequent ones, that are each tried as the constant answer."""
 
 _BETTER_BY_CHANCE = ("F1Score", "FBetaScore", "Precision", "Recall")
-_CORRELATIONS = ("ConcordanceCorrelation", "PearsonCorrelation")
 IN_TIME = {
     "persistence": "predicts the last known value of the target",
     "seasonal": "predicts the value one season before",
@@ -135,7 +134,8 @@ def common_sense(
         found = _answers(task, score, _shares(task, steps, shape[-1]), classes)
         answer = found[0] if len(found) == 1 else _best(found, score, task, steps, shape[-1])
     predicted = answer.predict((len(rows), *shape), score, task)
-    if score.metric in _CORRELATIONS:
+    if score.metric == "PearsonCorrelation" and score.rows is None:
+        # Over rows the same answer has no variance, or what rounding leaves of it.
         return CommonSense(Baseline(answer.name, float("nan"), NO_CORRELATION), predicted)
     value = score.function(rows, predicted, sample_weight)
     return CommonSense(Baseline(answer.name, value, answer.description), predicted)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -195,10 +193,12 @@ def test_weights_of_the_scored_rows_count():
 
 
 def test_a_constant_answer_has_no_correlation():
-    score = replace(find_score("mse"), metric="PearsonCorrelation", direction="max")
+    score = find_score("PearsonCorrelation", {"axis": 0})
     result = baseline("regression", score, TRAIN, ROWS)
     assert np.isnan(result.value)
     assert result.description == "a constant answer has no correlation"
+    concordance = find_score("ConcordanceCorrelation", {"axis": 0})
+    assert baseline("regression", concordance, TRAIN, ROWS).value == pytest.approx(0, abs=1e-6)
 
 
 def test_every_step_counts_and_masked_ones_do_not():
