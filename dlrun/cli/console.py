@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeGuard
 from rich.console import Console
 from rich.text import Text
 
-from dlrun.checks.finding import FoundErrorsError
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.reports.columns import GAP, PIPE_WIDTH, Column, fitted
 from dlrun.reports.summary import NOTE, Summary
@@ -68,13 +67,16 @@ def print_problems(console: Console, error: ConfigError) -> None:
 
 def print_error(console: Console, error: DlrunError | str) -> None:
     """Print an error's message, line breaks as they are."""
-    if isinstance(error, FoundErrorsError):
+    if isinstance(error, ConfigError):
+        # Imported only here: a list of runs needs no config.
+        from dlrun.checks.finding import FoundErrorsError
+
+        if not isinstance(error, FoundErrorsError):
+            print_problems(console, error)
+            return
         for finding in error.errors:
             print_finding(console, finding)
         print_line(console, Text(error.advice, "bold"))
-        return
-    if isinstance(error, ConfigError):
-        print_problems(console, error)
         return
     text = Text(f"error: {error}")
     text.stylize("bold red", 0, len("error:"))
