@@ -15,12 +15,21 @@ from typing import Any, Literal
 import numpy as np
 
 from dlrun.metrics.folds import mean_history, moving_average
-from dlrun.metrics.names import Direction
+from dlrun.metrics.names import Direction, canonical
+from dlrun.metrics.table import MEASURES
 from dlrun.reports.curve_facts import History, dwarfing_epochs, is_noisy, smoothing_factor
 from dlrun.reports.suggestions import Suggestion, planned_epochs, suggest
 from dlrun.text import figure
 
-Kind = Literal["diverged", "no_signal", "overfitting", "still_improving", "underfitting", "noisy"]
+Kind = Literal[
+    "diverged",
+    "no_signal",
+    "overfitting",
+    "still_improving",
+    "underfitting",
+    "noisy",
+    "constant",
+]
 
 FEWEST_EPOCHS = 3
 """Shorter trainings show no trend, only a beginning."""
@@ -156,10 +165,11 @@ def diagnose(
         rising = next((f for lens in known if (f := _still_improving(lens)) is not None), None)
     # What still improves may yet find the signal.
     lost = _no_signal(first, baseline) if first.metric == score and rising is None else None
+    constant = _constant(history)
     if lost is not None:
-        return [lost]
+        return [lost, *constant]
     flat = _underfitting(first) if turned is None and rising is None else None
-    return [f for f in (turned, rising, flat, _noisy(first)) if f is not None]
+    return [f for f in (turned, rising, flat, _noisy(first), *constant) if f is not None]
 
 
 @dataclass(frozen=True)
@@ -356,6 +366,33 @@ def _underfitting(lens: _Lens) -> CurveFinding | None:
         "validation_last": lens.number("validation", last),
     }
     return CurveFinding("underfitting", text, figures)
+
+
+def _constant(history: History) -> list[CurveFinding]:
+    """Metrics that have one value in all epochs, on training rows and on validation rows, though
+    the loss has changed: what they count does not depend on what the model learns."""
+    losses = history.get("loss") or ()
+    if len(losses) < FEWEST_FOR_FITTING or len(set(losses)) == 1:
+        return []
+    found = []
+    for name, values in history.items():
+        metric = name.removeprefix("val_")
+        if metric == name:
+            continue
+        training, validation = set(history.get(metric, ())), set[float | None](values)
+        facts = MEASURES.get(canonical(metric) or "")
+        perfect: set[float | None] = {0.0, 1.0}
+        if facts is not None:
+            perfect = {facts.high if facts.better == "max" else facts.low}
+        if len(training) != 1 or len(validation) != 1 or validation <= perfect:
+            continue
+        text = (
+            f"{metric} did not move: {figure(values[0])} on the validation rows in all "
+            f"{len(values)} epochs, while the training loss went from {figure(losses[0])} to "
+            f"{figure(losses[-1])}"
+        )
+        found.append(CurveFinding("constant", text, {"value": float(values[0])}))
+    return found
 
 
 def _noisy(lens: _Lens) -> CurveFinding | None:

@@ -91,6 +91,7 @@ def suggest(
         "still_improving": lambda: _more_epochs(config),
         "underfitting": lambda: [*_more_capacity(config), *_more_epochs(config)],
         "noisy": lambda: _against_noise(config),
+        "constant": list,
     }
     # While it improves, a smaller rate would only make it slower.
     slower: list[Suggestion] = []

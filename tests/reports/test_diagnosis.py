@@ -100,6 +100,28 @@ def test_underfitting_stands_still_without_a_gap() -> None:
     assert diagnose([good], "accuracy", "max", asked=40) == []
 
 
+def test_a_metric_that_does_not_move_although_the_loss_does() -> None:
+    loss = decay(0.6, 0.3, 10, 5)
+    curves = {
+        "loss": loss,
+        "val_loss": loss,
+        "f1_score": [0.86] * 10,
+        "val_f1_score": [0.8649] * 10,
+    }
+    finding = diagnose([curves], "f1_score", "max", baseline=0.7, asked=10)[-1]
+    assert finding.kind == "constant"
+    assert finding.text == (
+        "f1_score did not move: 0.8649 on the validation rows in all 10 epochs, while the training "
+        f"loss went from 0.6 to {figure(loss[-1])}"
+    )
+    for other in (
+        {"f1_score": [*[0.86] * 9, 0.87]},
+        {"f1_score": [1.0] * 10, "val_f1_score": [1.0] * 10},
+        {"loss": [0.5] * 10},
+    ):
+        assert "constant" not in kinds(diagnose([curves | other], "f1_score", "max", asked=10))
+
+
 def test_no_signal_is_never_better_than_the_baseline() -> None:
     history = {"accuracy": decay(0.5, 0.99, 20, 5), "val_accuracy": [0.48, 0.5, 0.52, 0.51] * 5}
     (finding,) = diagnose([history], "accuracy", "max", baseline=0.55, asked=20)
