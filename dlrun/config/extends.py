@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from dlrun.config.document import Node, Place, Reporter
@@ -57,7 +56,9 @@ def read_files(file: Path, report: Reporter) -> tuple[Node | None, bytes]:
         named, place = base
         file = Path(os.path.normpath(file.parent / named))
         if file.resolve() in seen:
-            report.at(place, f"'extends' leads in a circle: {_circle(chain, file)}")
+            names = [str(path) for path, _ in chain[seen.index(file.resolve()) :]]
+            circle = " -> ".join([*names, names[0]])
+            report.at(place, f"'extends' leads in a circle: {circle}")
             return None, content
     merged = canonical_config(chain[-1][1])
     for _, child in reversed(chain[:-1]):
@@ -146,12 +147,6 @@ def _extended(node: Node, report: Reporter) -> tuple[str, Place] | None:
     return value.value, value.place
 
 
-def _circle(chain: list[tuple[Path, Node]], file: Path) -> str:
-    names = [str(path) for path, _ in chain]
-    first = next(i for i, (path, _) in enumerate(chain) if path.resolve() == file.resolve())
-    return " -> ".join([*names[first:], names[first]])
-
-
 def _read_file(
     file: Path, named: str | None, number: int, place: Place, report: Reporter
 ) -> tuple[Node, bytes] | None:
@@ -160,7 +155,8 @@ def _read_file(
     try:
         content = file.read_bytes()
     except FileNotFoundError:
-        near = did_you_mean(file.name, _configs_in(file.parent))
+        files = file.parent.iterdir() if file.parent.is_dir() else ()
+        near = did_you_mean(file.name, (f.name for f in files if f.suffix in (".yaml", ".yml")))
         looked = f"it was looked for at {file}" if named is not None else None
         report.at(place, f"{what} does not exist{near}", hint=looked)
         return None
@@ -215,11 +211,6 @@ def _read_text(text: str, file: Path, number: int, report: Reporter) -> Node | N
         )
         return None
     return Node(root.value, whole, root.keys)
-
-
-def _configs_in(folder: Path) -> Iterator[str]:
-    if folder.is_dir():
-        yield from (path.name for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
 
 
 NO_PATHS = ("", "imagenet")

@@ -65,8 +65,10 @@ _BOUNDS = {
 def json_schema() -> Schema:
     """Return the schema of a config file as plain data."""
     writer = _Writer()
-    known = writer.section(Config)["properties"]
-    known["extends"] = described({"type": ["string", "null"]}, _meaning(Extension, "extends"))
+    known, beside = (dict(writer.section(each)["properties"]) for each in (Config, Evaluation))
+    del beside[CHOSEN_PROTOCOL.key]
+    meaning = _on_one_line(Extension.options()["extends"].description or "")
+    known["extends"] = described({"type": ["string", "null"]}, meaning)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dlrun config",
@@ -83,7 +85,7 @@ def json_schema() -> Schema:
             **writer.definitions,
             "Architecture": _without_requirements(writer.section(Architecture)),
             "Block": _block(writer.section(Block)),
-            "Evaluation": _evaluation(writer),
+            "Evaluation": _chosen_by(CHOSEN_PROTOCOL, writer, beside),
             "LayerEntry": _layer_entry(writer.section(LayerEntry)),
         },
     }
@@ -243,12 +245,6 @@ def _complete(writer: _Writer) -> dict[str, Schema]:
     }
 
 
-def _evaluation(writer: _Writer) -> Schema:
-    own = writer.section(Evaluation)["properties"]
-    beside = {key: schema for key, schema in own.items() if key != CHOSEN_PROTOCOL.key}
-    return _chosen_by(CHOSEN_PROTOCOL, writer, beside)
-
-
 def _member(family: Family, writer: _Writer) -> Schema:
     """A component in its three spellings; among the steps, those on the target."""
     members = _members(family)
@@ -285,7 +281,9 @@ def _needs_options(member: type[Component]) -> bool:
 
 def _without_requirements(section: Schema) -> Schema:
     """A section of which another file may hold what is required."""
-    layers = {**section["properties"]["layers"], "items": _layer_or_block()}
+    # Where there are blocks, an entry may name one of them.
+    entry = {"anyOf": [{"$ref": "#/$defs/LayerEntry"}, {"type": ["string", "object"]}]}
+    layers = {**section["properties"]["layers"], "items": entry}
     properties = {**section["properties"], "layers": layers}
     return {key: value for key, value in section.items() if key != "required"} | {
         "properties": properties
@@ -306,11 +304,6 @@ def _block(section: Schema) -> Schema:
     }
 
 
-def _layer_or_block() -> Schema:
-    """A layer; where there are blocks, an entry may name one of them."""
-    return {"anyOf": [{"$ref": "#/$defs/LayerEntry"}, {"type": ["string", "object"]}]}
-
-
 def _without_blocks() -> Schema:
     """What holds where there can be no blocks, of this file or of one that it extends."""
     layers = {"items": {"$ref": "#/$defs/LayerEntry"}}
@@ -328,7 +321,3 @@ def _layer_entry(section: Schema) -> Schema:
     one_of_these = [{"required": [word]} for word in (*LayerEntry.models, *words)]
     entry = {**section, "properties": {**section["properties"], **layers}, "oneOf": one_of_these}
     return {"anyOf": [kind_reference("layer"), entry]}
-
-
-def _meaning(section: type[Section], key: str) -> str:
-    return _on_one_line(section.options()[key].description or "")

@@ -10,14 +10,8 @@ from dlrun.registry.keras_component import KerasKind
 
 Schema = dict[str, Any]
 
-_TYPES = {
-    "boolean": "boolean",
-    "integer": "integer",
-    "number": "number",
-    "string": "string",
-    "list": "array",
-    "null": "null",
-}
+_PLAIN = ("boolean", "integer", "number", "string", "list", "null")
+"""What an argument may accept that is no component."""
 
 
 def component_definitions() -> dict[str, Schema]:
@@ -112,14 +106,11 @@ def _branch(argument: Argument, accepted: str) -> Schema:
         return {"type": "object", "additionalProperties": numbers, "minProperties": 1}
     if accepted == "string" and argument.choices:
         return _one_of(argument.choices)
-    if accepted in _TYPES:
-        schema: Schema = {"type": _TYPES[accepted]}
-        if accepted in ("integer", "number"):
-            if argument.minimum is not None:
-                schema["minimum"] = argument.minimum
-            if argument.maximum is not None:
-                schema["maximum"] = argument.maximum
-        return schema
+    if accepted in ("integer", "number"):
+        bounds = {"minimum": argument.minimum, "maximum": argument.maximum}
+        return {"type": accepted, **{k: bound for k, bound in bounds.items() if bound is not None}}
+    if accepted in _PLAIN:
+        return {"type": "array" if accepted == "list" else accepted}
     return next(kind_reference(kind) for kind in catalogue.KINDS if kind == accepted)
 
 

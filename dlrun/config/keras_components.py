@@ -186,7 +186,10 @@ class _Reader:
                 meant.add(self._report_unknown(entry, word, name, (*path, key)))
             else:
                 arguments[name] = self._value(word, argument, value, (*path, key))
-        self._report_missing(entry, word, {*arguments, *meant}, path)
+        known = {*arguments, *meant}
+        missing = [f"'{a.name}'" for a in entry.arguments if a.required and a.name not in known]
+        if missing:
+            self.report(path, f"{word} needs {' and '.join(missing)}", on_key=True)
         return arguments
 
     def _report_unknown(
@@ -216,13 +219,6 @@ class _Reader:
         expected = listed(own, "or") if short else None
         self.report(path, message, expected=expected, hint=hint, on_key=True)
         return meant
-
-    def _report_missing(
-        self, entry: CatalogueEntry, word: str, given: set[str | None], path: KeyPath
-    ) -> None:
-        missing = [f"'{a.name}'" for a in entry.arguments if a.required and a.name not in given]
-        if missing:
-            self.report(path, f"{word} needs {' and '.join(missing)}", on_key=True)
 
     def _value(self, owner: str, argument: Argument, value: Any, path: KeyPath) -> Any:
         accepts = argument.accepts

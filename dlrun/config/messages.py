@@ -93,18 +93,15 @@ def _describe_list(item: Any, metadata: Sequence[Any]) -> str:
             return list_of(mark.kind if isinstance(mark, Kind) else "step")
     if isinstance(item, type) and issubclass(item, Section):
         return list_of(item.__name__.removesuffix("Entry").lower())
-    return _plural(describe(item)) + _size(metadata)
+    noun = describe(item)
+    plural = noun.removeprefix("an ").removeprefix("a ")
+    plural += "s" if noun in ("an integer", "a number") else ""
+    return f"a list of {plural}{_size(metadata)}"
 
 
 def list_of(noun: str) -> str:
     """Say that a list of components is wanted, and how it is written."""
     return f"a list of {noun}s, each on a line that begins with '- '"
-
-
-def _plural(item: str) -> str:
-    return f"a list of {item.removeprefix('an ').removeprefix('a ')}" + (
-        "s" if item in ("an integer", "a number") else ""
-    )
 
 
 def _bounds(annotation: Any, metadata: Sequence[Any]) -> str:

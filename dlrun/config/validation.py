@@ -111,7 +111,9 @@ class _Translation:
             elif mistake.details["loc"][-1:] == ("[key]",):
                 self._wrong_key(path, mistake.details["type"])
             elif kind in ("value_error", "assertion_error"):
-                self._refused(mistake)
+                message = f"{self._label(path)}: {mistake.details['ctx']['error']}"
+                on_key = isinstance(_at(self._given, path), dict)
+                self._report((*self._path, *path), message, on_key=on_key)
             else:
                 self._wrong(path)
 
@@ -162,13 +164,6 @@ class _Translation:
             f"key {path[-1]} is not a string",
             hint=f"put it in quotes: '{path[-1]}'",
             on_key=True,
-        )
-
-    def _refused(self, mistake: _Mistake) -> None:
-        self._report(
-            (*self._path, *mistake.path),
-            f"{self._label(mistake.path)}: {mistake.details['ctx']['error']}",
-            on_key=isinstance(_at(self._given, mistake.path), dict),
         )
 
     def _wrong(self, path: KeyPath) -> None:

@@ -122,7 +122,10 @@ class _Builder:
             if key is None:
                 self.incomplete = True
             elif key in keys:
-                self._report_repeated(key, key_place, keys[key])
+                line = keys[key].order[1]
+                where = f"it is already in line {line}; " if keys[key].line is not None else ""
+                hint = f"{where}remove one of the two"
+                self._report.at(key_place, f"duplicate key '{key}'", hint=hint)
             else:
                 values[key], keys[key] = value, key_place
         # The first of several merged mappings wins, and the mapping's own keys over all.
@@ -132,10 +135,6 @@ class _Builder:
             all_values |= part.mapping or {}
             all_keys |= part.keys
         return Node(all_values, place, all_keys)
-
-    def _report_repeated(self, key: Key, place: Place, first: Place) -> None:
-        where = f"it is already in line {first.order[1]}; " if first.line is not None else ""
-        self._report.at(place, f"duplicate key '{key}'", hint=f"{where}remove one of the two")
 
     def _merged(self, node: yaml.Node) -> list[Node]:
         built = self.build(node)
@@ -182,12 +181,7 @@ class _Builder:
             )
 
     def _count(self, node: Node) -> None:
-        children: list[Node] = []
-        if isinstance(node.value, list):
-            children = node.value
-        elif isinstance(node.value, dict):
-            children = list(node.value.values())
-        size = 1 + sum(self._sizes.get(id(child), 1) for child in children)
+        size = 1 + sum(self._sizes.get(id(child), 1) for _, child in node.children())
         self._sizes[id(node)] = size
         if size > LARGEST:
             raise _TooLargeError(node.place)
