@@ -97,6 +97,7 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
         rows=len(fold.train),
         words=words or None,
         labels_are_indices=are_indices(task, values),
+        shares=task == "regression" and values.min() >= 0 and values.max() <= 1,
         by_step=values.ndim > 1,
     )
 

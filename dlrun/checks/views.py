@@ -38,6 +38,7 @@ class Known:
         words: Word numbers in the texts are below this.
         labels_are_indices: Whether each row, or each of its steps or pixels, has one class index,
             before any step of the preprocessing.
+        shares: Whether all quantities lie between 0 and 1, such as pixels or probabilities.
         by_step: Whether the target of a row is an array, which may hold one answer for each step.
     """
 
@@ -47,6 +48,7 @@ class Known:
     rows: int | None = None
     words: int | None = None
     labels_are_indices: bool | None = None
+    shares: bool = False
     by_step: bool = False
 
 

@@ -215,6 +215,36 @@ def sigmoid_with_categorical_loss(view: ConfigView) -> Iterator[Finding]:
 
 
 @check(
+    "DL025",
+    severity="error",
+    why="hinge losses push the output to -1 for one class and to 1 for the other; what is never "
+    "below 0 calls every row positive",
+    source="Keras, keras.io/api/losses/hinge_losses",
+    instead="use `activation: tanh`, or binary_crossentropy",
+    fault="""
+    dataset: {source: sklearn, name: breast_cancer}
+    architecture: {layers: [{Dense: {units: 1, activation: sigmoid}}]}
+    loss: hinge
+    """,
+    fix="""
+    architecture: {layers: [{Dense: {units: 1, activation: tanh}}]}
+    """,
+)
+def hinge_of_probabilities(view: ConfigView) -> Iterator[Finding]:
+    """A hinge loss of outputs that cannot be negative."""
+    output, loss = view.output, view.config.loss
+    if output is None or loss.name not in ("Hinge", "SquaredHinge"):
+        return
+    if output.activation not in ("hard_sigmoid", "relu", "sigmoid", "softmax", "softplus"):
+        return
+    change = None if output.apart else with_arguments(output.entry, activation="tanh")
+    message = (
+        f"{loss.alias} needs outputs on both sides of 0, but {output.activation} gives none below"
+    )
+    yield Finding(message, output.place, change)
+
+
+@check(
     "DL006",
     why="squared error hardly punishes a confident mistake, and on class numbers it treats class "
     "9 as further from class 1 than class 2",
@@ -266,6 +296,9 @@ def regression_loss_for_classes(view: ConfigView) -> Iterator[Finding]:
 def classification_loss_for_regression(view: ConfigView) -> Iterator[Finding]:
     """A classification loss for a regression."""
     loss = view.config.loss
+    if view.known.shares and not loss.name.startswith("Sparse"):
+        # Pixels from 0 to 1, or probabilities.
+        return
     if view.known.task == "regression" and loss.name in PROBABILITY_LOSSES:
         message = f"{loss.alias} is a loss for classification, but the target is a quantity"
         yield Finding(message, ("loss",), put(("loss",), "mse"))

@@ -17,13 +17,17 @@ from dlrun.config.graph import LayerGraph, layer_graph
 from dlrun.config.layers import plain
 from dlrun.data.preprocessing.impute import Impute
 from dlrun.data.preprocessing.rescale import Rescale
-from dlrun.text import counted, figure, first_few
+from dlrun.metrics.names import canonical
+from dlrun.text import counted, figure, first_few, percent
 
 LARGE = 10.0
 
 """Standardized values, and pixels from 0 to 1, stay below it but for rare ones."""
 
 RATIO = 10.0
+
+ALMOST_ZERO = 1e-6
+"""A percentage of a smaller target means nothing."""
 
 FOR_WORDS = (
     "begin with an `Embedding`, which takes word numbers; or `text: {output: tf_idf}`, which makes "
@@ -301,6 +305,50 @@ _RANGES = {
 
 
 @check(
+    "DL131",
+    severity="error",
+    why="mape divides by the target, msle takes the logarithm of 1 + the target and counts what is "
+    "negative as 0, and poisson compares counts",
+    source="Keras, keras.io/api/losses/regression_losses",
+    instead="use mae or mse",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}
+    architecture: {layers: [{Dense: 1}]}
+    loss: mse
+    metrics: [mape]
+    """,
+    fix="""
+    metrics: [mae]
+    """,
+)
+def targets_outside_measure(view: DataView) -> Iterator[Finding]:
+    """Targets that a loss or a metric cannot measure: 0 for mape, negative ones for msle and
+    poisson."""
+    loss = view.config.loss
+    for measure in (loss, *view.config.metrics) if view.task == "regression" else ():
+        name = canonical(measure.name)
+        for values in view.dataset.samples.targets.values():
+            seen = _standardized(values) if measure is loss and view.config.target_steps else values
+            share, what = 0.0, "0"
+            if name == "MeanAbsolutePercentageError":
+                share = float((np.abs(seen) < ALMOST_ZERO).mean())
+            elif name in ("MeanSquaredLogarithmicError", "Poisson"):
+                share, what = float((seen < 0).mean()), "negative"
+            if share:
+                write = "loss: mse" if measure is loss else "metrics: [mae]"
+                message = f"{percent(share)} of the targets are {what}"
+                message += f", which {measure.alias} cannot measure"
+                yield Finding(message, measure.path, Change((), write))
+                break
+
+
+def _standardized(values: np.ndarray) -> np.ndarray:
+    """Targets as `targets: standardize` makes them."""
+    spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
+    return np.asarray((values - values.mean(axis=0)) / spread)
+
+
+@check(
     "DL118",
     severity="error",
     why="sigmoid stays between 0 and 1, tanh between -1 and 1, relu above 0, and softmax adds up "
@@ -335,10 +383,7 @@ def unreachable_targets(view: DataView) -> Iterator[Finding]:
     low, high, unit = limits[0], limits[1], ""
     for values in view.train.targets.values():
         if view.config.target_steps:
-            # Standardized targets lie around 0.
-            spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
-            values = (values - values.mean(axis=0)) / spread
-            unit = " standardized"
+            values, unit = _standardized(values), " standardized"
         outside = float(((values < low) | (values > high)).mean())
         if outside > 0.01:
             change = None if output.apart else with_arguments(output.entry, activation=None)
