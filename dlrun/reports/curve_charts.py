@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlrun.metrics.names import Direction
 from dlrun.reports.charts import (
     Axis,
     BandMark,
@@ -22,7 +21,7 @@ from dlrun.reports.charts import (
     axis_holding,
     rule,
 )
-from dlrun.reports.curve_facts import Best, Curve, CurveFacts, CurvePanel, facts_from_table
+from dlrun.reports.curve_facts import Best, Curve, CurveFacts, CurvePanel
 from dlrun.text import figure, ordinal
 
 if TYPE_CHECKING:
@@ -43,41 +42,19 @@ PHASE_NAMES = 0.12
 BEST = "best epoch"
 
 
-def draw_run_curves(
-    folder: TrainingFolder,
-    title: str,
-    *,
-    directions: Mapping[str, Direction] | None = None,
-    phases: Sequence[str] = (),
-    several: str = "folds",
-) -> None:
-    """Draw the `metrics.csv` of a run, or of one fold, as its `curves.png` and `curves.svg`.
-
-    Nothing is drawn where no epoch was completed.
-
-    Args:
-        folder: The run or the fold.
-        title: Name of the run.
-        directions: Which way is better, for metrics whose names Keras does not know.
-        phases: Names of the phases of training, in order.
-        several: The word for several trainings of the run: `folds` or `repeats`.
+def draw_run_curves(folder: TrainingFolder, facts: CurveFacts) -> None:
+    """Draw the curves of a run, or of one fold, as its `curves.png` and `curves.svg`; nothing where
+    no epoch was completed.
 
     Raises:
-        RunError: `metrics.csv` is damaged, or the curves exist already.
+        RunError: The curves exist already.
     """
     from dlrun.reports.drawing import draw_picture
 
-    facts = facts_from_table(
-        folder.history(),
-        title,
-        directions=directions,
-        phases=phases,
-        several=several,
-    )
     charts = curve_charts(facts)
     if charts:
         folder.save_curves(
-            lambda path: draw_picture(charts, title, path, path.suffix.removeprefix("."))
+            lambda path: draw_picture(charts, facts.title, path, path.suffix.removeprefix("."))
         )
 
 

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from graphlib import CycleError, TopologicalSorter
 
 SWEEPS = 12
 """Times that the orders of the rows are improved, from above and from below in turn."""
@@ -145,7 +146,7 @@ def place(graph: ModelGraph) -> GraphLayout:
     """Return where every box and edge goes; a function of the graph alone.
 
     Raises:
-        ValueError: The edges form a cycle.
+        CycleError: The edges form a cycle, a `ValueError`.
     """
     boxes = {box.name: box for box in graph.boxes}
     edges = list(dict.fromkeys(graph.edges))
@@ -186,34 +187,24 @@ def crossings(rows: Sequence[Sequence[object]], below: Mapping[object, Sequence[
 
 def leads_in_a_circle(graph: ModelGraph) -> bool:
     """Whether some edges lead back to where they began."""
-    names = [box.name for box in graph.boxes]
-    return len(_in_sequence(names, graph.edges)) < len(names)
-
-
-def _in_sequence(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> list[str]:
-    """The names so that each comes after all that lead to it; those of circles are left out."""
-    after, waiting = defaultdict[str, list[str]](list), dict.fromkeys(names, 0)
-    for first, second in edges:
-        after[first].append(second)
-        waiting[second] += 1
-    ready = [name for name in names if not waiting[name]]
-    for name in ready:
-        for other in after[name]:
-            waiting[other] -= 1
-            if not waiting[other]:
-                ready.append(other)
-    return ready
+    sorter = TopologicalSorter[str]()
+    for first, second in graph.edges:
+        sorter.add(second, first)
+    try:
+        sorter.prepare()
+    except CycleError:
+        return True
+    return False
 
 
 def _row_numbers(names: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
     """The row of each box: below all that lead to it, and no higher than it must be."""
-    before, after = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
+    before: dict[str, list[str]] = {name: [] for name in names}
+    after: dict[str, list[str]] = {name: [] for name in names}
     for first, second in edges:
         before[second].append(first)
         after[first].append(second)
-    order = _in_sequence(names, edges)
-    if len(order) < len(names):
-        raise ValueError("the edges form a cycle")
+    order = list(TopologicalSorter(before).static_order())
     rows: dict[str, int] = {}
     for name in order:
         rows[name] = max((rows[other] + 1 for other in before[name]), default=0)

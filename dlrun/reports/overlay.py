@@ -135,12 +135,7 @@ def overlay_charts(overlay: Overlay) -> tuple[Chart, ...]:
 
 
 def draw_overlay(overlay: Overlay, kind: str) -> bytes:
-    """Return the picture.
-
-    Args:
-        overlay: At least one panel.
-        kind: `png` or `svg`.
-    """
+    """Return the picture as `png` or `svg`."""
     from dlrun.reports.drawing import draw_picture
 
     file = BytesIO()

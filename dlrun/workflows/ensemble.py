@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from dlrun.metrics.names import Direction
 from dlrun.store.environment import environment_facts
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import brief
-from dlrun.store.training_folder import FoldDirectory
 from dlrun.workflows.next_step import after_final
 from dlrun.workflows.plugins import keep_plugins, plugin_facts, with_kept_plugins
 from dlrun.workflows.run import Run
@@ -55,18 +55,15 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
     data = parent.read_data()
     directory.write_data(data)
     for fold in folds:
-        _copy(fold, directory.fold(fold.index))
+        to = directory.fold(fold.index)
+        to.save_model(partial(shutil.copyfile, fold.model))
+        to.write_preprocess(*fold.read_preprocess())
+        to.copy_vocabularies(fold)
     result = _result(before, len(folds))
     result["next"] = after_final(directory, data["test"]["exists"])
     directory.write_result(result)
     directory.finish("finished", result=brief(result))
     return Run(directory.path, result, "finished")
-
-
-def _copy(fold: FoldDirectory, to: FoldDirectory) -> None:
-    to.save_model(lambda path: shutil.copyfile(fold.model, path))
-    to.write_preprocess(*fold.read_preprocess())
-    to.copy_vocabularies(fold)
 
 
 def _result(before: dict[str, Any], models: int) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.registry import additions
 from dlrun.reports.curve_charts import draw_run_curves
+from dlrun.reports.curve_facts import facts_from_table
 from dlrun.reports.diagnosis import suggestions_against_divergence
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.summary import folds_word
@@ -211,7 +212,10 @@ def _draw(directory: RunDirectory, config: Config, directions: Mapping[str, Dire
     phases = [phase_name(phase, number) for number, phase in enumerate(config.training.phases)]
     several = folds_word({"protocol": config.evaluation.protocol.member_name()})
     for folder in (directory, *(folds if len(folds) <= MOST_DRAWN_FOLDS else ())):
-        draw_run_curves(folder, config.name, directions=directions, phases=phases, several=several)
+        facts = facts_from_table(
+            folder.history(), config.name, directions=directions, phases=phases, several=several
+        )
+        draw_run_curves(folder, facts)
 
 
 @contextmanager

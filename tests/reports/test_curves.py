@@ -15,7 +15,7 @@ from PIL import Image
 
 from dlrun.reports.charts import BandMark, BoxesMark, Chart, DotsMark, LineMark, TextMark
 from dlrun.reports.curve_charts import curve_charts, draw_run_curves, epoch_ticks
-from dlrun.reports.curve_facts import CurveFacts, PhaseStart, curve_facts
+from dlrun.reports.curve_facts import CurveFacts, PhaseStart, curve_facts, facts_from_table
 from dlrun.reports.drawing import build_picture, draw_picture, own_style
 from dlrun.store.training_folder import TrainingFolder
 
@@ -255,13 +255,13 @@ def test_same_facts_give_the_same_files_whatever_the_users_settings():
 
 def test_a_run_is_drawn_from_its_metrics(tmp_path):
     folder = TrainingFolder(tmp_path)
-    draw_run_curves(folder, "nothing yet")
+    draw_run_curves(folder, facts_from_table(folder.history(), "nothing yet"))
     assert not folder.curves_png.exists()
     for fold in range(2):
         for epoch in range(1, 4):
             metrics = {"loss": 3.0 / epoch, "val_loss": 4.0 / epoch + fold}
             folder.append_metrics(fold, epoch, 0.1, metrics)
-    draw_run_curves(folder, "two folds")
+    draw_run_curves(folder, facts_from_table(folder.history(), "two folds"))
     with Image.open(folder.curves_png) as picture:
         assert picture.size[0] == 1600
     text = folder.curves_svg.read_text(encoding="utf-8")
@@ -269,7 +269,8 @@ def test_a_run_is_drawn_from_its_metrics(tmp_path):
     assert ">two folds</text>" in text
     folder.curves_png.unlink()
     folder.curves_svg.unlink()
-    draw_run_curves(folder, "hold-out, twice", several="repeats")
+    facts = facts_from_table(folder.history(), "hold-out, twice", several="repeats")
+    draw_run_curves(folder, facts)
     text = folder.curves_svg.read_text(encoding="utf-8")
     assert ">mean of 2 repeats</text>" in text
     assert ">each repeat</text>" in text
@@ -282,10 +283,11 @@ def test_drawing_needs_neither_pyplot_nor_keras(tmp_path):
         "import sys\n"
         "from pathlib import Path\n"
         "from dlrun.reports.curve_charts import draw_run_curves\n"
+        "from dlrun.reports.curve_facts import facts_from_table\n"
         "from dlrun.store.training_folder import TrainingFolder\n"
         "assert 'matplotlib' not in sys.modules\n"
         "folder = TrainingFolder(Path(sys.argv[1]))\n"
-        "draw_run_curves(folder, 'x')\n"
+        "draw_run_curves(folder, facts_from_table(folder.history(), 'x'))\n"
         "assert folder.curves_svg.exists()\n"
         "heavy = {'matplotlib.pyplot', 'keras', 'tensorflow', 'sklearn', 'pandas'}\n"
         "print(*sorted(heavy & set(sys.modules)))\n"

@@ -67,16 +67,14 @@ def _contents(examples: Examples) -> tuple[str, list[dict[str, Any]]]:
 
 def _text_column(examples: Examples) -> str | None:
     """Return the column that holds texts or sequences of tokens: the one with the longest."""
-    lengths = {name: _longest(values) for name, values in examples.columns.items()}
-    long = {name: length for name, length in lengths.items() if length >= LONG_TEXT}
-    return max(long, key=lambda name: long[name]) if long else None
-
-
-def _longest(values: Sequence[Any]) -> int:
-    if any(isinstance(value, list) for value in values):
-        # Sequences of any length are read as a text is, not as a cell of a table.
-        return max(LONG_TEXT, *(len(value or []) for value in values))
-    return max((len(value) for value in values if isinstance(value, str)), default=0)
+    lengths = {}
+    for name, values in examples.columns.items():
+        lengths[name] = max((len(v) for v in values if isinstance(v, str | list)), default=0)
+        if any(isinstance(value, list) for value in values):
+            # Sequences of any length are read as a text is, not as a cell of a table.
+            lengths[name] = max(lengths[name], LONG_TEXT)
+    longest = max(lengths, key=lambda name: lengths[name], default=None)
+    return None if longest is None or lengths[longest] < LONG_TEXT else longest
 
 
 def _text(value: Any) -> str:
