@@ -89,11 +89,17 @@ class Samples:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        """A name for each number of a row's targets: `price`, or `y_0`, `y_1` for an array."""
+        """A name for each number of a row's targets: `price`, or `y_0`, `y_1` for an array. Of an
+        array of more axes, such as a picture, one for each entry of the last axis."""
+
+        def width(column: Array) -> int:
+            alone = column.ndim == 1 or (column.ndim > 2 and column.shape[-1] == 1)
+            return 0 if alone else column.shape[-1]
+
         return tuple(
-            name if column.ndim == 1 else f"{name}_{index}"
+            name if index is None else f"{name}_{index}"
             for name, column in self.targets.items()
-            for index in range(1 if column.ndim == 1 else column.shape[1])
+            for index in (range(width(column)) or (None,))
         )
 
     def take(self, positions: Array | slice) -> Samples:

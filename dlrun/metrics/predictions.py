@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -25,6 +28,60 @@ def as_probabilities(output: ArrayLike, loss: str, from_logits: bool) -> Array:
         return values
     one_by_one = loss.startswith("Binary") or values.shape[-1] == 1
     return sigmoid(values) if one_by_one else np.exp(log_softmax(values))
+
+
+@dataclass(frozen=True)
+class Steps:
+    """All steps or pixels of some rows that count, one after another; of plain rows, the rows.
+
+    Args:
+        true: (s,) class indices, or (s, k) labels or quantities.
+        predictions: (s, k).
+        rows: (s,) position of the row that each belongs to.
+    """
+
+    true: Array
+    predictions: Array
+    rows: Array
+
+
+def by_step(
+    task: TargetType, y_true: ArrayLike, y_pred: ArrayLike, mask: ArrayLike | None = None
+) -> Steps:
+    """Return targets and predictions step by step, those that are masked left out.
+
+    Args:
+        task: What is predicted.
+        y_true: (n, ...) class indices, (n, ..., k) labels or quantities.
+        y_pred: (n, ..., k).
+        mask: (n, ...) which steps count; None: all.
+    """
+    true, predicted = np.asarray(y_true), np.asarray(y_pred)
+    if task in ("binary", "multiclass"):
+        steps = true.size
+        true = true.reshape(-1)
+    elif task == "regression" and true.ndim <= 2 and mask is None:
+        # Steps of a target have names of their own.
+        rows = np.arange(len(true))
+        return Steps(true.reshape(len(true), -1), predicted.reshape(len(true), -1), rows)
+    else:
+        outputs = predicted.shape[-1] if predicted.ndim > 1 else 1
+        steps = predicted.size // max(outputs, 1)
+        true = true.reshape(steps, -1)
+    predicted = predicted.reshape(steps, -1)
+    rows = np.repeat(np.arange(len(np.asarray(y_true))), steps // max(len(np.asarray(y_true)), 1))
+    if mask is None:
+        return Steps(true, predicted, rows)
+    counts = np.asarray(mask, bool).reshape(-1)
+    return Steps(true[counts], predicted[counts], rows[counts])
+
+
+def names_of_outputs(names: Sequence[str], outputs: int) -> tuple[str, ...]:
+    """Return the names of a row's targets, or of the outputs at each of its steps or pixels."""
+    if len(names) == outputs:
+        return tuple(names)
+    name = names[0].removesuffix("_0") if names else "target"
+    return (name,) if outputs == 1 else tuple(f"{name}_{index}" for index in range(outputs))
 
 
 def class_indices(y_true: ArrayLike) -> Array:
@@ -75,12 +132,21 @@ def wrongness(task: TargetType, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     return (errors / np.where(spread > 0, spread, 1)).max(axis=1)
 
 
-def most_wrong(task: TargetType, y_true: ArrayLike, y_pred: ArrayLike, count: int) -> Array:
+def most_wrong(
+    task: TargetType,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    count: int,
+    mask: ArrayLike | None = None,
+) -> Array:
     """Return positions of at most `count` wrong rows, (m,) int64, the most wrong first.
 
-    Rows that are right are left out, and so are those whose prediction is NaN. Args as
-    `wrongness`.
+    Rows that are right are left out, and so are those whose prediction is NaN. A row of several
+    steps or pixels is as wrong as those that count are on average. Args as `by_step`.
     """
-    values = wrongness(task, y_true, y_pred)
+    steps = by_step(task, y_true, y_pred, mask)
+    size = len(np.asarray(y_true))
+    sums = np.bincount(steps.rows, wrongness(task, steps.true, steps.predictions), size)
+    values = sums / np.maximum(np.bincount(steps.rows, minlength=size), 1)
     order = np.argsort(-values, kind="stable")
     return order[values[order] > 0][:count].astype(np.int64)

@@ -39,17 +39,17 @@ from dlrun.protocols.result import FoldResult, PhaseOutcome
 from dlrun.protocols.word_vectors import set_word_vectors, words_of_numbers
 from dlrun.scoring.measures import Measure, measures_of, select_measure
 from dlrun.scoring.model_scores import (
+    NOT_SCORED,
     ModelScores,
-    score_outputs,
+    ScoredModel,
     simple_beside,
-    true_values,
 )
 from dlrun.stages import stage
 from dlrun.store.metrics_csv import PHASE
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import FitRequest, FitResult, PhaseResult
 from dlrun.training.features import Features
-from dlrun.training.prediction import predict
+from dlrun.training.prediction import masks_of, predict
 from dlrun.training.reporting import DivergedError
 from dlrun.training.rows import FitRows
 from dlrun.training.trainer import PhasedFit, PhasedTrainer, Trainer
@@ -291,9 +291,7 @@ class FoldTraining:
         findings = findings_of_outputs(self.config, pipeline, output_shapes(fitted.model))
         findings += [*ready.train.findings, *(scored.findings if scored else ())]
         best = _best_epoch(history, chosen)
-        scores = ModelScores(np.empty((0, 0), np.float32), {}, None)
-        if scored is not None:
-            scores = self._scores(fitted.model, ready, scored)
+        scores = NOT_SCORED if scored is None else self._scores(fitted.model, ready, scored)
         return FoldResult(
             index=fold.index,
             iteration=fold.iteration,
@@ -304,8 +302,7 @@ class FoldTraining:
             best_epoch=best[0] if best else None,
             best_value=best[1] if best else None,
             rows=np.empty(0, np.int64) if scored is None else scored.rows,
-            predictions=scores.predictions,
-            targets=_targets(pipeline, chosen, scored),
+            main=scores.main,
             seconds=ready.seconds + sum(ready.epoch_seconds) + time.perf_counter() - started,
             interrupted=fitted.interrupted,
             findings=tuple(dict.fromkeys(findings)),
@@ -326,43 +323,34 @@ class FoldTraining:
         """The model, the baselines and the simple model on the rows that give the score."""
         config, train, chosen = self.config, ready.train, self._chosen
         output = predict(model, scored.arrays.inputs, scoring_batch_size(config))
-        shapes = output_shapes(model)
-        simple = None
-        if not chosen.is_sum:
-            simple = simple_beside(
-                every_layer(config.architecture, config.blocks),
-                self.dataset.of_output(chosen.output).task,
-                chosen,
-                (train.arrays.inputs, train.truths),
-                (scored.arrays.inputs, scored.truths),
-                shapes[chosen.output],
-            )
-        return score_outputs(
+        simple = simple_beside(
+            every_layer(config.architecture, config.blocks),
+            self.dataset.of_output(chosen.output).task,
+            chosen,
+            (train.arrays.inputs, train.truths),
+            (scored.arrays.inputs, scored.truths),
+            output,
+        )
+        scored_model = ScoredModel(
             output,
             ready.pipeline,
             scored.arrays.weights,
             scored.truths,
             train.truths,
+            masks_of(model, train.arrays.inputs, output),
             self._measures,
-            chosen,
-            simple,
         )
-
-
-def _targets(pipeline: Pipeline, chosen: Measure, scored: Prepared | None) -> Array:
-    """What is true of the scored rows, of the output that gives the score."""
-    if scored is None:
-        return np.empty(0, np.int64)
-    name = next(iter(scored.truths)) if chosen.is_sum else chosen.output
-    return true_values(pipeline.target_pipelines[name].task, scored.truths[name])
+        return scored_model.scores(chosen, simple)
 
 
 def _aligned(model: Any, arrays: FitRows) -> FitRows:
-    """Rows with targets (n,) as (n, 1) where the output is: F1Score takes no others, and the
-    metric hinge broadcasts them against each other."""
+    """Rows with targets (n, ...) as (n, ..., 1) where the output is: F1Score takes no others, the
+    metric hinge broadcasts them against each other, and a mean over units would be one over the
+    steps, whatever is masked."""
 
     def aligned(targets: Array, shape: tuple[int | None, ...]) -> Array:
-        return targets[:, None] if targets.ndim == 1 and shape[1:] == (1,) else targets
+        lacks_axis = targets.ndim == len(shape) - 1 and shape[-1] == 1
+        return targets[..., None] if lacks_axis else targets
 
     targets, shapes = arrays.targets, output_shapes(model)
     if isinstance(targets, dict):

@@ -48,9 +48,8 @@ class FoldResult:
         best_epoch: Epoch (from 1) whose monitored score was best, or None.
         best_value: The monitored score at that epoch, or None.
         rows: (m,) int64 row numbers that were scored, in the source's numbering.
-        predictions: (m, k) model output for them, in the target's own unit.
-        targets: What is true of them: (m,) class indices, (m, k) labels of 0 and 1, or (m,) or
-            (m, k) quantities in their own unit.
+        main: Predictions for them of the output that gives the score, of the first where that is
+            the sum of the losses of several.
         seconds: Time the fold took.
         interrupted: Whether the user stopped it.
         findings: What the user should know, one sentence each.
@@ -58,8 +57,7 @@ class FoldResult:
         pipeline: The preprocessing it was trained with.
         rivals: The scores that it has to beat, with all predictions; None where there are none.
         diverged: Where the loss became NaN, or None.
-        outputs: Predictions and targets of every output, where there are several; `predictions`
-            and `targets` are then those of the one that gives the score.
+        outputs: Predictions and targets of every output, where there are several.
         phases: The outcome of each phase; empty where training has no phases.
         kept: The epoch whose weights the model has, or None where it is not known.
     """
@@ -73,8 +71,7 @@ class FoldResult:
     best_epoch: int | None
     best_value: float | None
     rows: Array
-    predictions: Array
-    targets: Array
+    main: OutputRows
     seconds: float
     interrupted: bool
     findings: tuple[str, ...]

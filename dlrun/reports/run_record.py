@@ -13,7 +13,13 @@ import yaml
 
 from dlrun.errors import RunError
 from dlrun.metrics.names import TargetType, canonical
-from dlrun.metrics.predictions import as_probabilities, class_indices, class_shares
+from dlrun.metrics.predictions import (
+    as_probabilities,
+    by_step,
+    class_indices,
+    class_shares,
+    names_of_outputs,
+)
 from dlrun.reports.run_facts import Facts, RunFiles
 from dlrun.store.ledger import RecordedEvaluation, read_evaluations_of_data, read_ledger
 from dlrun.store.run_directory import RunDirectory
@@ -122,21 +128,29 @@ class RunRecord(RunFiles):
             facts, classes = facts["questions"][output], self.classes.get(output, ())
             loss = loss[output] if isinstance(loss, dict) and output in loss else loss
             suffix = f"_{output}" if f"predictions_{output}" in stored else ""
-        predictions, targets = f"predictions{suffix}", f"targets{suffix}"
+        predictions, targets, mask = (
+            f"{part}{suffix}" for part in ("predictions", "targets", "mask")
+        )
         if not {"rows", predictions, targets} <= stored.keys() or not len(stored["rows"]):
             return None
         rows, values, true = stored["rows"], stored[predictions], stored[targets]
         task = cast("TargetType", facts.get("task") or self.task)
-        if task not in ("binary", "multiclass", "multilabel", "regression") or values.ndim > 2:
+        if task not in ("binary", "multiclass", "multilabel", "regression"):
             return None
         if not np.isfinite(values).all():
             return None
-        fold = stored.get("fold", np.zeros(len(rows), np.int64))
+        fold, axes = stored.get("fold", np.zeros(len(rows), np.int64)), values.ndim - 2
+        steps = by_step(task, true, values, stored.get(mask))
+        if not len(steps.rows):
+            return None
+        unit = "rows" if len(steps.rows) == len(rows) else _UNITS.get(axes, "steps")
+        values, true, rows, fold = steps.predictions, steps.true, rows[steps.rows], fold[steps.rows]
+        outputs = [str(name) for name in facts.get("outputs") or ()]
         if task == "regression":
-            predicted = np.asarray(values, np.float64).reshape(len(rows), -1)
+            predicted = np.asarray(values, np.float64)
             true = np.asarray(true, np.float64).reshape(predicted.shape)
-            names = _named(facts.get("outputs"), predicted.shape[1])
-            return ScoredRows(task, rows, true, predicted, names, fold)
+            names = names_of_outputs(outputs, predicted.shape[1])
+            return ScoredRows(task, rows, true, predicted, names, fold, unit=unit)
         word, arguments = next(iter(loss.items())) if isinstance(loss, dict) else (loss, {})
         loss_name = canonical(str(word), "loss") or str(word)
         from_logits = isinstance(arguments, dict) and bool(arguments.get("from_logits"))
@@ -144,13 +158,14 @@ class RunRecord(RunFiles):
         probable = not loss_name.endswith("Hinge")
         if task == "multilabel":
             true = np.asarray(true).reshape(shares.shape).astype(np.int64)
-            names = _named(facts.get("outputs"), shares.shape[1])
-            return ScoredRows(task, rows, true, shares.astype(np.float64), names, fold, probable)
+            names = names_of_outputs(outputs, shares.shape[1])
+            shares = shares.astype(np.float64)
+            return ScoredRows(task, rows, true, shares, names, fold, probable, unit)
         shares, indices = class_shares(shares), class_indices(true)
         if indices.max() >= shares.shape[1]:
             return None
         names = _named(classes, shares.shape[1])
-        return ScoredRows(task, rows, indices, shares, names, fold, probable)
+        return ScoredRows(task, rows, indices, shares, names, fold, probable, unit)
 
     @property
     def findings(self) -> tuple[RunFinding, ...]:
@@ -167,9 +182,13 @@ class RunRecord(RunFiles):
         return tuple(found.values())
 
 
+_UNITS = {1: "steps", 2: "pixels"}
+"""What an entry is where a row has several, by the number of axes between rows and outputs."""
+
+
 @dataclass(frozen=True)
 class ScoredRows:
-    """Targets and predictions of the same rows.
+    """Targets and predictions of the same rows, or of all their steps or pixels that count.
 
     Args:
         task: What is predicted.
@@ -180,6 +199,7 @@ class ScoredRows:
         names: Of the classes, the labels or the targets: one for each column of `predictions`.
         fold: (n,) which fold scored each row.
         has_probabilities: Whether `predictions` holds probabilities: hinge losses do not make any.
+        unit: What there is one of for each entry: `rows`, `steps` or `pixels`.
     """
 
     task: TargetType
@@ -189,6 +209,7 @@ class ScoredRows:
     names: tuple[str, ...]
     fold: np.ndarray
     has_probabilities: bool = True
+    unit: str = "rows"
 
     def __len__(self) -> int:
         return len(self.rows)

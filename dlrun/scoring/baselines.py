@@ -103,6 +103,7 @@ def common_sense(
     shape: Sequence[int] | None = None,
     classes: Sequence[str] | None = None,
     sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
     train_mask: ArrayLike | None = None,
 ) -> CommonSense:
     """Find the best constant answer on training targets and score it on other rows.
@@ -121,7 +122,8 @@ def common_sense(
             model has two outputs.
         classes: Class names, for the description.
         sample_weight: Weights of the rows to score.
-        train_mask: (n, ...) which steps of the training rows count; default: all.
+        mask: (n, ...) which steps of the rows to score count; default: all.
+        train_mask: The same of the training rows.
     """
     train, rows = np.asarray(y_train), np.asarray(y_rows)
     shape = tuple(shape or _shape_of(task, score, train, rows))
@@ -137,7 +139,7 @@ def common_sense(
     if score.metric == "PearsonCorrelation" and score.rows is None:
         # Over rows the same answer has no variance, or what rounding leaves of it.
         return CommonSense(Baseline(answer.name, float("nan"), NO_CORRELATION), predicted)
-    value = score.function(rows, predicted, sample_weight)
+    value = score.function(rows, predicted, sample_weight, mask)
     return CommonSense(Baseline(answer.name, value, answer.description), predicted)
 
 
@@ -151,6 +153,7 @@ def in_time(
     score: Score,
     y_rows: ArrayLike,
     sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
 ) -> CommonSense:
     """Score a naive forecast of time-ordered rows.
 
@@ -161,10 +164,11 @@ def in_time(
         score: The measure of success.
         y_rows: Targets of the rows to score.
         sample_weight: Weights of the rows to score.
+        mask: (n, ...) which steps of them count; default: all.
     """
-    predicted = np.asarray(forecast, np.float64)
+    predicted = np.asarray(forecast, np.float64).reshape(constant.predictions.shape)
     predicted = np.where(np.isnan(predicted), constant.predictions, predicted)
-    value = score.function(np.asarray(y_rows), predicted, sample_weight)
+    value = score.function(np.asarray(y_rows), predicted, sample_weight, mask)
     return CommonSense(Baseline(name, value, IN_TIME[name]), predicted)
 
 

@@ -37,6 +37,7 @@ _AT_ONCE = 500_000
 def bootstrap_mean(
     values: ArrayLike,
     *,
+    sizes: ArrayLike | None = None,
     units: ArrayLike | None = None,
     seed: int = 0,
     level: float = LEVEL,
@@ -51,6 +52,8 @@ def bootstrap_mean(
 
     Args:
         values: (n,) one value a row.
+        sizes: (n,) how much of each row counts in that mean, such as its steps that are not masked:
+            it is their sum that the mean divides by, in every resample; None: all alike.
         units: (n,) which unit each row belongs to; None: each is its own.
         seed: Of the draws.
         level: Of the interval.
@@ -61,25 +64,26 @@ def bootstrap_mean(
     """
     rng = np.random.default_rng(seed)
     rows = np.asarray(values, np.float64)
-    sums, sizes = _per_unit(rows, units, rng)
+    each = np.ones(len(rows)) if sizes is None else np.asarray(sizes, np.float64)
+    sums, counts = _per_unit(rows * each.mean(), each, units, rng)
     count = len(sums)
-    mean = float(sums.sum() / sizes.sum())
+    mean = float(sums.sum() / counts.sum())
     # Centred, so that the squares below lose no digits.
-    residuals = sums - mean * sizes
+    residuals = sums - mean * counts
     inflation = count / (count - 1)
-    error = float(np.sqrt(inflation * np.square(residuals).sum()) / sizes.sum())
+    error = float(np.sqrt(inflation * np.square(residuals).sum()) / counts.sum())
     if not np.isfinite(error):
         raise NoIntervalError("a row has no finite value")
     if error <= 1e-12 * abs(mean):
         raise NoIntervalError("all rows have the same value")
     table = np.stack([residuals, residuals**2])
-    if not (equal := bool((sizes == sizes[0]).all())):
-        table = np.stack([*table, sizes, residuals * sizes, sizes**2])
+    if not (equal := bool((counts == counts[0]).all())):
+        table = np.stack([*table, counts, residuals * counts, counts**2])
     ratios = []
     for draws in _draws(rng, count, resamples):
         sampled = np.stack([column[draws].sum(axis=1) for column in table])
         if equal:
-            size = sizes[0]
+            size = counts[0]
             cross, squares = size * sampled[0], np.full(len(draws), count * size**2)
             weight = np.full(len(draws), count * size)
         else:
@@ -138,7 +142,8 @@ def bootstrap_statistic(
     if len(values) < resamples / 2:
         raise NoIntervalError("most resamples of the rows have no value")
     values = np.sort(values)
-    if values[-1] - values[0] <= 1e-12 * abs(value):
+    # Keras adds 1e-7 to some divisors, which is no difference between rows.
+    if values[-1] - values[0] <= 1e-6 * abs(value):
         raise NoIntervalError("it is the same whichever rows are drawn")
     left_out = _left_out(rng, count)
     jackknife = statistic(left_out if places is None else left_out[:, places])
@@ -195,14 +200,14 @@ def _places(units: ArrayLike | None, n: int) -> tuple[Array | None, int]:
 
 
 def _per_unit(
-    values: Array, units: ArrayLike | None, rng: np.random.Generator
+    values: Array, sizes: Array, units: ArrayLike | None, rng: np.random.Generator
 ) -> tuple[Array, Array]:
-    """Sum and number of the values of each unit, both (u,)."""
+    """Sums of the values and of the sizes of each unit's rows, both (u,)."""
     places, count = _places(units, len(values))
-    sums, sizes = values, np.ones(len(values))
+    sums = values
     if places is not None:
         sums = np.bincount(places, values, minlength=count)
-        sizes = np.bincount(places, minlength=count).astype(np.float64)
+        sizes = np.bincount(places, sizes, minlength=count)
     if count <= MOST_UNITS:
         return sums, sizes
     places = rng.permutation(count) % MOST_UNITS

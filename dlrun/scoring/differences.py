@@ -76,6 +76,7 @@ def compare_on_rows(
     second: Predictions,
     *,
     sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
     units: ArrayLike | None = None,
     seed: int = 0,
     level: float = LEVEL,
@@ -87,11 +88,12 @@ def compare_on_rows(
 
     Args:
         score: The measure, from `dlrun.metrics.scores.find_score`.
-        y_true: (n,), (n, 1) or (n, k).
-        first: (n, 1) or (n, k) predictions; or a list of such, of models that differ in their
-            seed, whose scores are averaged.
+        y_true: (n, ...) or (n, ..., k).
+        first: (n, ..., k) predictions; or a list of such, of models that differ in their seed,
+            whose scores are averaged.
         second: Predictions of the other, for the same rows in the same order.
         sample_weight: (n,) weights of the rows, or None.
+        mask: (n, ...) which steps count, or None for all; those of a row are drawn together.
         units: (n,) group of each row (rows of a group are drawn together), or None;
             `dlrun.scoring.intervals.stretches` makes them of rows in time.
         seed: Of the draws.
@@ -100,10 +102,11 @@ def compare_on_rows(
     method, ours, theirs = "paired bootstrap", _each_model(first), _each_model(second)
 
     def mean_score(models: list[Array]) -> float:
-        return float(np.mean([score.function(y_true, p, sample_weight) for p in models]))
+        return float(np.mean([score.function(y_true, p, sample_weight, mask) for p in models]))
 
+    rows = _Rows(score, y_true, sample_weight, mask, units)
     try:
-        found = _gain_on_rows(score, y_true, ours, theirs, sample_weight, units, seed, level)
+        found = _gain_on_rows(rows, ours, theirs, seed, level)
     except NoIntervalError as error:
         gain = _gain(mean_score(ours), mean_score(theirs), score.direction)
         return ScoreDifference(gain, None, None, method, str(error))
@@ -174,6 +177,7 @@ def score_on_rows(
     y_pred: Predictions,
     *,
     sample_weight: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
     units: ArrayLike | None = None,
     seed: int = 0,
     level: float = LEVEL,
@@ -184,14 +188,14 @@ def score_on_rows(
     Raises:
         NoIntervalError: The rows say too little; why.
     """
-    models = _each_model(y_pred)
+    models, rows = _each_model(y_pred), _Rows(score, y_true, sample_weight, mask, units)
     if score.rows is not None:
-        values = _row_values(score, y_true, models, sample_weight)
-        if units is None and sample_weight is None and score.of_mean is None and _flags(values):
+        values = rows.values(models)
+        if rows.are_plain and score.of_mean is None and _flags(values):
             interval = share_of_rows(int(values.sum()), len(values), level)
             return Estimate(float(values.mean()), interval, float("nan"))
         if score.of_mean is None or len(models) == 1:
-            found = bootstrap_mean(values, units=units, seed=seed, level=level)
+            found = bootstrap_mean(values, sizes=rows.sizes, units=units, seed=seed, level=level)
             # A mean error is never below 0.
             low = 0.0 if values.min() >= 0 else None
             interval = found.interval.within(low, None)
@@ -203,42 +207,103 @@ def score_on_rows(
                 found = replace(found, value=value)
                 interval = replace(interval, low=low, high=high)
             return _within_bounds(score, replace(found, interval=interval))
-    statistic, resamples = _repeated(score, y_true, models, sample_weight)
+    statistic, resamples = rows.repeated(models)
     found = bootstrap_statistic(
         statistic, len(models[0]), units=units, seed=seed, level=level, resamples=resamples
     )
     return _within_bounds(score, found)
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Rows to be drawn again, and what they are scored by; arguments as of `compare_on_rows`."""
+
+    score: Score
+    y_true: ArrayLike
+    sample_weight: ArrayLike | None
+    mask: ArrayLike | None
+    units: ArrayLike | None
+
+    @property
+    def are_plain(self) -> bool:
+        """Whether each row is independent of the others and counts as much."""
+        return self.units is None and self.sample_weight is None and self.mask is None
+
+    @property
+    def sizes(self) -> Array | None:
+        """(n,) how much each row counts: the share of its steps that are not masked."""
+        if self.mask is None or self.score.of_mean is not None:
+            return None
+        counts = np.asarray(self.mask, np.float64)
+        return counts.reshape(len(counts), -1).mean(axis=1)
+
+    def values(self, models: list[Array]) -> Array:
+        """(n,) values whose mean is the score, averaged over models."""
+        rows = self.score.rows
+        assert rows is not None
+        each = [rows(self.y_true, p, self.sample_weight, self.mask) for p in models]
+        return np.asarray(each[0] if len(each) == 1 else np.mean(each, axis=0))
+
+    def repeated(self, models: list[Array]) -> tuple[Callable[[Array], Array], int]:
+        """The score, (B,), as a function of how often each row counts, (B, n); how often to
+        draw."""
+        score, y_true = self.score, self.y_true
+        weights = np.ones(len(models[0]))
+        if self.sample_weight is not None:
+            weights = np.asarray(self.sample_weight)
+        if score.rows is not None:
+            rows, of_mean = score.rows, score.of_mean or (lambda mean: mean)
+            tables = [rows(y_true, predicted, None) for predicted in models]
+
+            def of_means(times: Array) -> Array:
+                counted = times * weights
+                total = counted.sum(axis=1)
+                return np.mean([of_mean(counted @ values / total) for values in tables], axis=0)
+
+            return of_means, RESAMPLES
+        repeated = score.repeated
+        if repeated is not None and self.sample_weight is None:
+            return (
+                lambda times: np.mean([repeated(y_true, p, times) for p in models], axis=0),
+                RESAMPLES,
+            )
+
+        def called(times: Array) -> Array:
+            return np.array(
+                [
+                    np.mean([score.function(y_true, p, count * weights, self.mask) for p in models])
+                    for count in times
+                ]
+            )
+
+        numbers = sum(predicted.size // max(predicted.shape[-1], 1) for predicted in models)
+        return called, min(_MOST_CALLS, max(_FEWEST_CALLS, _NUMBERS_IN_CALLS // max(1, numbers)))
+
+
 def _gain_on_rows(
-    score: Score,
-    y_true: ArrayLike,
-    ours: list[Array],
-    theirs: list[Array],
-    sample_weight: ArrayLike | None,
-    units: ArrayLike | None,
-    seed: int,
-    level: float,
+    rows: _Rows, ours: list[Array], theirs: list[Array], seed: int, level: float
 ) -> Estimate:
     """How much better the first models are than the second; see `compare_on_rows`.
 
     Raises:
         NoIntervalError: The rows say too little; why.
     """
+    score = rows.score
     sign = 1.0 if score.direction == "max" else -1.0
     if score.rows is not None and score.of_mean is None:
-        first = _row_values(score, y_true, ours, sample_weight)
-        second = _row_values(score, y_true, theirs, sample_weight)
-        if units is None and sample_weight is None and _flags(first) and _flags(second):
+        first, second = rows.values(ours), rows.values(theirs)
+        if rows.are_plain and _flags(first) and _flags(second):
             gained, lost = np.sum(first > second), np.sum(first < second)
             return paired_shares(int(gained), int(lost), len(first), level)
-        return bootstrap_mean(sign * (first - second), units=units, seed=seed, level=level)
-    mine, resamples = _repeated(score, y_true, ours, sample_weight)
-    other, _ = _repeated(score, y_true, theirs, sample_weight)
+        return bootstrap_mean(
+            sign * (first - second), sizes=rows.sizes, units=rows.units, seed=seed, level=level
+        )
+    mine, resamples = rows.repeated(ours)
+    other, _ = rows.repeated(theirs)
     return bootstrap_statistic(
         lambda times: sign * (mine(times) - other(times)),
         len(ours[0]),
-        units=units,
+        units=rows.units,
         seed=seed,
         level=level,
         resamples=resamples,
@@ -251,51 +316,9 @@ def _each_model(predictions: Predictions) -> list[Array]:
     return [np.asarray(predictions)]
 
 
-def _row_values(
-    score: Score, y_true: ArrayLike, models: list[Array], sample_weight: ArrayLike | None
-) -> Array:
-    assert score.rows is not None
-    each = [score.rows(y_true, predicted, sample_weight) for predicted in models]
-    return np.asarray(each[0] if len(each) == 1 else np.mean(each, axis=0))
-
-
 def _flags(values: Array) -> bool:
     """Whether every row is right or wrong."""
     return bool(np.isin(values, (0.0, 1.0)).all())
-
-
-def _repeated(
-    score: Score, y_true: ArrayLike, models: list[Array], sample_weight: ArrayLike | None
-) -> tuple[Callable[[Array], Array], int]:
-    """The score, (B,), as a function of how often each row counts, (B, n); how often to draw."""
-    weights = np.ones(len(models[0])) if sample_weight is None else np.asarray(sample_weight)
-    if score.rows is not None:
-        rows, of_mean = score.rows, score.of_mean or (lambda mean: mean)
-        tables = [rows(y_true, predicted, None) for predicted in models]
-
-        def of_means(times: Array) -> Array:
-            counted = times * weights
-            total = counted.sum(axis=1)
-            return np.mean([of_mean(counted @ values / total) for values in tables], axis=0)
-
-        return of_means, RESAMPLES
-    repeated = score.repeated
-    if repeated is not None and sample_weight is None:
-        return (
-            lambda times: np.mean([repeated(y_true, p, times) for p in models], axis=0),
-            RESAMPLES,
-        )
-
-    def called(times: Array) -> Array:
-        return np.array(
-            [
-                np.mean([score.function(y_true, p, count * weights) for p in models])
-                for count in times
-            ]
-        )
-
-    calls = _NUMBERS_IN_CALLS // max(1, len(weights) * len(models))
-    return called, min(_MOST_CALLS, max(_FEWEST_CALLS, calls))
 
 
 def bounds(score: Score) -> tuple[float | None, float | None]:

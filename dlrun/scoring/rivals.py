@@ -28,12 +28,14 @@ class ScoredOutput:
         task: What it predicts.
         classes: Class names; empty where they have none.
         score: What it is scored by.
-        predictions: (m, k) the model's.
-        truth: (m,) or (m, k) targets.
+        predictions: (m, ..., k) the model's.
+        truth: (m, ...) or (m, ..., k) targets.
         known: Targets of the rows that trained the model.
         naive_forecasts: (m, k) what simple rules predict of rows in the order of time, by the
             rule's name.
         weight: What its score counts in the sum over outputs.
+        mask: (m, ...) which steps count, or None for all.
+        known_mask: The same of the rows that trained the model.
     """
 
     task: TargetType
@@ -44,6 +46,8 @@ class ScoredOutput:
     known: Array
     naive_forecasts: Mapping[str, Array] = field(default_factory=dict)
     weight: float = 1.0
+    mask: Array | None = None
+    known_mask: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class ComparedPredictions:
         weights: (m,) weights of the rows, or None.
         added: What regularizers of weights add to the model's score where that is the loss.
         trained: Number of training rows.
+        mask: (m, ...) which steps count, or None for all.
     """
 
     score: Score
@@ -69,6 +74,7 @@ class ComparedPredictions:
     weights: Array | None
     added: float
     trained: int
+    mask: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def rivals_of(
         added: What regularizers of weights add to the model's score where that is the loss.
     """
     if simple is not None and simple.predictions is not None:
-        value = output.score.function(output.truth, simple.predictions, weights)
+        value = output.score.function(output.truth, simple.predictions, weights, output.mask)
         simple = replace(simple, value=value)
     return _rivals(output, _common_sense(output, weights), simple, weights, added)
 
@@ -109,7 +115,7 @@ def rivals_of_sum(outputs: Sequence[ScoredOutput], weights: Array | None, added:
     """Score the baselines of all outputs together, by the sum of their losses.
 
     Args:
-        outputs: All of them, each with its loss; none has further axes.
+        outputs: All of them, each with its loss.
         weights: (m,) weights of the rows in the losses, or None.
         added: What regularizers of weights add to the model's loss.
     """
@@ -117,16 +123,17 @@ def rivals_of_sum(outputs: Sequence[ScoredOutput], weights: Array | None, added:
     whole = replace(
         first,
         score=sum_of_losses(outputs),
-        predictions=np.column_stack([output.predictions for output in outputs]),
+        predictions=np.column_stack([_columns(output.predictions) for output in outputs]),
         truth=np.column_stack([_columns(output.truth) for output in outputs]),
         naive_forecasts={
             rule: np.column_stack([output.naive_forecasts[rule] for output in outputs])
             for rule in first.naive_forecasts
             if all(rule in output.naive_forecasts for output in outputs)
         },
+        mask=None,
     )
     each = [_common_sense(output, weights) for output in outputs]
-    predicted = np.column_stack([common.predictions for common in each])
+    predicted = np.column_stack([_columns(common.predictions) for common in each])
     baseline = Baseline(
         " and ".join(dict.fromkeys(common.baseline.name for common in each)),
         whole.score.function(whole.truth, predicted, weights),
@@ -153,9 +160,10 @@ def _rivals(
         weights,
         added,
         len(output.known),
+        output.mask,
     )
     forecasts = (
-        in_time(rule, forecast, common, output.score, output.truth, weights)
+        in_time(rule, forecast, common, output.score, output.truth, weights, output.mask)
         for rule, forecast in output.naive_forecasts.items()
     )
     rivals = Rivals(common.baseline, simple, comparison, tuple(forecasts))
@@ -165,27 +173,38 @@ def _rivals(
 def sum_of_losses(outputs: Sequence[ScoredOutput]) -> Score:
     """Return the weighted sum of the outputs' losses as one score.
 
-    It takes targets (m, t) and predictions (m, k), those of the outputs side by side in order.
+    It takes targets (m, t) and predictions (m, k), those of the outputs side by side in order;
+    steps and pixels are columns. The rows are those of the outputs, whose masks count.
     """
     target_ends = np.cumsum([_columns(output.truth).shape[1] for output in outputs])[:-1]
-    output_ends = np.cumsum([output.predictions.shape[-1] for output in outputs])[:-1]
+    output_ends = np.cumsum([_columns(output.predictions).shape[1] for output in outputs])[:-1]
 
     def parts(y_true: ArrayLike, y_pred: ArrayLike) -> Iterator[tuple[ScoredOutput, Array, Array]]:
         true = np.split(np.asarray(y_true), target_ends, axis=1)
         predicted = np.split(np.asarray(y_pred), output_ends, axis=1)
-        yield from zip(outputs, true, predicted, strict=True)
+        for output, t, p in zip(outputs, true, predicted, strict=True):
+            shapes = output.truth.shape[1:], output.predictions.shape[1:]
+            yield output, t.reshape(-1, *shapes[0]), p.reshape(-1, *shapes[1])
 
     def function(
-        y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
     ) -> float:
         return sum(
-            output.weight * output.score.function(true, predicted, sample_weight)
+            output.weight * output.score.function(true, predicted, sample_weight, output.mask)
             for output, true, predicted in parts(y_true, y_pred)
         )
 
-    def rows(y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Array:
+    def rows(
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Array:
         values = [
-            output.weight * output.score.rows(true, predicted, sample_weight)
+            output.weight * output.score.rows(true, predicted, sample_weight, output.mask)
             for output, true, predicted in parts(y_true, y_pred)
             if output.score.rows is not None
         ]
@@ -193,6 +212,8 @@ def sum_of_losses(outputs: Sequence[ScoredOutput]) -> Score:
 
     scores = [output.score for output in outputs]
     by_row = all(score.rows is not None and score.of_mean is None for score in scores)
+    # A mask belongs to these rows: those of several folds cannot be put together.
+    by_row &= all(output.mask is None for output in outputs)
     return Score("loss", "min", function, rows=rows if by_row else None)
 
 
@@ -235,6 +256,8 @@ def _common_sense(output: ScoredOutput, weights: Array | None) -> CommonSense:
         shape=output.predictions.shape[1:],
         classes=output.classes,
         sample_weight=weights,
+        mask=output.mask,
+        train_mask=output.known_mask,
     )
 
 

@@ -65,6 +65,11 @@ def predict(model: Any, inputs: Inputs, batch_size: int = VALIDATION_BATCH_SIZE)
     return ModelOutput(whole("values"), whole("masks"), penalty, batch_size)
 
 
+def masks_of(model: Any, inputs: Inputs, other: ModelOutput) -> Mapping[str | None, Array]:
+    """Return the masks of a model's outputs for rows, as far as it gives any for other rows."""
+    return predict(model, inputs, other.batch_size).masks if other.masks else {}
+
+
 def _observed(model: Any) -> Any:
     """The model whose output is that of another, with its masks and its penalty.
 

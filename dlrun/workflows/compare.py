@@ -142,6 +142,8 @@ def _pair(first: ScoredRun, second: ScoredRun) -> Pair:
         # The scores are equal but for rounding, or Keras only approximates the measure.
         first, second = second, first
         found = _difference(first, second)
+    if not isinstance(found, str) and _count_other_steps(first, second):
+        found = "one of them masks steps that the other counts"
     if isinstance(found, str):
         return Pair(first.label, second.label, measure, why=found)
     return Pair(
@@ -155,6 +157,11 @@ def _pair(first: ScoredRun, second: ScoredRun) -> Pair:
         why=found.why,
         note=same_but_for_features(first, second),
     )
+
+
+def _count_other_steps(first: ScoredRun, second: ScoredRun) -> bool:
+    one, other = (run.predictions.get("mask") for run in (first, second))
+    return not (one is other is None) and not np.array_equal(one, other)  # type: ignore[arg-type]
 
 
 def _difference(first: ScoredRun, second: ScoredRun) -> ScoreDifference | str:
@@ -184,6 +191,7 @@ def _over_models(first: ScoredRun, second: ScoredRun) -> ScoreDifference:
         _targets(first, part),
         ours[0] if len(ours) == 1 else ours,
         theirs[0] if len(theirs) == 1 else theirs,
+        mask=part.get("mask"),
         units=part.get("units"),
     )
 
@@ -205,6 +213,9 @@ def _over_time(first: ScoredRun, second: ScoredRun) -> ScoreDifference | str:
         np.concatenate([_targets(first, part) for part in first.parts]),
         np.concatenate([part["predictions"] for part in first.parts]),
         np.concatenate([part["predictions"] for part in second.parts]),
+        mask=np.concatenate([part["mask"] for part in first.parts])
+        if "mask" in first.parts[0]
+        else None,
         units=np.concatenate(units),
     )
 
@@ -231,7 +242,10 @@ def _not_from_predictions(run: ScoredRun) -> str | None:
     if measure.score is None:
         return f"only Keras can compute {measure.name}; a paired comparison needs it for any rows"
     again = np.mean(
-        [measure.score.function(_targets(run, part), part["predictions"]) for part in run.parts]
+        [
+            measure.score.function(_targets(run, part), part["predictions"], None, part.get("mask"))
+            for part in run.parts
+        ]
     )
     if np.isclose(again, run.score["value"], rtol=EXACTLY, atol=1e-6):
         return None
@@ -247,9 +261,9 @@ def _targets(run: ScoredRun, part: Mapping[str, np.ndarray]) -> np.ndarray:
     """The targets of some rows in the form that the measure takes."""
     targets, predictions = part["targets"], part["predictions"]
     score = run.measure.score
-    wide = predictions.ndim == 2 and predictions.shape[1] > 1 and targets.ndim == 1
+    wide = predictions.shape[-1] > 1 and targets.ndim == predictions.ndim - 1
     one_hot = score is not None and score.metric.startswith("Categorical")
-    return np.eye(predictions.shape[1])[targets] if wide and one_hot else targets
+    return np.eye(predictions.shape[-1])[targets] if wide and one_hot else targets
 
 
 def _corrected(pairs: Sequence[Pair]) -> list[Pair]:

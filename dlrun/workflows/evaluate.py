@@ -20,16 +20,15 @@ from dlrun.data.samples import Array, Dataset, Samples
 from dlrun.data.timestamps import time_text
 from dlrun.errors import RunError
 from dlrun.metrics.figures import classification_figures, regression_figures
-from dlrun.metrics.predictions import as_probabilities
+from dlrun.metrics.predictions import as_probabilities, by_step, names_of_outputs
 from dlrun.protocols.preparation import sample_weights
 from dlrun.protocols.protocol import Protocol
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.scoring.measures import measures_of, select_measure
 from dlrun.scoring.model_scores import (
     ModelScores,
-    Truth,
-    Truths,
-    score_outputs,
+    OutputRows,
+    ScoredModel,
     simple_beside,
     truths_of,
 )
@@ -40,6 +39,7 @@ from dlrun.store.run_list import count_validated_runs, evaluation_hashes
 from dlrun.text import percent
 from dlrun.workflows.loading import load_test_rows, start_and_load
 from dlrun.workflows.next_step import open_findings
+from dlrun.workflows.results import arrays_of
 from dlrun.workflows.statistics import (
     evaluation_statistics,
     interval_facts,
@@ -169,26 +169,24 @@ def _score(
     chosen = select_measure(measures, config.evaluation.score)
     inputs = pipeline.inputs(test)
     output = trained.output(test, inputs)
-    main = next(iter(pipeline.target_pipelines)) if chosen.is_sum else chosen.output
+    train_inputs = pipeline.inputs(training_rows)
     simple = simple_beside(
         every_layer(config.architecture, config.blocks),
-        dataset.task,
+        dataset.of_output(chosen.output).task,
         chosen,
-        (pipeline.inputs(training_rows), trained_on),
+        (train_inputs, trained_on),
         (inputs, truths),
-        output.values[main].shape,
+        output,
     )
-    weights = sample_weights(config.training.sample_weight, test)
-    scored = score_outputs(
+    scored = ScoredModel(
         output,
         pipeline,
-        weights,
+        sample_weights(config.training.sample_weight, test),
         truths,
         trained_on,
+        trained.output(training_rows, train_inputs).masks if output.masks else {},
         measures,
-        chosen,
-        simple,
-    )
+    ).scores(chosen, simple)
     protocol = Protocol.of(config)
     repeated = repeated_sentence(training_rows, test)
     statistics = evaluation_statistics(
@@ -210,11 +208,13 @@ def _score(
         "measures": scored.measures,
         "task": dataset.task,
         "models": len(trained.members),
-        **_all_figures(config, dataset, pipeline, truths, test, scored),
+        **_all_figures(config, dataset, pipeline, test, scored),
         "findings": [*pipeline.findings(test), *([repeated] if repeated else [])],
     }
-    predictions = {f"predictions_{name}": rows.predictions for name, rows in scored.outputs.items()}
-    return facts, {"rows": test.rows, "predictions": scored.predictions, **predictions}
+    arrays = arrays_of(scored.main, scored.outputs)
+    # The test rows' own targets stay where they are.
+    kept = {name: values for name, values in arrays.items() if not name.startswith("targets")}
+    return facts, {"rows": test.rows, **kept}
 
 
 def _baseline(scored: Rivals) -> dict[str, Any]:
@@ -234,7 +234,6 @@ def _all_figures(
     config: Config,
     dataset: Dataset,
     pipeline: Pipeline,
-    truths: Truths,
     test: Samples,
     scored: ModelScores,
 ) -> dict[str, Any]:
@@ -242,9 +241,8 @@ def _all_figures(
 
     def of(output: OutputEntry) -> dict[str, Any]:
         name = output.name
-        predictions = scored.predictions if name is None else scored.outputs[name].predictions
-        own = (dataset.of_output(name), pipeline.of_output(name), truths[name])
-        return _figures(output.loss, *own, test, predictions)
+        rows = scored.main if name is None else scored.outputs[name]
+        return _figures(output.loss, dataset.of_output(name), pipeline.of_output(name), test, rows)
 
     figures = {output.name: of(output) for output in config.outputs}
     if None in figures:
@@ -256,21 +254,23 @@ def _figures(
     loss: KerasComponent,
     dataset: Dataset,
     pipeline: Pipeline,
-    truth: Truth,
     samples: Samples,
-    predictions: np.ndarray,
+    scored: OutputRows,
 ) -> dict[str, Any]:
     names = dataset.samples.output_names
     if pipeline.reconstructs:
         names = pipeline.feature_names
+    steps = by_step(dataset.task, scored.targets, scored.predictions, scored.mask)
     if dataset.task == "regression":
-        figures = regression_figures(truth.own, predictions, names, rows=samples.rows).as_dict()
+        named = names_of_outputs(names, steps.predictions.shape[1])
+        numbers = samples.rows[steps.rows]
+        figures = regression_figures(steps.true, steps.predictions, named, rows=numbers).as_dict()
         _name_target_rows(figures, samples)
         return figures
     several = dataset.task == "multilabel"
     classes = names if several else pipeline.class_names
-    shares = as_probabilities(predictions, loss.name, bool(loss.arguments.get("from_logits")))
-    return classification_figures(truth.own, shares, classes, multilabel=several).as_dict()
+    shares = as_probabilities(steps.predictions, loss.name, bool(loss.arguments.get("from_logits")))
+    return classification_figures(steps.true, shares, classes, multilabel=several).as_dict()
 
 
 MOST_VALUES = 200_000_000

@@ -55,7 +55,7 @@ from dlrun.workflows.plugins import (
     with_kept_plugins,
 )
 from dlrun.workflows.results import (
-    arrays_of_outputs,
+    arrays_of,
     data_facts,
     fold_facts,
     out_of_fold,
@@ -383,9 +383,7 @@ class RunRecorder:
         if result.rows.size:
             arrays = {
                 "rows": result.rows,
-                "predictions": result.predictions,
-                "targets": result.targets,
-                **arrays_of_outputs(result.outputs),
+                **arrays_of(result.main, result.outputs),
             }
             units = units_of(self._protocol, rows_of(self._dataset, result.rows))
             if units is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,34 +14,14 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.data.source import Source
 from dlrun.data.windows import Windows
-from dlrun.errors import RunError, UsageError
 from dlrun.metrics.predictions import as_probabilities
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.store.files import atomic_path
 from dlrun.training.backend import start_backend
+from dlrun.workflows.prediction_files import PredictedOutput, Predictions
 from dlrun.workflows.trained_run import TrainedRun
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """A model's predictions for new rows.
-
-    Args:
-        table: A row for each new row. Classes: `prediction` (the class name where it is known)
-            and one probability column a class. Quantities: one column a target, in the
-            target's own unit. Of a series also `row`, the last row of the file that each prediction
-            looks at, counted from 0, `until`, its time, and `time`, when what is predicted is due:
-            of several steps `time_0`, `time_1`, and so on; of several series `series`, the name of
-            each. Of files of their own, such as pictures,
-            `file`, the name of each.
-        findings: What the user should know, such as unknown categories, one sentence each.
-    """
-
-    table: pd.DataFrame
-    findings: tuple[str, ...]
 
 
 def predict(
@@ -80,45 +59,64 @@ def predict(
     inputs = pipeline.inputs(samples)
     # Only now: errors in the file are reported before Keras takes seconds to import.
     start_backend(config.backend)
-    import pandas as pd
-
     facts = trained.directory.read_data()
-    predictions = trained.output(samples, inputs).values
+    predictions = trained.output(samples, inputs)
     questions = facts.get("questions") or {None: facts}
-    tables = [
-        _table(
-            predictions[output.name],
+    outputs = tuple(
+        _predicted(
+            predictions.values[output.name],
+            predictions.masks.get(output.name),
             output,
             pipeline.of_output(output.name),
             questions[output.name],
         )
         for output in config.outputs
-    ]
-    table = tables[0] if len(tables) == 1 else pd.concat(tables, axis=1)
+    )
+    before: dict[str, np.ndarray] = {} if new.names is None else {"file": new.names}
     if (windows := series_windows(features)) is not None:
-        _name_rows(table, windows)
-    if new.names is not None:
-        table.insert(0, "file", new.names)
-    return Predictions(table, (*new.findings, *pipeline.findings(samples)))
+        before |= _names_of_rows(windows)
+    return Predictions(outputs, before, (*new.findings, *pipeline.findings(samples)))
 
 
-def _table(
-    predictions: np.ndarray, output: OutputEntry, pipeline: Pipeline, question: Mapping[str, Any]
-) -> pd.DataFrame:
-    """The predictions of one output; of several, column names begin with its name."""
+def _predicted(
+    predictions: np.ndarray,
+    mask: np.ndarray | None,
+    output: OutputEntry,
+    pipeline: Pipeline,
+    question: Mapping[str, Any],
+) -> PredictedOutput:
+    """What one output says, as a table with a row for each row, step or pixel."""
     predictions, task = pipeline.invert(predictions), question["task"]
+    ((target, fitted),) = [*pipeline.target_pipeline.targets.items()][:1]
+    name, given = output.name or "", list(question["outputs"])
     if task == "regression":
-        names = list(pipeline.feature_names) if pipeline.reconstructs else question["outputs"]
-        return _quantities(predictions, names)
-    labels = question["outputs"] if task == "multilabel" else None
-    table = class_table(predictions, output.loss, pipeline.class_names, labels)
-    return table if output.name is None else table.add_prefix(f"{output.name}_")
+        if pipeline.reconstructs:
+            given = list(pipeline.feature_names)
+        if mask is None and predictions.ndim == 3 and predictions.shape[1:] == (len(given), 1):
+            # Each step of the target has a name of its own.
+            predictions = predictions[..., 0]
+        outputs = predictions.shape[-1]
+        several = [target] if outputs == 1 else [f"{target}_{i}" for i in range(outputs)]
+        columns = given if len(given) == outputs else several
+        table = _quantities(predictions.reshape(-1, outputs), columns)
+        return PredictedOutput(name, table, predictions.shape[1:-1], (), mask, target)
+    if fitted.indices and predictions.ndim == 2 and predictions.shape[1] == fitted.width > 1:
+        # One unit for each step, without an axis of its own.
+        predictions = predictions[..., None]
+    steps, outputs = predictions.shape[1:-1], max(predictions.shape[-1], 2)
+    labels = given if task == "multilabel" else None
+    classes = [*pipeline.class_names, *map(str, range(len(pipeline.class_names), outputs))]
+    flat = predictions.reshape(-1, predictions.shape[-1])
+    if labels is not None and len(labels) != predictions.shape[-1]:
+        labels = [str(index) for index in range(predictions.shape[-1])]
+    table = class_table(flat, output.loss, pipeline.class_names, labels)
+    return PredictedOutput(name, table, steps, tuple(classes[:outputs]), mask)
 
 
 def _quantities(output: np.ndarray, targets: list[str]) -> pd.DataFrame:
     import pandas as pd
 
-    return pd.DataFrame(output.reshape(len(output), -1), columns=targets)
+    return pd.DataFrame(output, columns=targets)
 
 
 def class_table(
@@ -150,48 +148,13 @@ def class_table(
     return pd.DataFrame(called | {f"{word}_{n}": values[:, i] for i, n in enumerate(names)})
 
 
-def check_output_file(output: Path) -> None:
-    """Refuse a file that predictions cannot be written to, before any are made.
-
-    Raises:
-        UsageError: Its ending names no format.
-        RunError: It exists.
-    """
-    if output.suffix not in (".csv", ".parquet"):
-        raise UsageError(f"{output}: predictions are written as .csv or .parquet")
-    if output.exists():
-        raise RunError(f"{output} exists and is never overwritten; name another file by --output")
-
-
-def save_predictions(predictions: Predictions, output: Path) -> None:
-    """Write predictions as CSV, or as Parquet if the file ends in `.parquet`.
-
-    Raises:
-        RunError: The file exists, or cannot be written.
-    """
-    with atomic_path(output) as temporary:
-        if output.suffix == ".parquet":
-            predictions.table.to_parquet(temporary, index=False)
-        else:
-            predictions.table.to_csv(temporary, index=False)
-
-
-def _name_rows(table: pd.DataFrame, windows: Windows) -> None:
-    """Say in front of each prediction up to which row of the file, and which time, it looks, and
-    for which time it is: of several steps, one column for each; of several series, which it is.
-
-    Args:
-        table: A column for each target and step, the steps of a target together.
-        windows: What was predicted from.
-    """
-    names: dict[str, np.ndarray] = {}
-    if (labels := windows.labels()) is not None:
-        names["series"] = labels
-    names["row"] = windows.series.numbers[windows.last]
+def _names_of_rows(windows: Windows) -> dict[str, np.ndarray]:
+    """Up to which row of the file, and which time, each prediction looks, and for which time it
+    is: of several steps, one column for each."""
+    names: dict[str, np.ndarray] = {"row": windows.series.numbers[windows.last]}
     if (times := windows.last_times()) is not None:
         names["until"] = times
     if (due := windows.target_times) is not None:
         several = due.shape[1] > 1
         names |= {f"time_{i}" if several else "time": due[:, i] for i in range(due.shape[1])}
-    for name, values in reversed(names.items()):
-        table.insert(0, name, values)
+    return names

@@ -108,10 +108,10 @@ def out_of_fold(folds: Sequence[FoldResult]) -> dict[str, np.ndarray] | None:
     """Predictions for every row that a fold scored, in the order of row numbers.
 
     Returns:
-        `rows` (m,), `predictions` (m, k), averaged over the iterations that scored the row,
-        `targets` (m, ...) as `FoldResult` has them, `fold` (m,), the last fold that scored it,
-        and `times` (m,), how often it was scored; None where nothing was scored. Of several
-        outputs also those of `arrays_of_outputs`.
+        `rows` (m,), `predictions` (m, ..., k), averaged over the iterations that scored the row,
+        `targets` (m, ...) and `mask` (m, ...) as `OutputRows` has them, `fold` (m,), the last fold
+        that scored it, and `times` (m,), how often it was scored; None where nothing was scored.
+        Of several outputs also those of `arrays_of`.
     """
     scored = [fold for fold in folds if fold.rows.size]
     if not scored:
@@ -131,28 +131,34 @@ def out_of_fold(folds: Sequence[FoldResult]) -> dict[str, np.ndarray] | None:
         found[places] = values
         return found
 
-    outputs = {
-        name: OutputRows(
-            mean([fold.outputs[name].predictions for fold in scored]),
-            last([fold.outputs[name].targets for fold in scored]),
+    def joined(parts: Sequence[OutputRows]) -> OutputRows:
+        masks = [part.mask for part in parts if part.mask is not None]
+        return OutputRows(
+            mean([part.predictions for part in parts]),
+            last([part.targets for part in parts]),
+            last(masks) if masks else None,
         )
-        for name in scored[0].outputs
-    }
+
+    outputs = {name: joined([fold.outputs[name] for fold in scored]) for name in scored[0].outputs}
     return {
         "rows": rows,
-        "predictions": mean([fold.predictions for fold in scored]),
-        "targets": last([fold.targets for fold in scored]),
-        **arrays_of_outputs(outputs),
+        **arrays_of(joined([fold.main for fold in scored]), outputs),
         "fold": last([np.full(len(fold.rows), fold.index) for fold in scored]),
         "times": times,
     }
 
 
-def arrays_of_outputs(outputs: Mapping[str, OutputRows]) -> dict[str, np.ndarray]:
-    """What `predictions.npz` holds of every output, where there are several:
-    `predictions_NAME` and `targets_NAME`."""
-    arrays = {f"predictions_{name}": rows.predictions for name, rows in outputs.items()}
-    return arrays | {f"targets_{name}": rows.targets for name, rows in outputs.items()}
+def arrays_of(main: OutputRows, outputs: Mapping[str, OutputRows]) -> dict[str, np.ndarray]:
+    """What `predictions.npz` holds of the output that gives the score, `predictions`, `targets` and
+    `mask`, and where there are several of every output, `predictions_NAME` and so on; only outputs
+    with masks have one."""
+    named = {"": main, **{f"_{name}": rows for name, rows in outputs.items()}}
+    return {
+        f"{part}{name}": values
+        for part in ("predictions", "targets", "mask")
+        for name, rows in named.items()
+        if (values := getattr(rows, part)) is not None
+    }
 
 
 def _baseline(folds: Sequence[FoldResult]) -> dict[str, Any] | None:

@@ -153,6 +153,7 @@ def statistics_on_rows(
     models = [comparison.model for comparison in comparisons]
     given: dict[str, Any] = {
         "sample_weight": first.weights,
+        "mask": first.mask,
         "units": None if units is None else units.places,
         "seed": seed,
     }
@@ -216,7 +217,7 @@ def _joined(comparisons: Sequence[ComparedPredictions]) -> ComparedPredictions:
         parts = [getattr(comparison, name) for comparison in comparisons]
         return None if any(part is None for part in parts) else np.concatenate(parts)
 
-    names = ("truth", "model", "baseline", "simple", "weights")
+    names = ("truth", "model", "baseline", "simple", "weights", "mask")
     added = float(np.mean([comparison.added for comparison in comparisons]))
     return replace(comparisons[0], added=added, **{name: join(name) for name in names})
 
@@ -269,7 +270,9 @@ def _mean_difference(
 def _value(
     comparison: ComparedPredictions, predictions: Array, added: float | None = None
 ) -> float:
-    value = comparison.score.function(comparison.truth, predictions, comparison.weights)
+    value = comparison.score.function(
+        comparison.truth, predictions, comparison.weights, comparison.mask
+    )
     return value + (comparison.added if added is None else added)
 
 

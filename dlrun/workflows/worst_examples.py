@@ -13,7 +13,7 @@ from dlrun.config.schema import Config
 from dlrun.data.lazy import windows_of
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.timestamps import time_text
-from dlrun.metrics.predictions import as_probabilities, class_indices, most_wrong
+from dlrun.metrics.predictions import as_probabilities, most_wrong
 from dlrun.protocols.result import Outcome
 from dlrun.store.examples import Examples
 from dlrun.workflows.results import out_of_fold
@@ -33,21 +33,21 @@ LONGEST_SIDE = 128
 def worst_examples(config: Config, dataset: Dataset, outcome: Outcome) -> Examples | None:
     """Return the raw features of the validation rows that were predicted worst, worst first.
 
-    None where nothing was held out, or the predictions are not finite or have more axes.
+    None where nothing was held out, or the predictions are not finite.
     """
     scored = out_of_fold(outcome.complete_folds)
-    if scored is None or scored["predictions"].ndim > 2 or scored["targets"].ndim > 2:
+    if scored is None:
         return None
-    predictions, true = scored["predictions"], scored["targets"]
+    predictions, true, mask = scored["predictions"], scored["targets"], scored.get("mask")
     if not np.isfinite(predictions).all():
         return None
     if dataset.task != "regression":
         from_logits = bool(config.loss.arguments.get("from_logits"))
         predictions = as_probabilities(predictions, config.loss.name, from_logits)
     classed = dataset.task in ("binary", "multiclass")
-    if classed and class_indices(true).max() >= max(predictions.shape[-1], 2):
+    if classed and true.max() >= max(predictions.shape[-1], 2):
         return None
-    worst = scored["rows"][most_wrong(dataset.task, true, predictions, KEPT)]
+    worst = scored["rows"][most_wrong(dataset.task, true, predictions, KEPT, mask)]
     return _examples(dataset.samples.take(np.searchsorted(dataset.samples.rows, worst)).read())
 
 

@@ -22,8 +22,9 @@ from dlrun.cli.options import RunOptions, run_argument, run_options
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="CSV or Parquet file to write; default: CSV on standard output.",
+    type=click.Path(path_type=Path),
+    help="CSV, Parquet or npz file to write, or a folder of PNG pictures where a class or value of "
+    "each pixel is predicted; default: CSV on standard output.",
 )
 @run_options
 def command(
@@ -44,10 +45,12 @@ def command(
       dlrun predict runs/20261121-101530-houses-3f2a --input new.csv
       dlrun predict runs/20261121-101530-houses-3f2a --input new.csv --output prices.csv
       dlrun predict runs/20261121-101530-photos-3f2a holiday/ cat.jpg
+      dlrun predict runs/20261121-101530-cells-3f2a scans/ --output masks
     """
     from dlrun.cli.options import print_json
     from dlrun.errors import UsageError
-    from dlrun.workflows.predict import check_output_file, predict, save_predictions
+    from dlrun.workflows.predict import predict
+    from dlrun.workflows.prediction_files import check_output_file, save_predictions
 
     given = [*inputs, *([] if input_file is None else [input_file])]
     if not given:
@@ -60,10 +63,10 @@ def command(
     if output is not None:
         save_predictions(predictions, output)
         if not as_json:
-            click.echo(f"wrote {len(predictions.table)} predictions to {output}")
+            click.echo(f"wrote {len(predictions)} predictions to {output}")
     if as_json:
         rows = {} if output else {"predictions": predictions.table.to_dict(orient="records")}
-        facts = {"rows": len(predictions.table), "output": output, **rows}
+        facts = {"rows": len(predictions), "output": output, **rows}
         print_json({**facts, "findings": list(predictions.findings)})
     elif output is None:
         click.echo(predictions.table.to_csv(index=False), nl=False)

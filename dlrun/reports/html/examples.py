@@ -100,6 +100,8 @@ def _array(entry: np.ndarray) -> str:
 
 
 def _title(scored: ScoredRows, index: int) -> str:
+    if scored.unit != "rows":
+        return _title_of_steps(scored, index)
     if scored.task == "regression":
         return _quantity_title(scored, index)
     if scored.task == "multilabel":
@@ -110,6 +112,19 @@ def _title(scored: ScoredRows, index: int) -> str:
         return title
     share = scored.predictions[index, predicted]
     return f"{title} ({percent(share) if share < 0.9995 else 'over 99.9%'})"
+
+
+def _title_of_steps(scored: ScoredRows, index: int) -> str:
+    """How many steps or pixels of the row of an entry are wrong, or by how much."""
+    own = scored.rows == scored.rows[index]
+    true, predicted = scored.true[own], scored.predictions[own]
+    if scored.task == "regression":
+        return f"mean error {figure(float(np.abs(predicted - true).mean()))}"
+    if scored.task == "multilabel":
+        wrong = ((predicted > 0.5) != (true > 0)).any(axis=1)
+    else:
+        wrong = predicted.argmax(axis=1) != true
+    return f"{int(wrong.sum()):,} of {int(own.sum()):,} {scored.unit} wrong"
 
 
 def _quantity_title(scored: ScoredRows, index: int) -> str:

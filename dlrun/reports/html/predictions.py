@@ -55,7 +55,7 @@ def classes(record: RunRecord, output: str | None = None) -> Section | None:
     if len(listed) > LISTED:
         listed = tuple(sorted(listed, key=lambda one: one.f1)[:LISTED])
         caption += f": the {LISTED} with the lowest F1 of {len(figures.classes)}"
-    facts = {"figures": figures, "rows": len(scored), "several": several}
+    facts = {"figures": figures, "rows": len(scored), "several": several, "unit": scored.unit}
     facts |= {"listed": listed, "caption": caption, **({} if several else _confusion(figures))}
     return Section("classes", "Labels" if several else "Classes", facts)
 
@@ -132,7 +132,7 @@ def residuals(record: RunRecord, output: str | None = None) -> Section | None:
             charts.append(residual_histogram(true, predicted, name))
         drawn.append(charts)
     figures = regression_figures(scored.true, scored.predictions, scored.names, worst=0)
-    facts = {"targets": figures.targets, "rows": len(scored), "drawn": drawn}
+    facts = {"targets": figures.targets, "rows": len(scored), "drawn": drawn, "unit": scored.unit}
     return Section("residuals", "Residuals", facts)
 
 
