@@ -49,7 +49,7 @@ def draw_run_curves(folder: TrainingFolder, facts: CurveFacts) -> None:
     Raises:
         RunError: The curves exist already.
     """
-    from dlrun.reports.drawing import draw_picture
+    from dlrun.reports.picture import draw_picture
 
     charts = curve_charts(facts)
     if charts:

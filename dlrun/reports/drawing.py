@@ -1,4 +1,4 @@
-"""Draws charts with matplotlib: into PNG and SVG files, and into the HTML report.
+"""Draws charts with matplotlib, and those of the HTML report as SVG.
 
 The same charts always give the same file, whatever the user's settings of matplotlib are, and those
 are left as they were.
@@ -6,15 +6,12 @@ are left as they were.
 
 from __future__ import annotations
 
-import math
 import re
-import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BytesIO, StringIO
-from pathlib import Path as FilePath
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,7 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis as MatplotlibAxis
-    from matplotlib.figure import Figure
 
 COLORS = {
     "blue": "#0072b2",
@@ -134,28 +130,8 @@ MATPLOTLIB_STYLE = {
     "ytick.left": False,
 }
 
-WIDTH = 576.0
-"""Width of a picture file in points (8 inches)."""
-
 PAGE_WIDTH = 430.0
 """Width of a chart of the report in points."""
-
-PIXELS_PER_INCH = 200
-"""A PNG is 1,600 pixels wide: sharp on a dense screen where it is shown at 800."""
-
-CHART_HEIGHTS = {1: 302.0, 2: 216.0, 3: 187.0}
-"""Height of a chart in a picture in points, by the number of charts below each other."""
-
-LEAST_HEIGHT = 180.0
-
-# Parts of the heading of a picture, in points.
-MARGIN = 9.0
-TITLE_HEIGHT = 18.0
-LEGEND_HEIGHT = 16.0
-
-TITLE_LENGTH = 68
-LEGEND_LENGTH = 105
-"""Characters in a line of the title, and of the legend."""
 
 CHARACTER = 7.0
 """Width of a character of a label in points, about."""
@@ -173,57 +149,6 @@ def own_style() -> Iterator[None]:
         # A run may be named in a script that the font lacks; the SVG keeps the text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield
-
-
-def save_figure(figure: Figure, file: FilePath | BytesIO, kind: str, dpi: float) -> None:
-    """Write a figure as `png` or `svg`; the same figure always gives the same file."""
-    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
-
-
-def draw_picture(charts: Sequence[Chart], title: str, file: FilePath | BytesIO, kind: str) -> None:
-    """Write charts as one picture.
-
-    Args:
-        charts: At least one.
-        title: Above them.
-        file: Where to.
-        kind: `png` or `svg`.
-    """
-    with own_style():
-        save_figure(build_picture(charts, title), file, kind, PIXELS_PER_INCH)
-
-
-def build_picture(charts: Sequence[Chart], title: str) -> Figure:
-    """Return the figure: a heading, and the charts below each other.
-
-    More than three charts are in two columns.
-    """
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    with own_style():
-        count = len(charts)
-        columns = 1 if count <= 3 else 2
-        rows = math.ceil(count / columns)
-        figure = Figure(facecolor="white")
-        every_axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-        for number, (axes, chart) in enumerate(zip(every_axes, charts, strict=False)):
-            draw_chart(axes, chart, WIDTH / columns)
-            if chart.note:
-                axes.set_title(chart.note, loc="right", size=10)
-            if number + columns < count:
-                axes.set_xlabel("")
-                axes.tick_params(labelbottom=False)
-        for axes in every_axes[count:]:
-            axes.remove()
-        height = rows * CHART_HEIGHTS.get(rows, LEAST_HEIGHT)
-        heading = _draw_heading(figure, charts, title, height)
-        body = (0.0, 0.0, 1.0, height / (height + heading))
-        figure.set_layout_engine(
-            ConstrainedLayoutEngine(rect=body, h_pad=0.05, w_pad=0.08, hspace=0.03, wspace=0.04)
-        )
-        return figure
 
 
 def page_svg(chart: Chart) -> Markup:
@@ -310,7 +235,7 @@ def _draw_line(axes: Axes, mark: LineMark) -> None:
     x, y = np.asarray(mark.x, np.float64), np.asarray(mark.y, np.float64)
     drawn = axes.plot(x, y, linewidth=style.width, solid_capstyle="round", scalex=False)
     if style.dashes:
-        drawn[0].set_linestyle(_dashes(style))
+        drawn[0].set_linestyle(dashes(style))
     _finish(drawn[0], mark)
     # Nothing connects a value whose neighbours are missing.
     there = np.isfinite(np.concatenate([[np.nan], y, [np.nan]]))
@@ -320,8 +245,8 @@ def _draw_line(axes: Axes, mark: LineMark) -> None:
         _finish(_dots_path(axes, x[lonely], y[lonely], size), mark, labelled=False)
 
 
-def _dashes(style: Style) -> tuple[float, tuple[float, ...]]:
-    """Matplotlib counts dashes in widths of the line."""
+def dashes(style: Style) -> tuple[float, tuple[float, ...]]:
+    """Return the dashes of a style as matplotlib counts them: in widths of the line."""
     return 0.0, tuple(length / style.width for length in style.dashes)
 
 
@@ -409,63 +334,6 @@ def _finish(
         zorder=style.layer,
         label=mark.label if labelled and mark.label else "_",
     )
-
-
-def _draw_heading(figure: Figure, charts: Sequence[Chart], title: str, height: float) -> float:
-    """Put title and legend above the charts, set the figure's size, and return the height taken.
-
-    Args:
-        figure: Has its charts already.
-        charts: Those.
-        title: Above them.
-        height: Of the charts in points.
-    """
-    lines = textwrap.wrap(title, TITLE_LENGTH) or [""]
-    marks: dict[str, Mark] = {}
-    for chart in charts:
-        for mark in chart.legend:
-            if not isinstance(mark, TextMark):
-                marks.setdefault(mark.label, mark)
-    # A handle takes the room of some characters.
-    rows = math.ceil(sum(len(label) + 7 for label in marks) / LEGEND_LENGTH)
-    above = MARGIN + len(lines) * TITLE_HEIGHT
-    heading = above + rows * LEGEND_HEIGHT + MARGIN
-    whole = height + heading
-    figure.set_size_inches(WIDTH / 72, whole / 72)
-    place = (MARGIN / WIDTH, 1 - MARGIN / whole)
-    text = figure.text(*place, "\n".join(lines), va="top", weight="bold", size=13)
-    text.set_parse_math(False)
-    legend = figure.legend(
-        [_legend_handle(mark) for mark in marks.values()],
-        list(marks),
-        loc="upper left",
-        bbox_to_anchor=(0.0, 1 - above / whole),
-        borderaxespad=0.0,
-        borderpad=0.5,
-        columnspacing=1.5,
-        handlelength=1.6,
-        handletextpad=0.6,
-        ncols=math.ceil(len(marks) / max(rows, 1)),
-    )
-    for label in legend.get_texts():
-        label.set_parse_math(False)
-    return heading
-
-
-def _legend_handle(mark: Mark) -> Artist:
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
-    style = STYLES[mark.style]
-    form, color = key_style(mark)
-    if form == "area":
-        return Patch(facecolor=COLORS[color], alpha=style.opacity, linewidth=0)
-    handle = Line2D([], [], color=COLORS[color], linewidth=style.width, alpha=style.opacity)
-    if form == "dot":
-        handle.set(linestyle="none", marker="o", markersize=5.5, markeredgewidth=0)
-    elif style.dashes:
-        handle.set_linestyle(_dashes(style))
-    return handle
 
 
 _VARIABLES = {color: f"var(--{name})" for name, color in COLORS.items()}

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from dlrun.reports.drawing import COLORS, PIXELS_PER_INCH, own_style, save_figure
+from dlrun.reports.drawing import COLORS, own_style
 from dlrun.reports.graph_layout import LINE, GraphLayout, ModelGraph, PlacedBox, place
+from dlrun.reports.picture import PIXELS_PER_INCH, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

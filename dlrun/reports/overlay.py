@@ -136,7 +136,7 @@ def overlay_charts(overlay: Overlay) -> tuple[Chart, ...]:
 
 def draw_overlay(overlay: Overlay, kind: str) -> bytes:
     """Return the picture as `png` or `svg`."""
-    from dlrun.reports.drawing import draw_picture
+    from dlrun.reports.picture import draw_picture
 
     file = BytesIO()
     draw_picture(overlay_charts(overlay), overlay.title, file, kind)

@@ -16,7 +16,8 @@ from PIL import Image
 from dlrun.reports.charts import BandMark, BoxesMark, Chart, DotsMark, LineMark, TextMark
 from dlrun.reports.curve_charts import curve_charts, draw_run_curves, epoch_ticks
 from dlrun.reports.curve_facts import CurveFacts, PhaseStart, curve_facts, facts_from_table
-from dlrun.reports.drawing import build_picture, draw_picture, own_style
+from dlrun.reports.drawing import own_style
+from dlrun.reports.picture import build_picture, draw_picture
 from dlrun.store.training_folder import TrainingFolder
 
 NAN = float("nan")

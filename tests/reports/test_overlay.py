@@ -10,8 +10,9 @@ import pytest
 
 from dlrun.metrics.folds import moving_average
 from dlrun.reports.curve_facts import Best
-from dlrun.reports.drawing import STYLES, build_picture
+from dlrun.reports.drawing import STYLES
 from dlrun.reports.overlay import draw_overlay, overlay_charts, overlay_facts
+from dlrun.reports.picture import build_picture
 
 
 def table(loss: list[float], accuracy: list[float], fold: float = 0) -> dict[str, list[float]]:
