@@ -24,6 +24,10 @@ class DlrunError(Exception):
 
     exit_status = 1
 
+    def as_dict(self) -> dict[str, Any]:
+        """The error as plain data, for `--json`."""
+        return {"type": type(self).__name__, "message": str(self)}
+
 
 class UsageError(DlrunError):
     """A command was called with arguments that make no sense together."""
@@ -73,6 +77,9 @@ class TrainingError(DlrunError):
     def __init__(self, message: str, result: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.result = result or {}
+
+    def as_dict(self) -> dict[str, Any]:
+        return {**super().as_dict(), **self.result}
 
 
 class ComponentError(DlrunError):
@@ -169,3 +176,7 @@ class ConfigError(DlrunError):
         self.problems = tuple(sorted(problems, key=lambda problem: problem.order))
         super().__init__("\n".join(map(str, self.problems)))
         self.more: dict[str, Any] = {}
+
+    def as_dict(self) -> dict[str, Any]:
+        problems = [problem.as_dict() for problem in self.problems]
+        return {**super().as_dict(), "problems": problems, **self.more}

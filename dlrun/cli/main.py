@@ -15,7 +15,7 @@ import click
 from dlrun import __version__
 from dlrun.cli import commands
 from dlrun.cli.options import print_json
-from dlrun.errors import INTERRUPTED, ConfigError, DlrunError, TrainingError, without_colours
+from dlrun.errors import INTERRUPTED, DlrunError, without_colours
 from dlrun.imports import one_command
 from dlrun.registry.names import did_you_mean
 
@@ -156,11 +156,7 @@ def _show(error: Exception, arguments: Sequence[str]) -> None:
 def _facts(error: Exception) -> dict[str, Any]:
     if isinstance(error, click.exceptions.Abort):
         return {"type": "Interrupted", "message": "interrupted"}
+    if isinstance(error, DlrunError):
+        return error.as_dict()
     message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-    facts: dict[str, Any] = {"type": type(error).__name__, "message": message}
-    if isinstance(error, ConfigError):
-        facts["problems"] = [problem.as_dict() for problem in error.problems]
-        facts |= error.more
-    if isinstance(error, TrainingError):
-        facts |= error.result
-    return facts
+    return {"type": type(error).__name__, "message": message}

@@ -21,8 +21,7 @@ def read_blocks(value: Any, report: Reporter) -> dict[str, Block]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        expected = "a mapping from the name of a block to its layers"
-        report(("blocks",), "wrong value for 'blocks'", expected=expected, found=found(value))
+        report.wrong(("blocks",), value, "a mapping from the name of a block to its layers")
         return {}
     blocks = {name: _read_block(name, given, report) for name, given in value.items()}
     return {name: block for name, block in blocks.items() if block is not None}

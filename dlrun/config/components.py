@@ -7,7 +7,7 @@ from typing import Any
 
 from dlrun.config.document import Reporter
 from dlrun.config.fields import ChosenBy
-from dlrun.config.messages import found
+from dlrun.config.messages import found, list_of
 from dlrun.config.schema import CHOSEN_PROTOCOL, CHOSEN_SOURCE
 from dlrun.config.unknown_keys import UnknownKeys
 from dlrun.config.validation import validate
@@ -24,12 +24,7 @@ def read_dataset(value: Any, report: Reporter) -> Component | None:
     if isinstance(value, dict):
         return read_chosen(CHOSEN_SOURCE, "dataset", value, report)
     example = "dataset: {source: sklearn, name: digits}"
-    report(
-        ("dataset",),
-        "wrong value for 'dataset'",
-        expected=f"a mapping with 'source', such as `{example}`",
-        found=found(value),
-    )
+    report.wrong(("dataset",), value, f"a mapping with 'source', such as `{example}`")
     return None
 
 
@@ -71,12 +66,7 @@ def read_steps(value: Any, report: Reporter) -> tuple[list[Component], list[Comp
     if value is None:
         return [], []
     if not isinstance(value, list):
-        report(
-            ("preprocess",),
-            "wrong value for 'preprocess'",
-            expected="a list of steps, each on a line that begins with '- '",
-            found=found(value),
-        )
+        report.wrong(("preprocess",), value, list_of("step"))
         return [], []
     for number, entry in enumerate(value):
         path: KeyPath = ("preprocess", number)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
+from dlrun.config.messages import found
 from dlrun.errors import Details, KeyPath, Problem
 
 Key = str | int
@@ -177,6 +178,11 @@ class Reporter:
         """Record a problem with the value at a path, or with its key."""
         place = self.root.locate(path, on_key=on_key)
         self.at(place, message, **details)
+
+    def wrong(self, path: KeyPath, value: Any, expected: str, hint: str | None = None) -> None:
+        """Record a value of the wrong kind under a key."""
+        message = f"wrong value for '{path[-1]}'"
+        self(path, message, expected=expected, found=found(value), hint=hint)
 
     def given_at(self, path: KeyPath) -> KeyPath:
         """Where the value at a path is given: elsewhere for what a block gets as a parameter."""

@@ -83,13 +83,8 @@ def read_architecture(
         The architecture; its `inputs` are all named unless there is one input of all columns.
     """
     if not isinstance(value, dict):
-        report(
-            ("architecture",),
-            "wrong value for 'architecture'",
-            expected="a mapping with 'layers'",
-            found=found(value),
-            hint="put the layers under `layers:`" if isinstance(value, list) else None,
-        )
+        hint = "put the layers under `layers:`" if isinstance(value, list) else None
+        report.wrong(("architecture",), value, "a mapping with 'layers'", hint)
         return None
     before, values = len(report), {k: v for k, v in value.items() if v is not None or k == "layers"}
     if "layers" in values:
@@ -113,8 +108,7 @@ def read_architecture(
 def read_layers(value: Any, path: KeyPath, scope: Scope) -> list[LayerEntry]:
     """Read a list of layers; a problem with one leaves that one out."""
     if not isinstance(value, list) or not value:
-        message = "wrong value for 'layers'"
-        scope.report(path, message, expected=list_of("layer"), found=found(value))
+        scope.report.wrong(path, value, list_of("layer"))
         return []
     read = [_read_layer(entry, (*path, index), scope) for index, entry in enumerate(value)]
     return [entry for entry in read if entry is not None]

@@ -177,13 +177,7 @@ def _read_weights(value: Any, names: Sequence[str], report: Reporter) -> dict[st
     if value is None:
         return weights
     if not isinstance(value, dict):
-        expected = "a mapping from the name of an output to a number"
-        report(
-            ("loss_weights",),
-            "wrong value for 'loss_weights'",
-            expected=expected,
-            found=found(value),
-        )
+        report.wrong(("loss_weights",), value, "a mapping from the name of an output to a number")
         return weights
     _check_names(value, names, ("loss_weights",), report)
     for name, weight in value.items():

@@ -144,12 +144,7 @@ class SectionReader:
 
     def _items(self, shape: Items, value: Any, path: KeyPath) -> list[Any]:
         if not isinstance(value, list):
-            self.report(
-                path,
-                f"wrong value for '{path[-1]}'",
-                expected=list_of(_noun(shape.item)),
-                found=found(value),
-            )
+            self.report.wrong(path, value, list_of(_noun(shape.item)))
             return []
         read = [self.value(shape.item, each, (*path, i)) for i, each in enumerate(value)]
         return [each for each in read if each is not None]
@@ -278,11 +273,5 @@ def _options(section: str, value: Any, report: Reporter) -> dict[Any, Any] | Non
     hint = advice(value, [dict])
     if section == "evaluation" and value in PROTOCOLS.names():
         hint = f"write `evaluation: {{protocol: {value}}}`"
-    report(
-        (section,),
-        f"wrong value for '{section}'",
-        expected="a mapping from options to values",
-        found=found(value),
-        hint=hint,
-    )
+    report.wrong((section,), value, "a mapping from options to values", hint)
     return None

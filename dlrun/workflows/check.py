@@ -121,14 +121,8 @@ class Checked:
             "built": None if self.built is None else asdict(self.built),
         }
         if self.problems:
-            error = ConfigError(self.problems)
-            described = [problem.as_dict() for problem in self.problems]
-            facts["error"] = {
-                "type": type(error).__name__,
-                "message": str(error),
-                "problems": described,
-            }
-            facts["exit_status"] = error.exit_status
+            facts["error"] = ConfigError(self.problems).as_dict()
+            facts["exit_status"] = ConfigError.exit_status
         return facts
 
     def raise_problems(self) -> None:
