@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dlrun.config.graph import LayerCall, LayerGraph, layer_graph
+from dlrun.config.graph import POSITIONS, LayerCall, LayerGraph, layer_graph
 from dlrun.config.layers import PlainLayer, every_graph, plain
 from dlrun.config.schema import Config
 from dlrun.errors import KeyPath
@@ -110,8 +110,20 @@ def leading_to(graph: LayerGraph, name: str) -> tuple[PlainLayer, ...]:
     node = graph.node(name)
     while node is not None and (layer := plain(node)) is not None:
         chain.append(layer)
-        node = graph.node(node.sources[0]) if len(node.sources) == 1 else None
+        # Places of steps tell nothing of what the sequence holds.
+        goes_on = len(node.sources) == 1 and not node.sources[0].endswith(POSITIONS)
+        node = graph.node(node.sources[0]) if goes_on else None
     return tuple(reversed(chain))
+
+
+def embeddings_of_places(config: Config) -> set[KeyPath]:
+    """Return where the layers are that take the places of a sequence's steps."""
+    return {
+        node.entry.path
+        for graph in every_graph(config.architecture, config.blocks)
+        for node in graph.nodes
+        if any(source.endswith(POSITIONS) for source in node.sources)
+    }
 
 
 def followed(config: Config, skipping: frozenset[str]) -> Iterator[tuple[PlainLayer, PlainLayer]]:

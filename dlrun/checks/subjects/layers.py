@@ -11,6 +11,7 @@ from dlrun.checks.architecture import (
     NORMALISING,
     RECURRENT,
     activation_of,
+    embeddings_of_places,
     recurrent,
     units_of,
 )
@@ -158,10 +159,12 @@ def stacked_recurrent(view: ConfigView) -> Iterator[Finding]:
 )
 def embedding_too_small(view: ConfigView) -> Iterator[Finding]:
     """An Embedding with fewer entries than there are word numbers."""
-    words = view.known.words
+    words, of_places = view.known.words, embeddings_of_places(view.config)
     for entry in view.layers:
         size = entry.layer.arguments.get("input_dim")
         if entry.layer.name != "Embedding" or words is None or not isinstance(size, int):
+            continue
+        if entry.path in of_places:
             continue
         if size < words:
             yield Finding(
