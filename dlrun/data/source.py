@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from dlrun.config.graph import INPUT
+from dlrun.config.places import Place
 from dlrun.config.schema import Config
 from dlrun.data.reading.files import FolderPart, find_files, has_part
 from dlrun.data.samples import Array, Columns, ExpectedColumns
@@ -130,6 +131,12 @@ class Source(Component):
     """`input`: the model predicts its own input, as an autoencoder does. The target is what the
     model gets after `preprocess`, so that both are in one unit; `augment` does not change it, but
     where it moves the picture. The data's own labels are left out."""
+
+    places: Place | dict[str, Place] | None = None
+    """What the numbers of a target are in the picture, so that they move where `augment` moves it:
+    points (`xy`), boxes by Keras' names (`xyxy`, `center_xywh`), either in pixels from the
+    left and upper edge or, with `rel_`, as shares of width and height; `none`: no places. For
+    several outputs a mapping by target. Masks and pictures move by themselves."""
 
     limit: Annotated[int, Field(ge=1)] | Limit | None = None
     """Use only some of the non-test rows: a number (the first rows), `first` or `random`. The test

@@ -48,6 +48,13 @@ class Augmentation:
     layers: Layers | Mapping[str, Layers] = ()
     seed: int = 0
 
+    @property
+    def every_layer(self) -> list[KerasComponent]:
+        """The layers of all inputs."""
+        by_input = self.layers
+        lists = by_input.values() if isinstance(by_input, Mapping) else [by_input]
+        return [layer for layers in lists for layer in layers]
+
     def on(self, inputs: Mapping[str, InputSpec]) -> Mapping[str, Layers]:
         """Return the layers of each input that has some.
 
@@ -93,7 +100,7 @@ class Augmentation:
         for number, component in enumerate(layers):
             defaults: dict[str, Any] = {
                 "dtype": "float32",
-                "name": f"augment_{number + 1}_{snake_case(component.name)}",
+                "name": layer_name(number, component),
             }
             known = catalogue.entry("layer", component.name)
             if known is not None and known.argument("seed") is not None:
@@ -124,6 +131,12 @@ class Augmentation:
 
 NO_AUGMENTATION = Augmentation()
 """Nothing is changed while a model is trained."""
+
+
+def layer_name(number: int, component: KerasComponent) -> str:
+    """Return the name of a layer in the model; `number` counts from 0."""
+    own = f"augment_{number + 1}_{snake_case(component.name)}"
+    return str(component.arguments.get("name", own))
 
 
 def _require_pictures(layer: KerasComponent, shape: Shape) -> None:

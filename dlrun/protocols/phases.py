@@ -15,14 +15,16 @@ from dlrun.config.schema import Config, Phase
 from dlrun.data.inputs import OneInput, parts_of
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
+from dlrun.data.source import Source
 from dlrun.errors import ComponentError, KeyPath
 from dlrun.models.augment import Augmentation, InputSpec
 from dlrun.models.build import build_model
 from dlrun.models.compiling import compile_outputs
 from dlrun.models.freezing import Freezing, flags_of_phases, set_flags
 from dlrun.models.initial_weights import weights_as_on_tensorflow
+from dlrun.models.moving import TargetOfOutput, let_targets_move
 from dlrun.models.precision import mixed_precision
-from dlrun.protocols.outputs import check_outputs, output_shapes
+from dlrun.protocols.outputs import check_outputs, output_shapes, targets_of
 from dlrun.protocols.protocol import Fold
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
@@ -95,8 +97,8 @@ def fresh_model(
         name: InputSpec(part.shape[1:], _dtype_in_model(part))
         for name, part in parts_of(train.inputs).items()
     }
+    augmentation = Augmentation(config.augment, seed)
     with weights_as_on_tensorflow(), mixed_precision(config.training.mixed_precision):
-        augmentation = Augmentation(config.augment, seed)
         model = build_model(config.architecture, config.blocks, inputs, augmentation)
     check_outputs(config, output_shapes(model), train, held_out)
     for rows in (train, *held_out):
@@ -105,7 +107,21 @@ def fresh_model(
         changes = [Freezing(one.freeze, one.unfreeze, one.path) for one in phases]
         set_flags(model, flags_of_phases(model, changes)[phase])
     _compile(config, pipeline, phase, model)
+    let_targets_move(model, augmentation, Source.of(config).places, _targets(pipeline, train))
     return model
+
+
+def _targets(pipeline: Pipeline, train: FitRows) -> dict[str | None, TargetOfOutput]:
+    """What is known of the targets of each output."""
+    return {
+        name: TargetOfOutput(
+            name=", ".join(fitted.targets),
+            quantities=fitted.task == "regression",
+            shape=targets_of(train, name).shape[1:],
+            prepared=any(target.steps for target in fitted.targets.values()),
+        )
+        for name, fitted in pipeline.target_pipelines.items()
+    }
 
 
 def _dtype_in_model(part: OneInput) -> str:

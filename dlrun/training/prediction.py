@@ -94,7 +94,7 @@ def _observed_class() -> Any:
             self.built = True
 
         def call(self, inputs: Any) -> Any:
-            given = self.model(inputs)
+            given = self.model(inputs, training=False)
             outputs = given if isinstance(given, dict) else {"": given}
             masks = {name: get_keras_mask(each) for name, each in outputs.items()}
             total = keras.ops.zeros((), "float32")
