@@ -385,9 +385,14 @@ class RunRecorder:
                 "rows": result.rows,
                 **arrays_of(result.main, result.outputs),
             }
-            units = units_of(self._protocol, rows_of(self._dataset, result.rows))
+            samples = rows_of(self._dataset, result.rows)
+            units = units_of(self._protocol, samples)
             if units is not None:
                 arrays["units"] = units.places
+            if (windows := samples.windows) is not None and (
+                labels := windows.labels()
+            ) is not None:
+                arrays |= {"series": labels.astype(str), "places": windows.places}
             place.write_predictions(arrays)
 
     def _run(self) -> RunDirectory:

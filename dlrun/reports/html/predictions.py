@@ -24,7 +24,7 @@ from dlrun.reports.result_charts import (
     roc_chart,
 )
 from dlrun.reports.run_record import RunRecord
-from dlrun.reports.series import over_time, series_charts
+from dlrun.reports.series import OverTime, over_time, series_charts
 
 READABLE = 12
 """Classes whose confusion matrix is a table of numbers."""
@@ -144,7 +144,18 @@ def series(record: RunRecord) -> Section | None:
     if dataset.get("source") != "timeseries":
         return None
     baseline = str((record.result.get("baseline") or {}).get("name") or "")
-    found = over_time(scored.rows, scored.true, scored.predictions, scored.names, dataset, baseline)
-    shown = found if len(found) <= 2 else (found[0], found[-1])
+    labels, places = record.predictions.get("series"), record.predictions.get("places")
+    if dataset.get("series") and (labels is None or places is None):
+        # The folds together do not keep which series their rows are of.
+        return None
+    found: list[OverTime] = []
+    for label in (None,) if labels is None else sorted(set(labels.tolist())):
+        own = slice(None) if label is None else labels == label
+        where = scored.rows if places is None else places
+        names = tuple(n if label is None else f"{n} of {label}" for n in scored.names)
+        found += over_time(
+            where[own], scored.true[own], scored.predictions[own], names, dataset, baseline
+        )
+    shown = found if len(found) <= 2 else [found[0], found[-1]]
     steps = [(facts, series_charts(facts)) for facts in shown]
     return Section("over_time", "Over time", {"steps": steps, "between": len(found) - len(shown)})
