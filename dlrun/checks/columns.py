@@ -13,7 +13,7 @@ from dlrun.checks.finding import Change, put
 from dlrun.config.dump import shortest_entry
 from dlrun.config.schema import Config
 from dlrun.data.lazy import windows_of
-from dlrun.data.samples import Array, Samples, kind_of
+from dlrun.data.samples import Array, Samples, is_of_tokens, kind_of
 from dlrun.data.windows import Windows
 from dlrun.errors import KeyPath
 
@@ -113,7 +113,7 @@ def preprocess_place(config: Config) -> KeyPath:
 def labels_of(samples: Samples) -> Array | None:
     """Return the class of each row, (n,), where each has one."""
     values = next(iter(samples.targets.values()))
-    if len(samples.targets) != 1 or values.ndim > 2:
+    if len(samples.targets) != 1 or values.ndim > 2 or is_of_tokens(values):
         return None
     if values.ndim == 1:
         return values

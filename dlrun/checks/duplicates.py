@@ -119,6 +119,8 @@ def _hashes_of_texts(column: Array, change: Callable[[str], str] = str) -> Array
 def _of_entry(entry: object) -> int:
     if entry is None:
         return 0
+    if isinstance(entry, tuple):
+        entry = "\0".join(entry)
     data = entry.encode() if isinstance(entry, str) else np.ascontiguousarray(entry).tobytes()
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "little")
 

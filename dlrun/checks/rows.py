@@ -14,7 +14,7 @@ from dlrun.config.load import completed
 from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
 from dlrun.data.lazy import in_memory, windows_of
 from dlrun.data.pipeline import fit_pipeline
-from dlrun.data.samples import Array, Dataset, Samples, kind_of
+from dlrun.data.samples import Array, Dataset, Samples, is_of_tokens, kind_of
 from dlrun.data.task import are_indices
 from dlrun.errors import DataError
 from dlrun.protocols.experiment import folds_of
@@ -76,7 +76,8 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
     has_labels = labels is not None and values.dtype != object
     if task == "regression" and has_labels and np.isin(values, (0, 1)).all():
         task = "binary"
-    if task in ("binary", "multiclass") and classes is None:
+    of_tokens = is_of_tokens(values)
+    if task in ("binary", "multiclass") and classes is None and not of_tokens:
         found = dataset.labels.get(name)
         if not are_indices(task, values):
             classes = values.shape[-1]
@@ -98,13 +99,13 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
         words=words or None,
         labels_are_indices=are_indices(task, values),
         shares=task == "regression" and values.min() >= 0 and values.max() <= 1,
-        by_step=values.ndim > 1,
+        by_step=values.ndim > 1 or of_tokens,
     )
 
 
 def _largest(column: Array) -> int:
     """The largest word number of a column of sequences; -1 for another column."""
-    if kind_of(column) != "sequences":
+    if kind_of(column) != "sequences" or is_of_tokens(column):
         return -1
     return max((int(entry.max()) for entry in column if len(entry)), default=-1)
 

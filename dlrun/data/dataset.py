@@ -26,6 +26,7 @@ from dlrun.data.task import (
     refuse_constant,
     text_classes,
     unnamed_labels,
+    with_labels,
 )
 from dlrun.data.timestamps import TimeColumns, TimeOption, refuse_missing_extra
 from dlrun.errors import DataError
@@ -51,6 +52,13 @@ class _Rows:
     task: TargetType
     classes: dict[str, tuple[str, ...]]
     tasks: dict[str, TargetType] = field(default_factory=dict)
+    flags: frozenset[str] = frozenset()
+
+    def without_unknown_labels(self, samples: Samples, kept: Samples) -> Samples:
+        """Some rows, without the labels that none of the rows that are `kept` has."""
+        unknown = {name for name in self.flags if not kept.targets[name].any()}
+        targets = {n: column for n, column in samples.targets.items() if n not in unknown}
+        return replace(samples, targets=targets)
 
 
 def load_dataset(
@@ -103,6 +111,7 @@ def load_dataset(
     if split is not None:
         kept, test = split
         samples, test_rows = samples.take(kept), samples.rows[test]
+        samples = rows.without_unknown_labels(samples, samples)
     findings += _label_findings(rows.task, samples, any_labels or bool(rows.classes))
     marks = None
     if validation is not None:
@@ -186,7 +195,8 @@ def load_test(
             "there is no test data: say `test: {fraction: 0.2}` or `test: {path: ...}` under "
             "`dataset`, and train again"
         )
-    return rows.samples.take(split[1])
+    kept, test = (rows.samples.take(positions) for positions in split)
+    return rows.without_unknown_labels(test, kept)
 
 
 def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Rows:
@@ -219,6 +229,11 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
         extras=extras,
         rows=np.arange(n, dtype=np.int64) if loaded.rows is None else loaded.rows,
     )
+    sequences = {n: options.outputs.get(n, asked).labels == "indices" for n in loaded.targets}
+    given, flags = with_labels(
+        loaded.targets, loaded.labels, sequences, named=bool(options.outputs)
+    )
+    loaded = replace(loaded, targets=given)
     if options.outputs:
         questions = infer_tasks(loaded.targets, loaded.classes, options.outputs)
     else:
@@ -237,7 +252,7 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
         samples = replace(samples, naive_forecasts=forecasts)
     tasks = {name: inferred.task for name, inferred in questions.items()}
     first = next(iter(tasks.values()))
-    return _Rows(loaded, samples, first, classes, tasks if options.outputs else {})
+    return _Rows(loaded, samples, first, classes, tasks if options.outputs else {}, flags)
 
 
 def _unprepared(features: Columns) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.lazy import blocks, windows_of
-from dlrun.data.samples import Array, Columns, Samples, kind_of
+from dlrun.data.samples import Array, Columns, Samples, is_of_tokens, kind_of
 
 _MOST_LABELS = 200
 
@@ -83,6 +83,9 @@ def _pieces(column: Array) -> Iterator[bytes | memoryview]:
         for block in blocks(column):
             encoded = {text: b"" if text is None else text.encode() for text in set(block)}
             yield b"".join(map(encoded.__getitem__, block))
+    elif is_of_tokens(column):
+        for entry in column:
+            yield f"{len(entry)}\0{''.join(f'{len(t)} {t}' for t in entry)}".encode()
     else:
         lengths = [-1 if entry is None else len(entry) for entry in column]
         yield np.asarray(lengths, dtype="<i8").tobytes()
@@ -100,7 +103,7 @@ def _facts(column: Array) -> dict[str, Any]:
     if kind == "sequences":
         lengths = [len(entry) for entry in column]
         return facts | {
-            "dtype": str(column[0].dtype),
+            "dtype": "str" if is_of_tokens(column) else str(column[0].dtype),
             "length": {"least": min(lengths), "greatest": max(lengths)},
         }
     return facts | {"missing": _count_missing(column)}
@@ -119,6 +122,8 @@ def _count_missing(column: Array) -> int:
 
 
 def _target_facts(column: Array, names: tuple[str, ...] | None) -> dict[str, Any]:
+    if is_of_tokens(column):
+        return {}
     if column.ndim > 1:
         return {"sums": [float(value) for value in column.sum(axis=0).reshape(-1)[:_MOST_LABELS]]}
     if column.dtype == object or column.dtype.kind in "iu":

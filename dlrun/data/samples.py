@@ -24,7 +24,7 @@ Kinds of column, by dtype and shape:
 
 numeric      (n,) or (n, ...) of a number or bool dtype; a missing value is NaN
 categorical  (n,) of dtype object holding str; a missing value is None
-sequences    (n,) of dtype object holding 1-D integer arrays of any length
+sequences    (n,) of dtype object holding 1-D integer arrays of any length, or tuples of str
 """
 
 ExpectedColumns = Mapping[str, tuple[str, tuple[int, ...]]]
@@ -39,6 +39,11 @@ def kind_of(column: Array) -> Kind:
         return "numeric"
     first = next((value for value in column if value is not None), None)
     return "categorical" if first is None or isinstance(first, str) else "sequences"
+
+
+def is_of_tokens(column: Array) -> bool:
+    """Whether a column holds sequences of text, tuples of str."""
+    return column.dtype == object and len(column) > 0 and isinstance(column.flat[0], tuple)
 
 
 def as_objects(entries: Sequence[Any]) -> Array:

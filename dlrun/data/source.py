@@ -86,6 +86,7 @@ class Loaded:
         rows: (n,) int64 numbers of the rows, ascending; None: 0, 1, 2, ...
         naive_forecasts: As in `Samples`, where the source knows them.
         undeclared_series: As in `Dataset`.
+        labels: Of targets that are tuples of str, the different ones of all training rows.
     """
 
     features: Columns
@@ -98,6 +99,7 @@ class Loaded:
     rows: Array | None = None
     naive_forecasts: Columns = field(default_factory=dict)
     undeclared_series: str | None = None
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
@@ -198,6 +199,10 @@ class TargetStep(ColumnStep):
                 rows of `target`.
         """
 
+    def class_names(self, state: State) -> tuple[str, ...] | None:
+        """The names of the classes in the order of their indices, if it makes indices of names."""
+        return None
+
     changes_unit: ClassVar[bool] = False
     """Whether it leaves the target's own unit, so that `restore` brings values back. Labels of
     classes have no unit."""
@@ -344,6 +349,26 @@ def _kinds(features: Columns) -> str:
         return "nothing"
     holds = (f"'{name}' {HOLDS[kind_of(column)]}" for name, column in features.items())
     return first_few(holds, MOST_COLUMNS)
+
+
+def number_tokens(
+    tokens: Array, words: Sequence[str], first: int, unknown: int | None
+) -> tuple[Array, Array]:
+    """Return the numbers of all tokens, (m,) int64, and how many each row has, (n,) int64.
+
+    Args:
+        tokens: (n,) tuples of str.
+        words: Those that have a number.
+        first: That of the first word.
+        unknown: The number of all others; None: they are left out.
+    """
+    number = {word: place for place, word in enumerate(words, first)}
+    if unknown is None:
+        rows = [[number[token] for token in row if token in number] for row in tokens]
+    else:
+        rows = [[number.get(token, unknown) for token in row] for row in tokens]
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+    return np.fromiter(chain.from_iterable(rows), np.int64, int(lengths.sum())), lengths
 
 
 def join_sequences(step: Step, column: str, sequences: Array) -> tuple[Array, Array]:

@@ -8,10 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.data.samples import Array, Columns
+from dlrun.data.samples import Array, Columns, is_of_tokens
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
+from dlrun.text import first_few
 
 Classes = Mapping[str, tuple[str, ...]]
 
@@ -115,12 +116,54 @@ def infer_tasks(
     }
 
 
+def with_labels(
+    targets: Columns, labels: Classes, sequences: Mapping[str, bool], *, named: bool
+) -> tuple[Columns, frozenset[str]]:
+    """Return the targets, those that are several labels a row as flags, a target each; and the
+    names of these.
+
+    Args:
+        targets: As the source gives them: tuples of str are labels.
+        labels: The labels of each such target.
+        sequences: Whether the loss takes class indices, so that a target stays a sequence of them.
+        named: Whether a target is that of an output, and stays one: (n, k).
+
+    Raises:
+        DataError: A row has a label that is not among them.
+    """
+    made: Columns = {}
+    flags: list[str] = []
+    for name, values in targets.items():
+        if not is_of_tokens(values) or sequences[name]:
+            made[name] = values
+            continue
+        places = {label: place for place, label in enumerate(labels[name])}
+        found = np.zeros((len(values), len(places)), bool)
+        for row, entry in enumerate(values):
+            for label in entry:
+                if label not in places:
+                    raise DataError(
+                        f"the target '{name}' holds the label '{label}' in row {row} (counted from "
+                        f"0), which no training row has; the labels are: "
+                        f"{first_few(labels[name], 10)}"
+                    )
+                found[row, places[label]] = True
+        if named:
+            made[name] = found.astype(np.int64)
+            continue
+        for label, place in places.items():
+            target = f"{name}={label}" if label in made or label in targets else label
+            made[target] = found[:, place]
+            flags.append(target)
+    return made, frozenset(flags)
+
+
 def text_classes(targets: Columns) -> dict[str, tuple[str, ...]]:
     """The different texts of every text target, sorted."""
     return {
-        name: tuple(sorted(set(values)))
+        name: tuple(sorted(set(values.reshape(-1))))
         for name, values in targets.items()
-        if values.dtype == object
+        if values.dtype == object and not is_of_tokens(values)
     }
 
 
@@ -131,7 +174,7 @@ def unnamed_labels(task: TargetType, targets: Columns, classes: Classes) -> dict
     return {
         name: np.unique(values)
         for name, values in targets.items()
-        if are_indices(task, values) and name not in classes
+        if are_indices(task, values) and name not in classes and not is_of_tokens(values)
     }
 
 
@@ -141,7 +184,7 @@ def class_labels(task: TargetType, targets: Columns) -> Array | None:
         return None
     values = next(iter(targets.values()))
     if values.ndim == 1:
-        return values
+        return None if is_of_tokens(values) else values
     return None if values.ndim > 2 or are_indices(task, values) else values.argmax(axis=1)
 
 
@@ -159,7 +202,8 @@ def refuse_missing(name: str, values: Array) -> None:
         DataError: It is; names the rows.
     """
     if values.dtype == object:
-        bad = np.asarray([value is None for value in values], dtype=bool)
+        absent = [value is None for value in values.reshape(-1)]
+        bad = np.asarray(absent, bool).reshape(len(values), -1).any(axis=1)
     elif values.dtype.kind == "f":
         bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     else:
@@ -185,7 +229,8 @@ def refuse_constant(name: str, values: Array, advice: str = "there is nothing to
         DataError: It is.
     """
     first = values[0]
-    if bool(np.all(values == first)):
+    of_tokens = is_of_tokens(values)
+    if all(each == first for each in values) if of_tokens else bool(np.all(values == first)):
         shown = f" ({first})" if np.ndim(first) == 0 else ""
         raise DataError(
             f"the target '{name}' has the same value{shown} in all {len(values)} rows; {advice}"
@@ -193,7 +238,9 @@ def refuse_constant(name: str, values: Array, advice: str = "there is nothing to
 
 
 def _task_of(values: Array, names: tuple[str, ...] | None, asked: Asked) -> TargetType:
-    if names is not None and values.ndim == 1:
+    if is_of_tokens(values):
+        return "multiclass"
+    if names is not None and (values.ndim == 1 or values.dtype == object):
         return "binary" if len(names) <= 2 else "multiclass"
     if asked.regression or not _is_whole(values):
         return "regression"

@@ -81,6 +81,13 @@ def vocabulary_of_sequences(
     return Vocabulary(tuple(names), times, total, max(special) + 1)
 
 
+def vocabulary_of_words(words: Sequence[str], times: Array, total: int) -> Vocabulary:
+    """Return the vocabulary of sequences of words that have numbers from 2 on."""
+    special = (PADDING_WORD, UNKNOWN_WORD)
+    counts = np.concatenate([np.zeros(len(special), np.int64), times])
+    return Vocabulary((*special, *words), counts, total, len(special))
+
+
 UNKNOWN = 1
 FIRST_WORD = 2
 """Numbers in a sequence: 0 is padding, 1 an unknown word, from 2 on come the words."""

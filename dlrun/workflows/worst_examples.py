@@ -73,8 +73,8 @@ def _examples(samples: Samples) -> Examples:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value[:LONGEST_SEQUENCE].tolist()
+    if isinstance(value, np.ndarray | tuple):
+        return list(value[:LONGEST_SEQUENCE])
     return value[:LONGEST_TEXT] if isinstance(value, str) else value
 
 

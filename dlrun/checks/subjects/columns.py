@@ -21,7 +21,7 @@ from dlrun.checks.columns import (
     text_columns,
     time_column,
 )
-from dlrun.checks.finding import Change, Finding
+from dlrun.checks.finding import Change, Finding, put
 from dlrun.checks.views import DataView
 from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array
@@ -266,6 +266,50 @@ def constant_column(view: DataView) -> Iterator[Finding]:
         )
 
 
+_BETWEEN_LABELS = ("|", ";", ",")
+
+
+@check(
+    "DL131",
+    why="every combination of labels becomes a class of its own, and what they share is lost",
+    source=BOOK + "4.5",
+    instead="name the separator in `split`, and give the last layer a sigmoid unit for each label",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: tags}   # red|green, green, red|blue
+    preprocess: [standardize]
+    architecture: {layers: [{Dense: 16}, {Dense: {units: 4, activation: softmax}}]}
+    loss: sparse_categorical_crossentropy
+    """,
+    fix="""
+    dataset: {source: csv, path: rows.csv, target: tags, split: {tags: "|"}}
+    preprocess: [standardize]
+    architecture: {layers: [{Dense: 16}, {Dense: {units: 3, activation: sigmoid}}]}
+    loss: binary_crossentropy
+    """,
+)
+def labels_in_one_field(view: DataView) -> Iterator[Finding]:
+    """Classes that are combinations of the same few labels."""
+    if not hasattr(view.config.dataset, "split"):
+        return
+    for name, column in view.dataset.samples.targets.items():
+        classes = view.dataset.classes.get(name, ())
+        if column.dtype != object or len(classes) < _FEWEST_CLASSES:
+            continue
+        for mark in _BETWEEN_LABELS:
+            parts = {part.strip() for text in classes for part in text.split(mark)}
+            several = sum(mark in text for text in classes)
+            if several >= len(classes) / 3 and len(parts) < len(classes):
+                yield Finding(
+                    f"the classes of '{name}' look like several labels in one field, such as "
+                    f"'{next(text for text in classes if mark in text)}'",
+                    DATASET,
+                    put(("dataset", "split"), {name: mark}),
+                    on_key=True,
+                )
+                break
+
+
+_FEWEST_CLASSES = 3
 _OF_CATEGORIES = ("one_hot", "ordinal")
 
 

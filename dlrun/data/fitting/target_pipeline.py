@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.samples import Array, Dataset, Samples
+from dlrun.data.samples import Array, Dataset, Samples, is_of_tokens
 from dlrun.data.step import MOST_COLUMNS, FittedStep, TargetStep, rows_numbered
 from dlrun.data.targets.label_index import LabelIndex
+from dlrun.data.targets.pad_sequences import PadSequencesTarget
 from dlrun.data.task import are_indices
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
@@ -193,7 +194,9 @@ def _fit_target(
     named = [step.member_name() for step in steps]
     # All steps ahead are one quantity with one unit.
     of_series = train.windows is not None
-    if column.dtype == object and "label_index" not in named:
+    if is_of_tokens(column) and "pad_sequences" not in named:
+        steps = [PadSequencesTarget(), *steps]
+    elif column.dtype == object and not {"label_index", "pad_sequences"} & {*named}:
         steps = [LabelIndex(), *steps]
     fitted = []
     with _errors_name(name, train):
@@ -201,8 +204,7 @@ def _fit_target(
             state = step.fit(known.reshape(-1) if of_series else known, classes)
             column = known = step.apply(column, state)
             fitted.append(FittedStep(step, state))
-            if isinstance(step, LabelIndex):
-                classes = tuple(state["names"])
+            classes = step.class_names(state) or classes
     # One-hot rows of two classes are floats.
     whole = column.dtype.kind in "iu" or column.ndim == 1
     indices = are_indices(dataset.task, column) and whole

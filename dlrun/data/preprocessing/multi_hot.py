@@ -1,4 +1,4 @@
-"""Integer sequences as vectors of zeros and ones: which numbers occur in a row."""
+"""Sequences as vectors of zeros and ones: which numbers, or labels, occur in a row."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ import numpy as np
 from pydantic import Field
 
 from dlrun.data.lazy import blocks
-from dlrun.data.samples import Array, Columns, Kind
-from dlrun.data.step import RowError, State, Step, Storage, join_sequences
+from dlrun.data.samples import Array, Columns, Kind, is_of_tokens
+from dlrun.data.step import RowError, State, Step, Storage, join_sequences, number_tokens
 from dlrun.errors import DataError
+from dlrun.text import counted, first_few
 
 
 class MultiHot(Step):
     """Makes each column (n, num_tokens) uint8: 1 at every number that the row holds, else 0.
 
-    Suits columns of integer sequences, and (n, ...) arrays of integers where they are named.
+    Suits columns of integer sequences, and (n, ...) arrays of integers where they are named; and
+    sequences of text, which the `split` of a table makes: a vector then has a place for each label
+    of the training rows, in their order; others are left out, and the findings count the rows.
     """
 
     suits: ClassVar[tuple[Kind, ...]] = ("sequences",)
@@ -35,6 +38,10 @@ class MultiHot(Step):
         return "ones"
 
     def learn(self, name: str, column: Array) -> State:
+        if is_of_tokens(column):
+            if not (labels := sorted({label for row in column for label in row})):
+                raise DataError(f"multi_hot: column '{name}' holds no label in the training rows")
+            return {"labels": labels, "num_tokens": len(labels)}
         if column.dtype.kind in "fb":
             raise DataError(
                 f"multi_hot: column '{name}' holds {column.dtype}, where whole numbers are needed"
@@ -47,7 +54,10 @@ class MultiHot(Step):
 
     def transform(self, name: str, column: Array, state: State) -> Array:
         size = state["num_tokens"][name]
-        numbers, lengths = self._numbers(name, column)
+        if name in state.get("labels", {}):
+            numbers, lengths = number_tokens(column, state["labels"][name], 0, None)
+        else:
+            numbers, lengths = self._numbers(name, column)
         rows = np.repeat(np.arange(len(lengths)), lengths)
         placed = self._in_range(name, numbers, lengths, size)
         encoded = np.zeros((len(lengths), size), np.uint8)
@@ -56,7 +66,17 @@ class MultiHot(Step):
 
     def findings(self, features: Columns, state: State) -> list[str]:
         found = []
-        for name in state["columns"] if self.out_of_range == "ignore" else []:
+        for name, labels in state.get("labels", {}).items():
+            known = set(labels)
+            unknown = [sorted(set(row) - known) for row in features[name]]
+            if count := sum(map(bool, unknown)):
+                shown = first_few(sorted({label for row in unknown for label in row}), 3)
+                found.append(
+                    f"multi_hot: column '{name}' has {counted(count, 'row')} with labels that are "
+                    f"not among the {len(labels)} learnt ({shown}); they were left out"
+                )
+        numbers = [name for name in state["columns"] if name not in state.get("labels", {})]
+        for name in numbers if self.out_of_range == "ignore" else []:
             size = state["num_tokens"][name]
             count = self._rows_out_of_range(name, features[name], size)
             if count:
@@ -65,6 +85,10 @@ class MultiHot(Step):
                     f"{count} of {len(features[name])} rows; they were left out"
                 )
         return found
+
+    def entry_names(self, column: str, state: State) -> list[str] | None:
+        labels = state.get("labels", {}).get(column)
+        return labels and [f"{column}={label}" for label in labels]
 
     def _rows_out_of_range(self, name: str, column: Array, size: int) -> int:
         """Number of rows with numbers that have no place.

@@ -1,14 +1,22 @@
-"""Integer sequences padded or cut to one length."""
+"""Sequences padded or cut to one length."""
 
 from __future__ import annotations
 
+import sys
 from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from dlrun.data.samples import Array, Columns, Kind
-from dlrun.data.step import State, Step, join_sequences
+from dlrun.data.samples import Array, Columns, Kind, is_of_tokens
+from dlrun.data.step import State, Step, join_sequences, number_tokens
+from dlrun.data.vocabulary import (
+    FIRST_WORD,
+    UNKNOWN,
+    Vocabulary,
+    learn_words,
+    vocabulary_of_words,
+)
 
 Side = Literal["pre", "post"]
 
@@ -16,7 +24,8 @@ Side = Literal["pre", "post"]
 class PadSequences(Step):
     """Makes each column (n, maxlen) int32, as `keras.utils.pad_sequences` does.
 
-    Suits columns of integer sequences. Rows that were cut are counted in the findings.
+    Suits columns of integer sequences, and of text, which the `split` of a table makes: its words
+    get the numbers that the step `text` gives them. Rows that were cut are counted in the findings.
     """
 
     maxlen: int | None = Field(default=None, ge=1)
@@ -35,14 +44,23 @@ class PadSequences(Step):
     """Whether sequences run from their last value to their first; they are reversed before they are
     cut."""
 
+    vocabulary: int | None = Field(default=None, ge=3)
+    """Of text, how many words to keep, the most frequent ones of the training rows; padding and
+    unknown words count too. Default: all."""
+
     suits: ClassVar[tuple[Kind, ...]] = ("sequences",)
 
     def learn(self, name: str, column: Array) -> State:
+        if is_of_tokens(column):
+            return learn_tokens(column, self.vocabulary, self.maxlen)
         _, lengths = join_sequences(self, name, column)
         return {"maxlen": self.maxlen or max(1, int(lengths.max(initial=1)))}
 
     def transform(self, name: str, column: Array, state: State) -> Array:
-        numbers, lengths = join_sequences(self, name, column)
+        if name in state.get("words", {}):
+            numbers, lengths = number_tokens(column, state["words"][name], FIRST_WORD, UNKNOWN)
+        else:
+            numbers, lengths = join_sequences(self, name, column)
         return padded(
             numbers,
             lengths,
@@ -66,6 +84,30 @@ class PadSequences(Step):
                     f"{len(features[name])} rows, which lost their {side}"
                 )
         return found
+
+    def vocabularies(self, state: State) -> dict[str, Vocabulary]:
+        return {
+            name: vocabulary_of_words(words, state["times"][name], state["total"][name])
+            for name, words in state.get("words", {}).items()
+        }
+
+
+def learn_tokens(column: Array, vocabulary: int | None, maxlen: int | None) -> State:
+    """Return `words`, their `times`, the `total` of all tokens, and `maxlen`.
+
+    Args:
+        column: (n,) tuples of str, the training rows.
+        vocabulary: How many words to keep, with padding and unknown words; None: all.
+        maxlen: The length of all rows; None: that of the longest one.
+    """
+    most = sys.maxsize if vocabulary is None else vocabulary - FIRST_WORD
+    learnt = learn_words(column, most)
+    return {
+        "words": learnt.words,
+        "times": learnt.times,
+        "total": learnt.total,
+        "maxlen": maxlen or learnt.longest,
+    }
 
 
 def padded(

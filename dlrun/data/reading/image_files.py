@@ -33,7 +33,13 @@ from dlrun.data.reading.images import (
     header_of,
     read_image,
 )
-from dlrun.data.reading.table_columns import boolean_words, column_type, to_array
+from dlrun.data.reading.table_columns import (
+    boolean_words,
+    column_type,
+    labels_of,
+    to_array,
+    to_tokens,
+)
 from dlrun.data.reading.tables import TableFiles, names_of_columns, read_table
 from dlrun.data.samples import Array, Columns, as_objects
 from dlrun.data.source import FILE
@@ -58,6 +64,7 @@ class ImageFiles:
         features: n values each: columns of the table that are inputs beside the picture.
         extras: n values each: the columns asked for, besides the names.
         classes: Class names by target.
+        labels: Of targets that are tuples of str, the different ones.
         findings: What the user should know, one sentence each.
     """
 
@@ -68,6 +75,7 @@ class ImageFiles:
     features: Columns = field(default_factory=dict)
     extras: Columns = field(default_factory=dict)
     classes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     findings: tuple[str, ...] = ()
 
     def take(self, positions: Array) -> ImageFiles:
@@ -160,6 +168,7 @@ def images_in_table(
     targets: Sequence[str] | None,
     extra: Sequence[str],
     features: Sequence[str] = (),
+    split: Mapping[str, str] | None = None,
     *,
     needed: bool = True,
 ) -> ImageFiles:
@@ -172,6 +181,7 @@ def images_in_table(
         targets: Columns to predict; None: all others.
         extra: Columns wanted in `extras`.
         features: Columns that are inputs.
+        split: What separates the parts of columns of text.
         needed: Whether these must be there.
 
     Raises:
@@ -179,27 +189,38 @@ def images_in_table(
     """
     known = names_of_columns(files[0], CsvDialect())
     column = file_column or (FILE if FILE in known else known[0])
-    table = read_table(files, CsvDialect(), [column])
+    split = split or {}
+    table = read_table(files, CsvDialect(), [column, *split])
     table.require(column)
     if not needed:
         extra = [name for name in extra if name in table.names]
     wanted = targets
     if wanted is None:
         wanted = [n for n in table.names if n not in (column, *extra, *features)]
-    for name in (*wanted, *extra, *features):
+    for name in (*wanted, *extra, *features, *split):
         table.require(name)
     if not wanted and targets is None:
         raise DataError(f"{table.files[0]}: no column is left to predict beside '{column}'")
     names = to_array(table, column, "categorical")
-    kinds = {name: column_type(table, name) for name in (*wanted, *extra, *features)}
+    columns: Columns = {}
+    classes: dict[str, tuple[str, ...]] = {}
+    for name in (*wanted, *extra, *features):
+        if name in split:
+            columns[name] = to_tokens(table, name, split[name])
+            continue
+        kind = column_type(table, name)
+        columns[name] = to_array(table, name, kind)
+        if kind == "boolean" and name in wanted:
+            classes[name] = boolean_words(table, name)
     return ImageFiles(
         place=str(files[0]),
         files=tuple(_files(table, names, column, folder)),
         names=names,
-        targets={name: to_array(table, name, kinds[name]) for name in wanted},
-        features={name: to_array(table, name, kinds[name]) for name in features},
-        extras={name: to_array(table, name, kinds[name]) for name in extra},
-        classes={n: boolean_words(table, n) for n in wanted if kinds[n] == "boolean"},
+        targets={name: columns[name] for name in wanted},
+        features={name: columns[name] for name in features},
+        extras={name: columns[name] for name in extra},
+        classes=classes,
+        labels={name: labels_of(columns[name]) for name in wanted if name in split},
     )
 
 

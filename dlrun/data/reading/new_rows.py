@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from dlrun.data.reading.arrays import ArrayFiles, read_or_stream
 from dlrun.data.reading.delimited import CsvDialect, column_names
 from dlrun.data.reading.files import refuse_missing
-from dlrun.data.reading.table_columns import BOOLEAN_WORDS, as_text, as_texts, to_array
+from dlrun.data.reading.table_columns import BOOLEAN_WORDS, as_text, as_texts, to_array, to_tokens
 from dlrun.data.reading.tables import (
     TableFiles,
     format_of,
@@ -34,6 +34,7 @@ def read_new_rows(
     dialect: CsvDialect | None = None,
     booleans: Collection[str] = (),
     stream: bool | None = None,
+    split: Mapping[str, str] | None = None,
 ) -> Columns:
     """Read the columns that a model needs; any others in the file are left alone.
 
@@ -48,6 +49,7 @@ def read_new_rows(
         booleans: Columns of a table that write true and false in another way, such as t and f.
         stream: Whether columns of npy and Parquet files stay on disk; None: where the file is
             too large to be held.
+        split: What separates the parts of columns of text that are sequences.
 
     Returns:
         The columns, in the order of `columns`. Integer sequences in an array of shape
@@ -60,10 +62,14 @@ def read_new_rows(
     refuse_missing(file)
     if format_of(file) == "arrays":
         return _from_arrays(ArrayFiles([file]), file, columns, stream)
-    nested = any(kind == "sequences" or shape for kind, shape in columns.values())
+    split = split or {}
+    nested = any(
+        shape or (kind == "sequences" and name not in split)
+        for name, (kind, shape) in columns.items()
+    )
     if nested and format_of(file) == "json_lines":
         return _from_lists(file, columns)
-    return _from_table(file, columns, dialect or CsvDialect(), booleans, stream)
+    return _from_table(file, columns, dialect or CsvDialect(), booleans, stream, split)
 
 
 def _from_table(
@@ -72,9 +78,10 @@ def _from_table(
     dialect: CsvDialect,
     booleans: Collection[str],
     stream: bool | None,
+    split: Mapping[str, str],
 ) -> Columns:
     for name, (kind, shape) in columns.items():
-        if kind == "sequences" or shape:
+        if (kind == "sequences" and name not in split) or shape:
             what = "sequences" if kind == "sequences" else f"arrays of shape {shape}"
             raise DataError(
                 f"{file}: column '{name}' is made of {what}, which no table holds; give an npz or "
@@ -86,9 +93,13 @@ def _from_table(
             dialect = replace(dialect, columns=tuple(columns))
     on_disk = format_of(file) == "parquet" and stays_on_disk([file], stream)
     categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]
+    categorical += [name for name in columns if name in split]
     table = open_parquet([file], dialect) if on_disk else read_table([file], dialect, categorical)
     read: Columns = {}
     for name, (kind, _) in columns.items():
+        if kind == "sequences":
+            read[name] = to_tokens(table, name, split[name])
+            continue
         column = _column(table, name, kind, name in booleans)
         read[name] = stored(column) if on_disk else column
     return read

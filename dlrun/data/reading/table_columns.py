@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn
 import numpy as np
 
 from dlrun.data.reading.tables import TableFiles
-from dlrun.data.samples import Array
+from dlrun.data.samples import Array, as_objects
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ class FactorizedText:
 
     def spread(self, values: Array, missing: Any) -> Array:
         """Return a value a row, from a value a word."""
-        return np.append(values, np.asarray([missing], dtype=values.dtype))[self.codes]
+        last = np.empty(1, values.dtype)
+        last[0] = missing
+        return np.append(values, last)[self.codes]
 
     def first_row(self, words: Array) -> int:
         """The first row that holds one of the words marked in `words` ((len(words),) bool)."""
@@ -143,6 +145,25 @@ def to_array(table: TableFiles, name: str, kind: ColumnType) -> Array:
             _refuse_text(table, name, texts, is_text)
         return texts.spread(texts.numbers, np.nan)
     return _booleans(table, name, texts)
+
+
+def to_tokens(table: TableFiles, name: str, separator: str) -> Array:
+    """Return a column of text as (n,) tuples of its parts; a missing text has none.
+
+    Args:
+        table: The rows.
+        name: The column.
+        separator: Between two parts; a space stands for any white space.
+    """
+    texts = as_texts(table, name)
+    cut = None if separator == " " else separator
+    parts = [tuple(p.strip() for p in word.split(cut) if p.strip()) for word in texts.words]
+    return texts.spread(as_objects(parts), ())
+
+
+def labels_of(column: Array) -> tuple[str, ...]:
+    """Return the different parts of a column of tuples of str, sorted."""
+    return tuple(sorted({label for row in column for label in row}))
 
 
 def as_texts(table: TableFiles, name: str) -> FactorizedText:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from dlrun.config.graph import INPUT
 from dlrun.data.reading.files import as_list, find_files, refuse_shared
@@ -18,7 +18,9 @@ from dlrun.data.reading.table_columns import (
     boolean_words,
     column_findings,
     column_type,
+    labels_of,
     to_array,
+    to_tokens,
 )
 from dlrun.data.reading.tables import (
     ParquetFiles,
@@ -53,6 +55,12 @@ class Csv(TableSource):
 
     drop: list[str] | None = None
     """Columns to leave out; not together with `features`."""
+
+    split: dict[str, str] = Field(default_factory=dict)
+    """What separates the parts of a text column, such as `{tags: "|", words: " "}`; a space stands
+    for any white space. A target becomes labels of which a row may have any number; with a loss
+    that takes class indices it becomes a sequence of them, a step for each part. `multi_hot` or
+    `pad_sequences` makes numbers of a feature."""
 
     stream: bool | None = None
     """Whether the features stay on disk and are read a batch at a time; Parquet files only.
@@ -90,14 +98,17 @@ class Csv(TableSource):
         types = {
             name: column_type(table, name, self.types.get(name))
             for name in (*features, *as_list(self.target))
+            if name not in self.split
         }
+        labels = _labels(table, self.split, as_list(self.target))
         test = self._table(test_files, types)
         # Groups, times and weights belong to training; test files may do without them.
-        return self._loaded(test, features, types, [name for name in extra if name in test.names])
+        extra = [name for name in extra if name in test.names]
+        return self._loaded(test, features, types, extra, labels)
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         booleans = [name for name, kind in self.types.items() if kind == "boolean"]
-        return read_new_rows(file, columns, self.dialect(), booleans, self.stream)
+        return read_new_rows(file, columns, self.dialect(), booleans, self.stream, self.split)
 
     def pinned(self, base: Path) -> Csv:
         files = find_files(self.path, base)
@@ -109,10 +120,11 @@ class Csv(TableSource):
         if stays_on_disk(files, self.stream):
             return open_parquet(files, self.dialect())
         as_text = [name for name, kind in types.items() if kind == "categorical"]
+        as_text += [name for name in self.split if name not in as_text]
         return read_table(files, self.dialect(), as_text)
 
     def _feature_names(self, table: TableFiles, extra: Sequence[str]) -> list[str]:
-        named = (self.drop or [], self.types, extra, self.features or [])
+        named = (self.drop or [], self.types, self.split, extra, self.features or [])
         for name in (*as_list(self.target), *chain.from_iterable(named)):
             table.require(name)
         left_out = {*as_list(self.target), *(self.drop or []), *extra}
@@ -130,16 +142,23 @@ class Csv(TableSource):
         features: Sequence[str],
         types: Mapping[str, ColumnType],
         extra: Sequence[str],
+        labels: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Loaded:
         columns: Columns = {}
         notes = []
         for name in features:
+            if name in self.split:
+                columns[name] = to_tokens(table, name, self.split[name])
+                continue
             values = to_array(table, name, column_type(table, name, types.get(name)))
             notes += column_findings(table, name, values)
             columns[name] = stored(values) if isinstance(table, ParquetFiles) else values
         targets: Columns = {}
         classes: dict[str, tuple[str, ...]] = {}
         for name in as_list(self.target):
+            if name in self.split:
+                targets[name] = to_tokens(table, name, self.split[name])
+                continue
             kind = column_type(table, name, types.get(name))
             targets[name] = _complete(table, name, kind)
             if kind == "boolean":
@@ -152,7 +171,15 @@ class Csv(TableSource):
             classes=classes,
             description=f"{len(table)} rows of {len(features)} features from {place}",
             findings=tuple(notes),
+            labels=_labels(table, self.split, as_list(self.target)) if labels is None else labels,
         )
+
+
+def _labels(
+    table: TableFiles, split: Mapping[str, str], targets: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """The different parts of each target that is split, sorted."""
+    return {n: labels_of(to_tokens(table, n, split[n])) for n in targets if n in split}
 
 
 def _complete(table: TableFiles, name: str, kind: ColumnType) -> Array:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from dlrun.config.fields import FilePath
 from dlrun.data.lazy import take_rows
@@ -121,6 +122,10 @@ class ImageFolder(FolderSource):
     features: list[str] | None = None
     """With `labels`: columns of the table that are inputs beside the picture."""
 
+    split: dict[str, str] = Field(default_factory=dict)
+    """With `labels`: what separates the parts of a text column, such as `{tags: "|"}`: a target
+    becomes labels of which a picture may have any number. A space stands for any white space."""
+
     on_error: Literal["stop", "skip"] = "stop"
     """What to do with files that cannot be read: `stop` names and counts them and trains nothing,
     `skip` leaves them out and reports them."""
@@ -143,8 +148,8 @@ class ImageFolder(FolderSource):
     @model_validator(mode="after")
     def _options_fit(self) -> ImageFolder:
         if self.labels is None:
-            for name in ("file", "target", "features"):
-                if getattr(self, name) is not None:
+            for name in ("file", "target", "features", "split"):
+                if getattr(self, name):
                     raise ValueError(f"`{name}` names a column of the table that `labels` names")
             if self.classes is not None and self.masks is None and not self.reconstructs:
                 raise ValueError(
@@ -203,6 +208,7 @@ class ImageFolder(FolderSource):
             targets=targets,
             extras=listing.extras | {FILE: listing.names},
             classes=listing.classes,
+            labels=listing.labels,
             description=(
                 f"{len(listing.files)} pictures of {height} x {width} x {channels} from {named}"
             ),
@@ -248,7 +254,8 @@ class ImageFolder(FolderSource):
         beside: Columns = {}
         if len(files) == 1 and files[0].suffix.lower() not in IMAGE_ENDINGS and files[0].is_file():
             table, folder = [files[0]], files[0].parent
-            listing = images_in_table(table, folder, self.file, [], [], others)
+            split = {name: mark for name, mark in self.split.items() if name in others}
+            listing = images_in_table(table, folder, self.file, [], [], others, split)
             found, names, beside = list(listing.files), listing.names.tolist(), listing.features
         elif others:
             raise DataError(
@@ -367,15 +374,23 @@ class ImageFolder(FolderSource):
             targets = []
         extra = [name for name in extra if name != FILE]
         features = self.features or []
-        train = images_in_table(tables, folder, self.file, targets, extra, features)
+        train = images_in_table(tables, folder, self.file, targets, extra, features, self.split)
         if part == "train":
             return train
         test_tables = find_files(self.test_path, base)
         refuse_shared(tables, test_tables, "`labels`")
         # Groups, times and weights belong to training; test tables may do without them.
         listing = images_in_table(
-            test_tables, folder, self.file, list(train.targets), extra, features, needed=False
+            test_tables,
+            folder,
+            self.file,
+            list(train.targets),
+            extra,
+            features,
+            self.split,
+            needed=False,
         )
+        listing = replace(listing, labels=train.labels)
         refuse_shared(train.files, listing.files, "`labels`")
         return listing
 

@@ -66,12 +66,15 @@ class LabelIndex(TargetStep):
             )
         return indices
 
+    def class_names(self, state: State) -> tuple[str, ...]:
+        return tuple(state["names"])
+
 
 def _labels(target: Array) -> tuple[list[Any], Array]:
     """Labels, and for each place of the target, (n, ...), which of them it holds."""
     column = as_vector(target)
     if column.dtype == object:
-        return column.tolist(), np.arange(len(column))
+        return column.reshape(-1).tolist(), np.arange(column.size).reshape(column.shape)
     found, places = np.unique(column, return_inverse=True)
     return found.tolist(), places.reshape(column.shape)
 
