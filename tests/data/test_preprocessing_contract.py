@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from dlrun.data.pipeline import Pipeline, fit_pipeline, from_plain, to_plain
-from dlrun.data.samples import Array, Columns, Dataset, Samples, kind_of
+from dlrun.data.samples import Array, Columns, Dataset, Samples, as_objects, kind_of
 from dlrun.data.step import State, Step, TargetStep
 from dlrun.metrics.names import TargetType
 from dlrun.registry.families import STEPS, TARGET_STEPS
@@ -49,6 +49,7 @@ EXAMPLES: dict[str, list[dict[str, Any]]] = {
 TARGET_EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "label_index": [{}, {"classes": ["cat", "dog", "owl"]}],
     "one_hot": [{}, {"num_classes": 5}],
+    "pad_sequences": [{}, {"maxlen": 3, "padding": "post", "vocabulary": 4}],
     "standardize": [{}],
 }
 
@@ -88,6 +89,9 @@ def make_features(rows: int = ROWS) -> Columns:
 def make_target(step: TargetStep) -> Array:
     random = np.random.default_rng(8)
     name = type(step).__name__
+    if name == "PadSequencesTarget":
+        tags = random.choice(["N", "V", "D"], (ROWS, 5)).tolist()
+        return as_objects([tuple(row[: 1 + place % 5]) for place, row in enumerate(tags)])
     if name == "LabelIndex":
         return np.array(random.choice(["cat", "dog", "owl"], ROWS).tolist(), object)
     return (

@@ -275,13 +275,13 @@ _BETWEEN_LABELS = ("|", ";", ",")
     source=BOOK + "4.5",
     instead="name the separator in `split`, and give the last layer a sigmoid unit for each label",
     fault="""
-    dataset: {source: csv, path: rows.csv, target: tags}   # red|green, green, red|blue
+    dataset: {source: csv, path: rows.csv, target: y}   # red|green, green, red|blue
     preprocess: [standardize]
     architecture: {layers: [{Dense: 16}, {Dense: {units: 4, activation: softmax}}]}
     loss: sparse_categorical_crossentropy
     """,
     fix="""
-    dataset: {source: csv, path: rows.csv, target: tags, split: {tags: "|"}}
+    dataset: {source: csv, path: rows.csv, target: y, split: {y: "|"}}
     preprocess: [standardize]
     architecture: {layers: [{Dense: 16}, {Dense: {units: 3, activation: sigmoid}}]}
     loss: binary_crossentropy
