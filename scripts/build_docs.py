@@ -28,16 +28,8 @@ from dlrun.checks.check import STAGES, Check, checks
 from dlrun.config.extends import Extension
 from dlrun.config.load import EXAMPLES, KEYS, load_config
 from dlrun.config.messages import describe
-from dlrun.config.schema import (
-    CHOSEN_PROTOCOL,
-    Architecture,
-    Block,
-    Config,
-    Evaluation,
-    LayerEntry,
-    Phase,
-    Training,
-)
+from dlrun.config.model_schema import Architecture, Block, LayerEntry
+from dlrun.config.schema import CHOSEN_PROTOCOL, Config, Evaluation, Phase, Training
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.source import Source
 from dlrun.data.step import Step, TargetStep

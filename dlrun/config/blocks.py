@@ -8,7 +8,7 @@ from typing import Any
 
 from dlrun.config.document import Reporter
 from dlrun.config.messages import found
-from dlrun.config.schema import Block, LayerEntry
+from dlrun.config.model_schema import Block, LayerEntry
 from dlrun.config.validation import validate
 from dlrun.errors import KeyPath
 from dlrun.registry import catalogue

@@ -12,7 +12,8 @@ from dlrun.config.document import NOWHERE, node_of
 from dlrun.config.fields import ChosenBy, Member, OneOrMany, unpacked
 from dlrun.config.grammar import layers_shape, shapes_of
 from dlrun.config.keras_components import dump_component
-from dlrun.config.schema import Block, Config, LayerEntry
+from dlrun.config.model_schema import Block, LayerEntry
+from dlrun.config.schema import Config
 from dlrun.config.shapes import NO_NAMES, Arguments, Items, Keys, Named, Shape, canonical_value
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent

@@ -22,7 +22,8 @@ from dlrun.config.fields import (
     OneOrMany,
     unpacked,
 )
-from dlrun.config.schema import Block, Config, LayerEntry
+from dlrun.config.model_schema import Block, LayerEntry
+from dlrun.config.schema import Config
 from dlrun.config.shapes import (
     ANYTHING,
     HOLE,

@@ -15,7 +15,7 @@ from dlrun.config.calls import (
     wrong_count,
 )
 from dlrun.config.document import Reporter
-from dlrun.config.schema import Architecture, Block, LayerEntry
+from dlrun.config.model_schema import Architecture, Block, LayerEntry
 from dlrun.errors import KeyPath
 from dlrun.registry.names import did_you_mean, snake_case
 from dlrun.text import listed, quoted

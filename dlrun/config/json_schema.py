@@ -27,14 +27,8 @@ from dlrun.config.json_schema_keras import (
     kind_reference,
 )
 from dlrun.config.load import EXAMPLES, KEYS
-from dlrun.config.schema import (
-    CHOSEN_PROTOCOL,
-    Architecture,
-    Block,
-    Config,
-    Evaluation,
-    LayerEntry,
-)
+from dlrun.config.model_schema import Architecture, Block, LayerEntry
+from dlrun.config.schema import CHOSEN_PROTOCOL, Config, Evaluation
 from dlrun.config.shapes import Either, Entries, Items, Keys, OutputsShape
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section

@@ -12,7 +12,7 @@ from dlrun.config.grammar import layers_shape
 from dlrun.config.graph import INPUT, LayerCall, LayerGraph, layer_graph
 from dlrun.config.keras_components import read_component
 from dlrun.config.messages import found, list_of
-from dlrun.config.schema import Architecture, Block, BlockCall, LayerEntry
+from dlrun.config.model_schema import Architecture, Block, BlockCall, LayerEntry
 from dlrun.config.sections import SectionReader
 from dlrun.config.shapes import Names, canonical_value
 from dlrun.config.unknown_keys import UnknownKeys

@@ -16,6 +16,7 @@ from dlrun.config.extends import read_files, with_absolute_paths
 from dlrun.config.grammar import canonical_config, output_names, shapes_of
 from dlrun.config.layers import check_blocks, read_architecture
 from dlrun.config.measures import check_optimizer
+from dlrun.config.model_schema import Block
 from dlrun.config.outputs import (
     declared_targets,
     history_metrics,
@@ -28,7 +29,7 @@ from dlrun.config.outputs import (
 )
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
-from dlrun.config.schema import Backend, Block, Config, OutputEntry, PartialConfig
+from dlrun.config.schema import Backend, Config, OutputEntry, PartialConfig
 from dlrun.config.sections import (
     SectionReader,
     read_augment,

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from dlrun.config.document import Reporter
-from dlrun.config.schema import Architecture, Config, Evaluation, Training
+from dlrun.config.model_schema import Architecture
+from dlrun.config.schema import Config, Evaluation, Training
 from dlrun.errors import KeyPath
 from dlrun.registry.families import PROTOCOLS, SOURCES, Family
 from dlrun.registry.names import closest

@@ -10,7 +10,7 @@ from typing import Any
 from dlrun.config.calls import call_arguments, calling
 from dlrun.config.graph import INPUT, INPUT_LAYER, POSITIONS, LayerCall, LayerGraph, layer_graph
 from dlrun.config.layers import block_body
-from dlrun.config.schema import Architecture, Block, LayerEntry
+from dlrun.config.model_schema import Architecture, Block, LayerEntry
 from dlrun.errors import ComponentError, KeyPath
 from dlrun.models.applications import build_application
 from dlrun.models.augment import NO_AUGMENTATION, Augmentation, InputSpec, Shape

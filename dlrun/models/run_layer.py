@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dlrun.config.schema import RunLayer
+from dlrun.config.model_schema import RunLayer
 from dlrun.errors import ComponentError, KeyPath, RunError
 from dlrun.models.cutting import first_outputs, layer_of, node_of, sources_of
 from dlrun.models.files import load_model

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.graph import LayerCall, layer_graph
-from dlrun.config.schema import Config, Vectors
+from dlrun.config.model_schema import Vectors
+from dlrun.config.schema import Config
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.reading.word_vectors import read_word_vectors
 from dlrun.data.samples import Samples

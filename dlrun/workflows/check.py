@@ -13,7 +13,8 @@ from dlrun.checks.views import ModelView
 from dlrun.config.extends import NO_PATHS
 from dlrun.config.layers import every_graph
 from dlrun.config.load import completed, read_config
-from dlrun.config.schema import Config, LayerEntry, PartialConfig
+from dlrun.config.model_schema import LayerEntry
+from dlrun.config.schema import Config, PartialConfig
 from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem
 from dlrun.store.run_directory import RunDirectory

@@ -5,23 +5,12 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-import dlrun.config.schema
-from dlrun.config.schema import (
-    Architecture,
-    Block,
-    BlockCall,
-    Config,
-    Evaluation,
-    LayerEntry,
-    OutputEntry,
-    Phase,
-    RunLayer,
-    Training,
-    Vectors,
-)
+from dlrun.config import model_schema, schema
+from dlrun.config.model_schema import Architecture, Block, BlockCall, LayerEntry, RunLayer, Vectors
+from dlrun.config.schema import Config, Evaluation, OutputEntry, Phase, Training
 from dlrun.registry.component import Section
 
-PACKAGE = Path(dlrun.config.schema.__file__).parents[1]
+PACKAGE = Path(schema.__file__).parents[1]
 
 
 def attributes_read_outside_config() -> set[str]:
@@ -71,10 +60,11 @@ def test_the_sections_are_all_there() -> None:
     `Config`."""
     sections = {
         value
-        for value in vars(dlrun.config.schema).values()
+        for module in (model_schema, schema)
+        for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, Section)
-        and value.__module__ == dlrun.config.schema.__name__
+        and value.__module__ == module.__name__
         and has_options_of_its_own(value)
     }
     assert sections == set(SECTIONS)

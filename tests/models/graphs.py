@@ -10,7 +10,7 @@ from dlrun.config.blocks import read_blocks
 from dlrun.config.document import NOWHERE, Reporter, node_of
 from dlrun.config.grammar import canonical_config
 from dlrun.config.layers import check_blocks, read_architecture
-from dlrun.config.schema import Architecture, Block
+from dlrun.config.model_schema import Architecture, Block
 from dlrun.models.augment import InputSpec
 from dlrun.models.build import build_model
 

@@ -13,7 +13,7 @@ import yaml
 from dlrun.config.document import Reporter
 from dlrun.config.keras_components import dump_component, read_component
 from dlrun.config.load import load_config
-from dlrun.config.schema import Architecture, LayerEntry
+from dlrun.config.model_schema import Architecture, LayerEntry
 from dlrun.errors import ComponentError
 from dlrun.models.augment import InputSpec
 from dlrun.models.build import build_model
