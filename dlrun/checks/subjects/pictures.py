@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from dlrun.checks.columns import DATASET
 from dlrun.checks.duplicates import exact_hashes
 from dlrun.checks.finding import Finding, put
 from dlrun.checks.views import DataView
+from dlrun.config.places import MOVING, place_of
 from dlrun.config.schema import Config
 from dlrun.data.lazy import blocks
 from dlrun.data.preprocessing.rescale import Rescale
@@ -215,6 +217,49 @@ def scaled_for_another_depth(view: DataView) -> Iterator[Finding]:
         else:
             continue
         yield Finding(f"{message}: they go up to {top:,}", ("preprocess", index), step)
+
+
+@check(
+    "DL141",
+    severity="error",
+    why="where a flip moves the picture and not the numbers, the model learns wrong places",
+    source="Keras, keras.io/api/layers/preprocessing_layers",
+    instead="say under `dataset` what the numbers are, such as `places: rel_xy`, or `places: none`",
+    fault="""
+    dataset: {source: image_folder, path: photos/originals, labels: corners.csv}   # file, x, y
+    augment: [{RandomFlip: horizontal}]
+    architecture: {layers: [Flatten, {Dense: 2}]}
+    loss: mse
+    metrics: [mae]
+    """,
+    fix="""
+    dataset: {source: image_folder, path: photos/originals, labels: corners.csv, places: rel_xy}
+    """,
+)
+def numbers_that_may_be_places(view: DataView) -> Iterator[Finding]:
+    """Augmentation that moves pictures, and numbers as targets that may be places in them."""
+    augment, places = view.config.augment, getattr(view.config.dataset, "places", None)
+    lists = [augment] if isinstance(augment, list) else augment.values()
+    moving = [layer for layers in lists for layer in layers if layer.name in MOVING]
+    if not moving:
+        return
+    dataset = view.dataset
+    for output in dataset.tasks or [None]:
+        own = dataset.of_output(output)
+        targets = {n: c for n, c in own.samples.targets.items() if c.ndim <= 2}
+        name = ", ".join(targets)
+        if own.task != "regression" or not targets or place_of(places, name) is not None:
+            continue
+        numbers = sum(math.prod(column.shape[1:]) for column in targets.values())
+        message = f"{moving[0].alias} moves the picture, and the target '{name}' has "
+        if numbers > 1:
+            yield Finding(f"{message}{numbers} numbers, which may be places in it", moving[0].path)
+        else:
+            yield Finding(
+                f"{message}one number: it must not depend on where things are",
+                moving[0].path,
+                severity="note",
+            )
 
 
 def _only_scaling(config: Config, column: str) -> tuple[int, float] | None:

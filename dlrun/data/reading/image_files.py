@@ -6,7 +6,6 @@ Legend: n pictures.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -24,13 +23,10 @@ from dlrun.data.reading.files import (
     neighbour,
     read_class_folders,
 )
-from dlrun.data.reading.image_depth import Depth, ImageError
+from dlrun.data.reading.image_depth import ImageError
 from dlrun.data.reading.images import (
     IMAGE_ENDINGS,
-    MAYBE_DEEP,
     ImageFormat,
-    ImageHeader,
-    header_of,
     read_image,
 )
 from dlrun.data.reading.table_columns import (
@@ -364,57 +360,4 @@ def read_images(files: Sequence[Path], form: ImageFormat, *, hold: bool) -> Deco
         column=held if hold else as_column(ImageReader(tuple(files), form)),
         broken=tuple(one for one in found if isinstance(one, BrokenFile)),
         turned=tuple(position for position, one in enumerate(found) if one is True),
-    )
-
-
-def read_headers(files: Sequence[Path]) -> tuple[list[ImageHeader], tuple[BrokenFile, ...]]:
-    """Return what the first bytes of every picture say, and the files that are not pictures."""
-
-    def header(position: int) -> ImageHeader | BrokenFile:
-        try:
-            return header_of(files[position])
-        except ImageError as error:
-            return BrokenFile(position, f"{files[position]} {error}")
-
-    found = in_threads(header, range(len(files)))
-    headers = [one for one in found if not isinstance(one, BrokenFile)]
-    return headers, tuple(one for one in found if isinstance(one, BrokenFile))
-
-
-def common_depth(files: Sequence[Path]) -> Depth:
-    """Return the type of the pixels of all pictures; only files of endings that may have more
-    than eight bits are looked at.
-
-    Raises:
-        DataError: There are several; says which.
-    """
-    deep = [file for file in files if file.suffix.lower() in MAYBE_DEEP]
-    found = {header.depth: header.file for header in read_headers(deep)[0]}
-    if len(deep) < len(files):
-        found.setdefault("uint8", next(f for f in files if f.suffix.lower() not in MAYBE_DEEP))
-    if len(found) > 1:
-        examples = ", ".join(f"{depth} ({file})" for depth, file in sorted(found.items()))
-        raise DataError(
-            f"the pictures are of several depths: {examples}; save them alike, or say "
-            "`depth: uint8` for the upper 8 of 16 bits"
-        )
-    return next(iter(found), "uint8")
-
-
-def common_size(sizes: Sequence[tuple[int, int]], place: str) -> tuple[int, int]:
-    """Return the size that all pictures have.
-
-    Raises:
-        DataError: They have several; says which.
-    """
-    counted = Counter(sizes).most_common()
-    if len(counted) == 1:
-        return counted[0][0]
-    shown = ", ".join(f"{h} x {w} ({count:,})" for (h, w), count in counted[:_MOST_SHOWN])
-    more = f" and {len(counted) - _MOST_SHOWN:,} more" if len(counted) > _MOST_SHOWN else ""
-    middle = sorted(min(size) for size in sizes)[len(sizes) // 2]
-    side = max(32, min(180, middle))
-    raise DataError(
-        f"{place}: the pictures are of {len(counted):,} sizes, height x width (how many): "
-        f"{shown}{more}; set the one to resize them to, such as `size: [{side}, {side}]`"
     )

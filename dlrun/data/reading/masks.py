@@ -13,7 +13,8 @@ import numpy as np
 
 from dlrun.data.reading.files import BrokenFile, files_in, neighbour
 from dlrun.data.reading.image_depth import ImageError
-from dlrun.data.reading.image_files import in_threads, read_headers
+from dlrun.data.reading.image_files import in_threads
+from dlrun.data.reading.image_headers import read_headers
 from dlrun.data.reading.images import IMAGE_ENDINGS, ImageFormat, read_mask
 from dlrun.data.samples import Array
 from dlrun.errors import DataError

@@ -26,14 +26,17 @@ from dlrun.data.reading.files import (
 from dlrun.data.reading.image_depth import Color, Depth
 from dlrun.data.reading.image_files import (
     ImageFiles,
-    common_depth,
-    common_size,
     images_in_folders,
     images_in_table,
     images_without_classes,
     new_images,
-    read_headers,
     read_images,
+)
+from dlrun.data.reading.image_headers import (
+    common_depth,
+    common_size,
+    read_headers,
+    refuse_moved_places,
 )
 from dlrun.data.reading.images import IMAGE_ENDINGS, ImageFormat, Resize
 from dlrun.data.reading.masks import (
@@ -186,6 +189,7 @@ class ImageFolder(FolderSource):
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         listing, form, findings = self._listed(part, base, extra)
+        refuse_moved_places(self.places, listing.files, form)
         hold = not self._streams(len(listing.files), form)
         pictures = read_images(listing.files, form, hold=hold)
         findings += _orientation_findings(listing, pictures.turned)

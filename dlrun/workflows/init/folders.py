@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.data.reading.files import files_in, has_part, part_folder, read_class_folders
-from dlrun.data.reading.image_files import common_depth, images_in_folders, read_headers
+from dlrun.data.reading.image_files import images_in_folders
+from dlrun.data.reading.image_headers import common_depth, read_headers
 from dlrun.data.reading.images import IMAGE_ENDINGS, are_grayscale
 from dlrun.data.sources.text_folder import TEXT_ENDINGS, UNLABELLED
 from dlrun.workflows.init.table import InitTask
