@@ -270,7 +270,7 @@ _BETWEEN_LABELS = ("|", ";", ",")
 
 
 @check(
-    "DL131",
+    "DL132",
     why="every combination of labels becomes a class of its own, and what they share is lost",
     source=BOOK + "4.5",
     instead="name the separator in `split`, and give the last layer a sigmoid unit for each label",
