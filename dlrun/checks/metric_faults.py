@@ -46,6 +46,7 @@ class MeasuredOutput:
         indices: Whether the targets are class indices; None where that is not known.
         activation: Of the last layer.
         probable: Whether the outputs of classes are probabilities, or trained to be.
+        steps: Whether a row has an answer for each step or pixel.
         certain: Whether the data, not the loss, tells that quantities are predicted.
     """
 
@@ -54,6 +55,7 @@ class MeasuredOutput:
     indices: bool | None
     activation: str
     probable: bool
+    steps: bool
     certain: bool
 
 
@@ -100,9 +102,14 @@ def measured_output(view: ConfigView) -> MeasuredOutput:
     units = None if view.output is None else view.output.units
     activation = LINEAR if view.output is None else view.output.activation
     probable = activation not in NOT_PROBABILITIES or loss in LOSSES_OF_QUANTITIES
-    certain = view.known.task == "regression"
     return MeasuredOutput(
-        _form(view, units, activation), units, indices, activation, probable, certain
+        _form(view, units, activation),
+        units,
+        indices,
+        activation,
+        probable,
+        steps=view.known.steps,
+        certain=view.known.task == "regression",
     )
 
 
@@ -132,11 +139,21 @@ def _fault(metric: KerasComponent, output: MeasuredOutput) -> _Fault | None:
         return _exact(metric)
     if form is None or name not in MEASURES:
         return None
+    if output.steps and _takes_one_answer(name, metric.arguments):
+        better = {"quantities": "mse", "quantity": "mse"}.get(form, "accuracy")
+        message = f"{metric.alias} takes one answer a row, but there is one for each step or pixel"
+        return _Fault("DL023", message, better)
     errors = ("MeanSquaredError", *_ERRORS_OF_PROBABILITIES)
     if name in errors and not output.probable and form not in QUANTITIES:
         message = f"{metric.alias} compares outputs that are not probabilities with 0 and 1"
         return _Fault("DL017", message, "accuracy")
     return _OF_FORM[form](name, metric, output)
+
+
+def _takes_one_answer(name: str, arguments: Mapping[str, Any]) -> bool:
+    """Whether Keras refuses a metric where a row has several steps."""
+    one_class = arguments.get("class_id") is not None or arguments.get("multi_label")
+    return name in (*_F_SCORES, "R2Score") or bool(one_class)
 
 
 def _exact(metric: KerasComponent) -> _Fault:
@@ -216,7 +233,7 @@ def _of_classes(name: str, metric: KerasComponent, output: MeasuredOutput) -> _F
     if means_something(name, metric.arguments, "classes"):
         return None
     if _of_true_and_false(name):
-        return _over_classes(name, metric, most, indices=bool(output.indices))
+        return _over_classes(name, metric, most, output)
     better = {
         "BinaryCrossentropy": "crossentropy",
         "BinaryFocalCrossentropy": "crossentropy",
@@ -228,11 +245,15 @@ def _of_classes(name: str, metric: KerasComponent, output: MeasuredOutput) -> _F
     return _Fault("DL017", message, better)
 
 
-def _over_classes(name: str, metric: KerasComponent, classes: int, *, indices: bool) -> _Fault:
+def _over_classes(
+    name: str, metric: KerasComponent, classes: int, output: MeasuredOutput
+) -> _Fault:
     """A measure of true and false over the units of all classes."""
     both = "both classes" if classes == 2 else f"all {classes} classes"
     message = f"{metric.alias} over the units of {classes} classes counts {both} together"
-    known = catalogue.entry("metric", name)
+    if output.steps:
+        return _Fault("DL021", message, "accuracy")
+    indices, known = bool(output.indices), catalogue.entry("metric", name)
     by_class = known is not None and known.argument("class_id") is not None
     if classes == 2 and (indices or not by_class):
         write = (

@@ -100,6 +100,9 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
         labels_are_indices=are_indices(task, values),
         shares=task == "regression" and values.min() >= 0 and values.max() <= 1,
         by_step=values.ndim > 1 or of_tokens,
+        steps=of_tokens
+        or values.ndim > 2
+        or (values.ndim == 2 and values.shape[1] > 1 and are_indices(task, values)),
     )
 
 

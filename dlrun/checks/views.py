@@ -40,6 +40,7 @@ class Known:
             before any step of the preprocessing.
         shares: Whether all quantities lie between 0 and 1, such as pixels or probabilities.
         by_step: Whether the target of a row is an array, which may hold one answer for each step.
+        steps: Whether it certainly does.
     """
 
     task: TargetType | None = None
@@ -50,6 +51,7 @@ class Known:
     labels_are_indices: bool | None = None
     shares: bool = False
     by_step: bool = False
+    steps: bool = False
 
 
 @dataclass(frozen=True)
