@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from dlrun.reports.charts import Chart
 from dlrun.reports.differences import ConfigDifference, short_names
-from dlrun.reports.overlay import Overlay
 from dlrun.reports.summary import interval_text
 from dlrun.text import figure, listed
 
@@ -120,14 +120,14 @@ class Comparison:
         pairs: Each of the runs with each other.
         differs: Where their configs differ, a value for each run.
         rows: What they were scored on, for a person to read; None where that differs.
-        overlay: Their validation curves, or None where none was measured.
+        curves: Their validation curves over each other; empty where none was measured.
     """
 
     runs: tuple[ComparedRun, ...]
     pairs: tuple[Pair, ...]
     differs: tuple[ConfigDifference, ...]
     rows: str | None
-    overlay: Overlay | None = None
+    curves: tuple[Chart, ...] = ()
 
     def answer(self) -> list[str]:
         """Return the conclusions, a sentence each."""

@@ -8,15 +8,17 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from dlrun.errors import UsageError
+from dlrun.reports.charts import Chart
 from dlrun.reports.comparison import ComparedRun, Comparison, Pair, run_labels
 from dlrun.reports.differences import reported_differences, sources_differ
 from dlrun.reports.matplotlib_cache import use_temporary_cache
-from dlrun.reports.overlay import Overlay, overlay_facts
+from dlrun.reports.overlay import overlay_charts
 from dlrun.scoring.differences import ScoreDifference, compare_folds, compare_on_rows, holm
 from dlrun.scoring.intervals import LEVEL
 from dlrun.store.files import write_bytes, write_once
@@ -84,7 +86,7 @@ def compare(
         pairs=tuple(_corrected(pairs)),
         differs=differs,
         rows=rows,
-        overlay=_overlay(scored),
+        curves=_curves(scored),
     )
 
 
@@ -105,13 +107,15 @@ def draw_comparison(comparison: Comparison, file: Path | None = None) -> Path | 
     """
     if file is not None:
         check_picture(file)
-    if comparison.overlay is None:
+    if not comparison.curves:
         return None
-    from dlrun.reports.overlay import draw_overlay
+    from dlrun.reports.picture import draw_picture
 
     use_temporary_cache()
     kind = "png" if file is None else file.suffix.lower().removeprefix(".")
-    picture = draw_overlay(comparison.overlay, kind)
+    drawn, title = BytesIO(), f"Validation curves of {len(comparison.runs)} runs"
+    draw_picture(comparison.curves, title, drawn, kind)
+    picture = drawn.getvalue()
     if file is not None:
         write_bytes(file, picture)
         return file
@@ -292,17 +296,16 @@ def _compared(run: ScoredRun) -> ComparedRun:
     )
 
 
-def _overlay(runs: Sequence[ScoredRun]) -> Overlay | None:
+def _curves(runs: Sequence[ScoredRun]) -> tuple[Chart, ...]:
     """The validation loss where all have the same one, and the measure of success."""
     losses = {repr([(o.loss, o.weight) for o in run.config.outputs]) for run in runs}
     scores = [str(run.score["name"]) for run in runs]
     metrics = [*(["loss"] if len(losses) == 1 else []), *scores]
     if len(set(metrics)) > MOST_PANELS:
-        return None
-    overlay = overlay_facts(
+        return ()
+    return overlay_charts(
         [run.directory.history() for run in runs],
         [run.label for run in runs],
         metrics,
         directions={name: run.score["direction"] for name, run in zip(scores, runs, strict=True)},
     )
-    return overlay if overlay.panels else None

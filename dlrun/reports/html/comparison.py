@@ -10,7 +10,6 @@ from dlrun.reports.comparison import Comparison
 from dlrun.reports.differences import differences, short_names
 from dlrun.reports.html.headline import protocol_of
 from dlrun.reports.html.sections import Section
-from dlrun.reports.overlay import overlay_charts
 from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import ends_text, quantity_text
@@ -37,11 +36,10 @@ def comparison_section(records: Sequence[RunRecord], compared: Comparison | None
     comparable = compared is None or any(pair.comparable for pair in compared.pairs)
     every = differences([record.config for record in records])
     differing = [one for one in every if one.key != ("name",)]
-    overlay = compared and compared.overlay
     facts = {
         "answer": compared.answer() if compared else [],
         "chart": _score_chart(records, labels) if comparable else None,
-        "curves": overlay_charts(overlay) if overlay else (),
+        "curves": compared.curves if compared else (),
         "labels": labels,
         **_runs(records, labels),
         "pairs": compared.pairs if compared and comparable else (),
