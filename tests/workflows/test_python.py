@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import dlrun
 from dlrun.errors import ConfigError, RunError, UsageError
+from dlrun.workflows.runs import show_run
 
 CONFIG = """
 dataset: {source: sklearn, name: iris, test: {fraction: 0.2}}
@@ -54,6 +56,29 @@ def test_a_run_in_a_notebook(config: Path, tmp_path: Path, capfd: pytest.Capture
     rows.to_csv(tmp_path / "new.csv", index=False)
     table = dlrun.predict(run.path, tmp_path / "new.csv").table
     assert set(table.prediction) <= {"setosa", "versicolor", "virginica"}
+
+
+MEANINGLESS = ["metrics=[{SparseTopKCategoricalAccuracy: 3}]"]
+
+
+def test_what_the_checks_call_an_error_is_not_trained(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="error DL024: the right class is always") as caught:
+        dlrun.train(config, runs_dir=tmp_path / "runs", overrides=MEANINGLESS)
+    assert str(caught.value).endswith("fix it, or train anyway with --force")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_forced_run_says_so(config: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    run = dlrun.train(config, runs_dir=runs, overrides=MEANINGLESS, force=True)
+    assert json.loads((run.path / "run.json").read_text())["forced"] == ["DL024"]
+    lines = show_run(run.path).summary.text().splitlines()
+    (line,) = (line for line in lines if line.startswith("findings"))
+    assert "trained with --force in spite of DL024" in line
+    silenced = [*MEANINGLESS, "ignore=[DL024]"]
+    quiet = dlrun.train(config, runs_dir=runs, overrides=silenced)
+    assert "forced" not in json.loads((quiet.path / "run.json").read_text())
 
 
 @pytest.mark.slow

@@ -167,7 +167,8 @@ def sorted_by_class(view: DataView) -> Iterator[Finding]:
     if not training.shuffle:
         path = ("training", "shuffle")
         why = "a batch of sorted rows holds one class, and undoes what the last one taught"
-        yield Finding(f"{message}, and training keeps this order", path, put(path, True), why=why)
+        text = f"{message}, and training keeps this order"
+        yield Finding(text, path, put(path, True), severity="warning", why=why)
 
 
 @check(
