@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunError, UsageError
@@ -14,19 +13,6 @@ from dlrun.reports.run_record import RunRecord
 from dlrun.store.files import as_bytes, write_once, write_text
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.compare import MOST_RUNS, compare
-
-
-@dataclass(frozen=True)
-class WrittenReport:
-    """A page.
-
-    Args:
-        path: The file.
-        now: Whether it was written now, not found with the same content.
-    """
-
-    path: Path
-    now: bool
 
 
 def report(
@@ -57,7 +43,7 @@ def report(
         RunError: There is no such run, the file exists, or cannot be written.
         UsageError: No run was given, or one twice.
     """
-    return write_report(runs, output, runs_dir=runs_dir, trust_plugins=trust_plugins).path
+    return write_report(runs, output, runs_dir=runs_dir, trust_plugins=trust_plugins)[0]
 
 
 def write_report(
@@ -66,8 +52,8 @@ def write_report(
     *,
     runs_dir: str | Path,
     trust_plugins: bool,
-) -> WrittenReport:
-    """As `report`, and return whether the file was written now."""
+) -> tuple[Path, bool]:
+    """As `report`, and return whether the file was written now, not found with the same content."""
     given = [runs] if isinstance(runs, str | Path) else list(runs)
     if not given:
         raise UsageError("expected at least one run")
@@ -81,11 +67,10 @@ def write_report(
     page = report_page(records, _compared(names, trust_plugins))
     if output is not None:
         write_text(Path(output), page)
-        return WrittenReport(Path(output), now=True)
+        return Path(output), True
     if len(directories) == 1:
-        return WrittenReport(*directories[0].add_report(page))
-    folder = directories[0].path.parent
-    return WrittenReport(*write_once(folder, "report", ".html", as_bytes(page)))
+        return directories[0].add_report(page)
+    return write_once(directories[0].path.parent, "report", ".html", as_bytes(page))
 
 
 def _compared(runs: Sequence[Path], trust_plugins: bool) -> Comparison | None:

@@ -48,11 +48,10 @@ def command(
     from dlrun.text import display_path
     from dlrun.workflows.report import write_report
 
-    written = write_report(runs, output, runs_dir=runs_dir, trust_plugins=trust_plugins)
-    path = written.path
+    path, now = write_report(runs, output, runs_dir=runs_dir, trust_plugins=trust_plugins)
     if as_json:
-        print_json({"report": path, "bytes": path.stat().st_size, "written": written.now})
-    elif written.now:
+        print_json({"report": path, "bytes": path.stat().st_size, "written": now})
+    elif now:
         click.echo(f"written to {display_path(path)}")
     else:
         click.echo(f"{display_path(path)} is up to date; nothing written")

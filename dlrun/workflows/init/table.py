@@ -206,7 +206,7 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
     table = read_table(files, dialect)
     if target is not None and target not in table.names:
         raise DataError(f"{file}: no column '{target}'{did_you_mean(target, table.names)}")
-    unusable = [name for name in table.names if _is_unusable(table, name)]
+    unusable = {name: why for name in table.names if (why := _why_unusable(table, name))}
     usable = [name for name in table.names if name not in unusable]
     if not usable or target in unusable:
         what = f"column '{target}' holds" if target else "all columns hold"
@@ -231,13 +231,14 @@ def table_facts(file: Path, task: InitTask | None = None, target: str | None = N
     if task is not None:
         _refuse_misfit(task, target, types[target], different, whole)
     features = [name for name in table.names if name != target]
-    dates = [name for name in features if name in unusable and _is_date(table, name)]
+    dates = [name for name in features if unusable.get(name) == "dates"]
     time = next((name for name in dates if len(dates) == 1 and _orders_rows(table, name)), None)
     sentences = tuple(name for name in features if name in texts)
     dropped = {
         name: why
         for name in features
-        if name not in (time, *sentences) and (why := _why_left_out(table, name, types.get(name)))
+        if name not in (time, *sentences)
+        and (why := unusable.get(name) or _why_left_out(table, name, types[name]))
     }
     kept = [name for name in features if name not in dropped and name != time]
     arrays = {name: to_array(table, name, types[name]) for name in kept}
@@ -296,23 +297,21 @@ def _refuse_misfit(
         raise UsageError(f"--task regression needs a target of numbers; '{target}' holds {found}")
 
 
-def _is_unusable(table: TableFiles, name: str) -> bool:
-    """Whether a column is neither feature nor target: dates, lists, or nothing at all."""
+def _why_unusable(table: TableFiles, name: str) -> str | None:
+    """What a column holds that is neither a feature nor a target, or None where it may be one."""
     present = table.series(name).dropna()
-    if not len(present) or present.dtype.kind in "Mm":
-        return True
-    return isinstance(present.iloc[0], list | dict | tuple | np.ndarray) or _is_date(table, name)
-
-
-def _is_date(table: TableFiles, name: str) -> bool:
-    present = table.series(name).dropna()
-    if present.dtype.kind in "biufm" or not len(present):
-        return False
+    if not len(present):
+        return "no values"
+    if present.dtype.kind == "m":
+        return "durations"
+    if present.dtype.kind in "biuf":
+        return None
     if isinstance(present.iloc[0], list | dict | tuple | np.ndarray):
-        return False
-    if present.dtype.kind == "M":
-        return True
-    return all(DATE.fullmatch(str(value).strip()) for value in present.unique())
+        return "lists or objects"
+    is_date = present.dtype.kind == "M" or all(
+        DATE.fullmatch(str(value).strip()) for value in present.unique()
+    )
+    return "dates" if is_date else None
 
 
 def _orders_rows(table: TableFiles, name: str) -> bool:
@@ -350,20 +349,9 @@ def _are_texts(column: np.ndarray) -> bool:
     return several or are_sentences(column)
 
 
-def _why_left_out(table: TableFiles, name: str, kind: ColumnType | None) -> str | None:
-    """Why a first config leaves a column out, or None where it does not.
-
-    Args:
-        table: The rows.
-        name: The column.
-        kind: Its type, None where it is neither feature nor target.
-    """
+def _why_left_out(table: TableFiles, name: str, kind: ColumnType) -> str | None:
+    """Why a first config leaves a usable column out, or None where it does not."""
     series = table.series(name)
-    if kind is None:
-        if not series.notna().any():
-            return "no values"
-        is_date = series.dtype.kind in "Mm" or _is_date(table, name)
-        return "dates" if is_date else "lists or objects"
     different, present = int(series.nunique()), int(series.notna().sum())
     if kind == "categorical":
         if different <= MOST_CATEGORIES:
