@@ -202,7 +202,13 @@ def _by_row(
         true, predicted = changed(change, y_true, y_pred)
         found = np.atleast_1d(values(true, predicted, **given))
         if of_sets:
-            return np.broadcast_to(found, max(len(predicted), 1)), sample_weight, None
+            # One value for all rows, which Keras multiplies by each weight.
+            known = sample_weight if mask is None else mask
+            return (
+                np.broadcast_to(found.mean(), (1,) if known is None else np.shape(known)),
+                sample_weight,
+                mask,
+            )
         # Keras leaves an ignored class out of a loss; in a metric without weights it counts as 0.
         weighed = sample_weight is not None or mask is not None
         if ignored is not None and (kind == "loss" or weighed):
@@ -219,7 +225,9 @@ def _by_row(
     return {
         "function": function,
         "rows": None if of_sets or reduction == "sum" else rows,
-        "by_batch": of_sets or reduction in ("sum", "mean_with_sample_weight"),
+        "by_batch": of_sets
+        or ignored is not None
+        or reduction in ("sum", "mean_with_sample_weight"),
     }
 
 
