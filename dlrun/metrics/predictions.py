@@ -8,26 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlrun.metrics.arrays import Array, log_softmax, sigmoid
+from dlrun.metrics.arrays import Array
 from dlrun.metrics.names import TargetType
-
-
-def as_probabilities(output: ArrayLike, loss: str, from_logits: bool) -> Array:
-    """Return a classifier's output, (n, k), as probabilities.
-
-    Args:
-        output: What the model gives.
-        loss: Keras' class name of the loss it was trained with. Where that is a hinge loss, the
-            margins from -1 to 1 become shares from 0 to 1, which are not true probabilities.
-        from_logits: Whether the loss took the output for logits.
-    """
-    values = np.asarray(output)
-    if loss in ("Hinge", "SquaredHinge"):
-        return np.clip((values + 1) / 2, 0, 1)
-    if not from_logits:
-        return values
-    one_by_one = loss.startswith("Binary") or values.shape[-1] == 1
-    return sigmoid(values) if one_by_one else np.exp(log_softmax(values))
 
 
 @dataclass(frozen=True)

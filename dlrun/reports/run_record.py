@@ -12,9 +12,9 @@ import numpy as np
 import yaml
 
 from dlrun.errors import RunError
+from dlrun.metrics.cuts import as_probabilities, meaning_of
 from dlrun.metrics.names import TargetType, canonical
 from dlrun.metrics.predictions import (
-    as_probabilities,
     by_step,
     class_indices,
     class_shares,
@@ -154,8 +154,9 @@ class RunRecord(RunFiles):
         word, arguments = next(iter(loss.items())) if isinstance(loss, dict) else (loss, {})
         loss_name = canonical(str(word), "loss") or str(word)
         from_logits = isinstance(arguments, dict) and bool(arguments.get("from_logits"))
-        shares = as_probabilities(values, loss_name, from_logits)
-        probable = not loss_name.endswith("Hinge")
+        meaning = facts.get("outputs_are") or meaning_of(loss_name, from_logits=from_logits)
+        shares = as_probabilities(values, meaning)
+        probable = meaning not in ("margins", "scores")
         if task == "multilabel":
             true = np.asarray(true).reshape(shares.shape).astype(np.int64)
             names = names_of_outputs(outputs, shares.shape[1])
@@ -198,7 +199,7 @@ class ScoredRows:
             quantities in the unit of the targets.
         names: Of the classes, the labels or the targets: one for each column of `predictions`.
         fold: (n,) which fold scored each row.
-        has_probabilities: Whether `predictions` holds probabilities: hinge losses do not make any.
+        has_probabilities: Whether `predictions` holds probabilities, not margins or scores.
         unit: What there is one of for each entry: `rows`, `steps` or `pixels`.
     """
 

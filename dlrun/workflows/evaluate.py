@@ -19,11 +19,11 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Dataset, Samples
 from dlrun.data.timestamps import time_text
 from dlrun.errors import RunError
+from dlrun.metrics.cuts import Meaning, as_probabilities
 from dlrun.metrics.figures import classification_figures, regression_figures
-from dlrun.metrics.predictions import as_probabilities, by_step, names_of_outputs
+from dlrun.metrics.predictions import by_step, names_of_outputs
 from dlrun.protocols.preparation import sample_weights
 from dlrun.protocols.protocol import Protocol
-from dlrun.registry.keras_component import KerasComponent
 from dlrun.scoring.measures import measures_of, select_measure
 from dlrun.scoring.model_scores import (
     ModelScores,
@@ -37,7 +37,7 @@ from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, rec
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import count_validated_runs, evaluation_hashes
 from dlrun.text import percent
-from dlrun.workflows.loading import load_test_rows, start_and_load
+from dlrun.workflows.loading import load_test_rows, meaning_of_output, start_and_load
 from dlrun.workflows.next_step import open_findings
 from dlrun.workflows.results import arrays_of
 from dlrun.workflows.statistics import (
@@ -242,7 +242,8 @@ def _all_figures(
     def of(output: OutputEntry) -> dict[str, Any]:
         name = output.name
         rows = scored.main if name is None else scored.outputs[name]
-        return _figures(output.loss, dataset.of_output(name), pipeline.of_output(name), test, rows)
+        meaning = meaning_of_output(config, output)
+        return _figures(meaning, dataset.of_output(name), pipeline.of_output(name), test, rows)
 
     figures = {output.name: of(output) for output in config.outputs}
     if None in figures:
@@ -251,7 +252,7 @@ def _all_figures(
 
 
 def _figures(
-    loss: KerasComponent,
+    meaning: Meaning,
     dataset: Dataset,
     pipeline: Pipeline,
     samples: Samples,
@@ -269,7 +270,7 @@ def _figures(
         return figures
     several = dataset.task == "multilabel"
     classes = names if several else pipeline.class_names
-    shares = as_probabilities(steps.predictions, loss.name, bool(loss.arguments.get("from_logits")))
+    shares = as_probabilities(steps.predictions, meaning)
     return classification_figures(steps.true, shares, classes, multilabel=several).as_dict()
 
 

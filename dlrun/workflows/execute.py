@@ -259,7 +259,7 @@ def _begin(
     keep_plugins(directory, config)
     directory.write_resolved(dump_yaml(dump_config(config)))
     directory.write_splits(splits)
-    directory.write_data(data_facts(dataset, splits, findings))
+    directory.write_data(data_facts(config, dataset, splits, findings))
 
 
 def _pinned(config: Config, backend: str, choice: Choice) -> Config:

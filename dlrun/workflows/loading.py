@@ -15,6 +15,7 @@ from dlrun.data.targets.label_index import LabelIndex
 from dlrun.data.task import Asked
 from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import ConfigError, DataError, KeyPath
+from dlrun.metrics.cuts import Meaning, meaning_by_loss
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 from dlrun.protocols.protocol import Protocol, Validation
 from dlrun.protocols.schemes.iterated_kfold import IteratedKFold
@@ -224,3 +225,9 @@ def _places(config: Config, column: str) -> Iterator[KeyPath]:
                 yield (*place, column)
             elif isinstance(value, list) and column in value:
                 yield (*place, value.index(column))
+
+
+def meaning_of_output(config: Config, output: OutputEntry) -> Meaning:
+    """Return what the numbers of a classifier's output are, such as probabilities."""
+    found = output_of(config, output.name)
+    return meaning_by_loss(output.loss, found.activation if found else None)

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlrun.config.schema import OutputEntry
 from dlrun.data.lazy import series_windows
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.data.source import Source
 from dlrun.data.windows import Windows
-from dlrun.metrics.predictions import as_probabilities
-from dlrun.registry.keras_component import KerasComponent
+from dlrun.metrics.cuts import Meaning, as_probabilities
 from dlrun.training.backend import start_backend
+from dlrun.workflows.loading import meaning_of_output
 from dlrun.workflows.prediction_files import PredictedOutput, Predictions
 from dlrun.workflows.trained_run import TrainedRun
 
@@ -66,7 +65,8 @@ def predict(
         _predicted(
             predictions.values[output.name],
             predictions.masks.get(output.name),
-            output,
+            output.name,
+            meaning_of_output(config, output),
             pipeline.of_output(output.name),
             questions[output.name],
         )
@@ -81,14 +81,15 @@ def predict(
 def _predicted(
     predictions: np.ndarray,
     mask: np.ndarray | None,
-    output: OutputEntry,
+    name: str | None,
+    meaning: Meaning,
     pipeline: Pipeline,
     question: Mapping[str, Any],
 ) -> PredictedOutput:
     """What one output says, as a table with a row for each row, step or pixel."""
     predictions, task = pipeline.invert(predictions), question["task"]
     ((target, fitted),) = [*pipeline.target_pipeline.targets.items()][:1]
-    name, given = output.name or "", list(question["outputs"])
+    name, given = name or "", list(question["outputs"])
     if task == "regression":
         if pipeline.reconstructs:
             given = list(pipeline.feature_names)
@@ -109,7 +110,7 @@ def _predicted(
     flat = predictions.reshape(-1, predictions.shape[-1])
     if labels is not None and len(labels) != predictions.shape[-1]:
         labels = [str(index) for index in range(predictions.shape[-1])]
-    table = class_table(flat, output.loss, pipeline.class_names, labels)
+    table = class_table(flat, meaning, pipeline.class_names, labels)
     return PredictedOutput(name, table, steps, tuple(classes[:outputs]), mask)
 
 
@@ -120,20 +121,19 @@ def _quantities(output: np.ndarray, targets: list[str]) -> pd.DataFrame:
 
 
 def class_table(
-    output: np.ndarray, loss: KerasComponent, names: Sequence[str], labels: Sequence[str] | None
+    output: np.ndarray, meaning: Meaning, names: Sequence[str], labels: Sequence[str] | None
 ) -> pd.DataFrame:
     """Lay a classifier's output (n, k) out as a table.
 
     Args:
         output: For each class, for the second of two, or for each of several labels.
-        loss: What it was trained with. Hinge losses make scores, all others probabilities.
+        meaning: What its numbers are; logits are shown as probabilities, margins as scores.
         names: Class names; classes beyond them are called by their index.
         labels: Their names, where a row may have any number of them.
     """
     import pandas as pd
 
-    scores = loss.name.endswith("Hinge")
-    shares = as_probabilities(output, loss.name, bool(loss.arguments.get("from_logits")))
+    scores, shares = meaning in ("margins", "scores"), as_probabilities(output, meaning)
     values, word = (output, "score") if scores else (shares, "probability")
     if labels is not None:
         return pd.DataFrame(values, columns=[f"{word}_{label}" for label in labels])

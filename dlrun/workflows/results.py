@@ -19,6 +19,7 @@ from dlrun.reports.diagnosis import diagnosis_facts
 from dlrun.scoring.baselines import Baseline
 from dlrun.scoring.model_scores import OutputRows
 from dlrun.scoring.simple_models import SimpleScore
+from dlrun.workflows.loading import meaning_of_output
 from dlrun.workflows.statistics import (
     interval_facts,
     run_statistics,
@@ -240,7 +241,7 @@ def _findings(dataset: Dataset, outcome: Outcome) -> list[str]:
 
 
 def data_facts(
-    dataset: Dataset, splits: Mapping[str, np.ndarray], findings: Findings
+    config: Config, dataset: Dataset, splits: Mapping[str, np.ndarray], findings: Findings
 ) -> dict[str, Any]:
     """Return fingerprint, shapes, dtypes, class counts and findings, as plain data.
 
@@ -248,6 +249,7 @@ def data_facts(
     evaluation.
 
     Args:
+        config: The experiment.
         dataset: All rows that may be used before the test.
         splits: Row numbers of every split by its name, as in `splits.npz`.
         findings: What the checks found before training.
@@ -255,14 +257,24 @@ def data_facts(
     parts = {name: rows for name, rows in splits.items() if name != "test"}
     # Of several outputs the first gives the score.
     scored = dataset.of_output(next(iter(dataset.tasks), None))
+    meanings = {
+        output.name: "quantities" if task == "regression" else meaning_of_output(config, output)
+        for output in config.outputs
+        for task in [dataset.tasks.get(str(output.name), dataset.task)]
+    }
     questions = {
-        name: {"task": task, "outputs": list(dataset.of_output(name).samples.output_names)}
+        name: {
+            "task": task,
+            "outputs": list(dataset.of_output(name).samples.output_names),
+            "outputs_are": meanings[name],
+        }
         for name, task in dataset.tasks.items()
     }
     return {
         "description": dataset.description,
         "task": dataset.task,
         "outputs": list(scored.samples.output_names),
+        "outputs_are": meanings[next(iter(dataset.tasks), None)],
         **({"questions": questions} if questions else {}),
         "classes": {name: list(names) for name, names in dataset.classes.items()},
         "fingerprint": fingerprint(dataset.samples),

@@ -14,7 +14,7 @@ from dlrun.data.inputs import Inputs
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Samples
 from dlrun.errors import RunError
-from dlrun.metrics.predictions import as_probabilities
+from dlrun.metrics.cuts import as_outputs, as_probabilities, meaning_by_loss
 from dlrun.models.files import load_model
 from dlrun.protocols.phases import scoring_batch_size
 from dlrun.registry.keras_component import KerasComponent
@@ -107,10 +107,8 @@ class TrainedRun:
             if own.target_pipeline.task == "regression":
                 rows = samples.of_target(output.name) if samples.targets else samples
                 mean = _scaled(mean, own, rows)
-            elif _gives_logits(output.loss):
-                shares = np.clip(mean, LEAST_SHARE, 1 - LEAST_SHARE)
-                one_by_one = output.loss.name.startswith("Binary") or shares.shape[-1] == 1
-                mean = np.log(shares / (1 - shares)) if one_by_one else np.log(shares)
+            elif (meaning := meaning_by_loss(output.loss)).endswith("logits"):
+                mean = as_outputs(mean, meaning, LEAST_SHARE)
             means[output.name] = mean.astype(np.float32)
         penalty = float(np.mean([one.penalty for one in given]))
         return replace(given[0], values=means, penalty=penalty)
@@ -141,11 +139,8 @@ def _comparable(values: Array, pipeline: Pipeline, loss: KerasComponent) -> Arra
     """Outputs in a form in which those of several models may be averaged."""
     if pipeline.target_pipeline.task == "regression":
         return pipeline.invert(values)
-    return as_probabilities(values, loss.name, True) if _gives_logits(loss) else values
-
-
-def _gives_logits(loss: KerasComponent) -> bool:
-    return bool(loss.arguments.get("from_logits"))
+    meaning = meaning_by_loss(loss)
+    return as_probabilities(values, meaning) if meaning.endswith("logits") else values
 
 
 def _scaled(mean: Array, pipeline: Pipeline, samples: Samples) -> Array:

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.config.outputs import scored_output
 from dlrun.config.schema import Config
 from dlrun.data.lazy import windows_of
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.timestamps import time_text
-from dlrun.metrics.predictions import as_probabilities, most_wrong
+from dlrun.metrics.cuts import as_probabilities
+from dlrun.metrics.predictions import most_wrong
 from dlrun.protocols.result import Outcome
 from dlrun.store.examples import Examples
+from dlrun.workflows.loading import meaning_of_output
 from dlrun.workflows.results import out_of_fold
 
 FILE = "file"
@@ -42,8 +45,8 @@ def worst_examples(config: Config, dataset: Dataset, outcome: Outcome) -> Exampl
     if not np.isfinite(predictions).all():
         return None
     if dataset.task != "regression":
-        from_logits = bool(config.loss.arguments.get("from_logits"))
-        predictions = as_probabilities(predictions, config.loss.name, from_logits)
+        output = scored_output(config.evaluation.score, config.outputs)
+        predictions = as_probabilities(predictions, meaning_of_output(config, output))
     classed = dataset.task in ("binary", "multiclass")
     if classed and true.max() >= max(predictions.shape[-1], 2):
         return None

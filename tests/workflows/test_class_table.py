@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
+from dlrun.metrics.cuts import Meaning, meaning_by_loss, meaning_of
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.workflows.predict import class_table
 
@@ -15,8 +16,8 @@ RNG = np.random.default_rng(0)
 THREE, ONE = RNG.normal(size=(20, 3)), RNG.normal(size=(20, 1))
 
 
-def loss_of(name: str, **arguments: Any) -> KerasComponent:
-    return KerasComponent("loss", name, name, arguments)
+def loss_of(name: str, **arguments: Any) -> Meaning:
+    return meaning_by_loss(KerasComponent("loss", name, name, arguments))
 
 
 def test_logits_of_several_classes_become_their_shares() -> None:
@@ -64,3 +65,16 @@ def test_outputs_beyond_the_named_classes_are_called_by_their_index() -> None:
     table = class_table(output, loss_of("SparseCategoricalCrossentropy"), ("a", "b", "c"), None)
     assert table.prediction.tolist() == ["a", "b", "c", "3", "4"]
     assert list(table)[-2:] == ["probability_3", "probability_4"]
+
+
+@pytest.mark.parametrize(
+    ("activation", "word"), [(None, "score"), ("linear", "score"), ("sigmoid", "probability")]
+)
+def test_a_plugins_loss_makes_scores_unless_the_outputs_are_probabilities(
+    activation: str | None, word: str
+) -> None:
+    meaning = meaning_of("contrastive", own=True, activation=activation)
+    columns = list(class_table(np.abs(ONE), meaning, ("other", "same"), None))
+    assert columns[1:] == (
+        ["score"] if word == "score" else ["probability_other", "probability_same"]
+    )
