@@ -163,7 +163,8 @@ _WHOLE: dict[str, ScoreFunction] = {
 }
 """Class name to a function that is not a mean over rows; Keras counts no masks in these."""
 
-_ACROSS_ROWS = ("ConcordanceCorrelation", "CosineSimilarity", "PearsonCorrelation")
+ACROSS_ROWS = ("ConcordanceCorrelation", "CosineSimilarity", "PearsonCorrelation")
+"""Metrics that may compare each output over all rows, with `axis: 0`."""
 
 _OF_SETS = ("Dice", "Tversky")
 """Losses that compare all rows of a batch together, unless `axis` says otherwise."""
@@ -171,7 +172,7 @@ _OF_SETS = ("Dice", "Tversky")
 
 def _over_rows(metric: str, kind: Kind, given: Mapping[str, Any]) -> bool:
     """Whether a value comes from one output of all rows, not from all outputs of one row."""
-    return metric in _ACROSS_ROWS and given.get("axis") == 0 and kind == "metric"
+    return metric in ACROSS_ROWS and given.get("axis") == 0 and kind == "metric"
 
 
 def _by_row(
@@ -189,7 +190,7 @@ def _by_row(
     of_sets = metric in _OF_SETS and 0 in axes
     if reduction not in _REDUCTIONS or not given.keys() <= _accepted(values):
         return None
-    if metric in _ACROSS_ROWS and 0 in np.atleast_1d(given.get("axis", -1)):
+    if metric in ACROSS_ROWS and 0 in np.atleast_1d(given.get("axis", -1)):
         return None
     ignored = given.get("ignore_class")
 
@@ -243,7 +244,7 @@ def _whole(
         change = "sigmoid"
     whole = _WHOLE.get(metric)
     options = confusion.repeated_auc if metric == "AUC" else whole
-    if metric in _ACROSS_ROWS:
+    if metric in ACROSS_ROWS:
         whole, options = partial(_over_columns, _BY_ROW[metric]), _BY_ROW[metric]
     accepted = _accepted(options)
     if whole is None or not given.keys() <= accepted or not _gives_one_number(metric, given):

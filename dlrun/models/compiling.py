@@ -9,8 +9,10 @@ from typing import Any
 from dlrun.config.keras_components import metric_names
 from dlrun.config.schema import OutputEntry
 from dlrun.errors import ComponentError, KeyPath
+from dlrun.metrics.arrays import EPSILON
 from dlrun.metrics.cuts import Change, changed, meaning_by_loss, suited
 from dlrun.metrics.names import canonical
+from dlrun.metrics.scores import ACROSS_ROWS
 from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.models.precision import scaling_losses
 from dlrun.registry.keras_component import KerasComponent
@@ -35,7 +37,7 @@ def compile_model(
     Raises:
         ComponentError: Keras refused one of them.
     """
-    built = _built_metrics(metrics, loss, model.output_shape[-1])
+    built = _built_metrics(metrics, loss, model.output_shape)
     _compile(model, optimizer, loss.path, loss=build_object(loss), metrics=built)
 
 
@@ -55,8 +57,7 @@ def compile_outputs(model: Any, outputs: Sequence[OutputEntry], optimizer: Keras
     if len(outputs) == 1:
         compile_model(model, outputs[0].loss, optimizer, outputs[0].metrics)
         return
-    shapes = zip(model.output_names, model.output_shape, strict=True)
-    units = {name: shape[-1] for name, shape in shapes}
+    shapes = dict(zip(model.output_names, model.output_shape, strict=True))
     _compile(
         model,
         optimizer,
@@ -64,7 +65,7 @@ def compile_outputs(model: Any, outputs: Sequence[OutputEntry], optimizer: Keras
         loss={output.name: build_object(output.loss) for output in outputs},
         loss_weights={output.name: output.weight for output in outputs},
         metrics={
-            output.name: _built_metrics(output.metrics, output.loss, units[output.name])
+            output.name: _built_metrics(output.metrics, output.loss, shapes[output.name])
             for output in outputs
         },
     )
@@ -79,7 +80,7 @@ def _compile(model: Any, optimizer: KerasComponent, path: KeyPath, **options: An
 
 
 def _built_metrics(
-    metrics: Sequence[KerasComponent], loss: KerasComponent, units: int | None
+    metrics: Sequence[KerasComponent], loss: KerasComponent, shape: Sequence[int | None]
 ) -> list[Any]:
     """The metrics of an output, with the names of the history; they cut where its loss does."""
     meaning, built = meaning_by_loss(loss), []
@@ -87,13 +88,17 @@ def _built_metrics(
         known = None if metric.implementation else canonical(metric.name)
         fitting = suited(known or "", metric.arguments, meaning)
         # Over several outputs an accuracy takes the largest.
-        if fitting.arguments != metric.arguments and (known != "Accuracy" or units == 1):
+        if fitting.arguments != metric.arguments and (known != "Accuracy" or shape[-1] == 1):
             own = "BinaryAccuracy" if known == "Accuracy" else metric.name
             metric = replace(metric, name=own, arguments=fitting.arguments)
         if metric.arguments or fitting.change:
             metric = replace(metric, arguments={**metric.arguments, "name": name})
         measured = build_object(metric)
-        built.append(_of_changed(measured, fitting.change) if fitting.change else measured)
+        if fitting.change:
+            measured = _of_changed(measured, fitting.change)
+        elif known in ACROSS_ROWS and metric.arguments.get("axis") == 0 and None not in shape[1:]:
+            measured = _over_all_rows(measured, known, shape[1:])
+        built.append(measured)
     return built
 
 
@@ -111,4 +116,53 @@ def _of_changed(metric: Any, change: Change) -> Any:
         return update_state(true, predicted, sample_weight=sample_weight)
 
     metric.update_state = update
+    return metric
+
+
+def _over_all_rows(metric: Any, name: str, shape: Sequence[int | None]) -> Any:
+    """The correlation or cosine of each output over all rows, where Keras has the mean of batches.
+
+    Batches are merged by their moments (Chan, Golub and LeVeque 1983, Algorithms for computing the
+    sample variance, The American Statistician 37).
+    """
+    from keras import ops
+
+    rows = metric.add_variable((), "zeros", name="rows")
+    # The difference of the means, whose digits those of values far from 0 do not hold.
+    parts = ("true", "predicted", "difference")
+    means = [metric.add_variable(shape, "zeros", name=part) for part in parts]
+    products = [metric.add_variable(shape, "zeros", name=part) for part in ("tt", "pp", "tp")]
+    pairs = ((0, 0), (1, 1), (0, 1))
+
+    def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch; as `metrics` of `Model.compile`, it has no weights."""
+        true, predicted = (
+            ops.cast(ops.reshape(part, ops.shape(y_pred)), rows.dtype) for part in (y_true, y_pred)
+        )
+        values = [true, predicted, predicted - true]
+        count = ops.cast(ops.shape(y_pred)[0], rows.dtype)
+        centres = [ops.mean(part, axis=0) for part in values]
+        if name == "CosineSimilarity":
+            centres = [ops.zeros_like(centre) for centre in centres]
+        apart = [centre - mean for centre, mean in zip(centres, means, strict=True)]
+        deviations = [part - centre for part, centre in zip(values, centres, strict=True)]
+        share = count / (rows + count)
+        for product, (i, j) in zip(products, pairs, strict=True):
+            inside = ops.sum(deviations[i] * deviations[j], axis=0)
+            product.assign(product + inside + apart[i] * apart[j] * rows * share)
+        for mean, step in zip(means, apart, strict=True):
+            mean.assign(mean + step * share)
+        rows.assign(rows + count)
+
+    def result() -> Any:
+        ours, theirs, both = (product / rows for product in products)
+        if name == "ConcordanceCorrelation":
+            return ops.mean(2 * both / (ours + theirs + means[2] ** 2 + EPSILON))
+        return ops.mean(both / ops.sqrt(ours) / ops.sqrt(theirs))
+
+    def reset_state() -> None:
+        for variable in (rows, *means, *products):
+            variable.assign(ops.zeros_like(variable))
+
+    metric.update_state, metric.result, metric.reset_state = update_state, result, reset_state
     return metric
