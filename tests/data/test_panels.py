@@ -103,7 +103,7 @@ PROTOCOL_OPTIONS = (
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(
     protocol=st.sampled_from(PROTOCOL_OPTIONS),
     lengths=st.lists(st.tuples(st.integers(12, 60), st.integers(0, 8)), min_size=4, max_size=6),
@@ -242,6 +242,17 @@ def test_text_is_a_feature_and_a_target(tmp_path: Path) -> None:
     other = table.replace({"weather": {"sun": "fog"}})
     marks = {fingerprint(load(tmp_path, t, features=["weather"]).samples) for t in (table, other)}
     assert len(marks) == 2
+
+
+def test_several_steps_ahead_of_a_class(tmp_path: Path) -> None:
+    table = panel({"north": 30, "south": 30})
+    given_source = source(tmp_path, table, target="weather", steps_ahead=2)
+    dataset = load_dataset(given_source, tmp_path, 0, regression=False, labels="indices")
+    assert dataset.task == "multiclass"
+    targets = fit_pipeline([], [], dataset, dataset.samples).targets(dataset.samples)
+    codes = table["weather"].map({"rain": 0, "snow": 1, "sun": 2}).to_numpy()
+    rows = dataset.samples.rows
+    np.testing.assert_array_equal(targets, np.stack([codes[rows + 1], codes[rows + 2]], axis=1))
 
 
 def test_short_series_are_reported(tmp_path: Path) -> None:
