@@ -47,7 +47,7 @@ class MeasuredOutput:
         activation: Of the last layer.
         probable: Whether the outputs of classes are probabilities, or trained to be.
         steps: Whether a row has an answer for each step or pixel.
-        certain: Whether the data, not the loss, tells that quantities are predicted.
+        certain: Whether it is known what is predicted; a loss of 0 to 1 may be for pixels.
     """
 
     form: OutputForm | None
@@ -109,7 +109,7 @@ def measured_output(view: ConfigView) -> MeasuredOutput:
         activation,
         probable,
         steps=view.known.steps,
-        certain=view.known.task == "regression",
+        certain=view.known.task is not None or loss.startswith("Sparse"),
     )
 
 
@@ -184,7 +184,7 @@ def _of_one_unit(name: str, metric: KerasComponent, output: MeasuredOutput) -> _
         )
         return _with("DL020", metric, message, threshold=0.5)
     if name in _CORRELATIONS or _is_error(name):
-        return _distance(name, metric, "accuracy", several=False)
+        return _distance(name, metric, output, "accuracy")
     if name in _MARGINS and output.activation in ("sigmoid", "hard_sigmoid"):
         message = f"{metric.alias} takes outputs on both sides of 0, but they are probabilities"
         return _Fault("DL017", message, "binary_crossentropy")
@@ -210,7 +210,7 @@ def _of_labels(name: str, metric: KerasComponent, output: MeasuredOutput) -> _Fa
         )
         return _with("DL020", metric, message, threshold=0.5)
     if name in _CORRELATIONS or _is_error(name):
-        return _distance(name, metric, "binary_accuracy")
+        return _distance(name, metric, output, "binary_accuracy")
     if means_something(name, metric.arguments, "labels") or name == "Crossentropy":
         return None
     better = "binary_crossentropy" if "entropy" in name.lower() else "binary_accuracy"
@@ -229,7 +229,7 @@ def _of_classes(name: str, metric: KerasComponent, output: MeasuredOutput) -> _F
         message = f"the right class is always among the {k} largest of {counted(most, 'output')}"
         return _with("DL024", metric, message, **{"k" if "TopK" in name else "top_k": most // 2})
     if name in _CORRELATIONS or _is_error(name):
-        return _distance(name, metric, "accuracy", indices=bool(output.indices))
+        return _distance(name, metric, output, "accuracy")
     if means_something(name, metric.arguments, "classes"):
         return None
     if _of_true_and_false(name):
@@ -337,18 +337,14 @@ def _is_error(name: str) -> bool:
 
 
 def _distance(
-    name: str,
-    metric: KerasComponent,
-    better: str,
-    *,
-    indices: bool = False,
-    several: bool = True,
+    name: str, metric: KerasComponent, output: MeasuredOutput, better: str
 ) -> _Fault | None:
     """An error of quantities for classes: of probabilities some mean something, of class numbers
     none."""
+    indices = bool(output.indices) and output.form == "classes"
     # Of one unit a cosine is only the sign.
-    of_several = name == "CosineSimilarity" and several
-    if not indices and (of_several or name == "MeanSquaredError"):
+    of_several = name == "CosineSimilarity" and output.form != "unit"
+    if not output.certain or (not indices and (of_several or name == "MeanSquaredError")):
         return None
     mild = name in _ERRORS_OF_PROBABILITIES and not indices
     message = f"{metric.alias} is a measure of quantities, but the targets are classes"
