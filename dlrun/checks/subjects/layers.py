@@ -47,7 +47,8 @@ def bottleneck(view: ConfigView) -> Iterator[Finding]:
     output = view.output
     if output is None or output.units is None or output.units < 3:
         return
-    if view.predicts_input or view.config.loss.name in LOSSES_OF_QUANTITIES:
+    quantities = view.predicts_input or view.known.task == "regression"
+    if quantities or view.config.loss.name in LOSSES_OF_QUANTITIES:
         return
     for entry in output.before:
         units = units_of(entry.layer)
