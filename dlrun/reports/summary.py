@@ -297,7 +297,7 @@ def _weights(result: Mapping[str, Any]) -> str | None:
         return f"last epoch ({kept['epoch']}), like the score" if later else None
     if kept["epoch"] == epochs:
         return None
-    return f"epoch {kept['epoch']}, the best {kept['monitor']} (EarlyStopping)"
+    return f"epoch {kept['epoch']}, restored by EarlyStopping ({kept['monitor']})"
 
 
 def quantity_text(spread: Mapping[str, Any]) -> str:

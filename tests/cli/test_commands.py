@@ -334,7 +334,7 @@ def test_whose_weights_a_model_has_is_said(call: Any, tmp_path: Path) -> None:
     """The rate of the third epoch spoils what the first two have learnt."""
     (tmp_path / "digits.yaml").write_text(TURNING)
     answer = call("train", "digits.yaml")
-    assert answer.line("weights") == "epoch 2, the best val_loss (EarlyStopping)"
+    assert answer.line("weights") == "epoch 2, restored by EarlyStopping (val_loss)"
     run = tmp_path / answer.line("run")
     with np.load(run / "predictions.npz") as stored:
         kept, data = dict(stored), load_digits()
