@@ -356,3 +356,7 @@ def test_a_standardized_target_comes_back_in_its_own_unit(shape: tuple[int, ...]
     )
     restored = made.restore(scaled.astype(np.float64), made.numbers(state), np)
     np.testing.assert_allclose(restored, prices, rtol=1e-6)
+    # Percentage errors are divided by it.
+    zeros = made.apply(np.zeros(shape), state)
+    in_fit = [np.float32(number) for number in made.numbers(state)]
+    assert not made.restore(zeros, in_fit, np).any()

@@ -61,7 +61,6 @@ MODULES = (
     "test_fused_callbacks.py",
     "test_trainer.py",
     "test_folds_together.py",
-    "test_own_unit.py",
     "test_window_inputs.py",
 )
 
@@ -69,6 +68,12 @@ MODULES = (
 @pytest.mark.timeout(900)
 def test_the_quick_tests_of_training() -> None:
     on("jax", "-m", "pytest", *MODULES, "-q", "-p", "no:cacheprovider", "-n", "0", cwd=HERE)
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("module", ["test_own_unit.py", "test_engine_fuzzer.py"])
+def test_the_slow_tests_of_engines(module: str) -> None:
+    on("jax", "-m", "pytest", module, "-m", "", "-q", "-p", "no:cacheprovider", "-n", "0", cwd=HERE)
 
 
 WHOLE_WAY = """

@@ -35,11 +35,15 @@ class StandardizeTarget(TargetStep):
         return (centred / state["std"]).astype(np.float32)
 
     def numbers(self, state: State) -> list[Array]:
-        return [np.asarray(state["mean"], np.float64), np.asarray(state["std"], np.float64)]
+        zero = self.apply(np.zeros_like(state["mean"]), state)
+        return [np.asarray(state["mean"]), np.asarray(state["std"]), zero]
 
     def restore(self, values: Any, numbers: Sequence[Any], xp: Any) -> Any:
-        """Return values of the same shape; a last axis of 1 that the targets lack stays."""
-        mean, std = numbers
+        """Return values of the same shape; a last axis of 1 that the targets lack stays.
+
+        A target of 0 is 0 again, and not nearly 0, by which percentage errors would be divided.
+        """
+        mean, std, zero = numbers
         if len(std.shape) and len(values.shape) == len(std.shape) + 2:
-            mean, std = mean[..., None], std[..., None]
-        return values * std + mean
+            mean, std, zero = mean[..., None], std[..., None], zero[..., None]
+        return xp.where(xp.equal(values, zero), 0.0, values * std + mean)
