@@ -94,7 +94,7 @@ def dense(units: int, activation: str | None = None) -> dict[str, Any]:
     return {"Dense": {"units": units, **({"activation": activation} if activation else {})}}
 
 
-QUANTITIES = ["mse", "mae", "huber", "log_cosh", "mape", "msle", {"Huber": {"delta": 0.5}}]
+QUANTITIES = ["mse", "mae", "huber", "log_cosh", "mape", "msle"]
 FORMS = {
     "quantity": Form(dense(1), QUANTITIES, [m for m in ERRORS if m != "CosineSimilarity"]),
     "scaled quantity": Form(dense(1), ["mse", "mae", "huber"], ERRORS[:7], scaled=True),
