@@ -34,11 +34,13 @@ def by_step(
 
     Args:
         task: What is predicted.
-        y_true: (n, ...) class indices, (n, ..., k) labels or quantities.
+        y_true: (n, ...) class indices, (n, ..., k) one-hot rows, labels or quantities.
         y_pred: (n, ..., k).
         mask: (n, ...) which steps count; None: all.
     """
     true, predicted = np.asarray(y_true), np.asarray(y_pred)
+    if task == "multiclass" and true.shape == predicted.shape:
+        true = true.argmax(axis=-1)
     if task in ("binary", "multiclass"):
         steps = true.size
         true = true.reshape(-1)

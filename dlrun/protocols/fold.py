@@ -263,11 +263,7 @@ class FoldTraining:
             logs = {name: value for name, value in logs.items() if name != PHASE}
             self.observer.epoch_ended(fold.index, epoch, logs, seconds)
 
-        targets = targets_of(train.arrays, None)
-        by_class = class_weights(
-            training.class_weight, targets, self.dataset.task, pipeline.class_names
-        )
-        weights, class_weight = weighted_by_class(train.arrays.weights, by_class, targets)
+        weights, class_weight = self._weights(model, pipeline, train)
         return FitRequest(
             model=model,
             train=_aligned(model, replace(train.arrays, weights=weights)),
@@ -280,6 +276,19 @@ class FoldTraining:
             on_epoch=on_epoch,
             on_step=partial(self.observer.step_ended, fold.index),
         )
+
+    def _weights(
+        self, model: Any, pipeline: Pipeline, train: Prepared
+    ) -> tuple[Array | None, dict[int, float] | None]:
+        """Weights of the training rows, or of their steps or pixels, and those of classes."""
+        targets, given = targets_of(train.arrays, None), self.config.training.class_weight
+        indices, mask = next(iter(train.truths.values())).indices, None
+        if given == "balanced" and len(output_shapes(model).get(None, ())) > 2:
+            mask = predict(model, train.arrays.inputs).masks.get(None)
+        by_class = class_weights(
+            given, targets, self.dataset.task, pipeline.class_names, indices=indices, mask=mask
+        )
+        return weighted_by_class(train.arrays.weights, by_class, targets, indices=indices)
 
     def _completed(self, ready: ReadyFold, fitted: FitResult) -> FoldResult:
         """Keep the trained model of a fold, and score it, before the next fold is trained."""

@@ -106,15 +106,20 @@ def class_weights(
     targets: Array,
     task: TargetType,
     names: Sequence[str],
+    *,
+    indices: bool = False,
+    mask: Array | None = None,
 ) -> dict[int, float] | None:
     """Return the weight of each class index in the loss.
 
     Args:
-        given: `balanced` (n / (classes * rows of the class), scikit-learn's rule), a mapping
-            from class name or index, or None.
-        targets: (n,) class indices or (n, k) one-hot rows that are trained on.
+        given: `balanced` (n / (classes * rows of the class), scikit-learn's rule; of steps or
+            pixels, their numbers), a mapping from class name or index, or None.
+        targets: (n, ...) class indices or (n, ..., k) one-hot rows that are trained on.
         task: What is predicted.
         names: Class names in the order of their indices; empty where they have none.
+        indices: Whether targets of several axes are class indices.
+        mask: (n, ...) which steps count, or None for all.
 
     Raises:
         DataError: The target has no classes, or a class of the mapping does not exist.
@@ -123,7 +128,8 @@ def class_weights(
         return None
     if task not in ("binary", "multiclass"):
         raise DataError(f"class_weight needs one target with classes; this task is {task}")
-    labels = _labels(targets)
+    labels = _labels(targets, indices)
+    labels = labels.reshape(-1) if mask is None else labels[mask]
     if given == "balanced":
         present, counts = np.unique(labels, return_counts=True)
         return {
@@ -134,28 +140,41 @@ def class_weights(
 
 
 def weighted_by_class(
-    weights: Array | None, class_weight: dict[int, float] | None, targets: Array
+    weights: Array | None,
+    class_weight: dict[int, float] | None,
+    targets: Array,
+    *,
+    indices: bool = False,
 ) -> tuple[Array | None, dict[int, float] | None]:
-    """Return what Keras' `fit` takes, which is either row weights or class weights.
+    """Return what Keras' `fit` takes, which is either weights or class weights of rows.
 
-    Where a config gives both, a row counts by the product of the two.
+    Where a config gives both, a row counts by the product of the two. Classes of steps or pixels
+    give each of these a weight, which Keras takes as weights alone.
 
     Args:
         weights: (n,) float32 weights of the rows, or None.
         class_weight: Weight of each class index, or None.
-        targets: (n,) class indices or (n, k) one-hot rows.
+        targets: (n, ...) class indices or (n, ..., k) one-hot rows.
+        indices: Whether targets of several axes are class indices.
     """
-    if weights is None or class_weight is None:
+    if class_weight is None:
         return weights, class_weight
-    labels = _labels(targets)
-    by_class = np.array([class_weight.get(int(label), 1.0) for label in labels], np.float32)
-    return weights * by_class, None
+    labels = _labels(targets, indices)
+    if weights is None and labels.ndim == 1:
+        return weights, class_weight
+    present, places = np.unique(labels, return_inverse=True)
+    values = np.array([class_weight.get(int(label), 1.0) for label in present], np.float32)
+    by_class = values[places].reshape(labels.shape)
+    if weights is None:
+        return by_class, None
+    return weights.reshape(-1, *[1] * (labels.ndim - 1)) * by_class, None
 
 
-def _labels(targets: Array) -> Array:
-    """(n,) int64 class indices of (n,), (n, 1) or one-hot (n, k) targets."""
-    one_hot = targets.ndim == 2 and targets.shape[1] > 1
-    return (targets.argmax(axis=1) if one_hot else targets).ravel().astype(np.int64)
+def _labels(targets: Array, indices: bool) -> Array:
+    """(n, ...) int64 class indices of targets: indices, also with a last axis of 1, or one-hot."""
+    if targets.ndim == 1 or (indices and targets.shape[-1] > 1):
+        return targets.astype(np.int64)
+    return (targets.argmax(axis=-1) if targets.shape[-1] > 1 else targets[..., 0]).astype(np.int64)
 
 
 def _index(name: str | int, names: Sequence[str], largest: int) -> int:

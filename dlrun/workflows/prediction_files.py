@@ -103,7 +103,8 @@ class PredictedOutput:
                 f"pictures have 1, 3 or 4 channels, these predictions have {values.shape[-1]}; "
                 "write them as .npz"
             )
-        largest = 255.0 if values.max(initial=0) <= 2 else 1.0
+        # Values are shares of full brightness, but for a few that a model overshoots by.
+        largest = 255.0 if np.quantile(values, 0.99) <= 1 else 1.0
         values = np.clip(np.round(values * largest), 0, 255).astype(np.uint8)
         return values[..., 0] if values.shape[-1] == 1 else values
 

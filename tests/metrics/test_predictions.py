@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlrun.metrics.predictions import class_indices, class_shares, most_wrong, wrongness
+from dlrun.metrics.predictions import by_step, class_indices, class_shares, most_wrong, wrongness
 
 
 def test_classes_by_how_much_more_was_given_to_the_wrong_one():
@@ -46,3 +46,14 @@ def test_several_quantities_count_in_their_own_standard_deviations():
 
 def test_what_is_no_number_is_left_out():
     assert most_wrong("regression", [1.0, 2.0], [[np.nan], [3.0]], 9).tolist() == [1]
+
+
+def test_rows_of_steps_are_as_wrong_as_the_steps_that_count():
+    true = np.array([[0, 1, 1], [1, 0, 0]])
+    shares = np.eye(2)[[[0, 0, 0], [0, 0, 1]]]
+    assert most_wrong("binary", true, shares, 9).tolist() == [0, 1]
+    mask = np.array([[1, 0, 0], [1, 1, 0]], bool)
+    assert most_wrong("binary", true, shares, 9, mask).tolist() == [1]
+    steps = by_step("binary", true, shares, mask)
+    assert steps.true.tolist() == [0, 1, 0]
+    assert steps.rows.tolist() == [0, 1, 1]
