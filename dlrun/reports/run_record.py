@@ -26,25 +26,6 @@ from dlrun.store.run_directory import RunDirectory
 from dlrun.text import display_path
 
 
-@dataclass(frozen=True)
-class RunFinding:
-    """Something that the user should know.
-
-    Args:
-        text: What was found.
-        code: That `ignore` takes, or nothing.
-        severity: `error`, `warning` or `note`, or nothing.
-        why: The reason, or nothing.
-        write: What to write instead, or nothing.
-    """
-
-    text: str
-    code: str = ""
-    severity: str = ""
-    why: str = ""
-    write: str = ""
-
-
 class RunRecord(RunFiles):
     """A run as its report sees it: what its files hold, whatever of them is there.
 
@@ -169,18 +150,15 @@ class RunRecord(RunFiles):
         return ScoredRows(task, rows, indices, shares, names, fold, probable, unit)
 
     @property
-    def findings(self) -> tuple[RunFinding, ...]:
-        """What the user should know of data and training, each once."""
+    def findings(self) -> Sequence[Facts]:
+        """What the user should know of data, training and the run's files, each once: its
+        `message`, and `code`, `severity`, `why` and `write` where it has them."""
         every = [*(self.data.get("findings") or ()), *(self.result.get("findings") or ())]
-        found: dict[str, RunFinding] = {}
-        for facts in every:
-            finding = RunFinding(str(facts))
-            if isinstance(facts, dict):
-                known = {k: str(facts.get(k) or "") for k in ("code", "severity", "why", "write")}
-                finding = RunFinding(str(facts.get("message") or ""), **known)
-            if finding.text:
-                found.setdefault(finding.text, finding)
-        return tuple(found.values())
+        found: dict[str, Facts] = {}
+        for finding in (*every, *self.notices):
+            facts = finding if isinstance(finding, dict) else {"message": str(finding)}
+            found.setdefault(str(facts.get("message") or ""), facts)
+        return [facts for message, facts in found.items() if message]
 
 
 _UNITS = {1: "steps", 2: "pixels"}

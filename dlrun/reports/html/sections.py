@@ -15,7 +15,7 @@ from dlrun.reports.curve_charts import curve_charts
 from dlrun.reports.curve_facts import facts_from_table
 from dlrun.reports.result_charts import folds_chart
 from dlrun.reports.run_facts import git_text
-from dlrun.reports.run_record import RunFinding, RunRecord
+from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import folds_word
 
 NAMED_FEATURES = 12
@@ -132,14 +132,10 @@ def data(record: RunRecord) -> Section | None:
         ("fingerprint", str(facts.get("fingerprint") or "")[:16]),
     ]
     shares = _labels(facts) if record.task == "multilabel" else _classes(facts)
-    findings = [*record.findings, *map(RunFinding, record.notices)]
     tables = [*shares, *_splits(facts)]
     silenced = ", ".join(f"{n} × {code}" for code, n in (facts.get("silenced") or {}).items())
-    return Section(
-        "data",
-        "Data",
-        {"findings": findings, "silenced": silenced, "items": items, "tables": tables},
-    )
+    shown = {"findings": record.findings, "silenced": silenced, "items": items, "tables": tables}
+    return Section("data", "Data", shown)
 
 
 def _columns(columns: Any, classes: Any = None) -> str:
