@@ -240,5 +240,7 @@ def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
             titles["row"] = "worst rows (from 0)"
         if any("time" in row for row in target["worst"]):
             titles = {"time": "worst times"} | titles | {"row": "row (from 0)"}
+        if any("series" in row for row in target["worst"]):
+            titles = {"series": "series"} | titles
         worst = [[row[key] for key in titles] for row in target["worst"][:WORST_SHOWN]]
         print_table(console, as_columns(list(titles.values()), worst))

@@ -27,12 +27,13 @@ class OverTime:
 
     Args:
         name: Of the number.
-        places: (n,) int64 ascending, the row of the file with each value.
+        places: (n,) int64 ascending, the row with each value.
         true: (n,) quantities.
         predicted: (n,) in the same unit.
         baseline: (n,) what the strongest baseline predicted, NaN where it is not among the
             scored rows, or None where that is so for more than half.
         baseline_name: `persistence` or `seasonal`; empty where `baseline` is None.
+        rows_of: What the rows are counted in.
     """
 
     name: str
@@ -41,6 +42,7 @@ class OverTime:
     predicted: Array
     baseline: Array | None
     baseline_name: str
+    rows_of: str = "the file"
 
     def __len__(self) -> int:
         return len(self.places)
@@ -61,6 +63,7 @@ class OverTime:
             self.predicted[-count:],
             None if self.baseline is None else self.baseline[-count:],
             self.baseline_name,
+            self.rows_of,
         )
 
 
@@ -71,6 +74,7 @@ def over_time(
     names: tuple[str, ...],
     dataset: Mapping[str, Any],
     baseline: str = "",
+    rows_of: str = "the file",
 ) -> tuple[OverTime, ...]:
     """Return each number of the target over time.
 
@@ -81,6 +85,7 @@ def over_time(
         names: Of the k numbers.
         dataset: Options of the source `timeseries`.
         baseline: Name of the strongest baseline.
+        rows_of: As in `OverTime`.
     """
     rows, first = np.unique(rows, return_index=True)
     true, predicted = true[first], predicted[first]
@@ -96,7 +101,9 @@ def over_time(
             known = None
         label = "" if known is None else baseline
         found.append(
-            OverTime(name, rows + ahead, true[:, column], predicted[:, column], known, label)
+            OverTime(
+                name, rows + ahead, true[:, column], predicted[:, column], known, label, rows_of
+            )
         )
     return tuple(found)
 
@@ -146,13 +153,13 @@ def _chart(facts: OverTime, title: str) -> Chart:
     first, last = int(facts.places[0]), int(facts.places[-1])
     error = float(np.abs(facts.predicted - facts.true).mean())
     return Chart(
-        Axis(first - 0.5, max(last, first + 4) + 0.5, "row of the file"),
+        Axis(first - 0.5, max(last, first + 4) + 0.5, f"row of {facts.rows_of}"),
         axis_holding(np.concatenate([values for values, _, _ in drawn]), facts.name),
         tuple(
             LineMark(*_broken(facts.places, values), style, label) for values, style, label in drawn
         ),
-        f"{facts.name}, predicted and true, in rows {first:,} to {last:,} of the file: the mean "
-        f"absolute error is {figure(error)}.",
+        f"{facts.name}, predicted and true, in rows {first:,} to {last:,} of {facts.rows_of}:"
+        f" the mean absolute error is {figure(error)}.",
         title=title,
     )
 

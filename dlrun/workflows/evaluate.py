@@ -330,16 +330,20 @@ def _name_target_rows(figures: dict[str, Any], samples: Samples) -> None:
     """Let the worst rows of `figures` name the rows of the targets, where samples are windows.
 
     `row` becomes the target's row in the source, `window` the last row of the window;
-    `time` is when the target was measured, where that is known.
+    `time` is when the target was measured, where that is known, and `series` its series, where
+    there are several.
     """
     windows = samples.windows
     if windows is None or windows.target_numbers is None:
         return
     place = {int(row): i for i, row in enumerate(samples.rows)}
     steps, times = windows.target_numbers.shape[1], windows.target_times
+    labels = windows.labels()
     for output, target in enumerate(figures["targets"]):
         for worst in target["worst"]:
             at = place[worst["row"]], output % steps
             worst |= {"row": int(windows.target_numbers[at]), "window": worst["row"]}
+            if labels is not None:
+                worst["series"] = str(labels[at[0]])
             if times is not None:
                 worst["time"] = time_text(times[at])

@@ -207,6 +207,15 @@ def test_several_columns_and_files_name_series(tmp_path: Path) -> None:
     assert set(of_files.extras["file"]) == {"a.csv", "b.csv"}
 
 
+def test_files_that_are_series_are_advised(tmp_path: Path) -> None:
+    table = panel({"a": 20, "b": 20}).drop(columns=["shop", "weather"])
+    for name, rows in (("a", slice(0, 20)), ("b", slice(20, 40))):
+        table.iloc[rows].to_csv(tmp_path / f"{name}.csv", index=False)
+    options = {"path": ["a.csv", "b.csv"], "target": "sales", "lookback": 4}
+    with pytest.raises(DataError, match="Write `series: file`"):
+        load_dataset(Timeseries.model_validate(options), tmp_path, 0, regression=True)
+
+
 def test_text_is_a_feature_and_a_target(tmp_path: Path) -> None:
     table = interleaved(panel({"north": 30, "south": 30}))
     given_source = source(

@@ -149,3 +149,14 @@ def test_words_and_tags_are_aligned_steps(tmp_path: Path) -> None:
     marks = {fingerprint(dataset.samples), fingerprint(dataset.samples.take(slice(1, None)))}
     assert len(marks) == 2
     assert describe(dataset.samples, {})["features"]["words"]["dtype"] == "str"
+
+
+def test_several_flags_may_be_written_in_several_ways(tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": [1.0, 2.0, 3.0], "rain": ["Yes", "No", "No"]})
+    table = table.assign(frost=["N", "N", "Y"], wind=[1, 0, 1])
+    given = source(tmp_path, table, target=["rain", "frost", "wind"])
+    table.head(1).to_csv(tmp_path / "later.csv", index=False)
+    dataset = load_dataset(given, tmp_path, 0, regression=False, validation="later.csv")
+    assert dataset.task == "multilabel"
+    flags = np.stack(list(dataset.samples.targets.values()), axis=1)
+    np.testing.assert_array_equal(flags, [[1, 0, 1], [0, 0, 0], [0, 1, 1], [1, 0, 1]])

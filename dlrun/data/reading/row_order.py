@@ -208,29 +208,38 @@ def _advice(
                 return f"does '{name}' tell the time of day? Write `time: [{finer.name}]`"
         except DataError:
             continue
+    if len(table.files) > 1 and FILE not in (*series, *table.names):
+        of_files = _joined([codes, _series_of(table, [FILE])[0]])
+        if _are_different(of_files, moments):
+            return f"is each file a series of its own? Write `series: {_in_list([*series, FILE])}`"
     if found := likely_series(table, given, _joined([codes, moments])):
         names = [*series, *found]
-        written = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
         belongs = _series_of(table, names)[0]
         order = np.argsort(belongs, kind="stable")
         late = _late(times[order], belongs[order]).sum() > MOST_REPEATED * len(times)
         more = " and `sort: true`" if late and not sort else ""
-        return f"rows of several series? Write `series: {written}`{more}"
+        return f"rows of several series? Write `series: {_in_list(names)}`{more}"
     of_series = " in each series" if series else ""
     how = "" if sort else "write `sort: true`, and "
     return f"{how}keep one row for each time{of_series}"
+
+
+def _in_list(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"[{', '.join(names)}]"
 
 
 def _series_of(table: TableFiles, names: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
     """(n,) the number of each row's series, in the order in which they appear, and their names."""
     if not names:
         return np.zeros(len(table), np.int64), ()
-    if list(names) == [FILE] and FILE not in table.names:
-        sizes = np.diff(table.starts)
-        return np.repeat(np.arange(len(sizes)), sizes), tuple(file.name for file in table.files)
     parts, texts = [], []
     for name in names:
-        codes, values = _factorized(table, name)
+        if name == FILE and FILE not in table.names:
+            sizes = np.diff(table.starts)
+            codes = np.repeat(np.arange(len(sizes)), sizes)
+            values = [file.name for file in table.files]
+        else:
+            codes, values = _factorized(table, name)
         if (codes < 0).any():
             row = int(np.flatnonzero(codes < 0)[0])
             raise DataError(

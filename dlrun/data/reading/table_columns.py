@@ -111,6 +111,12 @@ def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -
     return "categorical"
 
 
+def are_flags(table: TableFiles, name: str) -> bool:
+    """Whether a column of text holds true and false in any way of writing them, such as Y and N."""
+    words = {word.lower() for word in as_texts(table, name).words}
+    return len(words) == 2 and {_BOOLEAN_TEXTS.get(word) for word in words} == {True, False}
+
+
 def boolean_words(table: TableFiles, name: str) -> tuple[str, str]:
     """Return how a boolean column writes false and true: the first word that it has for each,
     `false` and `true` where it has none."""

@@ -15,6 +15,7 @@ from dlrun.data.reading.files import as_list, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.reading.table_columns import (
     ColumnType,
+    are_flags,
     boolean_words,
     column_findings,
     column_type,
@@ -96,7 +97,7 @@ class Csv(TableSource):
         refuse_shared(files, test_files)
         # Test rows hold what the training rows tell.
         types = {
-            name: column_type(table, name, self.types.get(name))
+            name: self._type_of(table, name, self.types)
             for name in (*features, *as_list(self.target))
             if name not in self.split
         }
@@ -122,6 +123,15 @@ class Csv(TableSource):
         as_text = [name for name, kind in types.items() if kind == "categorical"]
         as_text += [name for name in self.split if name not in as_text]
         return read_table(files, self.dialect(), as_text)
+
+    def _type_of(self, table: TableFiles, name: str, types: Mapping[str, ColumnType]) -> ColumnType:
+        """What a column holds; several targets are true or false where they can be."""
+        kind = column_type(table, name, types.get(name))
+        targets = as_list(self.target)
+        flags = name not in types and name in targets and len(targets) > 1
+        if flags and kind == "categorical" and are_flags(table, name):
+            return "boolean"
+        return kind
 
     def _feature_names(self, table: TableFiles, extra: Sequence[str]) -> list[str]:
         named = (self.drop or [], self.types, self.split, extra, self.features or [])
@@ -159,7 +169,7 @@ class Csv(TableSource):
             if name in self.split:
                 targets[name] = to_tokens(table, name, self.split[name])
                 continue
-            kind = column_type(table, name, types.get(name))
+            kind = self._type_of(table, name, types)
             targets[name] = _complete(table, name, kind)
             if kind == "boolean":
                 classes[name] = boolean_words(table, name)

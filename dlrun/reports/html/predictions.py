@@ -153,8 +153,9 @@ def series(record: RunRecord) -> Section | None:
         own = slice(None) if label is None else labels == label
         where = scored.rows if places is None else places
         names = tuple(n if label is None else f"{n} of {label}" for n in scored.names)
+        rows_of = "the file" if label is None else "all series, one after another"
         found += over_time(
-            where[own], scored.true[own], scored.predictions[own], names, dataset, baseline
+            where[own], scored.true[own], scored.predictions[own], names, dataset, baseline, rows_of
         )
     shown = found if len(found) <= 2 else [found[0], found[-1]]
     steps = [(facts, series_charts(facts)) for facts in shown]
