@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import islice
 
@@ -10,11 +11,12 @@ import numpy as np
 from dlrun.checks.columns import is_series, labels_of
 from dlrun.checks.duplicates import positions_hashed
 from dlrun.checks.views import DataView, Known, is_own_target, known_without_data
+from dlrun.config.graph import INPUT
 from dlrun.config.load import completed
 from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
 from dlrun.data.lazy import in_memory, windows_of
 from dlrun.data.pipeline import fit_pipeline
-from dlrun.data.samples import Array, Dataset, Samples, is_of_tokens, kind_of
+from dlrun.data.samples import Array, Dataset, Samples, as_vector, is_of_tokens, kind_of
 from dlrun.data.task import are_indices
 from dlrun.errors import DataError
 from dlrun.protocols.experiment import folds_of
@@ -52,7 +54,11 @@ def data_view(config: Config, dataset: Dataset) -> DataView:
         hashed, rows = np.empty(0, np.int64), dataset.samples.with_features({}).take(slice(0))
     # Reading whole the features that stay on disk would take long.
     stored_in_memory = {name: c for name, c in dataset.samples.features.items() if in_memory(c)}
-    inputs, names, refused = _inputs(config, whole, _evenly(whole.samples, folds[0].train))
+    few = _evenly(whole.samples, folds[0].train)
+    inputs, names, refused = _inputs(config, whole, few)
+    if inputs is not None and is_own_target(config):
+        few = few.take(_some(few, math.prod(inputs.shape[1:])))
+        train = replace(few, targets={INPUT: as_vector(inputs)})
     return DataView(
         config=config,
         known=known_from_data(whole_config, dataset, folds[0], train),
@@ -132,9 +138,7 @@ def _inputs(
     try:
         pipeline = fit_pipeline(config.preprocess, config.target_steps, dataset, train)
         width = sum(int(np.prod(s)) for s in pipeline.feature_pipeline.made.values())
-        most = max(20, MOST_INPUTS // max(width, 1))
-        few = train.take(np.arange(len(train))[:: max(1, -(-len(train) // most))])
-        inputs = pipeline.inputs(few)
+        inputs = pipeline.inputs(train.take(_some(train, width)))
     except DataError as error:
         return None, (), str(error)
     except UnreadableSectionError:
@@ -143,3 +147,9 @@ def _inputs(
     if (windows := windows_of(inputs)) is not None:
         return windows.last_values(), names, None
     return (inputs if isinstance(inputs, np.ndarray) else None), names, None
+
+
+def _some(rows: Samples, width: int) -> Array:
+    """The positions of evenly spaced rows, whose inputs of this width are prepared."""
+    most = max(20, MOST_INPUTS // max(width, 1))
+    return np.arange(len(rows))[:: max(1, -(-len(rows) // most))]
