@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dlrun.metrics.scores import find_score
 
@@ -310,3 +312,32 @@ def test_shapes_that_do_not_fit_are_named():
 def test_weights_of_another_length_are_refused():
     with pytest.raises(ValueError, match=r"Expected 203 sample weights\. Received: 5"):
         find_score("mae").function(AMOUNT, GUESS, np.ones(5))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "weighted"),
+    [
+        ("accuracy", "metric", False),
+        ("BinaryCrossentropy", "metric", False),
+        ("BinaryCrossentropy", "loss", False),
+        ("mae", "metric", True),
+        ("mae", "loss", False),
+    ],
+)
+@given(seed=st.integers(0, 2**16), steps=st.integers(1, 6))
+@settings(max_examples=25, deadline=None)
+def test_masked_steps_might_as_well_not_be_there(name, kind, weighted, seed, steps):
+    rng = np.random.default_rng(seed)
+    truth = rng.integers(0, 2, (5, steps, 1)).astype(np.float32)
+    output = rng.uniform(0.01, 0.99, truth.shape).astype(np.float32)
+    mask = rng.random((5, steps)) > 0.4
+    mask[0, 0] = True
+    weights = rng.uniform(0.5, 2, (5, steps)) if weighted else None
+    score = find_score(name, kind=kind)
+    kept = None if weights is None else weights[mask]
+    expected = score.function(truth[mask], output[mask], kept)
+    assert score.function(truth, output, weights, mask) == pytest.approx(expected)
+    if score.rows is not None:
+        rows = score.rows(truth, output, weights, mask)
+        assert rows.shape == (5,)
+        assert rows.mean() == pytest.approx(expected)
