@@ -45,7 +45,6 @@ class MeasureFacts:
         best_at: The constant answer that is best in it.
         cut: How it turns outputs into classes; None where it compares values.
         cut_argument: The argument that holds its threshold.
-        counts_mask: Whether Keras leaves steps that are masked out of it as a metric.
     """
 
     label: str
@@ -57,38 +56,21 @@ class MeasureFacts:
     best_at: Constant = "shares"
     cut: Cut | None = None
     cut_argument: str | None = None
-    counts_mask: bool = True
 
 
 def _share(
-    label: str,
-    forms: tuple[OutputForm, ...],
-    cut: Cut,
-    cut_argument: str | None = None,
-    best_at: Constant = "class",
-    *,
-    counts_mask: bool = False,
-) -> MeasureFacts:
-    """A share from 0 to 1 that is better the higher it is."""
-    return MeasureFacts(
-        label, forms, "max", 0.0, 1.0, 0, best_at, cut, cut_argument, counts_mask=counts_mask
-    )
-
-
-def _accuracy(
     label: str,
     forms: tuple[OutputForm, ...],
     cut: Cut = "largest",
     cut_argument: str | None = None,
     best_at: Constant = "class",
 ) -> MeasureFacts:
-    return _share(label, forms, cut, cut_argument, best_at, counts_mask=True)
+    """A share from 0 to 1 that is better the higher it is."""
+    return MeasureFacts(label, forms, "max", 0.0, 1.0, 0, best_at, cut, cut_argument)
 
 
 def _count(label: str, better: Direction) -> MeasureFacts:
-    return MeasureFacts(
-        label, UNIT, better, 0.0, None, 0, "class", "threshold", "thresholds", counts_mask=False
-    )
+    return MeasureFacts(label, UNIT, better, 0.0, None, 0, "class", "threshold", "thresholds")
 
 
 def _error(
@@ -97,13 +79,9 @@ def _error(
     unit_power: int | None = None,
     best_at: Constant = "median",
     low: float | None = 0.0,
-    *,
-    counts_mask: bool = True,
 ) -> MeasureFacts:
     """An error of quantities."""
-    return MeasureFacts(
-        label, forms, "min", low, None, unit_power, best_at, counts_mask=counts_mask
-    )
+    return MeasureFacts(label, forms, "min", low, None, unit_power, best_at)
 
 
 def _correlation(label: str) -> MeasureFacts:
@@ -116,13 +94,13 @@ _MEAN_INTERSECTION = _share("Mean IoU", CLASSES, "largest")
 
 MEASURES: Mapping[str, MeasureFacts] = {
     "AUC": _share("AUC", UNIT, "curve", best_at="shares"),
-    "Accuracy": _accuracy("Accuracy", ("unit", "classes"), "threshold"),
-    "BinaryAccuracy": _accuracy("Binary accuracy", UNIT, "threshold", "threshold"),
+    "Accuracy": _share("Accuracy", ("unit", "classes"), "threshold"),
+    "BinaryAccuracy": _share("Binary accuracy", UNIT, "threshold", "threshold"),
     "BinaryCrossentropy": MeasureFacts("Binary crossentropy", UNIT),
     "BinaryFocalCrossentropy": MeasureFacts("Binary focal crossentropy", UNIT),
     "BinaryIoU": _share("Binary IoU", UNIT, "threshold", "threshold"),
     "CTC": MeasureFacts("CTC loss", CLASSES),
-    "CategoricalAccuracy": _accuracy("Categorical accuracy", CLASSES),
+    "CategoricalAccuracy": _share("Categorical accuracy", CLASSES),
     "CategoricalCrossentropy": MeasureFacts("Categorical crossentropy", CLASSES),
     "CategoricalFocalCrossentropy": MeasureFacts("Categorical focal crossentropy", CLASSES),
     "CategoricalGeneralizedCrossEntropy": MeasureFacts(
@@ -157,21 +135,21 @@ MEASURES: Mapping[str, MeasureFacts] = {
     "Poisson": _error("Poisson loss", best_at="mean", low=None),
     "Precision": _share("Precision", UNIT, "threshold", "thresholds"),
     "PrecisionAtRecall": _share("Precision at recall", UNIT, "curve", best_at="shares"),
-    "R2Score": MeasureFacts("R² score", QUANTITIES, "max", None, 1.0, 0, "mean", counts_mask=False),
+    "R2Score": MeasureFacts("R² score", QUANTITIES, "max", None, 1.0, 0, "mean"),
     "Recall": _share("Recall", UNIT, "threshold", "thresholds"),
     "RecallAtPrecision": _share("Recall at precision", UNIT, "curve", best_at="shares"),
-    "RootMeanSquaredError": _error("RMSE", ANY, 1, "mean", counts_mask=False),
+    "RootMeanSquaredError": _error("RMSE", ANY, 1, "mean"),
     "SensitivityAtSpecificity": _share(
         "Sensitivity at specificity", UNIT, "curve", best_at="shares"
     ),
-    "SparseCategoricalAccuracy": _accuracy("Sparse categorical accuracy", CLASSES),
+    "SparseCategoricalAccuracy": _share("Sparse categorical accuracy", CLASSES),
     "SparseCategoricalCrossentropy": MeasureFacts("Sparse categorical crossentropy", CLASSES),
-    "SparseTopKCategoricalAccuracy": _accuracy("Top-k accuracy", CLASSES, best_at="shares"),
+    "SparseTopKCategoricalAccuracy": _share("Top-k accuracy", CLASSES, best_at="shares"),
     "SpecificityAtSensitivity": _share(
         "Specificity at sensitivity", UNIT, "curve", best_at="shares"
     ),
     "SquaredHinge": MeasureFacts("Squared hinge", UNIT, best_at="class"),
-    "TopKCategoricalAccuracy": _accuracy("Top-k accuracy", CLASSES, best_at="shares"),
+    "TopKCategoricalAccuracy": _share("Top-k accuracy", CLASSES, best_at="shares"),
     "TrueNegatives": _count("True negatives", "max"),
     "TruePositives": _count("True positives", "max"),
     "Tversky": MeasureFacts("Tversky loss", (*UNIT, *CLASSES), best_at="class"),
