@@ -77,6 +77,36 @@ def _compile(model: Any, optimizer: KerasComponent, path: KeyPath, **options: An
         model.compile(optimizer=scaled, **options)
     except REFUSALS as error:
         raise ComponentError(f"Keras cannot compile the model: {reason(error)}", path) from error
+    _count_masks_on_jax(model)
+
+
+def _count_masks_on_jax(model: Any) -> None:
+    """Let metrics of training rows count masks on JAX as well: Keras loses those of the outputs on
+    their way out of the gradient."""
+    import keras
+    from keras.src.backend import get_keras_mask, set_keras_mask
+
+    if keras.backend.backend() != "jax":
+        return
+    computed = type(model).compute_loss_and_updates
+    updated = type(model)._update_metrics_variables
+
+    def compute_loss_and_updates(*args: Any, **options: Any) -> Any:
+        loss, (unscaled, outputs, *rest) = computed(model, *args, **options)
+        masks = [get_keras_mask(each) for each in keras.tree.flatten(outputs)]
+        return loss, (unscaled, (outputs, masks), *rest)
+
+    def update_metrics_variables(
+        variables: Any, loss: Any, x: Any, y: Any, given: Any, weights: Any
+    ) -> Any:
+        outputs, masks = given
+        for each, mask in zip(keras.tree.flatten(outputs), masks, strict=True):
+            if mask is not None:
+                set_keras_mask(each, mask)
+        return updated(model, variables, loss, x, y, outputs, weights)
+
+    model.compute_loss_and_updates = compute_loss_and_updates
+    model._update_metrics_variables = update_metrics_variables
 
 
 def _built_metrics(

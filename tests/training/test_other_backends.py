@@ -261,3 +261,40 @@ def test_whole_numbers_are_never_cut_off_on_jax(tmp_path: Path) -> None:
     said = on("jax", "-c", WHOLE_NUMBERS, cwd=tmp_path)
     assert said.strip().splitlines()[-1].startswith("the inputs hold the whole number 109951162")
     assert "JAX computes with 32 bits" in said
+
+
+MASKED = """\
+dataset: {source: npz, path: rows.npz, inputs: x, targets: y}
+architecture:
+  layers:
+    - Embedding: {input_dim: 9, output_dim: 4, mask_zero: true}
+    - Dense: {units: 3, activation: softmax}
+loss: sparse_categorical_crossentropy
+optimizer: {SGD: 1.0e-12}
+metrics: [accuracy]
+training: {epochs: 1, batch_size: 16}
+"""
+
+
+@pytest.mark.parametrize("engine", ["fused", "keras"])
+def test_masks_count_in_the_history_on_jax(engine: str, tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    words, tags = draw.integers(1, 9, (90, 6)), draw.integers(0, 3, (90, 6))
+    words[:, 3:] = 0
+    np.savez(tmp_path / "rows.npz", x=words.astype(np.int32), y=tags.astype(np.int32))
+    (tmp_path / "c.yaml").write_text(MASKED)
+    command = ("-m", "dlrun", "train", "c.yaml", "--set", f"training.engine={engine}")
+    on("jax", *command, "--runs-dir", "runs", cwd=tmp_path)
+    (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+    history = np.genfromtxt(run / "metrics.csv", delimiter=",", names=True)
+    splits = np.load(run / "splits.npz")
+    # Weights so slow give the same answers in every batch.
+    code = (
+        f"import keras, numpy; model = keras.models.load_model({str(run / 'model.keras')!r}); "
+        "print(model.predict(numpy.arange(9)[:, None], verbose=0)[:, 0].argmax(-1).tolist())"
+    )
+    chosen = np.array(json.loads(on("jax", "-c", code).strip().splitlines()[-1]))
+    for part, name in (("train", "accuracy"), ("validation", "val_accuracy")):
+        rows = splits[f"fold00_{part}"]
+        right = (chosen[words] == tags)[rows][words[rows] > 0]
+        assert history[name] == pytest.approx(right.mean(), rel=1e-5)
