@@ -282,11 +282,8 @@ class _Reader:
 
 def _owner_of(kind: KerasKind, arguments: Sequence[str]) -> str | None:
     """The only class of a kind that has all these arguments, or None."""
-    owners = []
-    for name in catalogue.names(kind):
-        known = catalogue.entry(kind, name)
-        if known and all(known.argument(argument) for argument in arguments):
-            owners.append(name)
+    entries = [entry for name in catalogue.names(kind) if (entry := catalogue.entry(kind, name))]
+    owners = [each.name for each in entries if all(map(each.argument, arguments))]
     return owners[0] if len(owners) == 1 else None
 
 

@@ -40,24 +40,26 @@ class RunEntry:
     problem: str | None = None
 
     @property
+    def _parts(self) -> tuple[str, ...]:
+        """The directory's name in its parts; another name is all time."""
+        match = RUN_NAME.fullmatch(self.path.name)
+        return match.groups() if match else (self.path.name, "", "")
+
+    @property
     def stamp(self) -> str:
         """The beginning of the directory's name that tells the time, or all of the name."""
-        match = RUN_NAME.fullmatch(self.path.name)
-        return match[1] if match else self.path.name
+        return self._parts[0]
 
     @property
     def ending(self) -> str:
         """The end of the directory's name, which tells it from others of the same second."""
-        match = RUN_NAME.fullmatch(self.path.name)
-        return match[3] if match else ""
+        return self._parts[2]
 
     @property
     def name(self) -> str:
         """The experiment's name; for a damaged run, taken from the directory's name."""
-        if isinstance(name := self.facts.get("name"), str):
-            return name
-        match = RUN_NAME.fullmatch(self.path.name)
-        return match[2] if match else ""
+        name = self.facts.get("name")
+        return name if isinstance(name, str) else self._parts[1]
 
     @property
     def config(self) -> Mapping[str, Any]:

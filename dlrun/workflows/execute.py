@@ -48,12 +48,7 @@ from dlrun.training.engine import Divergence
 from dlrun.training.reporting import DivergedError, divergence_message
 from dlrun.workflows.loading import start_and_load, with_place
 from dlrun.workflows.next_step import next_command
-from dlrun.workflows.plugins import (
-    keep_plugins,
-    mistakes_located,
-    plugin_facts,
-    with_kept_plugins,
-)
+from dlrun.workflows.plugins import keep_plugins, mistakes_located, plugin_facts, with_kept_plugins
 from dlrun.workflows.results import (
     arrays_of,
     data_facts,
