@@ -226,7 +226,7 @@ def print_evaluation(facts: Mapping[str, Any], path: Path, notices: Sequence[str
 def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
     if "classes" in figures:
         lines = [*figures["classes"], figures["macro"], figures["weighted"]]
-        columns = ["class", "precision", "recall", "f1", "rows"]
+        columns = ["class", "precision", "recall", "f1", figures.get("unit", "rows")]
         keys = ["name", "precision", "recall", "f1", "support"]
         rows = [[line[key] for key in keys] for line in lines]
         print_table(console, as_columns(columns, rows))

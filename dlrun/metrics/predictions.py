@@ -20,11 +20,18 @@ class Steps:
         true: (s,) class indices, or (s, k) labels or quantities.
         predictions: (s, k).
         rows: (s,) position of the row that each belongs to.
+        unit: What they are: `rows`, `steps` or `pixels`.
     """
 
     true: Array
     predictions: Array
     rows: Array
+    unit: str = "rows"
+
+
+def unit_of(axes: int) -> str:
+    """Return what there is an answer for, where there are so many axes between rows and outputs."""
+    return {0: "rows", 2: "pixels"}.get(axes, "steps")
 
 
 def by_step(
@@ -52,12 +59,14 @@ def by_step(
         outputs = predicted.shape[-1] if predicted.ndim > 1 else 1
         steps = predicted.size // max(outputs, 1)
         true = true.reshape(steps, -1)
+    size, unit = len(predicted), unit_of(max(predicted.ndim - 2, 0))
+    unit = "steps" if unit == "rows" and steps > size else unit
     predicted = predicted.reshape(steps, -1)
-    rows = np.repeat(np.arange(len(np.asarray(y_true))), steps // max(len(np.asarray(y_true)), 1))
+    rows = np.repeat(np.arange(size), steps // max(size, 1))
     if mask is None:
-        return Steps(true, predicted, rows)
+        return Steps(true, predicted, rows, unit)
     counts = np.asarray(mask, bool).reshape(-1)
-    return Steps(true[counts], predicted[counts], rows[counts])
+    return Steps(true[counts], predicted[counts], rows[counts], unit)
 
 
 def names_of_outputs(names: Sequence[str], outputs: int) -> tuple[str, ...]:

@@ -138,21 +138,22 @@ def check_metrics(output_shape: Shape, targets: Array, metrics: Sequence[KerasCo
 
     Args:
         output_shape: The model's, with the batch axis.
-        targets: (n,) or (n, k) as the loss sees them.
+        targets: (n, ...) or (n, ..., k) as the loss sees them.
         metrics: As the config gives them.
 
     Raises:
         ComponentError: Says which form the metric needs.
     """
-    if len(output_shape) != 2 or (output_shape[1] or 0) < 2:
+    units = output_shape[-1] or 0
+    if units < 2:
         return
-    indices = targets.ndim == 1 or targets.shape[1] == 1
+    indices = targets.ndim < len(output_shape) or targets.shape[-1] == 1
     for metric in metrics:
         if metric.name in _OF_ANY_FORM:
             continue
         if indices and not metric.name.startswith("Sparse"):
             raise ComponentError(
-                f"the metric {metric.alias} needs one target for each of the {output_shape[1]} "
+                f"the metric {metric.alias} needs one target for each of the {units} "
                 "outputs, but the targets are class indices; say `targets: one_hot` in "
                 "preprocess and use a categorical loss, or choose a sparse metric",
                 metric.path,
@@ -160,7 +161,7 @@ def check_metrics(output_shape: Shape, targets: Array, metrics: Sequence[KerasCo
         if not indices and metric.name.startswith("Sparse"):
             raise ComponentError(
                 f"the metric {metric.alias} takes class indices, but the targets are rows of "
-                f"{targets.shape[1]} values; leave out `targets: one_hot`, or choose a metric "
+                f"{targets.shape[-1]} values; leave out `targets: one_hot`, or choose a metric "
                 "that is not sparse",
                 metric.path,
             )
@@ -209,6 +210,8 @@ def _check_axes(
         kinds = f"Flatten or {pooling}" if len(given) <= 4 else "Flatten"
         message += f"; put {kinds} before it"
         message += ", or leave out `return_sequences` of the layer above" if sequences else ""
+    elif len(given) == 1 and len(needed) == (1 if sparse else 2) and not sequences:
+        message += "; for an answer at every step, say `return_sequences: true` in the layers above"
     raise ComponentError(message, path)
 
 

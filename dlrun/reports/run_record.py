@@ -120,11 +120,11 @@ class RunRecord(RunFiles):
             return None
         if not np.isfinite(values).all():
             return None
-        fold, axes = stored.get("fold", np.zeros(len(rows), np.int64)), values.ndim - 2
+        fold = stored.get("fold", np.zeros(len(rows), np.int64))
         steps = by_step(task, true, values, stored.get(mask))
         if not len(steps.rows):
             return None
-        unit = "rows" if len(steps.rows) == len(rows) else _UNITS.get(axes, "steps")
+        unit = steps.unit
         values, true, rows, fold = steps.predictions, steps.true, rows[steps.rows], fold[steps.rows]
         outputs = [str(name) for name in facts.get("outputs") or ()]
         if task == "regression":
@@ -159,10 +159,6 @@ class RunRecord(RunFiles):
             facts = finding if isinstance(finding, dict) else {"message": str(finding)}
             found.setdefault(str(facts.get("message") or ""), facts)
         return [facts for message, facts in found.items() if message]
-
-
-_UNITS = {1: "steps", 2: "pixels"}
-"""What an entry is where a row has several, by the number of axes between rows and outputs."""
 
 
 @dataclass(frozen=True)

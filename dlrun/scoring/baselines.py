@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike
 from dlrun.metrics.arrays import EPSILON, Array
 from dlrun.metrics.cuts import as_outputs
 from dlrun.metrics.names import TargetType
+from dlrun.metrics.predictions import unit_of
 from dlrun.metrics.scores import Score
 from dlrun.text import figure, percent
 
@@ -140,7 +141,10 @@ def common_sense(
         # Over rows the same answer has no variance, or what rounding leaves of it.
         return CommonSense(Baseline(answer.name, float("nan"), NO_CORRELATION), predicted)
     value = score.function(rows, predicted, sample_weight, mask)
-    return CommonSense(Baseline(answer.name, value, answer.description), predicted)
+    # Shares and means of the training rows are those of their steps or pixels.
+    unit = unit_of(len(shape) - 1)
+    about = answer.description.replace("training rows", f"training {unit}")
+    return CommonSense(Baseline(answer.name, value, about), predicted)
 
 
 NO_CORRELATION = "a constant answer has no correlation"

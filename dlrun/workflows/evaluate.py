@@ -267,11 +267,12 @@ def _figures(
         numbers = samples.rows[steps.rows]
         figures = regression_figures(steps.true, steps.predictions, named, rows=numbers).as_dict()
         _name_target_rows(figures, samples)
-        return figures
+        return {**figures, "unit": steps.unit}
     several = dataset.task == "multilabel"
     classes = names if several else pipeline.class_names
     shares = as_probabilities(steps.predictions, meaning)
-    return classification_figures(steps.true, shares, classes, multilabel=several).as_dict()
+    figures = classification_figures(steps.true, shares, classes, multilabel=several).as_dict()
+    return {**figures, "unit": steps.unit}
 
 
 MOST_VALUES = 200_000_000
