@@ -92,7 +92,7 @@ def bootstrap_mean(
         spread = sampled[1] - 2 * shift * cross + shift**2 * squares
         own_error = np.sqrt(inflation * np.maximum(spread, 0)) / weight
         # A resample without spread tells nothing about its error.
-        ratios.append(shift / np.where(own_error > 1e-9 * error, own_error, error))
+        ratios.append(shift / np.where(own_error > 1e-6 * error, own_error, error))
     ratio = np.sort(np.concatenate(ratios))
     tail = (1 - level) / 2
     low, high = np.quantile(ratio, [tail, 1 - tail])

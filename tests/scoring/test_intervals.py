@@ -260,3 +260,23 @@ def test_ends_stay_where_a_score_can_be() -> None:
     assert score is not None
     errors = np.r_[np.zeros(10), 1e-3, 50.0]
     assert score_on_rows(score, errors, np.zeros((12, 1))).interval.low >= 0
+
+
+def test_rows_of_unequal_sizes_are_drawn_whole() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(1, 8, 40)
+    right = [(rng.random(count) < 0.8).astype(float) for count in counts]
+    sizes = counts / 8
+    rows = np.array([each.sum() / 8 for each in right]) / sizes.mean()
+    by_row = bootstrap_mean(rows, sizes=sizes)
+    by_step = bootstrap_mean(np.concatenate(right), units=np.repeat(np.arange(40), counts))
+    assert by_row.value == pytest.approx(np.concatenate(right).mean())
+    assert by_row.interval.low == pytest.approx(by_step.interval.low)
+    assert by_row.interval.high == pytest.approx(by_step.interval.high)
+
+
+def test_resamples_without_a_difference_do_not_widen_an_interval() -> None:
+    sizes = np.random.default_rng(0).integers(1, 8, 39) / 7
+    gains = np.zeros(39)
+    gains[[3, 9]] = 1 / 7
+    assert bootstrap_mean(gains, sizes=sizes).interval.high < 0.2
