@@ -129,7 +129,8 @@ def _form(view: ConfigView, units: int | None, activation: str) -> OutputForm | 
         return "unit"
     if activation == "softmax" or loss.startswith(("Categorical", "SparseCategorical")):
         return None if task == "multilabel" else "classes"
-    return "labels" if task == "multilabel" or loss in BINARY_LOSSES else None
+    several = task == "multilabel" or (task is None and loss in BINARY_LOSSES)
+    return "labels" if several else None
 
 
 def _fault(metric: KerasComponent, output: MeasuredOutput) -> _Fault | None:
