@@ -349,3 +349,22 @@ def test_the_contract_covers_every_measure_of_keras() -> None:
     losses = {name for table in LOSSES.values() for name in table}
     assert metrics >= set(names("metric")) - NO_MEASURES - {"Accuracy", "acc"}
     assert losses >= set(names("loss")) - NO_MEASURES - {"CTC", "Circle"}
+
+
+@pytest.mark.slow
+def test_losses_that_only_keras_has_are_those_of_evaluate() -> None:
+    rng = np.random.default_rng(0)
+    embeddings = rng.normal(size=(ROWS, 1, WIDTH))
+    embeddings /= np.linalg.norm(embeddings, axis=-1, keepdims=True)
+    made = {
+        "Circle": Form(rng.integers(0, 2, ROWS), embeddings[:, 0].astype(np.float32), None),
+        "CTC": Form(
+            rng.integers(1, CLASSES, (ROWS, 2)),
+            rng.normal(size=(ROWS, 6, CLASSES)).astype(np.float32),
+            None,
+        ),
+    }
+    for name, one in made.items():
+        expected = evaluated(one, loss={"o0": name.lower()})["loss"]
+        value = measure("loss", name, {})(one.truth, one.output, batch_size=BATCH)
+        assert value == pytest.approx(expected, rel=1e-5), name
