@@ -158,7 +158,8 @@ FLATTEN = "put Flatten or GlobalAveragePooling{}D before it"
             "SparseCategoricalCrossentropy",
             (2,),
             STEPS,
-            "gives (2) a row, but each row has (20) class indices",
+            "gives (2) a row, but each row has (20) class indices; for an answer at every step, "
+            "say `return_sequences: true` in the layers above",
         ),
         (
             "MeanSquaredError",
