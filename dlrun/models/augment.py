@@ -84,8 +84,11 @@ class Augmentation:
                 _require_pictures(layer, inputs[name].shape)
         return chosen
 
-    def apply(self, layers: Layers, tensor: Any) -> tuple[list[Any], Any]:
-        """Return the Keras layers, and their output for the symbolic tensor of an input.
+    def apply(
+        self, layers: Layers, tensor: Any, entrance: str | None = None
+    ) -> tuple[list[Any], Any]:
+        """Return the Keras layers, and their output for the symbolic tensor of an input; `entrance`
+        is its name, where several inputs have such layers.
 
         Raises:
             ComponentError: Keras refused a layer.
@@ -95,12 +98,14 @@ class Augmentation:
         made = []
         if not str(tensor.dtype).startswith("float"):
             # Some of the layers take no integers. The numbers stay the same.
-            made.append(keras.layers.Rescaling(1.0, dtype="float32", name="augment_as_float"))
+            made.append(
+                keras.layers.Rescaling(1.0, dtype="float32", name=f"{_prefix(entrance)}_as_float")
+            )
             tensor = made[0](tensor)
         for number, component in enumerate(layers):
             defaults: dict[str, Any] = {
                 "dtype": "float32",
-                "name": layer_name(number, component),
+                "name": layer_name(number, component, entrance),
             }
             known = catalogue.entry("layer", component.name)
             if known is not None and known.argument("seed") is not None:
@@ -133,9 +138,14 @@ NO_AUGMENTATION = Augmentation()
 """Nothing is changed while a model is trained."""
 
 
-def layer_name(number: int, component: KerasComponent) -> str:
-    """Return the name of a layer in the model; `number` counts from 0."""
-    own = f"augment_{number + 1}_{snake_case(component.name)}"
+def _prefix(entrance: str | None) -> str:
+    return "augment" if entrance is None else f"augment_{entrance}"
+
+
+def layer_name(number: int, component: KerasComponent, entrance: str | None = None) -> str:
+    """Return the name of a layer in the model; `number` counts from 0, for `entrance` see
+    `Augmentation.apply`."""
+    own = f"{_prefix(entrance)}_{number + 1}_{snake_case(component.name)}"
     return str(component.arguments.get("name", own))
 
 

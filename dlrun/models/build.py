@@ -106,8 +106,10 @@ def _augmented(
     """The layers that augment, and the symbolic inputs after them."""
     inputs = {name: InputSpec(tuple(t.shape[1:]), str(t.dtype)) for name, t in entrances.items()}
     layers, tensors = list[Any](), dict(entrances)
-    for name, components in augmentation.on(inputs).items():
-        made, tensors[name] = augmentation.apply(components, entrances[name])
+    augmented = augmentation.on(inputs)
+    for name, components in augmented.items():
+        entrance = name if len(augmented) > 1 else None
+        made, tensors[name] = augmentation.apply(components, entrances[name], entrance)
         layers += made
     return layers, tensors
 

@@ -74,9 +74,10 @@ def let_targets_move(
     if not any(layer.name in MOVING for layer in augmentation.every_layer):
         _refuse_inside(model, places, targets)
         return
+    augmented = augmentation.on(specs)
     moving = {
         name: layers
-        for name, layers in augmentation.on(specs).items()
+        for name, layers in augmented.items()
         if any(layer.name in MOVING for layer in layers)
     }
     entrance, components = next(iter(moving.items()))
@@ -90,7 +91,8 @@ def let_targets_move(
             PATH,
         )
     if moves:
-        made = [model.get_layer(layer_name(i, each)) for i, each in enumerate(components)]
+        named = entrance if len(augmented) > 1 else None
+        made = [model.get_layer(layer_name(i, each, named)) for i, each in enumerate(components)]
         MovedTargets(model, made, entrance, moves).install()
 
 

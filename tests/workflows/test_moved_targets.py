@@ -20,6 +20,18 @@ optimizer: adam
 metrics: [mae]
 training: {epochs: 2, batch_size: 8, engine: ENGINE}
 """
+TWO = """
+dataset: {source: npz, path: two.npz, inputs: [left, right], targets: y}
+augment: {left: [{RandomFlip: horizontal}], right: [{RandomFlip: vertical}]}
+architecture:
+  layers:
+    - {Add: {}, from: [left, right]}
+    - Flatten
+    - Dense: 1
+loss: mse
+optimizer: adam
+training: {epochs: 1}
+"""
 MASKS = """
 dataset: {source: npz, path: rows.npz, inputs: x, targets: mask}
 augment: [{RandomRotation: 0.2}, {GaussianNoise: 0.1}]
@@ -63,6 +75,12 @@ def test_both_engines_train_alike_and_score_rows_as_they_are(
         assert table["val_loss"][-1] == pytest.approx(loss, rel=1e-5)
         histories.append([table["loss"], table["val_loss"]])
     np.testing.assert_allclose(histories[0], histories[1], rtol=1e-5)
+
+
+def test_each_of_two_pictures_has_layers_of_its_own(rows: dict[str, np.ndarray]) -> None:
+    np.savez("two.npz", left=rows["x"], right=rows["x"], y=rows["points"].sum(1))
+    Path("two.yaml").write_text(TWO)
+    assert dlrun.train("two.yaml").score is not None
 
 
 @pytest.mark.parametrize(
