@@ -14,9 +14,10 @@ from dlrun.config.graph import INPUT
 from dlrun.data.lazy import in_memory
 from dlrun.data.reading.files import Paths, refuse_shared
 from dlrun.data.reading.series import previous_targets
+from dlrun.data.row_info import RowInfo
 from dlrun.data.samples import Array, Columns, Dataset, Samples, as_vector
 from dlrun.data.source import Limit, Loaded, Part, Source
-from dlrun.data.splits import RowInfo, holdout_split
+from dlrun.data.splits import holdout_split
 from dlrun.data.stored import concatenated
 from dlrun.data.task import (
     Asked,

@@ -11,8 +11,8 @@ from itertools import groupby
 import numpy as np
 
 from dlrun.config.schema import Config
+from dlrun.data.row_info import RowInfo
 from dlrun.data.samples import Dataset
-from dlrun.data.splits import RowInfo
 from dlrun.protocols.executor import InThisProcess
 from dlrun.protocols.fold import FoldTraining
 from dlrun.protocols.observer import Observer, Recorder

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dlrun.config.schema import Config
-from dlrun.data.splits import RowInfo, holdout_split
+from dlrun.data.row_info import RowInfo
+from dlrun.data.splits import holdout_split
 from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section

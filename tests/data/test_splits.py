@@ -16,7 +16,8 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from dlrun.data.splits import RowInfo, holdout_split, kfold_splits, time_series_splits
+from dlrun.data.row_info import RowInfo
+from dlrun.data.splits import holdout_split, kfold_splits, time_series_splits
 from dlrun.errors import DataError
 
 seeds = st.integers(0, 2**32 - 1)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from dlrun.data.splits import RowInfo
+from dlrun.data.row_info import RowInfo
 from dlrun.errors import DataError
 from dlrun.protocols.protocol import Fold, Protocol
 from dlrun.protocols.schemes.holdout import Holdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlrun.data.splits import RowInfo
+from dlrun.data.row_info import RowInfo
 from dlrun.errors import DataError
 from dlrun.protocols.protocol import Fold, Protocol, Validation, hold_out
 

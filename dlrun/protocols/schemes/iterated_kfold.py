@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from dlrun.data.splits import RowInfo, kfold_splits
+from dlrun.data.row_info import RowInfo
+from dlrun.data.splits import kfold_splits
 from dlrun.protocols.protocol import Fold, Folded, reseeded
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from dlrun.data.splits import RowInfo, kfold_splits
+from dlrun.data.row_info import RowInfo
+from dlrun.data.splits import kfold_splits
 from dlrun.protocols.protocol import Fold, Folded
 
 

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from dlrun.data.splits import RowInfo
+from dlrun.data.row_info import RowInfo
 from dlrun.errors import DataError
 from dlrun.protocols.protocol import Fold, Protocol, Validation, hold_out, reseeded
 

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from dlrun.data.splits import RowInfo, time_series_splits
+from dlrun.data.row_info import RowInfo
+from dlrun.data.splits import time_series_splits
 from dlrun.protocols.protocol import Fold, Folded
 
 
