@@ -192,7 +192,7 @@ def _over_all_rows(metric: Any, name: str, shape: Sequence[int | None]) -> Any:
 
     def reset_state() -> None:
         for variable in (rows, *means, *products):
-            variable.assign(ops.zeros_like(variable))
+            variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     metric.update_state, metric.result, metric.reset_state = update_state, result, reset_state
     return metric
