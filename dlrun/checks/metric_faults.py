@@ -14,6 +14,7 @@ from dlrun.checks.subjects.losses_and_metrics import (
 )
 from dlrun.checks.views import ConfigView
 from dlrun.config.yaml_writer import in_line
+from dlrun.metrics.cuts import meaning_by_loss
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES, canonical
 from dlrun.metrics.table import MEASURES, QUANTITIES, UNIT, OutputForm, means_something
 from dlrun.registry import catalogue
@@ -46,6 +47,7 @@ class MeasuredOutput:
         indices: Whether the targets are class indices; None where that is not known.
         activation: Of the last layer.
         probable: Whether the outputs of classes are probabilities, or trained to be.
+        centred: Whether the loss parts each output at 0, as logits and margins are.
         steps: Whether a row has an answer for each step or pixel.
         certain: Whether it is known what is predicted; a loss of 0 to 1 may be for pixels.
     """
@@ -55,6 +57,7 @@ class MeasuredOutput:
     indices: bool | None
     activation: str
     probable: bool
+    centred: bool
     steps: bool
     certain: bool
 
@@ -108,6 +111,7 @@ def measured_output(view: ConfigView) -> MeasuredOutput:
         indices,
         activation,
         probable,
+        centred=meaning_by_loss(view.config.loss) in ("logits", "margins"),
         steps=view.known.steps,
         certain=view.known.task is not None or loss.startswith("Sparse"),
     )
@@ -144,6 +148,9 @@ def _fault(metric: KerasComponent, output: MeasuredOutput) -> _Fault | None:
         better = {"quantities": "mse", "quantity": "mse"}.get(form, "accuracy")
         message = f"{metric.alias} takes one answer a row, but there is one for each step or pixel"
         return _Fault("DL023", message, better)
+    if name in _F_SCORES and output.centred and metric.arguments.get("threshold") is None:
+        # Logits and margins are cut at 0, see `dlrun.metrics.cuts.suited`.
+        return None
     errors = ("MeanSquaredError", *_ERRORS_OF_PROBABILITIES)
     if name in errors and not output.probable and form not in QUANTITIES:
         message = f"{metric.alias} compares outputs that are not probabilities with 0 and 1"
