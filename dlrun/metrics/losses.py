@@ -242,9 +242,11 @@ def concordance_correlation(
 
 
 def poisson(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """predicted - true log(predicted): the Poisson deviance but for a constant."""
+    """predicted - true log(predicted): the Poisson deviance but for a constant. NaN where predicted
+    is below 0."""
     true, predicted = aligned_numbers(y_true, y_pred)
-    return (predicted - true * np.log(predicted + EPSILON)).mean(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (predicted - true * np.log(predicted + EPSILON)).mean(axis=-1)
 
 
 def r2_score(

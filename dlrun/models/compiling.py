@@ -77,7 +77,61 @@ def _compile(model: Any, optimizer: KerasComponent, path: KeyPath, **options: An
         model.compile(optimizer=scaled, **options)
     except REFUSALS as error:
         raise ComponentError(f"Keras cannot compile the model: {reason(error)}", path) from error
+    _spread_row_weights(model)
     _count_masks_on_jax(model)
+
+
+def _spread_row_weights(model: Any) -> None:
+    """Let the weight of a row count for each of its steps or pixels: Keras lines weights up with
+    the last axis of a loss, and takes them for those of steps where there are as many."""
+    compiled = model._compile_loss
+    call = compiled.call
+
+    def call_with_spread_weights(y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if sample_weight is None:
+            return call(y_true, y_pred)
+        if not compiled.built:
+            compiled.build(y_true, y_pred)
+
+        def weights(output: Any, loss: Any) -> Any:
+            given, truth, predicted = (
+                part[output] if output is not None and isinstance(part, dict) else part
+                for part in (sample_weight, y_true, y_pred)
+            )
+            return spread_row_weights(loss, given, truth, predicted)
+
+        losses = {path[0] if path else None: loss for path, loss, *_ in compiled._flat_losses}
+        if isinstance(y_pred, dict):
+            return call(y_true, y_pred, {name: weights(name, one) for name, one in losses.items()})
+        return call(y_true, y_pred, weights(None, losses[None]))
+
+    compiled.call = call_with_spread_weights
+
+
+def spread_row_weights(loss: Any, weights: Any, y_true: Any, y_pred: Any) -> Any:
+    """Return weights of rows as weights of the values that a loss gives for these rows.
+
+    Args:
+        loss: A `keras.Loss`.
+        weights: (n,) or (n, 1) of the rows; others stay as they are.
+        y_true: (n, ...) or (n, ..., k).
+        y_pred: (n, ..., k).
+    """
+    from keras import KerasTensor, ops
+    from keras.src.backend import compute_output_spec
+
+    if (
+        len(y_pred.shape) < 3
+        or len(weights.shape) > 2
+        or tuple(weights.shape[1:]) not in ((), (1,))
+    ):
+        return weights
+    parts = (KerasTensor(part.shape, dtype=loss.dtype) for part in (y_true, y_pred))
+    _, *axes = compute_output_spec(loss.call, *parts).shape or (None,)
+    if not axes or None in axes:
+        return weights
+    weights = ops.reshape(weights, (-1, *[1] * len(axes)))
+    return ops.broadcast_to(weights, (ops.shape(weights)[0], *axes))
 
 
 def _count_masks_on_jax(model: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.inputs import Inputs
+from dlrun.models.compiling import spread_row_weights
 from dlrun.models.objects import build_object
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.training.engine import VALIDATION_BATCH_SIZE
@@ -150,4 +151,6 @@ def keras_measure(
     if isinstance(built, keras.metrics.Metric):
         built.update_state(y_true, predicted, weights)
         return float(np.mean(built.result()))
+    if weights is not None:
+        weights = spread_row_weights(built, weights, y_true, predicted)
     return float(built(y_true, predicted, weights))

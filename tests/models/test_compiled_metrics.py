@@ -10,7 +10,7 @@ from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from dlrun.config.schema import OutputEntry
-from dlrun.models.compiling import compile_model
+from dlrun.models.compiling import compile_model, compile_outputs
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.scoring.measures import measures_of
 
@@ -104,3 +104,60 @@ def test_correlations_with_axis_0_are_over_all_rows() -> None:
         for a, b in pairs
     ]
     assert found["concordance_correlation"] == pytest.approx(np.mean(concordance), rel=1e-4)
+
+
+def mean_of_rows(y_true: Any, y_pred: Any) -> Any:
+    """A plugin's loss: one value a row, whatever the axes."""
+    from keras import ops
+
+    return ops.mean(ops.abs(y_true - y_pred), axis=(1, 2))
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        component("loss", "MeanAbsoluteError"),
+        component("loss", "MeanAbsoluteError", reduction="mean_with_sample_weight"),
+        KerasComponent("loss", "mean_of_rows", "mean_of_rows", {}, implementation=mean_of_rows),
+    ],
+    ids=["by step", "divided by weights", "by row"],
+)
+@pytest.mark.parametrize("several", [False, True], ids=["one output", "several outputs"])
+def test_the_weight_of_a_row_counts_for_each_of_its_steps(
+    loss: KerasComponent, several: bool
+) -> None:
+    import keras
+
+    # As many steps as rows of a batch: Keras would take the weights for those of the steps.
+    rows, steps = 12, 6
+    output, truth = RNG.normal(size=(2, rows, steps, 2)).astype(np.float32)
+    weights = RNG.uniform(0, 3, rows).astype(np.float32)
+    inputs = keras.Input((steps, 2))
+    same = keras.layers.Identity(name="same")(inputs)
+    first = keras.layers.Lambda(lambda x: x[:, 0, :1], name="first")(inputs)
+    model = keras.Model(inputs, {"same": same, "first": first} if several else same)
+    entries = [OutputEntry(name="same" if several else None, loss=loss)]
+    targets: Any = truth
+    if several:
+        entries.append(OutputEntry(name="first", loss=component("loss", "MeanSquaredError")))
+        targets = {"same": truth, "first": truth[:, 0, :1]}
+    compile_outputs(model, entries, component("optimizer", "SGD"))
+    found = model.evaluate(
+        output, targets, sample_weight=weights, batch_size=steps, verbose=0, return_dict=True
+    )["loss"]
+    by_row = np.abs(truth - output).mean((1, 2))
+    parts = [slice(0, steps), slice(steps, rows)]
+    divided = loss.arguments.get("reduction") is not None
+    by_batch = [
+        np.average(by_row[part], weights=weights[part])
+        if divided
+        else np.mean(weights[part] * by_row[part])
+        for part in parts
+    ]
+    expected = np.mean(by_batch)
+    if several:
+        expected += np.mean(weights * np.square(truth - output)[:, 0, 0])
+    assert found == pytest.approx(expected, rel=1e-5)
+    measure = measures_of(entries)[1 if several else 0]
+    alone = measure(truth, output, weights, batch_size=steps)
+    assert alone == pytest.approx(np.mean(by_batch), rel=1e-5)

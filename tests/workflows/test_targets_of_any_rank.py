@@ -119,6 +119,30 @@ def test_predictions_have_the_axes_of_the_output(
     assert one["prediction"].tolist() == [str(shares[3, 0].argmax())]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["fused", "keras"])
+def test_weights_of_rows_with_masked_steps(
+    tmp_path: Path, arrays: dict[str, np.ndarray], engine: str
+) -> None:
+    weights = np.random.default_rng(8).uniform(0, 3, N).astype("float32")
+    config = {
+        **TAGS,
+        "training": {"sample_weight": "weights", "engine": engine, "batch_size": T},
+        "evaluation": {"protocol": "kfold", "folds": 2},
+    }
+    run = train(tmp_path, {**arrays, "weights": weights}, config)
+    splits = np.load(run.path / "splits.npz")
+    for fold, file in zip(run.result["folds"], sorted(run.path.rglob("model.keras")), strict=True):
+        rows = splits[f"fold{fold['fold']:02d}_validation"]
+        words, tags = arrays["words"][rows], arrays["tags"][rows]
+        shares = keras.saving.load_model(file).predict(words, verbose=0)
+        losses = -np.log(np.take_along_axis(shares, tags[..., None], -1)[..., 0])
+        expected = (losses * weights[rows, None])[words > 0].sum() / (words > 0).sum()
+        history = run.history[run.history["fold"] == fold["fold"]]
+        assert fold["measures"]["loss"] == pytest.approx(expected, rel=1e-5)
+        assert history["val_loss"].iloc[-1] == pytest.approx(expected, rel=1e-5)
+
+
 def keras_fit(config: dict[str, Any], model: Any, x: Any, y: Any, weights: Any) -> Any:
     """One epoch of Keras' own `fit` from the given weights, in the order that dlrun takes."""
     model.compile("adam", config["loss"])
