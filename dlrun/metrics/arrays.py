@@ -115,6 +115,21 @@ def row_parts(
     return (values * weights).reshape(flat).mean(axis=1), weights.reshape(flat).mean(axis=1)
 
 
+def step_weights(sample_weight: ArrayLike | None, mask: ArrayLike | None) -> ArrayLike | None:
+    """Return weights of rows or steps that are 0 for masked steps; None where all count alike.
+
+    Args:
+        sample_weight: (n,) or (n, ...), or None.
+        mask: (n, ...) which steps count, or None for all.
+    """
+    if mask is None:
+        return sample_weight
+    counted = np.asarray(mask, np.float64)
+    if sample_weight is None:
+        return counted
+    return counted * spread(np.asarray(sample_weight, np.float64), counted)
+
+
 def mean_over_rows(
     values: Array, sample_weight: ArrayLike | None = None, mask: ArrayLike | None = None
 ) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dlrun.metrics import classification, confusion, losses
-from dlrun.metrics.arrays import Array, aligned_numbers, mean_over_rows, row_parts
+from dlrun.metrics.arrays import Array, aligned_numbers, mean_over_rows, row_parts, step_weights
 from dlrun.metrics.cuts import Meaning, changed, suited
 from dlrun.metrics.names import Direction, Kind, canonical, direction
 from dlrun.metrics.table import MEASURES, MeasureFacts
@@ -161,7 +161,7 @@ _WHOLE: dict[str, ScoreFunction] = {
     "TrueNegatives": confusion.count_of("true_negatives"),
     "TruePositives": confusion.count_of("true_positives"),
 }
-"""Class name to a function that is not a mean over rows; Keras counts no masks in these."""
+"""Class name to a function that is not a mean over rows."""
 
 ACROSS_ROWS = ("ConcordanceCorrelation", "CosineSimilarity", "PearsonCorrelation")
 """Metrics that may compare each output over all rows, with `axis: 0`."""
@@ -235,7 +235,7 @@ def _by_row(
 def _whole(
     metric: str, kind: Kind, given: dict[str, Any], outputs: Meaning
 ) -> dict[str, Any] | None:
-    """Function of a score that is not a mean over rows; it counts no masks, as in Keras."""
+    """Function of a score that is not a mean over rows; masked steps weigh 0."""
     if metric == "RootMeanSquaredError":
         return {"function": _root, "rows": _squared_errors, "of_mean": np.sqrt}
     fitting = suited(metric, given, outputs)
@@ -256,7 +256,8 @@ def _whole(
         sample_weight: ArrayLike | None = None,
         mask: ArrayLike | None = None,
     ) -> float:
-        return whole(*changed(change, y_true, y_pred), sample_weight, **given)
+        weights = step_weights(sample_weight, mask)
+        return whole(*changed(change, y_true, y_pred), weights, **given)
 
     def repeated(y_true: ArrayLike, y_pred: ArrayLike, times: Array) -> Array:
         return confusion.repeated_auc(*changed(change, y_true, y_pred), times, **given)
@@ -286,7 +287,7 @@ def _root(
     mask: ArrayLike | None = None,
 ) -> float:
     """Square root of the weighted mean of squared errors."""
-    return float(np.sqrt(mean_over_rows(_squares(y_true, y_pred), sample_weight)))
+    return float(np.sqrt(mean_over_rows(_squares(y_true, y_pred), sample_weight, mask)))
 
 
 def _squared_errors(
@@ -295,7 +296,7 @@ def _squared_errors(
     sample_weight: ArrayLike | None = None,
     mask: ArrayLike | None = None,
 ) -> Array:
-    return _row_values("weighted", _squares(y_true, y_pred), sample_weight, None)
+    return _row_values("weighted", _squares(y_true, y_pred), sample_weight, mask)
 
 
 def _accepted(function: Callable[..., Any] | None) -> set[str]:

@@ -232,7 +232,7 @@ class _Rows:
     @property
     def sizes(self) -> Array | None:
         """(n,) how much each row counts: the share of its steps that are not masked."""
-        if self.mask is None or self.score.of_mean is not None:
+        if self.mask is None:
             return None
         counts = np.asarray(self.mask, np.float64)
         return counts.reshape(len(counts), -1).mean(axis=1)
@@ -253,16 +253,18 @@ class _Rows:
             weights = np.asarray(self.sample_weight)
         if score.rows is not None:
             rows, of_mean = score.rows, score.of_mean or (lambda mean: mean)
-            tables = [rows(y_true, predicted, None) for predicted in models]
+            tables = [rows(y_true, predicted, None, self.mask) for predicted in models]
+            sizes = self.sizes
+            shares = np.ones(len(weights)) if sizes is None else sizes / sizes.mean()
 
             def of_means(times: Array) -> Array:
                 counted = times * weights
-                total = counted.sum(axis=1)
+                total = counted @ shares
                 return np.mean([of_mean(counted @ values / total) for values in tables], axis=0)
 
             return of_means, RESAMPLES
         repeated = score.repeated
-        if repeated is not None and self.sample_weight is None:
+        if repeated is not None and self.sample_weight is None and self.mask is None:
             return (
                 lambda times: np.mean([repeated(y_true, p, times) for p in models], axis=0),
                 RESAMPLES,

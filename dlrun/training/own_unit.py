@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from dlrun.data.fitting.target_pipeline import TargetPipeline
+from dlrun.training.prediction import mask_as_weights
 
 
 def measure_in_own_unit(model: Any, targets: Mapping[str | None, TargetPipeline]) -> None:
@@ -69,7 +70,10 @@ def _own_unit_metrics() -> Any:
             return [*super().variables, *self.learnt]
 
         def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-            """Update each metric; as `metrics` of `Model.compile`, they ignore weights."""
+            """Update each metric; as `metrics` of `Model.compile`, they ignore weights.
+
+            Masked steps count in none of them: Keras itself leaves them out of means alone.
+            """
             if not self.built:
                 self.build(y_true, y_pred)
             pairs = zip(self._parts(y_true), self._parts(y_pred), strict=True)
@@ -78,7 +82,10 @@ def _own_unit_metrics() -> Any:
                     # The sums of squares of R2Score lose the digits of values far from 0, and
                     # their distance from 0 makes no difference to it.
                     centred = isinstance(metric, keras.metrics.R2Score)
-                    metric.update_state(truth[centred], output[centred])
+                    measured = output[centred]
+                    metric.update_state(
+                        truth[centred], measured, **mask_as_weights(metric, measured)
+                    )
 
         def result(self) -> dict[str, Any]:
             """Metrics by name: of several numbers, such as F1 for each class, the mean."""

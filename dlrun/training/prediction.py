@@ -149,8 +149,33 @@ def keras_measure(
     if mask is not None:
         set_keras_mask(predicted, keras.ops.convert_to_tensor(mask, "bool"))
     if isinstance(built, keras.metrics.Metric):
-        built.update_state(y_true, predicted, weights)
+        if weights is None:
+            built.update_state(y_true, predicted, **mask_as_weights(built, predicted))
+        else:
+            built.update_state(y_true, predicted, weights)
         return float(np.mean(built.result()))
     if weights is not None:
         weights = spread_row_weights(built, weights, y_true, predicted)
     return float(built(y_true, predicted, weights))
+
+
+def mask_as_weights(metric: Any, output: Any) -> dict[str, Any]:
+    """Return the argument that leaves masked steps out of one of Keras' metrics that is no mean
+    over steps; means take the mask from the output themselves.
+
+    Args:
+        metric: A metric; one of a plugin gets the output with its mask and nothing else.
+        output: The tensor that is measured.
+    """
+    import keras
+    from keras.src.backend import get_keras_mask
+
+    mask = get_keras_mask(output)
+    own = type(metric).__module__.startswith("keras.")
+    if mask is None or not own or isinstance(metric, keras.metrics.MeanMetricWrapper):
+        return {}
+    weights = keras.ops.cast(mask, metric.dtype)
+    if isinstance(metric, keras.metrics.BinaryIoU):
+        # It counts each label of a step.
+        weights = keras.ops.broadcast_to(weights[..., None], keras.ops.shape(output))
+    return {"sample_weight": weights}

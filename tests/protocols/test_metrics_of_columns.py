@@ -39,7 +39,7 @@ def test_f1_in_the_history_is_scikit_learns_mean(
         metric="{F1Score: {threshold: 0.5}}" if one else "F1Score",
     )
     [fold] = run(text).outcome.folds
-    output = fold.predictions
+    output = fold.main.predictions
     called = output[:, 0] > 0.5 if one else output.argmax(axis=1)
     truth = y[fold.rows]
     expected = f1_score(truth, called, average="binary" if one else "macro", zero_division=0)

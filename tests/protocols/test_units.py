@@ -44,7 +44,7 @@ def test_scores_and_epochs_are_in_the_targets_own_unit(run: Callable[..., Any]) 
 
     ran = run(CONFIG)
     [fold] = ran.outcome.folds
-    np.testing.assert_allclose(fold.predictions, own_unit, rtol=1e-5)
+    np.testing.assert_allclose(fold.main.predictions, own_unit, rtol=1e-5)
     truth = y[-100:]
     assert fold.score == pytest.approx(mean_absolute_error(truth, own_unit), rel=1e-5)
     assert fold.measures == pytest.approx(
@@ -101,6 +101,6 @@ def test_all_steps_ahead_of_a_series_have_one_unit(run: Callable[..., Any], tmp_
     held_out = ran.memory.row_numbers["fold00_validation"]
     truth = np.stack([heat[held_out + ahead] for ahead in (1, 2, 3)], axis=1)
     assert targets.shape[1:] == (3,)
-    error = mean_absolute_error(truth, fold.predictions)
+    error = mean_absolute_error(truth, fold.main.predictions)
     assert fold.score == pytest.approx(error, rel=1e-5)
     assert fold.history["val_mae"][-1] == pytest.approx(error, rel=1e-4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.metrics import jaccard_score, precision_score, recall_score
 
 from dlrun.registry.keras_component import KerasComponent, KerasKind
 from dlrun.training.prediction import keras_measure, predict
@@ -67,3 +68,30 @@ def test_masks_and_penalties_are_those_of_evaluate() -> None:
         losses = -np.log(np.take_along_axis(output, tags[..., None], axis=-1))[..., 0]
         batches = [losses[rows][mask[rows]].mean() for rows in (slice(256), slice(256, 300))]
         assert loss == pytest.approx(given.penalty + np.average(batches, weights=[256, 44]))
+
+
+def test_masked_steps_count_in_no_metric_of_the_history() -> None:
+    """Keras itself counts them in what is no mean over steps."""
+    import keras
+    from keras import layers
+
+    from dlrun.training.own_unit import measure_in_own_unit
+
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(0, 4, (40, 6)).astype(np.int32)
+    tags = rng.integers(0, 2, (40, 6, 1)).astype(np.float32)
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((6,)), layers.Embedding(4, 3, mask_zero=True), layers.Dense(1, "sigmoid")]
+    )
+    metrics = ["Precision", "Recall", "RootMeanSquaredError", keras.metrics.BinaryIoU(name="iou")]
+    model.compile(loss="binary_crossentropy", metrics=metrics)
+    measure_in_own_unit(model, {})
+    found = model.evaluate(tokens, tags, batch_size=16, verbose=0, return_dict=True)
+    kept = tokens != 0
+    output, truth = model.predict(tokens, verbose=0)[kept].ravel(), tags[kept].ravel()
+    assert found["Precision"] == pytest.approx(precision_score(truth, output > 0.5))
+    assert found["Recall"] == pytest.approx(recall_score(truth, output > 0.5))
+    assert found["RootMeanSquaredError"] == pytest.approx(np.sqrt(np.mean((output - truth) ** 2)))
+    both = jaccard_score(truth, output > 0.5, average=None).mean()
+    assert found["iou"] == pytest.approx(both)
