@@ -139,8 +139,8 @@ def folds_chart(
     )
 
 
-def roc_chart(curves: RankingCurves, name: str) -> Chart:
-    """Return the ROC curve with its area."""
+def roc_chart(curves: RankingCurves, name: str, unit: str = "rows") -> Chart:
+    """Return the ROC curve with its area; `unit` is what has a class: rows, steps or pixels."""
     area = figure(curves.area)
     return Chart(
         share_axis("false positive rate"),
@@ -152,7 +152,7 @@ def roc_chart(curves: RankingCurves, name: str) -> Chart:
         f"ROC curve for {name}: area {area}.",
         title="ROC",
         note=f"Area under the curve {area}, over every threshold where Keras' AUC takes 200: the "
-        f"chance that a row of {name} is ranked above one that is not.",
+        f"chance that a {unit[:-1]} of {name} is ranked above one that is not.",
         height=SQUARE,
     )
 
@@ -178,12 +178,13 @@ def precision_recall_chart(curves: RankingCurves, name: str) -> Chart:
     )
 
 
-def reliability_chart(facts: Calibration, about: str) -> Chart:
+def reliability_chart(facts: Calibration, about: str, unit: str = "rows") -> Chart:
     """Return the reliability diagram: predicted probabilities against observed shares.
 
     Args:
         facts: Its bins.
         about: What the probability is of.
+        unit: What has a probability: rows, steps or pixels.
     """
     bins, error = facts.bins, figure(facts.error)
     largest = max(part.rows for part in bins)
@@ -192,7 +193,7 @@ def reliability_chart(facts: Calibration, about: str) -> Chart:
             [part.predicted],
             [part.observed],
             "model",
-            "rows in a tenth of the range",
+            f"{unit} in a tenth of the range",
             size=5 + 9 * (part.rows / largest) ** 0.5,
         )
         for part in bins
@@ -211,7 +212,7 @@ def reliability_chart(facts: Calibration, about: str) -> Chart:
         ),
         f"Reliability diagram: expected calibration error {error}.",
         note=f"Expected calibration error {error}: the mean distance between predicted probability "
-        f"and observed share, over {facts.rows:,} rows. Larger dots are more rows.",
+        f"and observed share, over {facts.rows:,} {unit}. Larger dots are more {unit}.",
         height=SQUARE,
     )
 

@@ -84,7 +84,7 @@ def thresholds(record: RunRecord) -> Section | None:
     if curves is None:
         return None
     name = f"‘{scored.names[1]}’"
-    charts = (roc_chart(curves, name), precision_recall_chart(curves, name))
+    charts = (roc_chart(curves, name, scored.unit), precision_recall_chart(curves, name))
     return Section("thresholds", "Every threshold", {"charts": charts})
 
 
@@ -103,7 +103,7 @@ def confidence(record: RunRecord) -> Section | None:
         about, true, predicted = "each label", true.reshape(-1), predicted.reshape(-1)
     if predicted.min() < -1e-6 or predicted.max() > 1 + 1e-6:
         return None
-    chart = reliability_chart(calibration(np.asarray(true), predicted), about)
+    chart = reliability_chart(calibration(np.asarray(true), predicted), about, scored.unit)
     return Section("calibration", "Calibration", {"charts": [chart]})
 
 
@@ -153,7 +153,7 @@ def series(record: RunRecord) -> Section | None:
         own = slice(None) if label is None else labels == label
         where = scored.rows if places is None else places
         names = tuple(n if label is None else f"{n} of {label}" for n in scored.names)
-        rows_of = "the file" if label is None else "all series, one after another"
+        rows_of = "the file" if label is None else "the table sorted by series"
         found += over_time(
             where[own], scored.true[own], scored.predictions[own], names, dataset, baseline, rows_of
         )
