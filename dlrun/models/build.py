@@ -177,6 +177,7 @@ def _called(
             with exact_output(node.name in exact_layers):
                 made[node.name] = _made(node, blocks, specs)
         origin = graph.node(node.calls) or node
+        _check_states(made[node.calls], origin, node, given)
         try:
             answer = _call(made[node.calls], origin, node, given)
         except REFUSALS as refusal:
@@ -270,6 +271,26 @@ def _check_places(layer: Any, node: LayerCall, given: Sequence[Any]) -> None:
         assert node.entry.layer is not None
         message = f"the sequence has {length} steps, and this Embedding holds {size} places"
         raise ComponentError(f"{message}; write `input_dim: {length}`", node.entry.path)
+
+
+def _check_states(layer: Any, origin: LayerCall, node: LayerCall, given: Sequence[Any]) -> None:
+    """Refuse initial states of another size than the layer has, which fail only in training."""
+    component = origin.entry.layer
+    if component is None or calling(component) != "state" or node.named or len(given) < 2:
+        return
+    wrapped = getattr(layer, "forward_layer", None)
+    own = getattr(layer if wrapped is None else wrapped, "state_size", None)
+    sizes = [*(own if isinstance(own, (list, tuple)) else [own])] * (1 if wrapped is None else 2)
+    states, names, place = given[1:], node.sources[1:], (*node.entry.path, "from")
+    if any(type(size) is not int for size in sizes) or any(len(s.shape) != 2 for s in states):
+        return
+    for name, state, size in zip(names, states, sizes, strict=True):
+        if state.shape[-1] not in (None, size):
+            raise ComponentError(
+                f"the state '{name}' has {state.shape[-1]} values, and {component.alias} has "
+                f"{size} units; they must be equal",
+                place,
+            )
 
 
 def _made(node: LayerCall, blocks: Blocks, inputs: Sequence[InputSpec]) -> Any:

@@ -337,3 +337,21 @@ def test_outputs_of_a_plugin_go_by_number_or_key() -> None:
 def test_what_a_built_layer_does_not_give_is_refused(text: str, message: str) -> None:
     with pytest.raises(ComponentError, match=message):
         model_of(layers(text), x=((4,), "float32"))
+
+
+@pytest.mark.parametrize(
+    ("decoder", "message"),
+    [
+        ("{LSTM: 3, from: [y, code.h, code.c]}", "'code.h' has 4 values, and LSTM has 3 units"),
+        ("{GRU: 5, from: [y, code.c]}", "'code.c' has 4 values, and GRU has 5 units"),
+        (
+            "{Bidirectional: {LSTM: 2}, from: [y, code.h, code.c, code.h, code.c]}",
+            "'code.h' has 4 values, and Bidirectional has 2 units",
+        ),
+    ],
+)
+def test_states_of_another_size_are_refused(decoder: str, message: str) -> None:
+    encoder = "{LSTM: {units: 4, return_state: true}, from: x, name: code}"
+    with pytest.raises(ComponentError, match=message) as refusal:
+        model_of(layers(f"[{encoder}, {decoder}]"), **PAIR)
+    assert refusal.value.path == ("architecture", "layers", 1, "from")
