@@ -32,6 +32,7 @@ from dlrun.data.task import (
 from dlrun.data.timestamps import TimeColumns, TimeOption, refuse_missing_extra
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
+from dlrun.registry.names import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def load_dataset(
         marks = np.arange(len(samples)) >= own
     # Before the limit: a trial on few rows has as many outputs as the real run.
     classes = rows.classes | text_classes(samples.targets)
+    _refuse_unknown_places(source, list(samples.targets))
     unnamed: dict[str, Array] = {}
     for name, values in samples.targets.items():
         unnamed |= unnamed_labels(rows.tasks.get(name, rows.task), {name: values}, classes)
@@ -149,6 +151,20 @@ def load_dataset(
         tasks=rows.tasks,
         undeclared_series=rows.loaded.undeclared_series,
     )
+
+
+def _refuse_unknown_places(source: Source, targets: Sequence[str]) -> None:
+    """Refuse `places` of something that is not a target."""
+    if source.places is None or isinstance(source.places, str):
+        return
+    for name in source.places:
+        # One output of several targets goes by all their names.
+        if name not in (*targets, ", ".join(targets)):
+            raise DataError(
+                f"`places` names '{name}', which is not a target"
+                f"{did_you_mean(name, targets) or '.'} The targets are: {', '.join(targets)}",
+                path=("dataset", "places", name),
+            )
 
 
 def check_validation(

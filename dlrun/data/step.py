@@ -237,7 +237,7 @@ class FittedStep(Generic[AnyStep]):
 HOLDS: dict[Kind, str] = {
     "numeric": "numbers",
     "categorical": "text",
-    "sequences": "integer sequences",
+    "sequences": "sequences",
 }
 """What a column of each kind holds, in the words of messages."""
 

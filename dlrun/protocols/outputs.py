@@ -72,12 +72,16 @@ def check_outputs(
     layers = every_layer(config.architecture, config.blocks)
     sequences = any(_gives_sequences(layer.layer) for layer in layers)
     graph = layer_graph(config.architecture, config.blocks)
+    split, target = getattr(config.dataset, "split", {}), getattr(config.dataset, "target", None)
+    tokens = any(
+        name in (target or ()) if isinstance(target, list) else name == target for name in split
+    )
     for output, name in zip(config.outputs, graph.outputs, strict=True):
         node, shape = graph.node(name), shapes[output.name]
         place = config.architecture.path if node is None else node.entry.path
         for arrays in (train, *held_out):
             targets = targets_of(arrays, output.name)
-            check_output(shape, targets, output.loss, place, sequences=sequences)
+            check_output(shape, targets, output.loss, place, sequences=sequences, tokens=tokens)
         check_metrics(shape, targets_of(train, output.name), output.metrics)
 
 
@@ -108,6 +112,7 @@ def check_output(
     path: KeyPath,
     *,
     sequences: bool = False,
+    tokens: bool = False,
 ) -> None:
     """Refuse a last layer whose axes or size do not fit the targets, and targets that the loss is
     not made for.
@@ -118,6 +123,7 @@ def check_output(
         loss: As the config gives it.
         path: The last layer's place in the config.
         sequences: Whether a recurrent layer of the model gives its output at every timestep.
+        tokens: Whether the targets are the numbers of tokens, which begin with padding.
 
     Raises:
         ComponentError: Says what is given and what is needed.
@@ -125,7 +131,7 @@ def check_output(
     if loss.implementation is None and loss.name not in _OF_OTHER_AXES:
         _check_axes(output_shape[1:], targets.shape[1:], loss, path, sequences)
     if loss.name.startswith("SparseCategorical"):
-        _check_classes(output_shape[-1], targets, path)
+        _check_classes(output_shape[-1], targets, path, tokens=tokens)
     elif len(output_shape) == 2 and targets.ndim <= 2 and loss.name not in _OF_EMBEDDINGS:
         _check_one_output(output_shape[-1], targets, path)
         _check_width(output_shape[-1], targets, loss.name, path)
@@ -205,7 +211,9 @@ def _check_axes(
     if any(_same(compared, form) for form in forms):
         return
     message = f"the last layer gives {shape_text(given)} a row, but {_needed(needed, sparse)}"
-    if len(needed) < 2 <= len(given):
+    if sparse and len(given) == 2 and len(needed) == 1 < (needed[0] or 0):
+        message += "; give the inputs and the targets the same number of steps"
+    elif len(needed) < 2 <= len(given):
         pooling = f"GlobalAveragePooling{len(given) - 1}D"
         kinds = f"Flatten or {pooling}" if len(given) <= 4 else "Flatten"
         message += f"; put {kinds} before it"
@@ -233,12 +241,14 @@ def _needed(needed: Shape, sparse: bool) -> str:
     return f"{shape_text(needed)} is needed"
 
 
-def _check_classes(given: int | None, targets: Array, path: KeyPath) -> None:
+def _check_classes(
+    given: int | None, targets: Array, path: KeyPath, *, tokens: bool = False
+) -> None:
     classes, needed = len(np.unique(targets)), int(targets.max()) + 1
     if given is None or given >= needed:
         return
     fix = f"give it {needed} units"
-    if targets.min() > 0 or classes <= given:
+    if not tokens and (targets.min() > 0 or classes <= given):
         fix = "number the classes from 0 by `targets: [label_index]` under `preprocess`"
         fix += "" if classes <= given else f", and give it {classes} units"
     raise ComponentError(

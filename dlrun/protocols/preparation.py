@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.config.graph import given_name
+from dlrun.config.graph import POSITIONS, given_name
 from dlrun.config.schema import Config
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples
@@ -80,6 +80,8 @@ def refuse_missing_columns(config: Config, features: Sequence[str]) -> None:
                 place = (*takes[0], "from")
                 above = architecture.layers[: int(takes[0][-1])]
                 known += [given for entry in above if (given := given_name(entry)) is not None]
+                if "." in column:
+                    known += [f"{given}{POSITIONS}" for given in known]
             near = did_you_mean(column, known) or "."
             there = first_few(features, MOST_COLUMNS)
             raise ComponentError(f"{message}{near} The columns are: {there}", place)

@@ -122,10 +122,13 @@ def refuse_folds_of_a_series(config: Config) -> None:
     if protocol.groups is not None:
         # Whole series are dealt.
         return
+    hint, series = "use the protocol `time_series`, or `holdout`", getattr(source, "series", None)
+    if isinstance(series, str):
+        hint += f"; `groups: {series}` deals whole series"
     problem = config.problem_at(
         ("evaluation", "protocol"),
         f"the folds of {name} would train on the future of the series that they score",
-        hint="use the protocol `time_series`, or `holdout`",
+        hint=hint,
     )
     raise ConfigError([problem])
 

@@ -83,8 +83,11 @@ def test_missing_and_odd_masks_are_named(folder: Path) -> None:
     (folder / "masks/2.png").unlink()
     with pytest.raises(DataError, match=r"1 of 6 pictures has no mask in .*masks: 2\.png"):
         source.load("train", folder)
-    with pytest.raises(DataError, match="no such folder of masks; did you mean 'masks'"):
-        ImageFolder(path="images", masks="mask").load("train", folder)
+    with pytest.raises(DataError, match=r"1 of 6 pictures has no mask"):
+        source.check(folder)
+    with pytest.raises(DataError, match="no such folder of masks; did you mean 'masks'") as error:
+        ImageFolder(path="images", masks="mask").check(folder)
+    assert error.value.path == ("dataset", "masks")
 
 
 def test_columns_of_the_table_are_inputs_and_targets(folder: Path) -> None:

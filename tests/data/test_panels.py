@@ -271,6 +271,9 @@ def test_short_series_are_reported(tmp_path: Path) -> None:
         "1 series of 3 has fewer than the 5 rows that are needed, and no window: south"
         in dataset.findings
     )
+    message = r"no series has enough rows \(the longest has 30\): a window takes 40 rows, and its"
+    with pytest.raises(DataError, match=message):
+        load(tmp_path, panel({"north": 30, "south": 3, "east": 30}), lookback=40)
 
 
 @pytest.mark.parametrize(

@@ -101,20 +101,19 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
     (
         {"minmax": {"columns": ["words"]}},
         {"words": WORDS},
-        "minmax: column 'words' holds integer sequences, where numbers are needed; add "
+        "minmax: column 'words' holds sequences, where numbers are needed; add "
         "`multi_hot` or `pad_sequences` before it",
     ),
     (
         {"pad_sequences": {"columns": ["age"]}},
         {"age": AGE},
-        "pad_sequences: column 'age' holds numbers, where integer sequences are needed; name "
-        "other columns",
+        "pad_sequences: column 'age' holds numbers, where sequences are needed; name other columns",
     ),
     (
         {"one_hot": {}},
         {"age": AGE, "words": WORDS},
         "one_hot: no column holds text; leave the step out, or put it where such columns still "
-        "are. The columns here hold: 'age' numbers and 'words' integer sequences",
+        "are. The columns here hold: 'age' numbers and 'words' sequences",
     ),
     (
         {"standardize": {"axis": 2}},
@@ -229,8 +228,7 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
     (
         {},
         {"words": WORDS},
-        "column 'words' holds integer sequences; add `multi_hot` or `pad_sequences` to "
-        "`preprocess`",
+        "column 'words' holds sequences; add `multi_hot` or `pad_sequences` to `preprocess`",
     ),
     (
         {},

@@ -160,3 +160,8 @@ def test_several_flags_may_be_written_in_several_ways(tmp_path: Path) -> None:
     assert dataset.task == "multilabel"
     flags = np.stack(list(dataset.samples.targets.values()), axis=1)
     np.testing.assert_array_equal(flags, [[1, 0, 1], [0, 0, 0], [0, 1, 1], [1, 0, 1]])
+
+
+def test_parts_need_something_between_them() -> None:
+    with pytest.raises(ValueError, match="at least 1 character"):
+        Csv(path="films.csv", target="tags", split={"tags": ""})

@@ -222,3 +222,13 @@ def test_accuracy_of_several_labels_is_pointed_out() -> None:
     found = findings((None, 4), "multilabel", (), "BinaryCrossentropy", "accuracy")
     assert found == ["accuracy compares only the largest output of each row; use binary_accuracy"]
     assert not findings((None, 4), "multilabel", (), "BinaryCrossentropy", "BinaryAccuracy")
+
+
+def test_tokens_are_not_numbered_again() -> None:
+    # 0 is padding and 1 an unknown word, and neither need occur.
+    tokens = np.array([[2, 3, 4], [4, 3, 6]], np.int32)
+    sparse = loss_of("SparseCategoricalCrossentropy")
+    with pytest.raises(ComponentError, match=r"classes 0 to 6; give it 7 units$"):
+        check_output((None, 3, 5), tokens, sparse, ("last",), tokens=True)
+    with pytest.raises(ComponentError, match="give the inputs and the targets the same number of"):
+        check_output((None, 4, 9), tokens, sparse, ("last",), sequences=True)

@@ -78,3 +78,23 @@ def test_folds_of_a_series_are_told_without_the_data(folder: Path) -> None:
     line, message = told(folder, config, with_data=False)
     assert line == "protocol: kfold"
     assert message == "the folds of kfold would train on the future of the series that they score"
+
+
+def test_places_of_something_that_is_not_a_target(folder: Path) -> None:
+    dataset = {"source": "csv", "path": "messages.csv", "target": "kind"}
+    dataset |= {"places": {"kinds": "xy"}}  # type: ignore[dict-item]  # a mapping
+    line, message = told(folder, {**TEXTS, "dataset": dataset}, with_data=True)
+    assert line == "kinds: xy"
+    assert message.startswith("`places` names 'kinds', which is not a target; did you mean 'kind'?")
+
+
+def test_positions_that_are_misspelt(folder: Path) -> None:
+    steps = [{"text": {"columns": ["message"], "length": 8}}]
+    layer = {"Embedding": {"input_dim": 8, "output_dim": 2}, "from": "message.position"}
+    architecture = {"layers": [layer, "Flatten", {"Dense": {"units": 1, "activation": "sigmoid"}}]}
+    config = {**TEXTS, "preprocess": steps, "architecture": architecture}
+    _, message = told(folder, config, with_data=True)
+    assert message.startswith(
+        "'message.position' is neither a layer above nor a column; did you mean"
+    )
+    assert "'message.positions'?" in message

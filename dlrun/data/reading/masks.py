@@ -20,6 +20,9 @@ from dlrun.data.samples import Array
 from dlrun.errors import DataError
 from dlrun.text import counted, first_few
 
+PATH = ("dataset", "masks")
+"""Where a config names the folder."""
+
 BLACK_AND_WHITE = (0, 255)
 """Grey values of masks of two classes, as drawing programs write them."""
 
@@ -54,12 +57,14 @@ def masks_of(
     found: dict[str, Path] = {}
     for folder in folders:
         if not folder.is_dir():
-            raise DataError(f"{folder}: no such folder of masks{neighbour(folder, folders=True)}")
+            near = neighbour(folder, folders=True)
+            raise DataError(f"{folder}: no such folder of masks{near}", path=PATH)
         inside = folder / part if (folder / part).is_dir() else folder
         for file in files_in(inside, IMAGE_ENDINGS):
             stem = _stem(file.relative_to(inside).as_posix(), file)
             if stem in found:
-                raise DataError(f"{file}: is the mask of the same picture as {found[stem]}")
+                message = f"{file}: is the mask of the same picture as {found[stem]}"
+                raise DataError(message, path=PATH)
             found[stem] = file
     stems = [_stem(name, picture) for name, picture in zip(names, pictures, strict=True)]
     missing = [name for name, stem in zip(names, stems, strict=True) if stem not in found]
@@ -68,7 +73,8 @@ def masks_of(
         example = f"; there is {next(iter(found.values()))}" if found else ""
         raise DataError(
             f"{len(missing):,} of {counted(len(pictures), 'picture')} {have} no mask in "
-            f"{folders[0]}: {first_few(missing)}; a mask has the name of its picture{example}"
+            f"{folders[0]}: {first_few(missing)}; a mask has the name of its picture{example}",
+            path=PATH,
         )
     masks = tuple(found[stem] for stem in stems)
     _refuse_other_sizes(pictures, masks)
@@ -105,7 +111,8 @@ def read_masks(files: Sequence[Path], form: ImageFormat, values: Sequence[int] |
             if (strange := classes[position] != ascending[places]).any():
                 raise DataError(
                     f"{files[position]}: holds {classes[position][strange][0]}, where masks hold "
-                    f"{', '.join(map(str, values))} (`mask_values`)"
+                    f"{', '.join(map(str, values))} (`mask_values`)",
+                    path=("dataset", "mask_values"),
                 )
             classes[position] = order[places]
     return Masks(classes, tuple(broken))
@@ -135,5 +142,6 @@ def _refuse_other_sizes(pictures: Sequence[Path], masks: Sequence[Path]) -> None
         if own is not None and wanted is not None and own != wanted:
             raise DataError(
                 f"{mask}: is {own[0]} x {own[1]}, and its picture {picture.name} is "
-                f"{wanted[0]} x {wanted[1]} (height x width); a mask covers its picture"
+                f"{wanted[0]} x {wanted[1]} (height x width); a mask covers its picture",
+                path=PATH,
             )

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import numpy as np
+from pydantic import Field
 
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array, as_objects
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 
 ColumnType = Literal["numeric", "categorical", "boolean"]
+Separator = Annotated[str, Field(min_length=1)]
 """What a column of a table holds; a boolean one becomes 0, 1 and NaN where it is missing."""
 
 BOOLEAN_WORDS = {"true": True, "false": False, "yes": True, "no": False}

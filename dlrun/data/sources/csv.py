@@ -15,6 +15,7 @@ from dlrun.data.reading.files import as_list, find_files, refuse_shared
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.reading.table_columns import (
     ColumnType,
+    Separator,
     are_flags,
     boolean_words,
     column_findings,
@@ -57,7 +58,7 @@ class Csv(TableSource):
     drop: list[str] | None = None
     """Columns to leave out; not together with `features`."""
 
-    split: dict[str, str] = Field(default_factory=dict)
+    split: dict[str, Separator] = Field(default_factory=dict)
     """What separates the parts of a text column, such as `{tags: "|", words: " "}`; a space stands
     for any white space. A target becomes labels of which a row may have any number; with a loss
     that takes class indices it becomes a sequence of them, a step for each part. `multi_hot` or

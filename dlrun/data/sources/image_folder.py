@@ -47,6 +47,7 @@ from dlrun.data.reading.masks import (
     read_masks,
 )
 from dlrun.data.reading.new_rows import read_new_rows
+from dlrun.data.reading.table_columns import Separator
 from dlrun.data.reading.tables import format_of
 from dlrun.data.samples import Array, Columns, ExpectedColumns, as_objects
 from dlrun.data.source import FILE, FolderSource, Loaded, NewRows, Part
@@ -125,7 +126,7 @@ class ImageFolder(FolderSource):
     features: list[str] | None = None
     """With `labels`: columns of the table that are inputs beside the picture."""
 
-    split: dict[str, str] = Field(default_factory=dict)
+    split: dict[str, Separator] = Field(default_factory=dict)
     """With `labels`: what separates the parts of a text column, such as `{tags: "|"}`: a target
     becomes labels of which a picture may have any number. A space stands for any white space."""
 
@@ -224,6 +225,8 @@ class ImageFolder(FolderSource):
             return None
         listing, _, _ = self._listed("train", base, extra)
         self._check_files(listing)
+        if self.masks is not None:
+            self._mask_files(base, listing)
         if self.brings_test:
             # Only that it is there: its rows are sealed.
             self._listing("test", base, ())

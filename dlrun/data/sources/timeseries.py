@@ -333,9 +333,13 @@ class Timeseries(TableSource):
         count, needed = len(read.rows), self._span() + self._ahead()
         places, short = self._places(read.rows, needed, self.stride)
         if not len(places):
+            rows = f"{counted(count, 'row')} are too few"
+            if read.rows.labels:
+                longest = np.diff(read.rows.borders).max()
+                rows = f"no series has enough rows (the longest has {longest:,})"
             raise DataError(
-                f"{read.table.files[0]}: {count} rows are too few: a window takes {self._span()} "
-                f"rows, and its target lies {self._ahead()} rows later",
+                f"{read.table.files[0]}: {rows}: a window takes {counted(self._span(), 'row')}, "
+                f"and its target lies {counted(self._ahead(), 'row')} later",
                 path=("dataset", "lookback"),
             )
         starts = self._without_gaps(read, places, needed - 1)
