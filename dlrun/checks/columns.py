@@ -117,8 +117,9 @@ def labels_of(samples: Samples) -> Array | None:
         return None
     if values.ndim == 1:
         return values
-    # Larger numbers are a class for each step, or quantities.
-    return values.argmax(axis=1) if values.max(initial=0) <= 1 else None
+    # Others are a class or a flag for each step, several labels, or quantities.
+    one_hot = np.isin(values, (0, 1)).all() and (values.sum(axis=1) == 1).all()
+    return values.argmax(axis=1) if one_hot and values.shape[1] > 1 else None
 
 
 def as_codes(values: Array) -> Array:

@@ -132,7 +132,9 @@ def _form(view: ConfigView, units: int | None, activation: str) -> OutputForm | 
     if units == 1:
         return "unit"
     if activation == "softmax" or loss.startswith(("Categorical", "SparseCategorical")):
-        return None if task == "multilabel" else "classes"
+        # A softmax with a binary loss may be meant for either; DL004 reports it.
+        unclear = task is None and loss in BINARY_LOSSES
+        return None if task == "multilabel" or unclear else "classes"
     several = task == "multilabel" or (task is None and loss in BINARY_LOSSES)
     return "labels" if several else None
 

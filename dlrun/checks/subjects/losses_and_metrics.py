@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dlrun.checks.architecture import LINEAR
 from dlrun.checks.check import BOOK, check
-from dlrun.checks.finding import Finding, as_written, put, with_arguments
+from dlrun.checks.finding import Change, Finding, as_written, put, with_arguments
 from dlrun.checks.views import ConfigView
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 from dlrun.registry.keras_component import KerasComponent
@@ -178,12 +178,14 @@ def softmax_with_binary_loss(view: ConfigView) -> Iterator[Finding]:
         return
     if output.activation != "softmax" or output.units == 1:
         return
+    message = f"softmax picks one class of several, but {loss.alias} treats each unit on its own"
+    if view.known.task == "multilabel":
+        change = None if output.apart else with_arguments(output.entry, activation="sigmoid")
+        yield Finding(message, output.place, change)
+        return
     categorical = "categorical_crossentropy"
-    yield Finding(
-        f"softmax picks one class of several, but {loss.alias} treats each unit on its own",
-        ("loss",),
-        put(("loss",), categorical if view.one_hot else f"sparse_{categorical}"),
-    )
+    change = put(("loss",), categorical if view.one_hot else f"sparse_{categorical}")
+    yield Finding(message, ("loss",), change)
 
 
 @check(
@@ -242,6 +244,32 @@ def hinge_of_probabilities(view: ConfigView) -> Iterator[Finding]:
         f"{loss.alias} needs outputs on both sides of 0, but {output.activation} gives none below"
     )
     yield Finding(message, output.place, change)
+
+
+@check(
+    "DL026",
+    why="a categorical loss makes the outputs of a row compete for one class, so that two labels "
+    "cannot both be likely",
+    source=BOOK + "4.5, table 4.1",
+    instead="use `activation: sigmoid` and binary_crossentropy",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: [a, b, c]}   # a row may have several
+    architecture: {layers: [{Dense: {units: 3, activation: softmax}}]}
+    loss: categorical_crossentropy
+    metrics: []
+    """,
+    fix="""
+    architecture: {layers: [{Dense: {units: 3, activation: sigmoid}}]}
+    loss: binary_crossentropy
+    """,
+)
+def categorical_loss_of_several_labels(view: ConfigView) -> Iterator[Finding]:
+    """A loss for one class of several where a row may have several labels."""
+    loss = view.config.loss
+    if view.known.task == "multilabel" and PROBABILITY_LOSSES.get(loss.name) == "softmax":
+        message = f"{loss.alias} expects one class a row, but a row may have several labels"
+        write = "loss: binary_crossentropy, with `activation: sigmoid` in the last layer"
+        yield Finding(message, ("loss",), Change((), write))
 
 
 @check(

@@ -14,7 +14,8 @@ from dlrun.checks.finding import Change, Finding, put, with_arguments
 from dlrun.checks.subjects.losses_and_metrics import QUANTITY_LOSSES
 from dlrun.checks.views import DataView
 from dlrun.config.graph import LayerGraph, layer_graph
-from dlrun.config.layers import plain
+from dlrun.config.layers import every_layer, plain
+from dlrun.config.schema import Config
 from dlrun.data.preprocessing.impute import Impute
 from dlrun.data.preprocessing.rescale import Rescale
 from dlrun.metrics.names import canonical
@@ -328,6 +329,9 @@ def targets_outside_measure(view: DataView) -> Iterator[Finding]:
     for measure in (loss, *view.config.metrics) if view.task == "regression" else ():
         name = canonical(measure.name)
         for values in view.dataset.samples.targets.values():
+            if values.ndim > 1 and _masks_steps(view.config):
+                # What pads the targets is left out of the measure.
+                continue
             seen = _standardized(values) if measure is loss and view.config.target_steps else values
             share, what = 0.0, "0"
             if name == "MeanAbsolutePercentageError":
@@ -340,6 +344,12 @@ def targets_outside_measure(view: DataView) -> Iterator[Finding]:
                 message += f", which {measure.alias} cannot measure"
                 yield Finding(message, measure.path, Change((), write))
                 break
+
+
+def _masks_steps(config: Config) -> bool:
+    """Whether a layer gives its output a mask."""
+    layers = (layer.layer for layer in every_layer(config.architecture, config.blocks))
+    return any(layer.name == "Masking" or layer.arguments.get("mask_zero") for layer in layers)
 
 
 def _standardized(values: np.ndarray) -> np.ndarray:
