@@ -74,7 +74,7 @@ def predict(
     )
     before: dict[str, np.ndarray] = {} if new.names is None else {"file": new.names}
     if (windows := series_windows(features)) is not None:
-        before |= _names_of_rows(windows)
+        before |= names_of_rows(windows)
     return Predictions(outputs, before, (*new.findings, *pipeline.findings(samples)))
 
 
@@ -148,10 +148,12 @@ def class_table(
     return pd.DataFrame(called | {f"{word}_{n}": values[:, i] for i, n in enumerate(names)})
 
 
-def _names_of_rows(windows: Windows) -> dict[str, np.ndarray]:
+def names_of_rows(windows: Windows) -> dict[str, np.ndarray]:
     """Up to which row of the file, and which time, each prediction looks, and for which time it
-    is: of several steps, one column for each."""
-    names: dict[str, np.ndarray] = {"row": windows.series.numbers[windows.last]}
+    is: of several steps, one column for each. Of several series, which it is."""
+    labels = windows.labels()
+    names: dict[str, np.ndarray] = {} if labels is None else {"series": labels}
+    names["row"] = windows.series.numbers[windows.last]
     if (times := windows.last_times()) is not None:
         names["until"] = times
     if (due := windows.target_times) is not None:

@@ -130,8 +130,9 @@ class Predictions:
         outputs: What each output says.
         before: Columns in front of the table. Of a series `row`, the last row of the file that each
             prediction looks at, counted from 0, `until`, its time, and `time`, when what is
-            predicted is due: of several steps `time_0`, `time_1`, and so on. Of files of their own,
-            such as pictures, `file`, the name of each.
+            predicted is due: of several steps `time_0`, `time_1`, and so on; of several series also
+            `series`, the name of each. Of files of their own, such as pictures, `file`, the name of
+            each.
         findings: What the user should know, such as unknown categories, one sentence each.
     """
 

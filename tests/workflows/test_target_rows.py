@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from dlrun.data.sources.timeseries import Timeseries
+from dlrun.data.windows import Windows
 from dlrun.workflows.check import check
 from dlrun.workflows.evaluate import evaluate
-from dlrun.workflows.predict import predict
+from dlrun.workflows.predict import names_of_rows, predict
 from dlrun.workflows.train import train
 
 CONFIG = """\
@@ -74,3 +77,26 @@ def test_windows_left_out_between_the_parts_are_said(run: Path) -> None:
     assert (
         f"{built.rows} windows: {training} to train, {validation} to validate, {left} left" in line
     )
+
+
+def test_predictions_name_their_series(tmp_path: Path) -> None:
+    days = pd.date_range("2024-03-01", periods=6).strftime("%Y-%m-%d")
+    table = pd.DataFrame(
+        [
+            (day, shop, 10 * n + len(shop))
+            for n, day in enumerate(days)
+            for shop in ("north", "east")
+        ],
+        columns=["day", "shop", "sales"],
+    )
+    table.to_csv(tmp_path / "shops.csv", index=False)
+    source = Timeseries(path="shops.csv", target="sales", series="shop", lookback=4)
+    (windows,) = source.read_new([tmp_path / "shops.csv"], {}).columns.values()
+    names = names_of_rows(cast("Windows", windows))
+    assert list(names) == ["series", "row", "until", "time"]
+    assert names["series"].tolist() == ["north", "east"] * 3
+    assert table["shop"][names["row"]].tolist() == names["series"].tolist()
+    assert (
+        table["day"][names["row"]].tolist() == np.datetime_as_string(names["until"], "D").tolist()
+    )
+    assert (names["time"] - names["until"] == np.timedelta64(1, "D")).all()

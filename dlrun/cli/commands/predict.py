@@ -8,6 +8,7 @@ from typing import Unpack
 import click
 
 from dlrun.cli.options import RunOptions, run_argument, run_options
+from dlrun.text import counted
 
 
 @click.command(name="predict", short_help="Predict new rows with a run's model.")
@@ -63,7 +64,7 @@ def command(
     if output is not None:
         save_predictions(predictions, output)
         if not as_json:
-            click.echo(f"wrote {len(predictions)} predictions to {output}")
+            click.echo(f"wrote {counted(len(predictions), 'prediction')} to {output}")
     if as_json:
         rows = {} if output else {"predictions": predictions.table.to_dict(orient="records")}
         facts = {"rows": len(predictions), "output": output, **rows}
