@@ -12,13 +12,12 @@ import numpy as np
 from dlrun.data.reading.arrays import ArrayFiles, read_or_stream
 from dlrun.data.reading.delimited import CsvDialect, column_names
 from dlrun.data.reading.files import refuse_missing
+from dlrun.data.reading.json_lines import line_of_record, read_json_lines
 from dlrun.data.reading.table_columns import BOOLEAN_WORDS, as_text, as_texts, to_array, to_tokens
 from dlrun.data.reading.tables import (
     TableFiles,
     format_of,
-    line_of_record,
     open_parquet,
-    read_json_lines,
     read_table,
     refuse_unknown_column,
     stays_on_disk,
