@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from dlrun.metrics.folds import mean_history, moving_average
+from dlrun.metrics.folds import mean_history
 from dlrun.metrics.names import Direction, canonical
 from dlrun.metrics.table import MEASURES
-from dlrun.reports.curve_facts import History, dwarfing_epochs, is_noisy, smoothing_factor
+from dlrun.reports.cost_curve import CostCurve, costs_of
+from dlrun.reports.curve_facts import History, is_noisy
 from dlrun.reports.suggestions import Suggestion, planned_epochs, suggest
 from dlrun.text import figure
 
@@ -30,9 +31,6 @@ Kind = Literal[
     "noisy",
     "constant",
 ]
-
-FEWEST_EPOCHS = 3
-"""Shorter trainings show no trend, only a beginning."""
 
 FEWEST_FOR_FITTING = 5
 """Epochs needed to see a turn or a plateau."""
@@ -150,19 +148,19 @@ def diagnose(
             return [end]
     means = mean_history(histories)
     history = {name: curve["mean"] for name, curve in means.items()}
-    lenses = [_Lens.of(history, score, direction)]
+    curves = [CostCurve.of(history, score, direction)]
     if score != "loss":
-        lenses.append(_Lens.of(history, "loss", "min"))
-    known = [lens for lens in lenses if lens is not None]
+        curves.append(CostCurve.of(history, "loss", "min"))
+    known = [curve for curve in curves if curve is not None]
     if not known:
         return []
     first = known[0]
     # The loss turns by little steps, a share of rows by whole rows.
-    by_loss = sorted(known, key=lambda lens: lens.metric != "loss")
-    turned = next((f for lens in by_loss if (f := _overfitting(lens, rows)) is not None), None)
+    by_loss = sorted(known, key=lambda curve: curve.metric != "loss")
+    turned = next((f for curve in by_loss if (f := _overfitting(curve, rows)) is not None), None)
     rising = None
     if turned is None and asked == first.epochs:
-        rising = next((f for lens in known if (f := _still_improving(lens)) is not None), None)
+        rising = next((f for curve in known if (f := _still_improving(curve)) is not None), None)
     # What still improves may yet find the signal.
     lost = _no_signal(first, baseline) if first.metric == score and rising is None else None
     constant = _constant(history)
@@ -170,90 +168,6 @@ def diagnose(
         return [lost, *constant]
     flat = _underfitting(first) if turned is None and rising is None else None
     return [f for f in (turned, rising, flat, _noisy(first), *constant) if f is not None]
-
-
-@dataclass(frozen=True)
-class _Lens:
-    """One metric on training and validation rows, turned so that lower is better.
-
-    Args:
-        metric: Its name, without `val_`.
-        training: (e,) costs; None where training was not measured.
-        validation: (e,) costs, smoothed where they jump.
-        raw: (e,) validation costs as measured.
-        given: The measured values, to be shown: training and validation.
-        first: Index of the first epoch that is not far off the rest.
-        direction: `min` where a lower value is better.
-        bounded: Whether a cost is 1 minus a score that cannot pass 1.
-    """
-
-    metric: str
-    training: np.ndarray | None
-    validation: np.ndarray
-    raw: np.ndarray
-    given: tuple[Sequence[float] | None, Sequence[float]]
-    first: int
-    direction: Direction
-    bounded: bool
-
-    @classmethod
-    def of(cls, history: History, metric: str, direction: Direction) -> _Lens | None:
-        values, training = history.get(f"val_{metric}"), history.get(metric)
-        if not values or not np.isfinite(values).all() or len(values) < FEWEST_EPOCHS:
-            return None
-        if training is not None and not np.isfinite(training).all():
-            training = None
-        smooth = list(values)
-        if is_noisy(values):
-            smooth = moving_average(values, smoothing_factor(len(values)))
-        bounded = direction == "max" and max([*values, *(training or ())]) <= 1
-        return cls(
-            metric=metric,
-            training=None if training is None else _costs(training, direction, bounded),
-            validation=_costs(smooth, direction, bounded),
-            raw=_costs(values, direction, bounded),
-            given=(training, values),
-            first=dwarfing_epochs(values, direction),
-            direction=direction,
-            bounded=bounded,
-        )
-
-    @property
-    def epochs(self) -> int:
-        return len(self.raw)
-
-    @property
-    def best(self) -> int:
-        """Index of the best epoch of the (smoothed) validation curve."""
-        return int(np.argmin(self.validation))
-
-    @property
-    def reached(self) -> float:
-        """The (smoothed) validation value in the best epoch."""
-        cost = float(self.validation[self.best])
-        return cost if self.direction == "min" else 1 - cost if self.bounded else -cost
-
-    @property
-    def gain(self) -> float:
-        """What validation had gained by its best epoch."""
-        return float(self.validation[self.first] - self.validation[self.best])
-
-    @property
-    def noise(self) -> float:
-        """The usual jump between epochs: the median distance of a value from the middle of its
-        neighbours, which a steady slope does not count in."""
-        if self.epochs < 3:
-            return 0.0
-        middle = (self.raw[:-2] + self.raw[2:]) / 2
-        return float(np.median(np.abs(self.raw[1:-1] - middle)))
-
-    def shown(self, part: Literal["training", "validation"], epoch: int) -> str:
-        return figure(self.number(part, epoch))
-
-    def number(self, part: Literal["training", "validation"], epoch: int) -> float:
-        values = self.given[0] if part == "training" else self.given[1]
-        assert values is not None
-        return float(values[epoch])
 
 
 def _diverged(history: History) -> CurveFinding | None:
@@ -270,100 +184,100 @@ def _diverged(history: History) -> CurveFinding | None:
     return CurveFinding("diverged", text, figures, bad + 1)
 
 
-def _no_signal(lens: _Lens, baseline: float | None) -> CurveFinding | None:
+def _no_signal(curve: CostCurve, baseline: float | None) -> CurveFinding | None:
     """Never better than the baseline, in any epoch of the (smoothed) curve."""
     if baseline is None or not math.isfinite(baseline):
         return None
-    best = lens.best
-    if lens.validation[best] < _costs([baseline], lens.direction, lens.bounded)[0]:
+    best = curve.best
+    if curve.validation[best] < costs_of([baseline], curve.direction, curve.bounded)[0]:
         return None
     text = (
-        f"no signal: in {lens.epochs} epochs validation {lens.metric} never beat the baseline's "
-        f"{figure(baseline)} (best {figure(lens.reached)} in epoch {best + 1}"
-        f"{', smoothed' if (lens.validation != lens.raw).any() else ''})"
+        f"no signal: in {curve.epochs} epochs validation {curve.metric} never beat the baseline's "
+        f"{figure(baseline)} (best {figure(curve.reached)} in epoch {best + 1}"
+        f"{', smoothed' if (curve.validation != curve.raw).any() else ''})"
     )
-    figures = {"baseline": baseline, "best": lens.reached}
+    figures = {"baseline": baseline, "best": curve.reached}
     return CurveFinding("no_signal", text, figures)
 
 
-def _overfitting(lens: _Lens, rows: int | None) -> CurveFinding | None:
+def _overfitting(curve: CostCurve, rows: int | None) -> CurveFinding | None:
     """Validation has turned, while training went on."""
-    best, last = lens.best, lens.epochs - 1
-    if lens.training is None or lens.epochs < FEWEST_FOR_FITTING or last - best < 2:
+    best, last = curve.best, curve.epochs - 1
+    if curve.training is None or curve.epochs < FEWEST_FOR_FITTING or last - best < 2:
         return None
-    lost = float(lens.validation[last] - lens.validation[best])
+    lost = float(curve.validation[last] - curve.validation[best])
     noise_of_rows = 0.0
-    if lens.bounded and rows:
+    if curve.bounded and rows:
         # Some rows, and the standard error of a share of rows, sqrt(p (1 - p) / n).
-        share = min(max(float(lens.validation[last]), 0.0), 1.0)
+        share = min(max(float(curve.validation[last]), 0.0), 1.0)
         noise_of_rows = max(FEWEST_ROWS / rows, math.sqrt(share * (1 - share) / rows))
     enough = max(
-        GIVEN_BACK * lens.gain,
-        SMALLEST_LOSS * abs(float(lens.validation[best])),
-        NOISE * lens.noise,
+        GIVEN_BACK * curve.gain,
+        SMALLEST_LOSS * abs(float(curve.validation[best])),
+        NOISE * curve.noise,
         noise_of_rows,
     )
-    if lost <= enough or lens.training[last] >= lens.training[best]:
+    if lost <= enough or curve.training[last] >= curve.training[best]:
         return None
     text = (
-        f"overfitting from epoch {best + 2} on: validation {lens.metric} went from "
-        f"{lens.shown('validation', best)} in epoch {best + 1} to "
-        f"{lens.shown('validation', last)} in epoch {last + 1}, while training {lens.metric} "
-        f"improved from {lens.shown('training', best)} to {lens.shown('training', last)}"
+        f"overfitting from epoch {best + 2} on: validation {curve.metric} went from "
+        f"{curve.shown('validation', best)} in epoch {best + 1} to "
+        f"{curve.shown('validation', last)} in epoch {last + 1}, while training {curve.metric} "
+        f"improved from {curve.shown('training', best)} to {curve.shown('training', last)}"
     )
     figures = {
         "best_epoch": best + 1,
-        "validation_best": lens.number("validation", best),
-        "validation_last": lens.number("validation", last),
-        "training_best": lens.number("training", best),
-        "training_last": lens.number("training", last),
+        "validation_best": curve.number("validation", best),
+        "validation_last": curve.number("validation", last),
+        "training_best": curve.number("training", best),
+        "training_last": curve.number("training", last),
     }
     return CurveFinding("overfitting", text, figures, best + 2)
 
 
-def _still_improving(lens: _Lens) -> CurveFinding | None:
+def _still_improving(curve: CostCurve) -> CurveFinding | None:
     """The last epochs brought more than a rest of the gain, and the last is about the best."""
-    last, back = lens.epochs - 1, max(2, lens.epochs // 4)
-    if last - lens.best > lens.epochs // 10:
+    last, back = curve.epochs - 1, max(2, curve.epochs // 4)
+    if last - curve.best > curve.epochs // 10:
         return None
-    before = max(last - back, lens.first)
-    brought = float(lens.validation[before] - lens.validation[last])
-    if brought <= max(STILL_GAINED * lens.gain, NOISE * lens.noise, 0.0):
+    before = max(last - back, curve.first)
+    brought = float(curve.validation[before] - curve.validation[last])
+    if brought <= max(STILL_GAINED * curve.gain, NOISE * curve.noise, 0.0):
         return None
     text = (
-        f"still improving at the last epoch: validation {lens.metric} went from "
-        f"{lens.shown('validation', before)} to {lens.shown('validation', last)} in the last "
-        f"{last - before} of {lens.epochs} epochs"
+        f"still improving at the last epoch: validation {curve.metric} went from "
+        f"{curve.shown('validation', before)} to {curve.shown('validation', last)} in the last "
+        f"{last - before} of {curve.epochs} epochs"
     )
     figures = {
-        "validation_before": lens.number("validation", before),
-        "validation_last": lens.number("validation", last),
+        "validation_before": curve.number("validation", before),
+        "validation_last": curve.number("validation", last),
         "epochs": last - before,
     }
     return CurveFinding("still_improving", text, figures)
 
 
-def _underfitting(lens: _Lens) -> CurveFinding | None:
+def _underfitting(curve: CostCurve) -> CurveFinding | None:
     """Training has stopped improving, well short of a perfect fit, and is no better than
     validation."""
-    training, last = lens.training, lens.epochs - 1
-    if training is None or lens.epochs < FEWEST_FOR_FITTING or training.min() < 0:
+    training, last = curve.training, curve.epochs - 1
+    if training is None or curve.epochs < FEWEST_FOR_FITTING or training.min() < 0:
         return None
     reached = float(training[last])
-    learnt = LEARNT if lens.bounded else LEARNT_LOSS * float(training[0])
-    whole = float(training[lens.first] - training.min())
-    before = max(last - max(2, lens.epochs // 4), lens.first)
+    learnt = LEARNT if curve.bounded else LEARNT_LOSS * float(training[0])
+    whole = float(training[curve.first] - training.min())
+    before = max(last - max(2, curve.epochs // 4), curve.first)
     moving = float(training[before] - reached) > STILL_GAINED * whole
-    if moving or reached <= learnt or lens.validation[last] > NO_GAP * reached:
+    if moving or reached <= learnt or curve.validation[last] > NO_GAP * reached:
         return None
     text = (
-        f"underfitting: training {lens.metric} stays at {lens.shown('training', last)}, no better "
-        f"than validation ({lens.shown('validation', last)}); a model with enough capacity would "
-        "fit the training rows better"
+        f"underfitting: training {curve.metric} stays at {curve.shown('training', last)}, no "
+        f"better than validation ({curve.shown('validation', last)}); a model with enough "
+        "capacity would fit the training rows better"
     )
     figures = {
-        "training_last": lens.number("training", last),
-        "validation_last": lens.number("validation", last),
+        "training_last": curve.number("training", last),
+        "validation_last": curve.number("validation", last),
     }
     return CurveFinding("underfitting", text, figures)
 
@@ -395,25 +309,18 @@ def _constant(history: History) -> list[CurveFinding]:
     return found
 
 
-def _noisy(lens: _Lens) -> CurveFinding | None:
-    values = np.asarray(lens.given[1][lens.first :], np.float64)
+def _noisy(curve: CostCurve) -> CurveFinding | None:
+    values = np.asarray(curve.given[1][curve.first :], np.float64)
     if not is_noisy(values.tolist()):
         return None
     jump, level = float(np.median(np.abs(np.diff(values)))), float(np.median(np.abs(values)))
     if jump < NOISY_SHARE * level:
         return None
     text = (
-        f"noisy: validation {lens.metric} changes by {figure(jump)} from one epoch to the next "
+        f"noisy: validation {curve.metric} changes by {figure(jump)} from one epoch to the next "
         f"({100 * jump / level:.2g}% of its value); smaller differences between epochs are noise"
     )
     return CurveFinding("noisy", text, {"jump": jump, "share": jump / level})
-
-
-def _costs(values: Sequence[float], direction: Direction, bounded: bool) -> np.ndarray:
-    array = np.asarray(values, np.float64)
-    if direction == "min":
-        return array
-    return 1 - array if bounded else -array
 
 
 def _as_dict(suggestion: Suggestion) -> dict[str, Any]:
