@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -12,17 +11,16 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from dlrun.data.reading.files import as_list, find_files, refuse_missing, refuse_shared
-from dlrun.data.reading.row_order import FILE, OrderedRows, likely_series, ordered_rows, time_of
+from dlrun.data.reading.row_order import FILE, likely_series, ordered_rows, time_of
 from dlrun.data.reading.series import (
-    Clock,
     Gaps,
     clock_of,
     due_times,
-    every,
     naive_series_forecasts,
     season_of,
     series_from,
 )
+from dlrun.data.reading.series_file import SeriesFile, is_known
 from dlrun.data.reading.table_columns import ColumnType, boolean_words, column_type, to_array
 from dlrun.data.reading.tables import TableFiles, read_table
 from dlrun.data.samples import Array, Columns, ExpectedColumns
@@ -32,37 +30,10 @@ from dlrun.data.table_source import TableSource
 from dlrun.data.timestamps import TimeColumns, plain_times
 from dlrun.data.windows import Series, Windows
 from dlrun.errors import DataError
-from dlrun.text import counted, first_few
+from dlrun.text import counted
 
 COLUMN = "series"
 """What the one feature is called."""
-
-
-@dataclass(frozen=True)
-class _SeriesFile:
-    """A table of one series or several, read.
-
-    Args:
-        table: The files.
-        features: What the features hold.
-        kinds: What features and targets hold.
-        rows: The rows in their order.
-        series: The quantities that the model uses.
-        columns: Features and targets, (r,) each.
-        clock: The times, or None.
-        time: Their columns.
-        findings: What the user should know.
-    """
-
-    table: TableFiles
-    features: dict[str, ColumnType]
-    kinds: dict[str, ColumnType]
-    rows: OrderedRows
-    series: Series
-    columns: dict[str, Array]
-    clock: Clock | None
-    time: TimeColumns | None
-    findings: tuple[str, ...]
 
 
 class Timeseries(TableSource):
@@ -191,8 +162,8 @@ class Timeseries(TableSource):
         if self.features is not None:
             features = {name: self.types.get(name, "numeric") for name in self.features}
         read = self._read(files, features, with_targets=False)
-        places, short = self._places(read.rows, self._span(), 1)
-        starts = self._without_gaps(read, places, self._span() - 1)
+        places, short = read.places(self._span(), 1)
+        starts = read.without_gaps(places, self._span() - 1)
         if not len(starts):
             raise DataError(
                 f"{files[0]}: {len(read.rows)} rows are too few: a window takes {self._span()} "
@@ -247,7 +218,7 @@ class Timeseries(TableSource):
         kinds: Mapping[str, ColumnType] | None = None,
         *,
         with_targets: bool = True,
-    ) -> _SeriesFile:
+    ) -> SeriesFile:
         """Read files, with these features, and targets of these kinds; by default what the values
         suggest."""
         series = as_list(self.series or [])
@@ -281,8 +252,17 @@ class Timeseries(TableSource):
         of_targets = {name: types.get(name) or column_type(table, name) for name in targets}
         held = of_targets | features
         of_series, columns = series_from(table, held, tuple(features), rows)
-        return _SeriesFile(
-            table, features, held, rows, of_series, columns, clock_of(rows), time, tuple(findings)
+        return SeriesFile(
+            table=table,
+            features=features,
+            kinds=held,
+            rows=rows,
+            series=of_series,
+            columns=columns,
+            clock=clock_of(rows),
+            time=time,
+            gaps=self.gaps,
+            findings=tuple(findings),
         )
 
     def _features(
@@ -313,25 +293,9 @@ class Timeseries(TableSource):
             )
         return found, texts
 
-    def _places(self, rows: OrderedRows, needed: int, stride: int) -> tuple[Array, list[str]]:
-        """The first rows of all windows for which a series has enough rows, and what to know of
-        the series that have not."""
-        borders = rows.borders
-        places = [np.arange(first, stop - needed + 1, stride) for first, stop in pairwise(borders)]
-        short = [label for label, own in zip(rows.labels, places, strict=False) if not len(own)]
-        found = []
-        if short and len(short) < len(places):
-            have = "has" if len(short) == 1 else "have"
-            which = "1 series" if len(short) == 1 else f"{len(short):,} series"
-            found.append(
-                f"{which} of {len(places):,} {have} fewer than the {needed} rows that are needed, "
-                f"and no window: {first_few(short, 5)}"
-            )
-        return np.concatenate(places).astype(np.int64), found
-
-    def _loaded(self, read: _SeriesFile, extra: Sequence[str]) -> Loaded:
+    def _loaded(self, read: SeriesFile, extra: Sequence[str]) -> Loaded:
         count, needed = len(read.rows), self._span() + self._ahead()
-        places, short = self._places(read.rows, needed, self.stride)
+        places, short = read.places(needed, self.stride)
         if not len(places):
             rows = f"{counted(count, 'row')} are too few"
             if read.rows.labels:
@@ -342,8 +306,8 @@ class Timeseries(TableSource):
                 f"and its target lies {counted(self._ahead(), 'row')} later",
                 path=("dataset", "lookback"),
             )
-        starts = self._without_gaps(read, places, needed - 1)
-        findings = [*read.findings, *short, *self._gap_findings(read, len(places) - len(starts))]
+        starts = read.without_gaps(places, needed - 1)
+        findings = [*read.findings, *short, *read.gap_findings(len(places) - len(starts))]
         after = self._delays() + self._span() - 1
         known = np.ones(len(starts), bool)
         for name in as_list(self.target):
@@ -378,60 +342,25 @@ class Timeseries(TableSource):
                 for name in targets
                 if read.kinds[name] == "boolean"
             },
-            description=self._description(read, windows),
+            description=read.description(windows),
             findings=tuple(findings),
             rows=read.series.numbers[windows.last],
             naive_forecasts=self._naive_forecasts(read, windows, season),
             undeclared_series=self._undeclared_series(read),
         )
 
-    def _undeclared_series(self, read: _SeriesFile) -> str | None:
+    def _undeclared_series(self, read: SeriesFile) -> str | None:
         if read.time is not None or self.series is not None:
             return None
         return next(iter(likely_series(read.table, as_list(self.target), None)), None)
 
-    def _naive_forecasts(self, read: _SeriesFile, windows: Windows, season: int | None) -> Columns:
+    def _naive_forecasts(self, read: SeriesFile, windows: Windows, season: int | None) -> Columns:
         targets = [read.columns[name] for name in as_list(self.target)]
         if any(read.kinds[name] != "numeric" for name in as_list(self.target)):
             return {}
-        return naive_series_forecasts(
-            targets, windows.last, self._delays(), season, self._stretch(read)
-        )
+        return naive_series_forecasts(targets, windows.last, self._delays(), season, read.stretch)
 
-    def _stretch(self, read: _SeriesFile) -> Array | None:
-        """(r,) counts up wherever no window may go on; None where one may go on everywhere."""
-        if read.clock is None or self.gaps == "ignore":
-            return read.rows.codes
-        return read.clock.stretch
-
-    def _without_gaps(self, read: _SeriesFile, places: Array, span: int) -> Array:
-        """The first rows of those windows that have no gap within `span` rows."""
-        stretch = self._stretch(read)
-        return places if stretch is None else places[stretch[places] == stretch[places + span]]
-
-    def _gap_findings(self, read: _SeriesFile, left_out: int) -> list[str]:
-        clock = read.clock
-        if clock is None or not clock.gaps:
-            return []
-        gaps = "1 gap" if clock.gaps == 1 else f"{clock.gaps:,} gaps"
-        where = f"the times have {gaps}, the first after {clock.first_gap}, up to {clock.widest}"
-        if self.gaps == "ignore":
-            return [f"{where}: windows span them, as `gaps: ignore` says"]
-        return [f"{where}: {counted(left_out, 'window')} that would span one are left out"]
-
-    def _description(self, read: _SeriesFile, windows: Windows) -> str:
-        files = read.table.files
-        place = files[0].name if len(files) == 1 else f"{len(files)} files"
-        clock = read.clock
-        spaced = f", one {every(clock.usual)}," if clock and clock.dates else ""
-        several = f" of {len(read.rows.labels):,} series" if read.rows.labels else ""
-        count, length, width = windows.shape
-        return (
-            f"{count:,} windows of {length} x {width} over {len(read.series):,} rows{several}"
-            f"{spaced} from {place}"
-        )
-
-    def _extra(self, read: _SeriesFile, name: str, windows: Windows) -> Array:
+    def _extra(self, read: SeriesFile, name: str, windows: Windows) -> Array:
         if [name] == as_list(self.series or []):
             labels = windows.labels()
             assert labels is not None
@@ -448,10 +377,3 @@ class Timeseries(TableSource):
             kind = self.types.get(name) or column_type(read.table, name)
             values = to_array(read.table, name, kind)
         return np.asarray(values[read.rows.kept][windows.last])
-
-
-def is_known(column: Array) -> Array:
-    """(n,) whether a value is there, and finite."""
-    if column.dtype == object:
-        return np.asarray([value is not None for value in column], bool)
-    return np.isfinite(column)
