@@ -295,6 +295,9 @@ def verdict_facts(statistics: Statistics) -> dict[str, Any] | None:
     return verdict(statistics.baseline, "baseline").as_dict()
 
 
+NO_SCORE = "the score is undefined for its predictions"
+
+
 def simple_model_facts(
     scores: Sequence[SimpleScore | None], statistics: Statistics
 ) -> dict[str, Any] | None:
@@ -309,6 +312,8 @@ def simple_model_facts(
         return None
     if skipped := next((score.skipped for score in known if score.skipped), None):
         return {"name": known[0].name, "skipped": skipped}
+    if not np.isfinite([score.value for score in known]).all():
+        return {"name": known[0].name, "skipped": NO_SCORE}
     found = statistics.simple
     return {
         "name": known[0].name,

@@ -349,3 +349,8 @@ def test_masked_steps_might_as_well_not_be_there(name, kind, weighted, seed, ste
         )
         assert rows.shape == (5,)
         assert of_mean(rows.mean()) == pytest.approx(expected)
+
+
+def test_poisson_is_undefined_below_0():
+    score = find_score("Poisson")
+    assert np.isnan(score.function(np.array([1.0, 2.0]), np.array([-0.5, 1.0])))

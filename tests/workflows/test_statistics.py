@@ -205,6 +205,24 @@ def test_indices_are_no_input_of_a_linear_model(train: Train, tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_a_simple_model_below_0_has_no_poisson_score(
+    train: Train, diabetes: pd.DataFrame, tmp_path: Path
+) -> None:
+    layer = "{Dense: {units: 1, activation: exponential}}"
+    counts = diabetes.assign(y=np.exp(diabetes["bmi"] * 60).round())
+    counts.to_csv(tmp_path / "rows.csv", index=False)
+    result = train(
+        QUANTITIES,
+        "preprocess=[standardize]",
+        "loss=poisson",
+        "metrics=[Poisson]",
+        f"architecture.layers=[{layer}]",
+        "dataset.drop=[clinic,day]",
+    ).result
+    assert "undefined" in result["simple_model"]["skipped"]
+
+
+@pytest.mark.slow
 def test_a_look_at_the_test_data_has_them_too(
     train: Train, digits: Callable[[bool], Any], tmp_path: Path
 ) -> None:
