@@ -5,6 +5,8 @@ Shapes: n samples, k outputs or classes, `...` further axes such as steps or pix
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -36,6 +38,17 @@ def aligned(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
             f"y_pred.shape={predicted.shape}"
         )
     return true, predicted
+
+
+def with_unit_axis(y_true: Array, shape: Sequence[int | None]) -> Array:
+    """Return targets (n, ...) as (n, ..., 1) where the output has one unit; others as they are.
+
+    Args:
+        y_true: (n, ...) or (n, ..., k).
+        shape: (n, ..., k) of the output; None for an axis of any size.
+    """
+    lacks_axis = y_true.ndim == len(shape) - 1 and shape[-1] == 1
+    return y_true[..., None] if lacks_axis else y_true
 
 
 def aligned_numbers(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:

@@ -120,11 +120,8 @@ def spread_row_weights(loss: Any, weights: Any, y_true: Any, y_pred: Any) -> Any
     from keras import KerasTensor, ops
     from keras.src.backend import compute_output_spec
 
-    if (
-        len(y_pred.shape) < 3
-        or len(weights.shape) > 2
-        or tuple(weights.shape[1:]) not in ((), (1,))
-    ):
+    of_rows = tuple(weights.shape[1:]) in ((), (1,))
+    if len(y_pred.shape) < 3 or not of_rows:
         return weights
     parts = (KerasTensor(part.shape, dtype=loss.dtype) for part in (y_true, y_pred))
     _, *axes = compute_output_spec(loss.call, *parts).shape or (None,)

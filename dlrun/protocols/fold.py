@@ -15,6 +15,7 @@ from dlrun.config.schema import Config
 from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
+from dlrun.metrics.arrays import with_unit_axis
 from dlrun.metrics.folds import best_epoch
 from dlrun.models.objects import build_object
 from dlrun.protocols.observer import Observer, Recorder
@@ -356,17 +357,11 @@ def _aligned(model: Any, arrays: FitRows) -> FitRows:
     """Rows with targets (n, ...) as (n, ..., 1) where the output is: F1Score takes no others, the
     metric hinge broadcasts them against each other, and a mean over units would be one over the
     steps, whatever is masked."""
-
-    def aligned(targets: Array, shape: tuple[int | None, ...]) -> Array:
-        lacks_axis = targets.ndim == len(shape) - 1 and shape[-1] == 1
-        return targets[..., None] if lacks_axis else targets
-
     targets, shapes = arrays.targets, output_shapes(model)
     if isinstance(targets, dict):
-        return replace(
-            arrays, targets={name: aligned(t, shapes[name]) for name, t in targets.items()}
-        )
-    return replace(arrays, targets=aligned(targets, shapes[None]))
+        by_name = {name: with_unit_axis(each, shapes[name]) for name, each in targets.items()}
+        return replace(arrays, targets=by_name)
+    return replace(arrays, targets=with_unit_axis(targets, shapes[None]))
 
 
 def _best_of_phase(

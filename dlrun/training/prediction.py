@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.inputs import Inputs
+from dlrun.metrics.arrays import with_unit_axis
 from dlrun.models.compiling import spread_row_weights
 from dlrun.models.objects import build_object
 from dlrun.registry.keras_component import KerasComponent
@@ -145,7 +146,8 @@ def keras_measure(
         if component.kind == "metric":
             wrapper = keras.metrics.MeanMetricWrapper
         built = wrapper(built)
-    predicted = keras.ops.convert_to_tensor(y_pred)
+    # As in training: parts of a plugin broadcast (n,) against (n, 1).
+    y_true, predicted = with_unit_axis(y_true, y_pred.shape), keras.ops.convert_to_tensor(y_pred)
     if mask is not None:
         set_keras_mask(predicted, keras.ops.convert_to_tensor(mask, "bool"))
     if isinstance(built, keras.metrics.Metric):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.metrics import jaccard_score, precision_score, recall_score
@@ -95,3 +97,28 @@ def test_masked_steps_count_in_no_metric_of_the_history() -> None:
     assert found["RootMeanSquaredError"] == pytest.approx(np.sqrt(np.mean((output - truth) ** 2)))
     both = jaccard_score(truth, output > 0.5, average=None).mean()
     assert found["iou"] == pytest.approx(both)
+
+
+def test_parts_of_plugins_see_targets_in_the_shape_of_the_output() -> None:
+    import keras
+
+    class Bias(keras.metrics.Mean):
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            super().update_state(keras.ops.sum(y_pred - y_true))
+
+    class Quantile(keras.losses.Loss):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            error = y_true - y_pred
+            return keras.ops.mean(keras.ops.maximum(0.9 * error, -0.1 * error), axis=-1)
+
+    rng = np.random.default_rng(2)
+    truth, predicted = rng.normal(size=(2, 30)).astype(np.float32)
+    output = predicted[:, None]
+    metric = KerasComponent("metric", "Bias", "Bias", {}, implementation=Bias)
+    loss = KerasComponent("loss", "Quantile", "Quantile", {}, implementation=Quantile)
+    bias = keras_measure(metric, truth, output)
+    assert bias == pytest.approx((predicted - truth).sum(), rel=1e-5)
+    weights = rng.uniform(0, 2, 30).astype(np.float32)
+    found = keras_measure(loss, truth, output, weights)
+    each = np.maximum(0.9 * (truth - predicted), -0.1 * (truth - predicted))
+    assert found == pytest.approx(np.mean(weights * each), rel=1e-5)
