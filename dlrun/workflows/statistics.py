@@ -312,7 +312,7 @@ def simple_model_facts(
         return None
     if skipped := next((score.skipped for score in known if score.skipped), None):
         return {"name": known[0].name, "skipped": skipped}
-    if not np.isfinite([score.value for score in known]).all():
+    if not np.isfinite([score.value or 0.0 for score in known]).all():
         return {"name": known[0].name, "skipped": NO_SCORE}
     found = statistics.simple
     return {
