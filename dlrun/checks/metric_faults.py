@@ -50,6 +50,7 @@ class MeasuredOutput:
         centred: Whether the loss parts each output at 0, as logits and margins are.
         steps: Whether a row has an answer for each step or pixel.
         certain: Whether it is known what is predicted; a loss of 0 to 1 may be for pixels.
+        shares: Whether quantities and outputs lie between 0 and 1.
     """
 
     form: OutputForm | None
@@ -60,6 +61,7 @@ class MeasuredOutput:
     centred: bool
     steps: bool
     certain: bool
+    shares: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ def measured_output(view: ConfigView) -> MeasuredOutput:
         centred=meaning_by_loss(view.config.loss) in ("logits", "margins"),
         steps=view.known.steps,
         certain=view.known.task is not None or loss.startswith("Sparse"),
+        shares=view.known.shares and activation in ("sigmoid", "softmax"),
     )
 
 
@@ -162,8 +165,7 @@ def _fault(metric: KerasComponent, output: MeasuredOutput) -> _Fault | None:
 
 def _takes_one_answer(name: str, arguments: Mapping[str, Any]) -> bool:
     """Whether Keras refuses a metric where a row has several steps."""
-    one_class = arguments.get("class_id") is not None or arguments.get("multi_label")
-    return name in (*_F_SCORES, "R2Score") or bool(one_class)
+    return name in (*_F_SCORES, "R2Score") or bool(arguments.get("multi_label"))
 
 
 def _exact(metric: KerasComponent) -> _Fault:
@@ -173,6 +175,8 @@ def _exact(metric: KerasComponent) -> _Fault:
 
 def _of_quantities(name: str, metric: KerasComponent, output: MeasuredOutput) -> _Fault | None:
     if means_something(name, metric.arguments, output.form or "quantity"):
+        return None
+    if output.shares and name == "BinaryCrossentropy":
         return None
     if name in _CORRELATIONS:
         what = "has no correlation"

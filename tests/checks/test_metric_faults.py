@@ -133,3 +133,20 @@ def test_keras_takes_one_answer_a_row(
     steps = Known(known.task, outputs=known.outputs, by_step=True, steps=True)
     monkeypatch.setitem(FORMS, form, (layer, loss, target, steps))
     assert set(found(tmp_path, form, [metric]).values()) == {"DL023"}
+
+
+def test_a_class_is_counted_at_each_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layer, loss, target, known = FORMS["one-hot"]
+    steps = Known(known.task, known.classes, by_step=True, steps=True)
+    monkeypatch.setitem(FORMS, "one-hot", (layer, loss, target, steps))
+    metrics = ["{Precision: {class_id: 2}}", "{RecallAtPrecision: {precision: 0.5, class_id: 1}}"]
+    assert found(tmp_path, "one-hot", metrics) == {}
+
+
+def test_shares_have_a_crossentropy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, loss, target, known = FORMS["quantity"]
+    shares = Known(known.task, outputs=1, shares=True)
+    layer = "units: 1, activation: sigmoid"
+    monkeypatch.setitem(FORMS, "quantity", (layer, loss, target, shares))
+    assert found(tmp_path, "quantity", ["BinaryCrossentropy"]) == {}
+    assert found(tmp_path, "quantity", ["AUC"]) == {"AUC": "DL017"}
