@@ -150,6 +150,7 @@ def test_cats_and_dogs_from_scratch(photos: Path, tmp_path: Path) -> None:
         BOOK / "cats_and_dogs.yaml",
         runs_dir=tmp_path / "runs",
         overrides=overrides(f"dataset.path={photos}"),
+        force=True,
     )
     files = sorted(photos.rglob("*.png"), key=lambda file: (file.parent.name, file.name))
     x = np.stack([np.asarray(Image.open(file), np.float32) / np.float32(255) for file in files])

@@ -229,7 +229,9 @@ def test_raw_reviews_with_and_without_word_vectors(
     others = [f"dataset={{source: text_folder, path: {reviews}}}"]
     if name == "imdb_glove":
         others.append(f"architecture.layers.0.vectors={tmp_path}/vectors.txt")
-    run = dlrun.train(BOOK / f"{name}.yaml", runs_dir=tmp_path, overrides=overrides(*others))
+    run = dlrun.train(
+        BOOK / f"{name}.yaml", runs_dir=tmp_path, overrides=overrides(*others), force=True
+    )
     vocabulary = (run.path / "vocabulary.txt").read_text().splitlines()
     x, y = rows_of(reviews, vocabulary)
     model = built(dense_on_embedding, (100,), "int32")
@@ -248,7 +250,9 @@ def test_raw_reviews_as_vectors(name: str, reviews: Path, tmp_path: Path) -> Non
     from zlib import crc32
 
     others = [f"dataset={{source: text_folder, path: {reviews}}}"]
-    run = dlrun.train(BOOK / f"{name}.yaml", runs_dir=tmp_path, overrides=overrides(*others))
+    run = dlrun.train(
+        BOOK / f"{name}.yaml", runs_dir=tmp_path, overrides=overrides(*others), force=True
+    )
     files = [file for label in ("neg", "pos") for file in sorted((reviews / label).iterdir())]
     texts = [file.read_text().split() for file in files]
     if name == "imdb_raw_one_hot":
