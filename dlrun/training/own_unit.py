@@ -98,7 +98,9 @@ def _own_unit_metrics() -> Any:
             if not self._targets:
                 return [(part, part) for part in own]
             zeros = self._flatten_y(self._own(tree.map_structure(keras.ops.zeros_like, values)))
-            return [(part, part - zero) for part, zero in zip(own, zeros, strict=True)]
+            return [
+                (part, _masked(part - zero, part)) for part, zero in zip(own, zeros, strict=True)
+            ]
 
         def _own(self, values: Any) -> Any:
             if isinstance(values, dict):
@@ -110,8 +112,11 @@ def _own_unit_metrics() -> Any:
                 return values
             floats = keras.ops.cast(values, keras.config.floatx())
             own = self._targets[name].restore(floats, self._numbers[name], keras.ops)
-            set_keras_mask(own, get_keras_mask(values))
-            return own
+            return _masked(own, values)
+
+    def _masked(values: Any, like: Any) -> Any:
+        set_keras_mask(values, get_keras_mask(like))
+        return values
 
     def _one_number(value: Any) -> Any:
         return keras.ops.mean(value) if len(getattr(value, "shape", ())) else value
