@@ -67,8 +67,10 @@ def corrupted(dataset: Dataset, rows: np.ndarray) -> Dataset:
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"evaluation__validation": 0.3}, marks=pytest.mark.slow),
-        {"evaluation__protocol": "kfold", "evaluation__folds": 3},
+        {"evaluation__validation": 0.3},
+        pytest.param(
+            {"evaluation__protocol": "kfold", "evaluation__folds": 3}, marks=pytest.mark.slow
+        ),
         pytest.param(
             {
                 "evaluation__protocol": "kfold",

@@ -124,7 +124,8 @@ def same(one: FitResult, other: FitResult) -> None:
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=5e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["fused", "keras"])
 def test_the_head_learns_on_features_what_the_whole_model_learns(
     tmp_path: Path, engine: str
 ) -> None:

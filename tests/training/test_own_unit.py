@@ -122,7 +122,7 @@ def requests(**options: Any) -> list[FitRequest]:
 @pytest.mark.parametrize(
     ("engine", "xla", "together"),
     [
-        ("fused", None if ON_JAX else False, 1),
+        pytest.param("fused", None if ON_JAX else False, 1, marks=pytest.mark.slow),
         pytest.param("fused", None if ON_JAX else True, 3, marks=pytest.mark.slow),
         pytest.param("keras", None, 1, marks=pytest.mark.slow),
     ],

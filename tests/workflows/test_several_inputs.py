@@ -105,7 +105,8 @@ def shop(tmp_path: Path) -> pd.DataFrame:
     return table
 
 
-@pytest.mark.parametrize("engine", ["fused", pytest.param("keras", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["fused", "keras"])
 def test_a_table_of_numbers_categories_and_text_feeds_named_inputs(
     tmp_path: Path, shop: pd.DataFrame, engine: str
 ) -> None:
