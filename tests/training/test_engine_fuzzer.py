@@ -28,7 +28,7 @@ from dlrun.training.trainer import Trainer
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ON_JAX = keras.backend.backend() == "jax"
-CONFIGS = int(os.environ.get("DLRUN_FUZZ", "10" if ON_JAX else "25"))
+CONFIGS = int(os.environ.get("DLRUN_FUZZ", "6" if ON_JAX else "15"))
 EPOCHS = 3
 STEPS = 5
 MEAN, STD = 12.0, 3.0
