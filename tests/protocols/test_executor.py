@@ -45,4 +45,4 @@ def test_another_executor_gives_the_same_digits(run: Callable[..., Any]) -> None
     for fold, same in zip(here.outcome.folds, elsewhere.outcome.folds, strict=True):
         assert fold.measures == same.measures
         assert fold.history == same.history
-        np.testing.assert_array_equal(fold.predictions, same.predictions)
+        np.testing.assert_array_equal(fold.main.predictions, same.main.predictions)

@@ -101,7 +101,7 @@ def test_iterations_average_what_each_of_them_predicts(run: Callable[..., Any]) 
     assert every_row is not None
     by_hand = np.zeros((len(ran.dataset.samples), 1))
     for fold in folds:
-        by_hand[fold.rows] += fold.predictions / 2
+        by_hand[fold.rows] += fold.main.predictions / 2
     np.testing.assert_allclose(every_row["predictions"], by_hand, rtol=1e-5)
     assert (every_row["times"] == 2).all()
     mean = mean_history([fold.history for fold in folds])["val_mae"]["mean"]
