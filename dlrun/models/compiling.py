@@ -207,8 +207,9 @@ def _over_all_rows(metric: Any, name: str, shape: Sequence[int | None]) -> Any:
     sample variance, The American Statistician 37).
     """
     from keras import ops
+    from keras.src.backend import get_keras_mask
 
-    rows = metric.add_variable((), "zeros", name="rows")
+    rows = metric.add_variable(shape, "zeros", name="rows")
     # The difference of the means, whose digits those of values far from 0 do not hold.
     parts = ("true", "predicted", "difference")
     means = [metric.add_variable(shape, "zeros", name=part) for part in parts]
@@ -216,20 +217,25 @@ def _over_all_rows(metric: Any, name: str, shape: Sequence[int | None]) -> Any:
     pairs = ((0, 0), (1, 1), (0, 1))
 
     def update_state(y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch; as `metrics` of `Model.compile`, it has no weights."""
+        """Add a batch without its masked steps; as `metrics` of `Model.compile`, it has no
+        weights."""
         true, predicted = (
             ops.cast(ops.reshape(part, ops.shape(y_pred)), rows.dtype) for part in (y_true, y_pred)
         )
         values = [true, predicted, predicted - true]
-        count = ops.cast(ops.shape(y_pred)[0], rows.dtype)
-        centres = [ops.mean(part, axis=0) for part in values]
+        counted = ops.ones_like(predicted)
+        if (mask := get_keras_mask(y_pred)) is not None:
+            counted *= ops.cast(mask, rows.dtype)[..., None]
+        count = ops.sum(counted, axis=0)
+        seen = ops.maximum(count, 1)
+        centres = [ops.sum(counted * part, axis=0) / seen for part in values]
         if name == "CosineSimilarity":
             centres = [ops.zeros_like(centre) for centre in centres]
         apart = [centre - mean for centre, mean in zip(centres, means, strict=True)]
         deviations = [part - centre for part, centre in zip(values, centres, strict=True)]
-        share = count / (rows + count)
+        share = count / ops.maximum(rows + count, 1)
         for product, (i, j) in zip(products, pairs, strict=True):
-            inside = ops.sum(deviations[i] * deviations[j], axis=0)
+            inside = ops.sum(counted * deviations[i] * deviations[j], axis=0)
             product.assign(product + inside + apart[i] * apart[j] * rows * share)
         for mean, step in zip(means, apart, strict=True):
             mean.assign(mean + step * share)

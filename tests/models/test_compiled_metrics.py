@@ -10,6 +10,7 @@ from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from dlrun.config.schema import OutputEntry
+from dlrun.metrics.scores import find_score
 from dlrun.models.compiling import compile_model, compile_outputs
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.scoring.measures import measures_of
@@ -104,6 +105,32 @@ def test_correlations_with_axis_0_are_over_all_rows() -> None:
         for a, b in pairs
     ]
     assert found["concordance_correlation"] == pytest.approx(np.mean(concordance), rel=1e-4)
+
+
+def test_correlations_with_axis_0_leave_out_masked_steps() -> None:
+    import keras
+
+    output = RNG.normal(2, 1, (60, 3, 2)).astype(np.float32)
+    kept = RNG.random((60, 3)) > 0.4
+    output[~kept] = 0
+    truth = (output + RNG.normal(0, 1, output.shape)).astype(np.float32)
+    model = keras.Sequential([keras.Input((3, 2)), keras.layers.Masking(0.0)])
+    metric = component("metric", "PearsonCorrelation", axis=0)
+    compile_model(
+        model, component("loss", "MeanSquaredError"), component("optimizer", "SGD"), [metric]
+    )
+    found = model.evaluate(output, truth, batch_size=7, verbose=0, return_dict=True)
+    expected = np.mean(
+        [
+            pearsonr(truth[kept[:, t], t, k], output[kept[:, t], t, k]).statistic
+            for t in range(3)
+            for k in range(2)
+        ]
+    )
+    assert found["pearson_correlation"] == pytest.approx(expected, rel=1e-4)
+    score = find_score("PearsonCorrelation", {"axis": 0})
+    assert score is not None
+    assert score.function(truth, output, None, kept) == pytest.approx(expected, rel=1e-4)
 
 
 def mean_of_rows(y_true: Any, y_pred: Any) -> Any:
