@@ -142,8 +142,8 @@ class Block(Section):
     dumps_defaults = False
 
     parameters: dict[str, Any] = Field(default_factory=dict)
-    """Parameters with their defaults; one without a value has to be given. Inside the block the
-    text `$width` stands for the parameter `width`."""
+    """Parameters with their defaults; one without a value has to be given. Inside the block
+    `$width` is replaced by the parameter `width`."""
 
     inputs: Names = Field(default_factory=lambda: ["input"])
     """Names of what it is called with, one or a list."""

@@ -7,7 +7,7 @@ y_true is (n, ...) of class indices or 0/1, or (n, ..., k) one-hot or multi-hot;
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -206,14 +206,14 @@ def best_under(dependent: str, constrained: str) -> Callable[..., float]:
 
 
 def auc(
-    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, **options: object
+    y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None, **options: Any
 ) -> float:
     """Area under a curve at Keras' thresholds; NaN where only one class is present.
 
     Options are those of `repeated_auc`.
     """
     weights = row_weights(sample_weight, len(np.asarray(y_pred)))
-    return float(repeated_auc(y_true, y_pred, weights[None], **options)[0])  # type: ignore[arg-type]
+    return float(repeated_auc(y_true, y_pred, weights[None], **options)[0])
 
 
 def repeated_auc(

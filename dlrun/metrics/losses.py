@@ -321,4 +321,5 @@ def _moments(
     shift = mean(true) - mean(predicted)
     ours, theirs = true - mean(true), predicted - mean(predicted)
     found = (mean(ours * theirs), mean(ours**2), mean(theirs**2), shift)
-    return tuple(np.squeeze(part, axis) for part in found)  # type: ignore[return-value]
+    covariance, own, other, difference = (np.squeeze(part, axis) for part in found)
+    return covariance, own, other, difference

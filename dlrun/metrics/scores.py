@@ -217,11 +217,11 @@ def _by_row(
             mask = counted if mask is None else np.asarray(mask, bool) & counted
         return found, sample_weight, mask
 
-    def function(*arrays: ArrayLike | None, **named: ArrayLike | None) -> float:
-        return _REDUCTIONS[reduction](*parts(*arrays, **named))  # type: ignore[arg-type]
+    def function(*arrays: Any, **named: Any) -> float:
+        return _REDUCTIONS[reduction](*parts(*arrays, **named))
 
-    def rows(*arrays: ArrayLike | None, **named: ArrayLike | None) -> Array:
-        return _row_values(reduction, *parts(*arrays, **named))  # type: ignore[arg-type]
+    def rows(*arrays: Any, **named: Any) -> Array:
+        return _row_values(reduction, *parts(*arrays, **named))
 
     return {
         "function": function,

@@ -165,7 +165,9 @@ def _pair(first: ScoredRun, second: ScoredRun) -> Pair:
 
 def _count_other_steps(first: ScoredRun, second: ScoredRun) -> bool:
     one, other = (run.predictions.get("mask") for run in (first, second))
-    return not (one is other is None) and not np.array_equal(one, other)  # type: ignore[arg-type]
+    if one is None or other is None:
+        return one is not other
+    return not np.array_equal(one, other)
 
 
 def _difference(first: ScoredRun, second: ScoredRun) -> ScoreDifference | str:

@@ -168,5 +168,5 @@ def test_grey_with_alpha_of_16_bits_is_refused(tmp_path: Path) -> None:
     for name in "ab":
         (tmp_path / name).mkdir()
         write_png(tmp_path / name / "1.png", np.ones((3, 4, 2), "uint16"))
-    with pytest.raises(DataError, match="16 bits a channel in a layout of which Pillow reads 8"):
+    with pytest.raises(DataError, match="16 bits per channel, of which Pillow can read only 8"):
         ImageFolder(path=str(tmp_path)).load("train", tmp_path)

@@ -64,18 +64,20 @@ def _layouts(image: ImageFile) -> list[tuple[Any, ...]]:
 
 
 def deep_colors(image: ImageFile) -> Array:
-    """Return (h, w, c) uint16 of a picture with colours of 16 bits, of which Pillow keeps the upper
-    byte: told that the bytes were the other way round, it keeps the lower one.
+    """Return the (h, w, c) uint16 pixels of a picture with 16-bit colour channels.
+
+    Pillow keeps only the upper byte, so the file is decoded twice, the second time with its bytes
+    swapped to get the lower one.
 
     Raises:
-        ImageError: They are held in another way.
+        ImageError: The file stores its channels in a layout that cannot be read twice.
     """
     known, modes = {f"{image.mode};16{order}" for order in "BLN"}, {m for m, *_ in _layouts(image)}
     if not modes <= known or image.mode not in ("RGB", "RGBA"):
-        held = " and ".join(sorted(modes))
+        layouts = " and ".join(sorted(modes))
         raise ImageError(
-            f"has 16 bits a channel in a layout of which Pillow reads 8 ({held}); save it as RGB, "
-            "RGBA or grey without alpha, or say `depth: uint8` for the upper 8"
+            f"has 16 bits per channel, of which Pillow can read only 8 in this layout ({layouts}); "
+            "save it as RGB, RGBA or grey without alpha, or write `depth: uint8` for the upper 8"
         )
     from PIL import Image
 

@@ -344,7 +344,7 @@ def read_images(files: Sequence[Path], form: ImageFormat, *, hold: bool) -> Deco
         hold: Whether the column holds the pixels; otherwise they are only checked now, and decoded
             again when they are needed.
     """
-    held = np.empty((len(files) if hold else 0, *form.shape), form.depth)
+    pixels = np.empty((len(files) if hold else 0, *form.shape), form.depth)
 
     def decode(position: int) -> bool | BrokenFile:
         try:
@@ -352,12 +352,12 @@ def read_images(files: Sequence[Path], form: ImageFormat, *, hold: bool) -> Deco
         except ImageError as error:
             return BrokenFile(position, f"{files[position]} {error}")
         if hold:
-            held[position] = picture.pixels
+            pixels[position] = picture.pixels
         return picture.turned
 
     found = in_threads(decode, range(len(files)))
     return DecodedImages(
-        column=held if hold else as_column(ImageReader(tuple(files), form)),
+        column=pixels if hold else as_column(ImageReader(tuple(files), form)),
         broken=tuple(one for one in found if isinstance(one, BrokenFile)),
         turned=tuple(position for position, one in enumerate(found) if one is True),
     )

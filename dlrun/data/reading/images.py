@@ -312,7 +312,7 @@ def _stretched(pixels: Array, height: int, width: int) -> Array:
 
 
 def _nearest(pixels: Array, height: int, width: int) -> Array:
-    """Take the pixel that the middle of each new one lies in, as TensorFlow does."""
+    """Resize to the nearest pixels, with the pixel centres that TensorFlow uses."""
     rows, columns = (
         np.minimum(((np.arange(new) + 0.5) * (old / new)).astype(np.int64), old - 1)
         for old, new in zip(pixels.shape[:2], (height, width), strict=True)

@@ -101,7 +101,7 @@ def ordered_rows(
     Args:
         table: The rows.
         series: Columns whose values together name the series of a row; none: there is one. `file`
-            stands for the file, where no column has that name.
+            means the file a row comes from, unless a column has that name.
         time: The columns of the times; None: the rows are in order.
         sort: Whether to put the rows of each series in the order of time; rows of the same time
             keep theirs.
