@@ -40,8 +40,6 @@ class MeasureFacts:
         better: Which way is better, as a metric; a loss is always minimised.
         low: Its least value; None where there is none.
         high: Its greatest value; None where there is none.
-        unit_power: 1 where it is in the target's unit, 2 in its square, 0 where the unit does not
-            matter; None where another unit changes it in no simple way (a percentage, a logarithm).
         best_at: The constant answer that is best in it.
         cut: How it turns outputs into classes; None where it compares values.
         cut_argument: The argument that holds its threshold.
@@ -52,7 +50,6 @@ class MeasureFacts:
     better: Direction = "min"
     low: float | None = 0.0
     high: float | None = None
-    unit_power: int | None = 0
     best_at: Constant = "shares"
     cut: Cut | None = None
     cut_argument: str | None = None
@@ -66,26 +63,25 @@ def _share(
     best_at: Constant = "class",
 ) -> MeasureFacts:
     """A share from 0 to 1 that is better the higher it is."""
-    return MeasureFacts(label, forms, "max", 0.0, 1.0, 0, best_at, cut, cut_argument)
+    return MeasureFacts(label, forms, "max", 0.0, 1.0, best_at, cut, cut_argument)
 
 
 def _count(label: str, better: Direction) -> MeasureFacts:
-    return MeasureFacts(label, UNIT, better, 0.0, None, 0, "class", "threshold", "thresholds")
+    return MeasureFacts(label, UNIT, better, 0.0, None, "class", "threshold", "thresholds")
 
 
 def _error(
     label: str,
     forms: tuple[OutputForm, ...] = QUANTITIES,
-    unit_power: int | None = None,
     best_at: Constant = "median",
     low: float | None = 0.0,
 ) -> MeasureFacts:
     """An error of quantities."""
-    return MeasureFacts(label, forms, "min", low, None, unit_power, best_at)
+    return MeasureFacts(label, forms, "min", low, None, best_at)
 
 
 def _correlation(label: str) -> MeasureFacts:
-    return MeasureFacts(label, ("quantities",), "max", -1.0, 1.0, 0, "mean")
+    return MeasureFacts(label, ("quantities",), "max", -1.0, 1.0, "mean")
 
 
 _LOG_COSH = _error("Log-cosh error")
@@ -110,7 +106,7 @@ MEASURES: Mapping[str, MeasureFacts] = {
     "Circle": MeasureFacts("Circle loss", CLASSES),
     "ConcordanceCorrelation": _correlation("Concordance correlation"),
     "CosineSimilarity": MeasureFacts(
-        "Cosine similarity", ("quantities",), "max", -1.0, 1.0, None, "mean"
+        "Cosine similarity", ("quantities",), "max", -1.0, 1.0, "mean"
     ),
     "Crossentropy": MeasureFacts("Crossentropy", (*UNIT, *CLASSES)),
     "Dice": MeasureFacts("Dice loss", (*UNIT, *CLASSES), best_at="class"),
@@ -124,10 +120,10 @@ MEASURES: Mapping[str, MeasureFacts] = {
     "KLDivergence": MeasureFacts("KL divergence", CLASSES, low=None),
     "LogCosh": _LOG_COSH,
     "LogCoshError": _LOG_COSH,
-    "MeanAbsoluteError": _error("MAE", ANY, 1),
+    "MeanAbsoluteError": _error("MAE", ANY),
     "MeanAbsolutePercentageError": _error("MAPE"),
     "MeanIoU": _MEAN_INTERSECTION,
-    "MeanSquaredError": _error("MSE", ANY, 2, "mean"),
+    "MeanSquaredError": _error("MSE", ANY, "mean"),
     "MeanSquaredLogarithmicError": _error("MSLE", best_at="mean"),
     "OneHotIoU": _INTERSECTION,
     "OneHotMeanIoU": _MEAN_INTERSECTION,
@@ -135,10 +131,10 @@ MEASURES: Mapping[str, MeasureFacts] = {
     "Poisson": _error("Poisson loss", best_at="mean", low=None),
     "Precision": _share("Precision", UNIT, "threshold", "thresholds"),
     "PrecisionAtRecall": _share("Precision at recall", UNIT, "curve", best_at="shares"),
-    "R2Score": MeasureFacts("R² score", QUANTITIES, "max", None, 1.0, 0, "mean"),
+    "R2Score": MeasureFacts("R² score", QUANTITIES, "max", None, 1.0, "mean"),
     "Recall": _share("Recall", UNIT, "threshold", "thresholds"),
     "RecallAtPrecision": _share("Recall at precision", UNIT, "curve", best_at="shares"),
-    "RootMeanSquaredError": _error("RMSE", ANY, 1, "mean"),
+    "RootMeanSquaredError": _error("RMSE", ANY, "mean"),
     "SensitivityAtSpecificity": _share(
         "Sensitivity at specificity", UNIT, "curve", best_at="shares"
     ),
