@@ -38,7 +38,8 @@ _ACTIVATIONS = {
     "PReLU": "prelu",
     "ELU": "elu",
 }
-_KEEP_VALUES = DROPPING | {"ActivityRegularization", "Flatten", "Identity", "Reshape"}
+_MOVE_VALUES = {"Flatten", "Reshape"}
+_KEEP_VALUES = DROPPING | {"ActivityRegularization", "Identity"} | _MOVE_VALUES
 
 LINEAR = "linear"
 
@@ -97,7 +98,10 @@ def output_named(graph: LayerGraph, name: str) -> OutputLayer | None:
         elif size_argument(layer) is not None:
             activation = activation_of((apart or entry).layer)
             before, after = chain[:position], chain[position + 1 :]
-            return OutputLayer(entry, units_of(layer), activation, apart, before, after)
+            # Behind the layer, steps may have become units.
+            moved = any(later.layer.name in _MOVE_VALUES for later in after)
+            units = None if moved else units_of(layer)
+            return OutputLayer(entry, units, activation, apart, before, after)
         elif layer.name not in _KEEP_VALUES:
             return None
     return None

@@ -124,7 +124,7 @@ def _form(view: ConfigView, units: int | None, activation: str) -> OutputForm | 
     """What kind of answer the output is, by the task and the loss."""
     task, loss = view.known.task, view.config.loss.name
     if units is None:
-        return None
+        return "labels" if task == "multilabel" and loss in BINARY_LOSSES else None
     if task == "regression" or (task is None and loss in LOSSES_OF_QUANTITIES):
         # Shares of a whole, and pixels from 0 to 1, are quantities and probabilities at once.
         if activation in ("softmax", "sigmoid") and (

@@ -129,7 +129,10 @@ def class_weights(
     if given is None:
         return None
     if task not in ("binary", "multiclass"):
-        raise DataError(f"class_weight needs one target with classes; this task is {task}")
+        raise DataError(
+            f"class_weight needs one target with classes; this task is {task}",
+            path=("training", "class_weight"),
+        )
     labels = _labels(targets, indices)
     labels = labels.reshape(-1) if mask is None else labels[mask]
     if given == "balanced":

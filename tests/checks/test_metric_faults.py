@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dlrun.checks.check import config_findings
 from dlrun.checks.views import Known
+from dlrun.cli.main import main
 from dlrun.config.load import load_config
 from dlrun.metrics.names import NO_MEASURES
 from dlrun.registry import catalogue
@@ -150,3 +153,29 @@ def test_shares_have_a_crossentropy(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(FORMS, "quantity", (layer, loss, target, shares))
     assert found(tmp_path, "quantity", ["BinaryCrossentropy"]) == {}
     assert found(tmp_path, "quantity", ["AUC"]) == {"AUC": "DL017"}
+
+
+def test_steps_that_are_flattened_are_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Targets (n, t) of flags face outputs (n, t): accuracy would take the largest of each row."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 5, 2)).astype(np.float32)
+    np.savez(tmp_path / "rows.npz", x=x, y=(x[..., 0] > 0).astype(np.int32))
+    (tmp_path / "tags.yaml").write_text(
+        """
+dataset: {source: npz, path: rows.npz}
+architecture: {layers: [{Dense: {units: 1, activation: sigmoid}}, Flatten]}
+loss: binary_crossentropy
+optimizer: adam
+metrics: [accuracy, binary_accuracy]
+training: {epochs: 1}
+"""
+    )
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", str(tmp_path / "tags.yaml"), "--data", "--json"])
+    told = json.loads(capsys.readouterr().out)["findings"]
+    errors = [one for one in told if one["severity"] == "error"]
+    assert [(one["code"], one["write"]) for one in errors] == [
+        ("DL017", "metrics: [binary_accuracy]")
+    ]
