@@ -119,25 +119,15 @@ def load_dataset(
     if validation is not None:
         validating = _read(source.with_test_files(validation), "test", base, options).samples
         _refuse_sealed(source, validation, base)
-        own = len(samples)
-        if absent := [name for name in samples.extras if name not in validating.extras]:
-            raise DataError(f"the validation rows have no column '{absent[0]}'; training needs it")
-        samples = _joined(samples, validating, offset=int(rows.samples.rows[-1]) + 1)
-        marks = np.arange(len(samples)) >= own
+        samples, marks = _with_validation(samples, validating, int(rows.samples.rows[-1]) + 1)
     # Before the limit: a trial on few rows has as many outputs as the real run.
     classes = rows.classes | text_classes(samples.targets)
     _refuse_unknown_places(source, list(samples.targets))
     unnamed: dict[str, Array] = {}
     for name, values in samples.targets.items():
         unnamed |= unnamed_labels(rows.tasks.get(name, rows.task), {name: values}, classes)
-    for name, values in samples.targets.items():
         refuse_constant(name, values)
-    positions = _limited(source.limit, samples, marks, seed)
-    if len(positions) < len(samples):
-        samples = samples.take(positions)
-        marks = None if marks is None else marks[positions]
-        for name, values in samples.targets.items():
-            refuse_constant(name, values, f"let `limit` keep more, or `random: {len(positions)}`")
+    samples, marks = _limited(source.limit, samples, marks, seed)
     return Dataset(
         samples=samples,
         task=rows.task,
@@ -151,6 +141,19 @@ def load_dataset(
         tasks=rows.tasks,
         undeclared_series=rows.loaded.undeclared_series,
     )
+
+
+def _with_validation(samples: Samples, validating: Samples, offset: int) -> tuple[Samples, Array]:
+    """Rows with separate validation rows behind them, whose numbers begin at `offset`, and which
+    ones these are.
+
+    Raises:
+        DataError: They lack a column that training needs.
+    """
+    if absent := [name for name in samples.extras if name not in validating.extras]:
+        raise DataError(f"the validation rows have no column '{absent[0]}'; training needs it")
+    joined = _joined(samples, validating, offset=offset)
+    return joined, np.arange(len(joined)) >= len(samples)
 
 
 def _refuse_unknown_places(source: Source, targets: Sequence[str]) -> None:
@@ -333,18 +336,30 @@ def _split_test(
     return holdout_split(row_info, fraction=source.test.fraction, shuffle=source.test.shuffle)
 
 
-def _limited(limit: int | Limit | None, samples: Samples, marks: Array | None, seed: int) -> Array:
-    """Return the positions to keep; rows of a validation file are all kept."""
+def _limited(
+    limit: int | Limit | None, samples: Samples, marks: Array | None, seed: int
+) -> tuple[Samples, Array | None]:
+    """The rows that a limit keeps, all those of a validation file among them, and which are these.
+
+    Raises:
+        DataError: A target is the same in all of them.
+    """
     own = len(samples) if marks is None else int((~marks).sum())
-    rest = np.arange(own, len(samples))
+    limit = Limit(first=limit) if isinstance(limit, int) else limit
     if limit is None:
-        return np.arange(len(samples))
-    if isinstance(limit, int):
-        limit = Limit(first=limit)
+        return samples, marks
     if limit.random is None:
-        return np.concatenate([np.arange(min(limit.first or own, own)), rest])
-    drawn = np.random.default_rng(seed).choice(own, size=min(limit.random, own), replace=False)
-    return np.concatenate([np.sort(drawn), rest])
+        kept = np.arange(min(limit.first or own, own))
+    else:
+        drawn = np.random.default_rng(seed).choice(own, size=min(limit.random, own), replace=False)
+        kept = np.sort(drawn)
+    if len(kept) == own:
+        return samples, marks
+    positions = np.concatenate([kept, np.arange(own, len(samples))])
+    samples = samples.take(positions)
+    for name, values in samples.targets.items():
+        refuse_constant(name, values, f"let `limit` keep more, or `random: {len(positions)}`")
+    return samples, None if marks is None else marks[positions]
 
 
 def _joined(first: Samples, second: Samples, offset: int) -> Samples:

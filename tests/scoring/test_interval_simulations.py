@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 from sklearn.linear_model import Ridge
 from sklearn.neighbors import NearestCentroid
 
@@ -46,11 +47,12 @@ def held_out_quantities(rng, n, sizes):
 
 
 def ranked(rng, n, distances):
-    """Truth, and scores of models that tell the classes apart by so many standard deviations."""
+    """Truth, and probabilities of models that tell the classes apart by so many standard
+    deviations on the scale of the normal distribution."""
     true = (rng.random(n) < 0.3).astype(int)
     shared = rng.normal(size=n)
     return true, [
-        ((shared + rng.normal(size=n)) / np.sqrt(2) + distance * true)[:, None]
+        norm.cdf((shared + rng.normal(size=n)) / np.sqrt(2) + distance * (true - 0.5))[:, None]
         for distance in distances
     ]
 
