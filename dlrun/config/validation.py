@@ -197,6 +197,8 @@ def advice(value: Any, annotations: Iterable[Any]) -> str | None:
     """What to write instead, where that is plain from the value that was given."""
     text = " ".join(str(annotation) for annotation in annotations)
     number = "int" in text or "float" in text
+    if text.startswith("list[str") and isinstance(value, int | float | str):
+        return f"write a list: [{found(value)}]"
     if isinstance(value, str):
         if MISSING_SPACE.match(value):
             return "a space is missing after ':'"
@@ -210,6 +212,10 @@ def advice(value: Any, annotations: Iterable[Any]) -> str | None:
         return "leave out the '- '"
     elif isinstance(value, float) and "int" in text and value.is_integer():
         return f"write {int(value)}"
+    elif isinstance(value, dict) and text == str(str) and len(value) == 1:
+        ((key, part),) = value.items()
+        if isinstance(key, str) and isinstance(part, str | int | float):
+            return f"put it in quotes: '{key}: {part}'"
     elif isinstance(value, bool | int | float) and "str" in text:
         return f"put it in quotes: '{found(value)}'"
     return None

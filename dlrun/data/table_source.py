@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.table_columns import ColumnType
 from dlrun.data.source import FileSource
+
+Marker = str | int | float
 
 
 class TableSource(FileSource):
@@ -25,8 +29,18 @@ class TableSource(FileSource):
     separator: str | None = Field(default=None, min_length=1, max_length=1)
     """Character between two fields; default: a tab for `.tsv`, else a comma."""
 
-    missing: list[str | int | float] = Field(default_factory=list)
-    """Values that mean a missing value, besides the empty field, NA, N/A, NaN, null and None."""
+    skip: int = Field(default=0, ge=0)
+    """Lines of a CSV file above its header, or first row, that are not part of the table; a line
+    `sep=;`, as Excel writes it, is understood without it."""
+
+    quote: Literal["none", '"', "'"] = '"'
+    """What a CSV file puts around fields that hold a separator or a line break; `none`: nothing, so
+    that quotation marks are part of the text, as in a file of messages."""
+
+    missing: list[Marker] | dict[str, list[Marker]] = Field(default_factory=list)
+    """Values that mean a missing value, besides the empty field, NA, N/A, NaN, null and None: of
+    all columns, `[-999]`, or by column, `{age: [0], "*": [-999]}`, where `*` stands for all other
+    columns. A number means all ways of writing it; true and false are never meant by 1 and 0."""
 
     decimal: str = Field(default=".", min_length=1, max_length=1)
     """Decimal point of the numbers in a CSV file."""
@@ -49,14 +63,17 @@ class TableSource(FileSource):
 
     def dialect(self) -> CsvDialect:
         """How its CSV files are written."""
+        missing = self.missing if isinstance(self.missing, dict) else {"*": self.missing}
         return CsvDialect(
             separator=self.separator,
             header=self.header,
             columns=None if self.columns is None else tuple(self.columns),
-            missing=tuple(str(marker) for marker in self.missing),
+            missing={name: tuple(map(str, values)) for name, values in missing.items()},
             decimal=self.decimal,
             thousands=self.thousands,
             encoding=self.encoding,
+            quote=None if self.quote == "none" else self.quote,
+            skip=self.skip,
         )
 
     def read_as_text(self) -> list[str]:

@@ -11,8 +11,9 @@ import lzma
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -34,6 +35,8 @@ COMPRESSED = tuple(_OPENERS)
 OTHER_SEPARATORS = (";", "\t", "|")
 """Separators other than the comma."""
 
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?,*\s*', re.IGNORECASE)
+
 _UNREADABLE = (UnicodeError, LookupError, OSError, EOFError, lzma.LZMAError, zlib.error)
 
 
@@ -45,25 +48,34 @@ class CsvDialect:
         separator: Between two fields; None: a tab in a TSV file, else a comma.
         header: Whether the first line names the columns.
         columns: Names of the columns of a file without a header; None: c0, c1, ...
-        missing: Texts that mark a missing value, besides pandas' own (empty, NA, NaN, ...).
+        missing: Texts that mark a missing value, besides pandas' own (empty, NA, NaN, ...), by
+            column; `*` stands for all other columns.
         decimal: Decimal point.
         thousands: Thousands separator of numbers; None: none.
         encoding: Name of the text encoding.
+        quote: What fields are put in that hold a separator; None: nothing, so that quotation marks
+            are part of the text.
+        skip: Lines above the header, or above the first row, that are not part of the table.
     """
 
     separator: str | None = None
     header: bool = True
     columns: tuple[str, ...] | None = None
-    missing: tuple[str, ...] = ()
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     decimal: str = "."
     thousands: str | None = None
     encoding: str = "utf-8"
+    quote: str | None = '"'
+    skip: int = 0
 
     def separator_of(self, file: Path) -> str:
         """The separator of one file."""
-        if self.separator is not None:
-            return self.separator
-        return "\t" if {".tsv", ".tab"} & set(file.suffixes) else ","
+        with _rows(file, self) as (_, _, separator):
+            return separator
+
+    def missing_in(self, column: str) -> tuple[str, ...]:
+        """The texts that mark a missing value in a column, besides pandas' own."""
+        return self.missing.get(column, self.missing.get("*", ()))
 
     def python_encoding(self) -> str:
         """The encoding for Python, which skips a byte-order mark at the start of UTF-8."""
@@ -90,19 +102,21 @@ def read_delimited(file: Path, dialect: CsvDialect, as_text: Collection[str] = (
         with warnings.catch_warnings():
             # pandas only warns where the first rows are longer than the header.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                file,
-                sep=dialect.separator_of(file),
-                header=0 if dialect.header else None,
-                names=names,
-                index_col=False,
-                dtype=dict.fromkeys((name for name in as_text if name in names), str),
-                na_values=list(dialect.missing),
-                decimal=dialect.decimal,
-                encoding=dialect.python_encoding(),
-                skipinitialspace=True,
-                low_memory=False,
-            )
+            with _rows(file, dialect) as (stream, _, separator):
+                frame = pd.read_csv(
+                    stream,
+                    sep=separator,
+                    header=0 if dialect.header else None,
+                    names=names,
+                    index_col=False,
+                    dtype=dict.fromkeys((name for name in as_text if name in names), str),
+                    na_values={name: list(dialect.missing_in(name)) for name in names},
+                    decimal=dialect.decimal,
+                    quotechar=dialect.quote or '"',
+                    quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+                    skipinitialspace=True,
+                    low_memory=False,
+                )
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         if "EOF inside string" in str(error):
             line = max(start for start, _ in records(file, dialect))
@@ -164,17 +178,42 @@ def first_record(file: Path, dialect: CsvDialect) -> tuple[int, list[str]]:
 
 def records(file: Path, dialect: CsvDialect) -> Iterator[tuple[int, list[str]]]:
     """Yield every record that is not blank: the line where it starts, from 1, and its fields."""
-    opener = _OPENERS.get(file.suffix, open)
-    with opener(file, "rt", encoding=dialect.python_encoding(), newline="") as stream:
-        reader = csv.reader(stream, delimiter=dialect.separator_of(file), skipinitialspace=True)
-        start = 1
+    with _rows(file, dialect) as (stream, skipped, separator):
+        reader = csv.reader(
+            stream,
+            delimiter=separator,
+            quotechar=dialect.quote,
+            quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+            skipinitialspace=True,
+        )
+        start = skipped + 1
         try:
             for fields in reader:
                 if len(fields) > 1 or (fields and fields[0].strip()):
                     yield start, fields
-                start = reader.line_num + 1
+                start = skipped + reader.line_num + 1
         except csv.Error as error:
             raise DataError(f"{file}:{start}: cannot be read: {error}") from error
+
+
+@contextmanager
+def _rows(file: Path, dialect: CsvDialect) -> Iterator[tuple[IO[str], int, str]]:
+    """Open a file at its header, or first row; how many lines are above it, and the separator.
+
+    Excel writes the separator above the header: `sep=;`.
+    """
+    opener = _OPENERS.get(file.suffix, open)
+    with opener(file, "rt", encoding=dialect.python_encoding(), newline="") as stream:
+        for _ in islice(stream, dialect.skip):
+            pass
+        named = _SEPARATOR_LINE.fullmatch(next(stream, ""))
+        skipped = dialect.skip + (named is not None)
+        if named is None:
+            stream.seek(0)
+            for _ in islice(stream, dialect.skip):
+                pass
+        usual = "\t" if {".tsv", ".tab"} & set(file.suffixes) else ","
+        yield stream, skipped, dialect.separator or (named[1] if named else usual)
 
 
 def record_at(file: Path, dialect: CsvDialect, row: int) -> tuple[int, list[str]]:

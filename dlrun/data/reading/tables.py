@@ -18,6 +18,7 @@ from dlrun.data.reading.delimited import (
     record_at,
 )
 from dlrun.data.reading.json_lines import line_of_record, read_json_lines
+from dlrun.data.samples import Array
 from dlrun.data.stored import return_freed_memory, too_large_to_hold
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
@@ -167,7 +168,9 @@ def refuse_unknown_column(file: Path, name: str, names: Sequence[str]) -> NoRetu
     hint = ""
     if len(names) == 1 and (marks := [mark for mark in ";\t|," if mark in names[0]]):
         hint = f"; is the `separator` {marks[0]!r}?"
-    elif any(_is_number(other) for other in names):
+    elif whole := [other for other in names if name in other.split(", ")]:
+        hint = f"; put it in quotes: '{whole[0]}'"
+    elif sum(map(_is_number, names)) >= len(names) / 2:
         hint = "; if the file has no header, say `header: false`"
     suggestion = did_you_mean(name, names)
     listing = f"{suggestion} The" if suggestion else "; the"
@@ -179,7 +182,7 @@ def _read(file: Path, dialect: CsvDialect, as_text: Collection[str]) -> pd.DataF
 
     _refuse_no_table(file)
     if format_of(file) == "json_lines":
-        return _without(dialect.missing, pd.DataFrame(read_json_lines(file)))
+        return _without(dialect, pd.DataFrame(read_json_lines(file)))
     if format_of(file) == "parquet":
         return read_parquet(file, dialect)
     return read_delimited(file, dialect, as_text)
@@ -190,11 +193,26 @@ def _refuse_no_table(file: Path) -> None:
         raise DataError(f"{file}: not a table; {advice}")
 
 
-def _without(markers: Sequence[str], frame: pd.DataFrame) -> pd.DataFrame:
-    if not markers:
-        return frame
+def _without(dialect: CsvDialect, frame: pd.DataFrame) -> pd.DataFrame:
+    """A table without the values that mark a missing one, as `read_delimited` leaves them out."""
+    kept = frame.copy(deep=False)
+    for name in map(str, frame.columns):
+        if (marked := _marked(dialect.missing_in(name), frame[name])).any():
+            kept[name] = frame[name].mask(marked)
+    return kept
+
+
+def _marked(markers: Sequence[str], series: pd.Series) -> Array:
+    """(n,) bool: which values mark a missing one. True and false are no numbers."""
+    import pandas as pd
+
+    if not markers or pd.api.types.is_bool_dtype(series.dtype):
+        return np.zeros(len(series), bool)
     numbers = [float(marker) for marker in markers if _is_number(marker)]
-    return frame.mask(frame.isin([*markers, *numbers]))
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return series.isin(numbers).to_numpy()
+    flags = series.map(lambda value: isinstance(value, bool)).to_numpy(bool)
+    return series.isin([*markers, *numbers]).to_numpy() & ~flags
 
 
 def read_parquet(
@@ -217,7 +235,7 @@ def read_parquet(
     if frame.empty:
         raise DataError(f"{file}: has no rows")
     frame.columns = frame.columns.map(str)
-    return _without(dialect.missing, frame)
+    return _without(dialect, frame)
 
 
 def _ending(file: Path) -> str:

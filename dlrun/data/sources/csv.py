@@ -135,7 +135,8 @@ class Csv(TableSource):
         return kind
 
     def _feature_names(self, table: TableFiles, extra: Sequence[str]) -> list[str]:
-        named = (self.drop or [], self.types, self.split, extra, self.features or [])
+        missing = [name for name in self.dialect().missing if name != "*"]
+        named = (self.drop or [], self.types, self.split, missing, extra, self.features or [])
         for name in (*as_list(self.target), *chain.from_iterable(named)):
             table.require(name)
         left_out = {*as_list(self.target), *(self.drop or []), *extra}

@@ -229,7 +229,8 @@ class Timeseries(TableSource):
         named = (
             [*features] if features else [*(self.drop or []), *self.types, *(self.features or [])]
         )
-        for name in (*targets, *named, *series):
+        missing = [name for name in self.dialect().missing if name != "*"]
+        for name in (*targets, *named, *missing, *series):
             if name != FILE:
                 table.require(name)
         time = time_of(table, TimeColumns.of(self.time))
