@@ -10,6 +10,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -37,6 +38,8 @@ import pytest  # noqa: E402 - a plugin of it may import Keras, which looks at th
 from hypothesis import settings  # noqa: E402 - as pytest
 from pages import Section  # noqa: E402 - as pytest
 
+from dlrun.reports.curve_charts import draw_run_curves  # noqa: E402 - as pytest
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what runs in its background; tests press Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -44,6 +47,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("dlrun", deadline=None, max_examples=40)
 settings.load_profile("dlrun")
 
+
+TRAINS_WITHOUT_CURVES = {"configs", "models", "protocols", "realdata", "training", "workflows"}
+"""Folders of tests; those of commands and reports look at the curves."""
 
 UPDATED = pytest.StashKey[dict[Path, int]]()
 
@@ -104,6 +110,34 @@ def _compiled_functions_end_with_their_module() -> Iterator[None]:
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
     gc.collect()
+
+
+@contextmanager
+def _without_curves() -> Iterator[None]:
+    from dlrun.workflows import execute
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(execute, "draw_run_curves", lambda folder, facts: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def without_curves() -> Callable[[], AbstractContextManager[None]]:
+    """Trains without `curves.png` and `curves.svg`: half the work of a small training."""
+    return _without_curves
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _only_some_folders_draw_curves(request: pytest.FixtureRequest) -> Iterator[None]:
+    draws = request.path.parent.name not in TRAINS_WITHOUT_CURVES
+    with nullcontext() if draws else _without_curves():
+        yield
+
+
+@pytest.fixture
+def curves_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test of a folder in TRAINS_WITHOUT_CURVES that looks at the curves of a run."""
+    monkeypatch.setattr("dlrun.workflows.execute.draw_run_curves", draw_run_curves)
 
 
 @pytest.fixture(scope="session")

@@ -49,13 +49,12 @@ def draw_run_curves(folder: TrainingFolder, facts: CurveFacts) -> None:
     Raises:
         RunError: The curves exist already.
     """
-    from dlrun.reports.picture import draw_picture
+    from dlrun.reports.picture import build_picture, save_picture
 
     charts = curve_charts(facts)
     if charts:
-        folder.save_curves(
-            lambda path: draw_picture(charts, facts.title, path, path.suffix.removeprefix("."))
-        )
+        picture = build_picture(charts, facts.title)
+        folder.save_curves(lambda path: save_picture(picture, path, path.suffix.removeprefix(".")))
 
 
 def curve_charts(facts: CurveFacts) -> tuple[Chart, ...]:

@@ -43,23 +43,20 @@ def save_figure(figure: Figure, file: Path | BytesIO, kind: str, dpi: float) -> 
     figure.savefig(file, format=kind, dpi=dpi, metadata=metadata)
 
 
-def draw_picture(charts: Sequence[Chart], title: str, file: Path | BytesIO, kind: str) -> None:
-    """Write charts as one picture.
-
-    Args:
-        charts: At least one.
-        title: Above them.
-        file: Where to.
-        kind: `png` or `svg`.
-    """
+def save_picture(figure: Figure, file: Path | BytesIO, kind: str) -> None:
+    """Write a figure from `build_picture` as `png` or `svg`."""
     with own_style():
-        save_figure(build_picture(charts, title), file, kind, PIXELS_PER_INCH)
+        save_figure(figure, file, kind, PIXELS_PER_INCH)
 
 
 def build_picture(charts: Sequence[Chart], title: str) -> Figure:
     """Return the figure: a heading, and the charts below each other.
 
     More than three charts are in two columns.
+
+    Args:
+        charts: At least one.
+        title: Above them.
     """
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -68,7 +65,7 @@ def build_picture(charts: Sequence[Chart], title: str) -> Figure:
         count = len(charts)
         columns = 1 if count <= 3 else 2
         rows = math.ceil(count / columns)
-        figure = Figure(facecolor="white")
+        figure = Figure(facecolor="white", dpi=PIXELS_PER_INCH)
         every_axes = list(figure.subplots(rows, columns, squeeze=False).flat)
         for number, (axes, chart) in enumerate(zip(every_axes, charts, strict=False)):
             draw_chart(axes, chart, WIDTH / columns)
@@ -82,9 +79,11 @@ def build_picture(charts: Sequence[Chart], title: str) -> Figure:
         height = rows * CHART_HEIGHTS.get(rows, LEAST_HEIGHT)
         heading = _draw_heading(figure, charts, title, height)
         body = (0.0, 0.0, 1.0, height / (height + heading))
-        figure.set_layout_engine(
-            ConstrainedLayoutEngine(rect=body, h_pad=0.05, w_pad=0.08, hspace=0.03, wspace=0.04)
+        # An engine that the figure keeps would lay it out anew for each file, and draw it twice.
+        layout = ConstrainedLayoutEngine(
+            rect=body, h_pad=0.05, w_pad=0.08, hspace=0.03, wspace=0.04
         )
+        layout.execute(figure)
         return figure
 
 

@@ -109,12 +109,12 @@ def draw_comparison(comparison: Comparison, file: Path | None = None) -> Path | 
         check_picture(file)
     if not comparison.curves:
         return None
-    from dlrun.reports.picture import draw_picture
+    from dlrun.reports.picture import build_picture, save_picture
 
     use_temporary_cache()
     kind = "png" if file is None else file.suffix.lower().removeprefix(".")
     drawn, title = BytesIO(), f"Validation curves of {len(comparison.runs)} runs"
-    draw_picture(comparison.curves, title, drawn, kind)
+    save_picture(build_picture(comparison.curves, title), drawn, kind)
     picture = drawn.getvalue()
     if file is not None:
         write_bytes(file, picture)

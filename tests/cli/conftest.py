@@ -9,6 +9,7 @@ import json
 import random
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,11 @@ VARIANTS = {
 
 
 @pytest.fixture(scope="session")
-def experiments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Experiments:
+def experiments(
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+    without_curves: Callable[[], AbstractContextManager[None]],
+) -> Experiments:
     """Runs to be listed and compared; tests that change them work on a copy.
 
     They are trained once, by the process that needs them first.
@@ -215,7 +220,9 @@ def experiments(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Exp
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not names.exists():
-            names.write_text(json.dumps(train_experiments(folder)), encoding="utf-8")
+            with without_curves():
+                trained = train_experiments(folder)
+            names.write_text(json.dumps(trained), encoding="utf-8")
     return Experiments(folder, json.loads(names.read_text(encoding="utf-8")))
 
 

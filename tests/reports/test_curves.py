@@ -17,7 +17,7 @@ from dlrun.reports.charts import BandMark, BoxesMark, Chart, DotsMark, LineMark,
 from dlrun.reports.curve_charts import curve_charts, draw_run_curves, epoch_ticks
 from dlrun.reports.curve_facts import CurveFacts, PhaseStart, curve_facts, facts_from_table
 from dlrun.reports.drawing import own_style
-from dlrun.reports.picture import build_picture, draw_picture
+from dlrun.reports.picture import build_picture, save_picture
 from dlrun.store.training_folder import TrainingFolder
 
 NAN = float("nan")
@@ -26,8 +26,9 @@ NAN = float("nan")
 def drawn(facts: CurveFacts) -> tuple[bytes, bytes]:
     """The facts as PNG and as SVG."""
     picture, vectors = io.BytesIO(), io.BytesIO()
-    draw_picture(curve_charts(facts), facts.title, picture, "png")
-    draw_picture(curve_charts(facts), facts.title, vectors, "svg")
+    figure = build_figure(facts)
+    save_picture(figure, picture, "png")
+    save_picture(figure, vectors, "svg")
     return picture.getvalue(), vectors.getvalue()
 
 

@@ -14,7 +14,7 @@ from dlrun.metrics.folds import moving_average
 from dlrun.reports.charts import Chart, DotsMark, LineMark
 from dlrun.reports.drawing import STYLES
 from dlrun.reports.overlay import overlay_charts
-from dlrun.reports.picture import build_picture, draw_picture
+from dlrun.reports.picture import build_picture, save_picture
 
 
 def table(loss: list[float], accuracy: list[float], fold: float = 0) -> dict[str, list[float]]:
@@ -46,7 +46,7 @@ def best(chart: Chart) -> list[tuple[float, float]]:
 
 def drawn(charts: Sequence[Chart], kind: str) -> bytes:
     file = BytesIO()
-    draw_picture(charts, "runs", file, kind)
+    save_picture(build_picture(charts, "runs"), file, kind)
     return file.getvalue()
 
 

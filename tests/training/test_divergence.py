@@ -45,6 +45,7 @@ def trained(folder: Path, engine: str, **changes: Any) -> Path:
     return path
 
 
+@pytest.mark.usefixtures("curves_drawn")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("engine", "on_device"),

@@ -115,6 +115,7 @@ def test_phases_train_what_fit_trains_twice(config: Path, engine: str) -> None:
         np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.usefixtures("curves_drawn")
 @pytest.mark.slow
 def test_the_result_keeps_each_phase(config: Path) -> None:
     run = train(config)

@@ -133,6 +133,7 @@ def test_folds_are_judged_by_the_corrected_resampled_t(
     assert 40 < result["simple_model"]["value"] < 50
 
 
+@pytest.mark.usefixtures("curves_drawn")
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("used", "evaluation", "note"),
