@@ -43,6 +43,37 @@ _KEEP_VALUES = DROPPING | {"ActivityRegularization", "Identity"} | _MOVE_VALUES
 
 LINEAR = "linear"
 
+_INFINITE = float("inf")
+
+_RANGES = {
+    "celu": (-1.0, _INFINITE),
+    "elu": (-1.0, _INFINITE),
+    "exponential": (0.0, _INFINITE),
+    "gelu": (-0.17, _INFINITE),
+    "hard_sigmoid": (0.0, 1.0),
+    "hard_silu": (-0.375, _INFINITE),
+    "hard_swish": (-0.375, _INFINITE),
+    "hard_tanh": (-1.0, 1.0),
+    "log_sigmoid": (-_INFINITE, 0.0),
+    "log_softmax": (-_INFINITE, 0.0),
+    "mish": (-0.309, _INFINITE),
+    "relu": (0.0, _INFINITE),
+    "relu6": (0.0, 6.0),
+    "selu": (-1.759, _INFINITE),
+    "sigmoid": (0.0, 1.0),
+    "silu": (-0.279, _INFINITE),
+    "softmax": (0.0, 1.0),
+    "softplus": (0.0, _INFINITE),
+    "softsign": (-1.0, 1.0),
+    "sparse_plus": (0.0, _INFINITE),
+    "sparse_sigmoid": (0.0, 1.0),
+    "sparsemax": (0.0, 1.0),
+    "squareplus": (0.0, _INFINITE),
+    "swish": (-0.279, _INFINITE),
+    "tanh": (-1.0, 1.0),
+}
+"""The least and the largest value of Keras' activations that do not give all numbers."""
+
 
 @dataclass(frozen=True)
 class OutputLayer:
@@ -172,6 +203,21 @@ def activation_of(layer: KerasComponent) -> str:
     if isinstance(given, KerasComponent):
         return _ACTIVATIONS.get(given.name, given.alias)
     return LINEAR if given is None else str(given)
+
+
+def range_of(output: OutputLayer) -> tuple[float, float] | None:
+    """Return the least and the largest value that the last activation gives, (-inf, inf) where it
+    gives all; None where it is not known."""
+    arguments = {} if output.apart is None else output.apart.layer.arguments
+    if output.apart is not None and output.apart.layer.name == "ReLU":
+        largest = arguments.get("max_value")
+        steep = bool(arguments.get("negative_slope")) or bool(arguments.get("threshold"))
+        return None if steep else (0.0, _INFINITE if largest is None else float(largest))
+    if output.activation in ("elu", "celu") and output.apart is not None and arguments:
+        return None
+    if output.activation == LINEAR:
+        return -_INFINITE, _INFINITE
+    return _RANGES.get(output.activation)
 
 
 def size_argument(layer: KerasComponent) -> str | None:

@@ -104,6 +104,13 @@ def with_step(config: Config, step: Any, *, last: bool = False) -> Change:
     return put(("preprocess",), [*(e for e in given if e not in targets), step, *targets])
 
 
+def with_targets(config: Config, step: str | None) -> Change:
+    """Return the change that has one step on targets in place of all, or none."""
+    given = list(shortest_entry(config, "preprocess") or [])
+    kept = [entry for entry in given if not (isinstance(entry, dict) and "targets" in entry)]
+    return put(("preprocess",), [*kept, *([] if step is None else [{"targets": step}])])
+
+
 def preprocess_place(config: Config) -> KeyPath:
     """The place of the preprocessing, or of the data where there is none."""
     written = config.document.root.mapping or {}

@@ -10,10 +10,18 @@ import numpy as np
 
 from dlrun.checks.columns import is_series, labels_of
 from dlrun.checks.duplicates import positions_hashed
-from dlrun.checks.views import DataView, Known, is_own_target, known_without_data
+from dlrun.checks.views import (
+    DataView,
+    Known,
+    PreparedInput,
+    PreparedRows,
+    is_own_target,
+    known_without_data,
+)
 from dlrun.config.graph import INPUT
 from dlrun.config.load import completed
 from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
+from dlrun.data.inputs import parts_of
 from dlrun.data.lazy import in_memory, windows_of
 from dlrun.data.pipeline import fit_pipeline
 from dlrun.data.samples import Array, Dataset, Samples, as_vector, is_of_tokens, kind_of
@@ -27,6 +35,9 @@ MOST_ROWS = 5_000
 
 MOST_BYTES = 2**25
 """... and at most this many bytes."""
+
+MOST_CLASSES = 20
+"""Whole numbers below it, all of which occur, may be classes."""
 
 MOST_INPUTS = 500_000
 """Numbers that are prepared for the model, to see their scales."""
@@ -55,19 +66,18 @@ def data_view(config: Config, dataset: Dataset) -> DataView:
     # Reading whole the features that stay on disk would take long.
     stored_in_memory = {name: c for name, c in dataset.samples.features.items() if in_memory(c)}
     few = _evenly(whole.samples, folds[0].train)
-    inputs, names, refused = _inputs(config, whole, few)
-    if inputs is not None and is_own_target(config):
-        few = few.take(_some(few, math.prod(inputs.shape[1:])))
-        train = replace(few, targets={INPUT: as_vector(inputs)})
+    prepared = _prepared(config, whole, few)
+    if prepared.inputs and is_own_target(config):
+        values = next(iter(prepared.inputs.values())).values
+        few = few.take(_some(few, math.prod(values.shape[1:])))
+        train = replace(few, targets={INPUT: as_vector(values)})
     return DataView(
         config=config,
         known=known_from_data(whole_config, dataset, folds[0], train),
         dataset=replace(dataset, samples=dataset.samples.with_features(stored_in_memory)),
         folds_or_default=tuple(folds),
         train=train,
-        inputs=inputs,
-        input_names=names,
-        refused=refused,
+        prepared=prepared,
         held_out=None if scored is None else _evenly(dataset.samples, scored),
         hashed=rows.read(),
         hashed_positions=np.arange(len(dataset.samples)) if hashed is None else hashed,
@@ -106,10 +116,22 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
         labels_are_indices=are_indices(task, values),
         shares=task == "regression" and values.min() >= 0 and values.max() <= 1,
         by_step=values.ndim > 1 or of_tokens,
+        whole_numbers=_whole_numbers(values) if task == "regression" else None,
         steps=of_tokens
         or values.ndim > 2
         or (values.ndim == 2 and values.shape[1] > 1 and are_indices(task, values)),
     )
+
+
+def _whole_numbers(values: Array) -> int | None:
+    """The largest plus 1 of whole numbers from 0, all of which occur, up to `MOST_CLASSES`."""
+    one_each = values.ndim != 2 or values.shape[1] == 1
+    if values.dtype.kind not in "iuf" or not values.size or not one_each:
+        return None
+    least, largest = values.min(), values.max()
+    if least != 0 or not 1 < largest < MOST_CLASSES:
+        return None
+    return int(largest) + 1 if len(np.unique(values)) == largest + 1 else None
 
 
 def _largest(column: Array) -> int:
@@ -130,23 +152,31 @@ def _evenly(samples: Samples, positions: Array) -> Samples:
     return samples.take(positions).read()
 
 
-def _inputs(
-    config: Config, dataset: Dataset, train: Samples
-) -> tuple[Array | None, tuple[str, ...], str | None]:
-    """Some training rows as the model gets them, the names of the features, and what the
-    preprocessing refused."""
+def _prepared(config: Config, dataset: Dataset, train: Samples) -> PreparedRows:
+    """Some training rows as the model gets them; nothing where the preprocessing refuses them."""
     try:
-        pipeline = fit_pipeline(config.preprocess, config.target_steps, dataset, train)
-        width = sum(int(np.prod(s)) for s in pipeline.feature_pipeline.made.values())
-        inputs = pipeline.inputs(train.take(_some(train, width)))
-    except DataError as error:
-        return None, (), str(error)
-    except UnreadableSectionError:
-        return None, (), None
-    names = tuple(islice(pipeline.feature_names, 100_000))
-    if (windows := windows_of(inputs)) is not None:
-        return windows.last_values(), names, None
-    return (inputs if isinstance(inputs, np.ndarray) else None), names, None
+        read = config.model_fields_set if isinstance(config, PartialConfig) else {"architecture"}
+        columns = config.architecture.inputs if "architecture" in read else {}
+        pipeline = fit_pipeline(config.preprocess, config.target_steps, dataset, train, columns)
+        made = pipeline.feature_pipeline
+        width = sum(int(np.prod(shape)) for shape in made.made.values())
+        few = train.take(_some(train, width))
+        parts = parts_of(pipeline.inputs(few))
+    except (DataError, UnreadableSectionError):
+        return PreparedRows()
+    found = {}
+    for name, part in parts.items():
+        own = made.input_columns.get(name, made.made)
+        names = replace(made, made={column: made.made[column] for column in own}).feature_names
+        windows = windows_of(part)
+        values = part if windows is None else windows.last_values()
+        if isinstance(values, np.ndarray):
+            found[name] = PreparedInput(values, tuple(islice(names, 100_000)))
+    try:
+        targets = None if is_own_target(config) else pipeline.targets(train)
+    except DataError:
+        targets = None
+    return PreparedRows(found, targets)
 
 
 def _some(rows: Samples, width: int) -> Array:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,14 @@ def is_own_target(config: Config) -> bool:
     return getattr(config.dataset, "targets", None) == INPUT
 
 
+def is_array_of_inputs(config: Config) -> bool:
+    """Whether the target is an array that is an input, too, as it is in the file: the
+    preprocessing of inputs leaves it."""
+    inputs, targets = (getattr(config.dataset, name, ()) for name in ("inputs", "targets"))
+    inputs, targets = ([one] if isinstance(one, str) else one for one in (inputs, targets))
+    return bool(targets) and set(targets) <= set(inputs)
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known; None where it is not.
@@ -41,6 +49,8 @@ class Known:
         shares: Whether all quantities lie between 0 and 1, such as pixels or probabilities.
         by_step: Whether the target of a row is an array, which may hold one answer for each step.
         steps: Whether it certainly does.
+        whole_numbers: Of quantities that are whole numbers from 0, few enough to be classes, the
+            largest plus 1.
     """
 
     task: TargetType | None = None
@@ -52,6 +62,7 @@ class Known:
     shares: bool = False
     by_step: bool = False
     steps: bool = False
+    whole_numbers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,13 +96,39 @@ class ConfigView:
 
     @property
     def predicts_input(self) -> bool:
-        """Whether the model's input is its target."""
-        return is_own_target(self.config)
+        """Whether the model's input is its target, prepared or as it is in the file."""
+        return is_own_target(self.config) or is_array_of_inputs(self.config)
 
     @property
     def one_hot(self) -> bool:
         """Whether the preprocessing makes one-hot rows of the labels."""
         return any(step.member_name() == "one_hot" for step in self.config.target_steps)
+
+
+@dataclass(frozen=True)
+class PreparedInput:
+    """Rows of one input of the model.
+
+    Args:
+        values: (n, ...), of windows over a series their last rows.
+        names: Names of the features; that of the column where it has more axes.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PreparedRows:
+    """Some training rows as the model gets them.
+
+    Args:
+        inputs: Those in memory by their names; that of the only one is empty.
+        targets: (n, ...) as the loss sees them; None where that is not known.
+    """
+
+    inputs: Mapping[str, PreparedInput] = field(default_factory=dict)
+    targets: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -105,9 +142,7 @@ class DataView:
         folds_or_default: The folds of the protocol, of the default one if it could not be read; see
             `folds`.
         train: Training rows of the first fold: evenly spaced ones of many.
-        inputs: Some of them as the model gets them; None where they cannot be prepared.
-        input_names: Names of the features in `inputs`.
-        refused: What the preprocessing refused, or None.
+        prepared: Some of them as the model gets them.
         held_out: The rows that score the first fold, evenly spaced ones of many; None where
             nothing is held out.
         hashed: The rows that are searched for repeated ones: all, or evenly spaced ones.
@@ -119,9 +154,7 @@ class DataView:
     dataset: Dataset
     folds_or_default: tuple[Fold, ...]
     train: Samples
-    inputs: np.ndarray | None
-    input_names: tuple[str, ...]
-    refused: str | None
+    prepared: PreparedRows
     held_out: Samples | None
     hashed: Samples
     hashed_positions: np.ndarray

@@ -130,7 +130,7 @@ def findings_of(text: str, overrides: tuple[str, ...] = ()) -> Findings:
     """What is found in `experiment.yaml`, and in its rows where they are read without Keras."""
     config = load_config("experiment.yaml", overrides)
     alone = config_findings(config)
-    if "source: keras" in text or alone.count("error"):
+    if "source: keras" in text or "source: npz" in text or alone.count("error"):
         return alone
     return data_findings(config, load_rows(config))
 

@@ -51,6 +51,8 @@ TARGET_EXAMPLES: dict[str, list[dict[str, Any]]] = {
     "one_hot": [{}, {"num_classes": 5}],
     "pad_sequences": [{}, {"maxlen": 3, "padding": "post", "vocabulary": 4}],
     "standardize": [{}],
+    "log1p": [{}],
+    "minmax": [{}, {"feature_range": [-1.0, 1.0]}],
 }
 
 
@@ -94,11 +96,10 @@ def make_target(step: TargetStep) -> Array:
         return as_objects([tuple(row[: 1 + place % 5]) for place, row in enumerate(tags)])
     if name == "LabelIndex":
         return np.array(random.choice(["cat", "dog", "owl"], ROWS).tolist(), object)
-    return (
-        random.integers(0, 4, ROWS)
-        if name == "OneHotTarget"
-        else random.normal(22.0, 9.0, (ROWS, 2))
-    )
+    if name == "OneHotTarget":
+        return random.integers(0, 4, ROWS)
+    quantities = random.normal(22.0, 9.0, (ROWS, 2))
+    return np.abs(quantities) if name == "Log1pTarget" else quantities
 
 
 def corrupted(column: Array) -> Array:

@@ -21,6 +21,7 @@ from sklearn.preprocessing import (
 
 from dlrun.data.fitting import statistics
 from dlrun.data.samples import Array, Columns
+from dlrun.data.step import RowError
 from dlrun.registry.families import STEPS, TARGET_STEPS
 
 tables = hnp.arrays(
@@ -360,3 +361,34 @@ def test_a_standardized_target_comes_back_in_its_own_unit(shape: tuple[int, ...]
     zeros = made.apply(np.zeros(shape), state)
     in_fit = [np.float32(number) for number in made.numbers(state)]
     assert not made.restore(zeros, in_fit, np).any()
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (-1.0, 1.0)])
+@pytest.mark.parametrize("shape", [(50,), (50, 1), (50, 3)])
+def test_a_target_in_a_range_is_that_of_scikit_learn(
+    shape: tuple[int, ...], ends: tuple[float, float]
+) -> None:
+    prices = np.random.default_rng(0).normal(1e5, 2e4, shape)
+    made = TARGET_STEPS.get("minmax").model_validate({"feature_range": list(ends)})
+    state = made.fit(prices, None)
+    scaled, table = made.apply(prices, state), prices.reshape(50, -1)
+    scaler = MinMaxScaler(ends).fit(table)
+    np.testing.assert_allclose(
+        scaled.reshape(50, -1), scaler.transform(table), rtol=1e-5, atol=1e-6
+    )
+    restored = made.restore(scaled.astype(np.float64), made.numbers(state), np)
+    np.testing.assert_allclose(restored, prices, rtol=1e-6)
+
+
+def test_the_logarithm_of_a_target_and_its_way_back() -> None:
+    incomes = np.random.default_rng(0).lognormal(10, 2, (50, 2))
+    incomes[0] = 0
+    made = TARGET_STEPS.get("log1p")()
+    scaled = made.apply(incomes, made.fit(incomes, None))
+    np.testing.assert_allclose(scaled, np.log1p(incomes), rtol=1e-6)
+    restored = made.restore(scaled.astype(np.float64), [], np)
+    np.testing.assert_allclose(restored, incomes, rtol=2e-6)
+    assert not restored[0].any()
+    assert np.isfinite(made.restore(np.float32(200), [], np))
+    with pytest.raises(RowError, match="log1p: the target holds -3"):
+        made.apply(np.array([1.0, -3.0]), {})

@@ -17,10 +17,13 @@ from dlrun.checks.architecture import (
 )
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Finding, as_written, put, with_arguments
+from dlrun.checks.subjects.losses_and_metrics import PROBABILITY_LOSSES
 from dlrun.checks.views import ConfigView, ModelView
 from dlrun.config.graph import LayerGraph
 from dlrun.config.layers import every_graph
-from dlrun.metrics.names import LOSSES_OF_QUANTITIES
+
+_ENOUGH_FOR_CLASSES = 64
+"""Units that tell any number of classes apart: networks name thousands of words from so many."""
 
 
 @check(
@@ -28,7 +31,7 @@ from dlrun.metrics.names import LOSSES_OF_QUANTITIES
     why="later layers cannot recover what a layer drops, and a few numbers cannot tell many "
     "classes apart",
     source=BOOK + "3.5.7",
-    instead="give hidden layers at least as many units as there are classes",
+    instead="give hidden layers as many units as there are classes, or at least 64",
     fault="""
     architecture:
       layers:
@@ -43,21 +46,22 @@ from dlrun.metrics.names import LOSSES_OF_QUANTITIES
     """,
 )
 def bottleneck(view: ConfigView) -> Iterator[Finding]:
-    """A hidden layer that is narrower than the number of classes."""
+    """A hidden layer of fewer than 64 units that is narrower than the number of classes. The code
+    of an autoencoder is meant to be narrow, and labels that are independent need no more units."""
     output = view.output
     if output is None or output.units is None or output.units < 3:
         return
-    quantities = view.predicts_input or view.known.task == "regression"
-    if quantities or view.config.loss.name in LOSSES_OF_QUANTITIES:
+    one_of_several = PROBABILITY_LOSSES.get(view.config.loss.name) == "softmax"
+    if view.predicts_input or view.known.task == "regression" or not one_of_several:
         return
     for entry in output.before:
         units = units_of(entry.layer)
         hidden = entry.layer.name in ("Dense", *RECURRENT)
-        if hidden and units is not None and units < output.units:
+        if hidden and units is not None and units < min(output.units, _ENOUGH_FOR_CLASSES):
             yield Finding(
                 f"a hidden layer of {units} units before {output.units} classes",
                 (*entry.layer.path, "units"),
-                with_arguments(entry, units=max(64, output.units)),
+                with_arguments(entry, units=_ENOUGH_FOR_CLASSES),
             )
 
 

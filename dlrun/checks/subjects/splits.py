@@ -269,8 +269,18 @@ _WIDEST_ERROR = 0.2
 _SPREAD_OF_ERRORS = 0.756
 """Deviation of the absolute errors of a normal distribution, as a share of their mean."""
 
+_FEWEST_OF_SEVERAL = 20
+"""Rows of several answers, whose share of right ones says little with fewer."""
+
 _FEW_ROWS = 200
 """With fewer rows in all, one round of K-fold still varies with the seed."""
+
+
+def _have_several_answers(view: DataView) -> bool:
+    """Whether the rows have more than one class or quantity to predict."""
+    targets = [*view.train.targets.values()]
+    one_hot = labels_of(view.train) is not None
+    return view.known.steps or len(targets) > 1 or (targets[0].ndim > 1 and not one_hot)
 
 
 @check(
@@ -291,12 +301,16 @@ _FEW_ROWS = 200
     """,
 )
 def few_scored_rows(view: DataView) -> Iterator[Finding]:
-    """So few rows are scored that chance decides between models."""
+    """So few rows are scored that chance decides between models. Where a row has several answers,
+    such as a class for each pixel, their number does not tell how far the score is known."""
     scored = view.folds[0].scored
     if scored is None or len(view.folds) > 1:
         return
     n = len(scored)
-    if view.task == "regression":
+    if _have_several_answers(view):
+        half, widest = float(n < _FEWEST_OF_SEVERAL), 0.5
+        known = "the answers of a row are right or wrong together"
+    elif view.task == "regression":
         half = NormalDist().inv_cdf(0.975) * _SPREAD_OF_ERRORS / math.sqrt(n)
         known, widest = f"a mean error is known to within ±{half:.0%} of itself", _WIDEST_ERROR
     else:

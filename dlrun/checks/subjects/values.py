@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from dlrun.checks.architecture import output_of
+from dlrun.checks.architecture import DROPPING, output_of, range_of
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import DATASET, numeric_columns, preprocess_place, with_step
-from dlrun.checks.finding import Change, Finding, put, with_arguments
-from dlrun.checks.subjects.losses_and_metrics import QUANTITY_LOSSES
-from dlrun.checks.views import DataView
+from dlrun.checks.finding import Change, Finding, put
+from dlrun.checks.views import DataView, PreparedInput, is_array_of_inputs, is_own_target
 from dlrun.config.graph import LayerGraph, layer_graph
-from dlrun.config.layers import every_layer, plain
-from dlrun.config.schema import Config
+from dlrun.config.layers import plain
 from dlrun.data.preprocessing.impute import Impute
 from dlrun.data.preprocessing.rescale import Rescale
-from dlrun.metrics.names import canonical
-from dlrun.text import counted, figure, first_few, percent
+from dlrun.data.samples import kind_of
+from dlrun.text import counted, figure, first_few
 
 LARGE = 10.0
 
@@ -38,13 +37,24 @@ FOR_WORDS = (
 """What to do about word numbers: standardized they would still mean nothing."""
 
 _SCALING_LAYERS = frozenset(
-    {"BatchNormalization", "Embedding", "LayerNormalization", "Normalization", "Rescaling"}
+    {"BatchNormalization", "GroupNormalization", "LayerNormalization", "Normalization"}
+    | {"RMSNormalization", "Rescaling", "UnitNormalization"}
 )
+
+_TAKE_INDICES = frozenset(
+    {"CategoryEncoding", "Discretization", "Embedding", "HashedCrossing", "Hashing"}
+    | {"IntegerLookup", "StringLookup"}
+)
+"""Layers that take numbers for names."""
+
+_SAME_VALUES = DROPPING | {"Cropping1D", "Cropping2D", "Flatten", "Identity", "Masking", "Permute"}
+_LEAVE_VALUES = _SAME_VALUES | {"Reshape", "ZeroPadding1D", "ZeroPadding2D"}
+"""Layers whose output holds the same numbers as their input."""
 
 
 @dataclass(frozen=True)
 class Scales:
-    """The largest and the least of the features' magnitudes.
+    """The largest and the least of the features' magnitudes, of the input where they are largest.
 
     Args:
         largest: 99th percentile of the magnitude of the feature where it is largest.
@@ -52,6 +62,7 @@ class Scales:
         least: The same of the feature where it is least, constants left out.
         least_name: That feature.
         differ: Whether they are so far apart that one drowns the other.
+        columns: The columns of that input, where the model has several; else None.
     """
 
     largest: float
@@ -59,29 +70,44 @@ class Scales:
     least: float
     least_name: str
     differ: bool
+    columns: tuple[str, ...] | None = None
+
+    def step(self, name: str) -> Any:
+        """A scaling step for the columns of the input."""
+        return name if self.columns is None else {name: {"columns": [*self.columns]}}
 
 
 def input_scales(view: DataView) -> Scales | None:
     """Return the scales of what the model gets; None where there is nothing to report, or
     where the first layer scales them."""
-    x, graph = view.inputs, layer_graph(view.config.architecture, view.config.blocks)
-    if x is None or not x.size or not _takes_as_it_is(graph):
-        return None
-    if x.ndim != 2 or x.shape[1] != len(view.input_names):
-        largest = _magnitude(x.reshape(-1, 1))[0]
-        return Scales(float(largest), "the input", float(largest), "the input", False)
+    graph = layer_graph(view.config.architecture, view.config.blocks)
+    several = view.config.architecture.inputs
+    found = []
+    for name, given in view.prepared.inputs.items():
+        source = name or graph.inputs[0]
+        if not given.values.size or not _takes_as_it_is(graph, source):
+            continue
+        scales = _scales(given, f"the input '{name}'" if name else "the input")
+        if scales is not None and name:
+            numbers = {n for n, c in view.train.features.items() if kind_of(c) == "numeric"}
+            columns = tuple(column for column in several.get(name, ()) if column in numbers)
+            scales = replace(scales, columns=columns or None)
+        found += [] if scales is None else [scales]
+    return max(found, key=lambda scales: scales.largest, default=None)
+
+
+def _scales(given: PreparedInput, whole: str) -> Scales | None:
+    x, names = given.values, given.names
+    if x.ndim != 2 or x.shape[1] != len(names):
+        largest = float(_magnitude(x.reshape(-1, 1))[0])
+        return Scales(largest, whole, largest, whole, False)
     size = _magnitude(x)
     varies = np.flatnonzero((x != x[0]).any(axis=0))
     if not varies.size:
         return None
     most, least = varies[size[varies].argmax()], varies[size[varies].argmin()]
-    return Scales(
-        float(size[most]),
-        view.input_names[most],
-        float(size[least]),
-        view.input_names[least],
-        bool(size[most] > LARGE and size[most] > RATIO * size[least]),
-    )
+    differ = bool(size[most] > LARGE and size[most] > RATIO * size[least])
+    return Scales(float(size[most]), names[most], float(size[least]), names[least], differ)
 
 
 def are_word_numbers(view: DataView) -> bool:
@@ -90,6 +116,11 @@ def are_word_numbers(view: DataView) -> bool:
         step.member_name() == "text" and getattr(step, "output", None) == "sequence"
         for step in view.config.preprocess
     )
+
+
+def _gives_shares(view: DataView) -> bool:
+    output = output_of(view.config)
+    return output is not None and range_of(output) == (0, 1)
 
 
 def word_numbers(view: DataView, scales: Scales) -> Finding:
@@ -104,10 +135,17 @@ def word_numbers(view: DataView, scales: Scales) -> Finding:
     )
 
 
-def _takes_as_it_is(graph: LayerGraph) -> bool:
-    """Whether the layers that get the input leave its scale as it is."""
-    first = [plain(node) for name in graph.inputs for node in graph.users(name)]
-    return all(layer and layer.layer.name not in _SCALING_LAYERS for layer in first)
+def _takes_as_it_is(graph: LayerGraph, name: str) -> bool:
+    """Whether the layers that get an input leave its scale as it is, and take it for quantities."""
+    waiting = graph.users(name)
+    while waiting:
+        node = waiting.pop()
+        layer = plain(node)
+        if layer is None or layer.layer.name in _SCALING_LAYERS | _TAKE_INDICES:
+            return False
+        if layer.layer.name in _LEAVE_VALUES:
+            waiting += graph.users(node.name)
+    return True
 
 
 def _magnitude(x: np.ndarray) -> np.ndarray:
@@ -148,9 +186,16 @@ def large_inputs(view: DataView) -> Iterator[Finding]:
         # DL140 says so.
         return
     scaling = {"uint8": "1/255", "uint16": "auto"}.get(depths.pop() if len(depths) == 1 else "")
-    step = {"rescale": scaling} if scaling else "standardize"
+    step = {"rescale": scaling} if scaling else scales.step("standardize")
+    own = is_own_target(view.config) or is_array_of_inputs(view.config)
+    if step == "standardize" and own and _gives_shares(view):
+        # The output can only be as the input is if that lies in the same range.
+        step = "minmax"
+    named = "the inputs go"
+    if scales.columns is not None:
+        named = f"{first_few(scales.columns)} go{'es' if len(scales.columns) == 1 else ''}"
     yield Finding(
-        f"the inputs go up to {figure(scales.largest)}, and no step scales them to around 1",
+        f"{named} up to {figure(scales.largest)}, and no step scales them to around 1",
         preprocess_place(view.config),
         with_step(view.config, step, last=True),
         on_key=True,
@@ -182,7 +227,7 @@ def different_scales(view: DataView) -> Iterator[Finding]:
         f"'{scales.largest_name}' goes up to {figure(scales.largest)}, "
         f"'{scales.least_name}' to {figure(scales.least)}: the scales differ",
         preprocess_place(view.config),
-        with_step(view.config, "standardize", last=True),
+        with_step(view.config, scales.step("standardize"), last=True),
         on_key=True,
     )
 
@@ -293,114 +338,3 @@ def missing_value_marker(view: DataView) -> Iterator[Finding]:
             put(("dataset", "missing"), markers) if has else None,
             on_key=True,
         )
-
-
-_RANGES = {
-    "hard_sigmoid": (0.0, 1.0),
-    "relu": (0.0, np.inf),
-    "sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "softplus": (0.0, np.inf),
-    "tanh": (-1.0, 1.0),
-}
-
-
-@check(
-    "DL131",
-    severity="error",
-    why="mape divides by the target, msle takes the logarithm of 1 + the target and counts what is "
-    "negative as 0, and poisson compares counts",
-    source="Keras, keras.io/api/losses/regression_losses",
-    instead="use mae or mse",
-    fault="""
-    dataset: {source: csv, path: rows.csv, target: y}
-    architecture: {layers: [{Dense: 1}]}
-    loss: mse
-    metrics: [mape]
-    """,
-    fix="""
-    metrics: [mae]
-    """,
-)
-def targets_outside_measure(view: DataView) -> Iterator[Finding]:
-    """Targets that a loss or a metric cannot measure: 0 for mape, negative ones for msle and
-    poisson."""
-    loss = view.config.loss
-    for measure in (loss, *view.config.metrics) if view.task == "regression" else ():
-        name = canonical(measure.name)
-        for values in view.dataset.samples.targets.values():
-            if values.ndim > 1 and _masks_steps(view.config):
-                # What pads the targets is left out of the measure.
-                continue
-            seen = _standardized(values) if measure is loss and view.config.target_steps else values
-            share, what = 0.0, "0"
-            if name == "MeanAbsolutePercentageError":
-                share = float((np.abs(seen) < ALMOST_ZERO).mean())
-            elif name in ("MeanSquaredLogarithmicError", "Poisson"):
-                share, what = float((seen < 0).mean()), "negative"
-            if share:
-                write = "loss: mse" if measure is loss else "metrics: [mae]"
-                message = f"{percent(share)} of the targets are {what}"
-                message += f", which {measure.alias} cannot measure"
-                yield Finding(message, measure.path, Change((), write))
-                break
-
-
-def _masks_steps(config: Config) -> bool:
-    """Whether a layer gives its output a mask."""
-    layers = (layer.layer for layer in every_layer(config.architecture, config.blocks))
-    return any(layer.name == "Masking" or layer.arguments.get("mask_zero") for layer in layers)
-
-
-def _standardized(values: np.ndarray) -> np.ndarray:
-    """Targets as `targets: standardize` makes them."""
-    spread = np.where(values.std(axis=0) > 0, values.std(axis=0), 1)
-    return np.asarray((values - values.mean(axis=0)) / spread)
-
-
-@check(
-    "DL118",
-    severity="error",
-    why="sigmoid stays between 0 and 1, tanh between -1 and 1, relu above 0, and softmax adds up "
-    "to 1",
-    source=BOOK + "4.5, table 4.1",
-    instead="predict quantities with a last layer without an activation",
-    fault="""
-    dataset: {source: sklearn, name: diabetes}
-    preprocess: [standardize]
-    architecture:
-      layers:
-        - Dense: {units: 64, activation: relu}
-        - Dense: {units: 1, activation: sigmoid}
-    loss: mse
-    metrics: [mae]
-    """,
-    fix="""
-    architecture:
-      layers:
-        - Dense: {units: 64, activation: relu}
-        - Dense: 1
-    """,
-)
-def unreachable_targets(view: DataView) -> Iterator[Finding]:
-    """Targets outside the range of the last activation."""
-    output = output_of(view.config)
-    limits = _RANGES.get(output.activation) if output is not None else None
-    if view.task != "regression" or output is None or limits is None:
-        return
-    if view.config.loss.name not in QUANTITY_LOSSES:
-        return
-    low, high, unit = limits[0], limits[1], ""
-    for values in view.train.targets.values():
-        if view.config.target_steps:
-            values, unit = _standardized(values), " standardized"
-        outside = float(((values < low) | (values > high)).mean())
-        if outside > 0.01:
-            change = None if output.apart else with_arguments(output.entry, activation=None)
-            yield Finding(
-                f"{output.activation} cannot give {outside:.0%} of the targets, which go from "
-                f"{figure(float(values.min()))} to {figure(float(values.max()))}{unit}",
-                output.place,
-                change,
-            )
-            return

@@ -10,6 +10,13 @@ from dlrun.data.samples import Array
 from dlrun.data.step import State, Step, to_float
 
 
+def ascending(ends: list[float]) -> list[float]:
+    """Refuse ends of a range that do not ascend."""
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise ValueError("expected the lower and the upper end, such as [0, 1]")
+    return ends
+
+
 class MinMax(Step):
     """Maps the least and the largest value of the training rows to the ends of a range.
 
@@ -25,12 +32,7 @@ class MinMax(Step):
     Default: each column of a table and each feature of an (n, f) array has its own, an array of
     more axes has one pair for all its values. An empty list: one pair for all values."""
 
-    @field_validator("feature_range")
-    @classmethod
-    def _ascending(cls, ends: list[float]) -> list[float]:
-        if len(ends) != 2 or not ends[0] < ends[1]:
-            raise ValueError("expected the lower and the upper end, such as [0, 1]")
-        return ends
+    _ends = field_validator("feature_range")(ascending)
 
     def learn(self, name: str, column: Array) -> State:
         low, high = extremes(column, statistic_axes(self, name, column, self.axis))
