@@ -21,6 +21,7 @@ from dlrun.checks.views import (
 from dlrun.config.graph import INPUT
 from dlrun.config.load import completed
 from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
+from dlrun.data.fitting.target_pipeline import classes_made
 from dlrun.data.inputs import parts_of
 from dlrun.data.lazy import in_memory, windows_of
 from dlrun.data.pipeline import fit_pipeline
@@ -89,6 +90,7 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
     name, values = next(iter(dataset.samples.targets.items()))
     task, labels = dataset.task, labels_of(dataset.samples)
     classes = len(dataset.classes.get(name, ())) or None
+    different = None
     has_labels = labels is not None and values.dtype != object
     if task == "regression" and has_labels and np.isin(values, (0, 1)).all():
         task = "binary"
@@ -97,12 +99,10 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
         found = dataset.labels.get(name)
         if not are_indices(task, values):
             classes = values.shape[-1]
-        elif found is not None and (
-            config.target_steps or np.array_equal(found, np.arange(len(found)))
-        ):
-            classes = len(found)
         elif found is None:
             classes = 2
+        else:
+            classes, different = classes_made(config.target_steps, name, found), len(found)
     bundled = known_without_data(config).words or 0
     words = max([bundled, *(_largest(c) + 1 for c in train.features.values())])
     if is_own_target(config):
@@ -110,6 +110,7 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
     return Known(
         task=task,
         classes=classes,
+        different=different,
         outputs=len(dataset.samples.output_names) if values.ndim <= 2 else None,
         rows=len(fold.train),
         words=words or None,

@@ -40,7 +40,8 @@ class Known:
 
     Args:
         task: What is predicted.
-        classes: Number of classes.
+        classes: Number of classes that the model tells apart: one more than the largest class index
+            of integer labels, after the steps of the preprocessing.
         outputs: Numbers to predict for one row, for quantities.
         rows: Rows that are trained on, at most.
         words: Word numbers in the texts are below this.
@@ -51,6 +52,7 @@ class Known:
         steps: Whether it certainly does.
         whole_numbers: Of quantities that are whole numbers from 0, few enough to be classes, the
             largest plus 1.
+        different: Number of different labels, of integer labels without names.
     """
 
     task: TargetType | None = None
@@ -63,6 +65,7 @@ class Known:
     by_step: bool = False
     steps: bool = False
     whole_numbers: int | None = None
+    different: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from dlrun.data.splits import holdout_split
 from dlrun.data.stored import concatenated
 from dlrun.data.task import (
     Asked,
+    Classes,
     class_labels,
     infer_task,
     infer_tasks,
@@ -33,6 +34,7 @@ from dlrun.data.timestamps import TimeColumns, TimeOption, refuse_missing_extra
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
+from dlrun.text import first_few
 
 
 @dataclass(frozen=True)
@@ -109,23 +111,28 @@ def load_dataset(
     options = _ReadOptions(tuple(extra), groups, times, asked, outputs or {}, in_time_order)
     rows = _read(source, "train", base, options)
     samples, test_rows, findings = rows.samples, None, list(rows.loaded.findings)
+    tested: Samples | None = None
     split = _split_test(source, rows, options, seed)
     if split is not None:
         kept, test = split
-        samples, test_rows = samples.take(kept), samples.rows[test]
+        samples, tested = samples.take(kept), samples.with_features({}).take(test)
+        test_rows = tested.rows
         samples = rows.without_unknown_labels(samples, samples)
-    findings += _label_findings(rows.task, samples, any_labels or bool(rows.classes))
+    findings += _label_findings(rows, samples, tested, any_labels=any_labels)
     marks = None
     if validation is not None:
         validating = _read(source.with_test_files(validation), "test", base, options).samples
         _refuse_sealed(source, validation, base)
         samples, marks = _with_validation(samples, validating, int(rows.samples.rows[-1]) + 1)
     # Before the limit: a trial on few rows has as many outputs as the real run.
-    classes = rows.classes | text_classes(samples.targets)
+    classes = rows.classes | _joined_classes(text_classes(samples.targets), rows.classes)
     _refuse_unknown_places(source, list(samples.targets))
     unnamed: dict[str, Array] = {}
     for name, values in samples.targets.items():
-        unnamed |= unnamed_labels(rows.tasks.get(name, rows.task), {name: values}, classes)
+        task = rows.tasks.get(name, rows.task)
+        unnamed |= unnamed_labels(task, {name: values}, classes)
+        if name in unnamed and tested is not None:
+            unnamed[name] = np.union1d(unnamed[name], tested.targets[name])
         refuse_constant(name, values)
     samples, marks = _limited(source.limit, samples, marks, seed)
     return Dataset(
@@ -380,24 +387,46 @@ def _joined(first: Samples, second: Samples, offset: int) -> Samples:
     )
 
 
-def _label_findings(task: TargetType, samples: Samples, any_labels: bool) -> list[str]:
-    labels = class_labels(task, samples.targets)
+def _joined_classes(own: Classes, given: Classes) -> dict[str, tuple[str, ...]]:
+    """The classes of text, with those that only test rows have: how many there are is part of the
+    question."""
+    return {name: tuple(sorted({*found, *given.get(name, ())})) for name, found in own.items()}
+
+
+def _label_findings(
+    rows: _Rows, samples: Samples, tested: Samples | None, *, any_labels: bool
+) -> list[str]:
+    labels = class_labels(rows.task, samples.targets)
     if labels is None:
         return []
     name = next(iter(samples.targets))
+    classes = rows.classes.get(name, ())
+    coded = labels.dtype == object or samples.targets[name].ndim == 2
+
+    def named(value: Any) -> str:
+        return f"'{classes[value] if classes and not coded else value}'"
+
     values, first, counts = np.unique(labels, return_index=True, return_counts=True)
     notes = [
-        f"class '{value}' of '{name}' appears once, in row {samples.rows[position]} (counted "
+        f"class {named(value)} of '{name}' appears once, in row {samples.rows[position]} (counted "
         f"from 0): it is either trained on or scored"
         for value, position in zip(values[counts == 1][:3], first[counts == 1], strict=False)
     ]
-    is_coded = labels.dtype == object or samples.targets[name].ndim == 2
-    if not (any_labels or is_coded) and not np.array_equal(values, np.arange(len(values))):
+    if tested is not None:
+        sealed = class_labels(rows.task, tested.targets)
+        unseen = [] if sealed is None else sorted(set(sealed.tolist()) - set(values.tolist()))
+        if unseen:
+            kind = "class {} of '{}' is" if len(unseen) == 1 else "classes {} of '{}' are"
+            notes.append(
+                f"{kind.format(first_few(map(named, unseen)), name)} among the test rows alone: no "
+                "model can learn what it never sees, and each such row counts as an error"
+            )
+    if not (any_labels or classes or coded) and not np.array_equal(values, np.arange(len(values))):
         shown = ", ".join(str(value) for value in values)
         if len(values) > 5:
             shown = f"{len(values)} numbers from {values[0]} to {values[-1]}"
         notes.append(
-            f"the labels of '{name}' are {shown}, not 0 to {len(values) - 1}: say "
-            f"`targets: [label_index]` under `preprocess`"
+            f"the labels of '{name}' are {shown}, not 0 to {len(values) - 1}: `label_index`, first "
+            "in `targets` under `preprocess`, numbers the classes from 0"
         )
     return notes

@@ -153,8 +153,8 @@ class Dataset:
         samples: The rows, in the order of the source.
         task: What is predicted; decides the baseline, the splits and the figures.
         classes: For each categorical target the class names, in the order of their indices.
-            Known from all non-test rows, because the number of classes is part of the
-            question, not of the answer. Integer labels have classes only where the source
+            Known from all rows, because the number of classes is part of the question, not of
+            the answer. Integer labels have classes only where the source
             names them.
         has_test: Whether there are test rows (sealed; only `evaluate` loads them).
         test_rows: (k,) int64 row numbers of the test rows, or None where the source has
@@ -164,7 +164,7 @@ class Dataset:
         validation: (n,) bool, rows that come from a separate validation file; None where there
             is none.
         labels: For each target of integer labels without names, the different ones,
-            ascending; known from all non-test rows, as `classes` is.
+            ascending; known from all rows, as `classes` is.
         tasks: What each output predicts, by the output's name, which is that of its target, where
             the model has several; `task` is then that of the first, by which rows are split.
         undeclared_series: Of windows over one series, a column that seems to tell several apart.

@@ -283,6 +283,15 @@ class FileSource(Source):
             self.files_at(self.test_path, base)
         return loaded
 
+    def test_targets(self, base: Path) -> Columns:
+        """Return the targets of the files of test rows, whose labels `check` compares with those of
+        the training rows.
+
+        Raises:
+            DataError: As `load`.
+        """
+        return self.load("test", base).targets
+
     def with_test_files(self, path: str | list[str]) -> Self:
         return self.model_copy(update={"test": Test(path=path)})
 

@@ -67,13 +67,28 @@ def test_classes_are_the_sorted_texts_and_labels_are_integers(tmp_path):
     assert floats.samples.targets["y"].dtype == np.int64
 
 
+@pytest.mark.parametrize("words", [("ant", "bee", "cow"), (0, 1, 2)])
+def test_a_class_of_test_rows_alone_counts_and_is_reported(tmp_path, words):
+    column = [words[i % 2] for i in range(38)] + [words[2]] * 2
+    rows = "".join(f"{i},{word}\n" for i, word in enumerate(column))
+    (tmp_path / "d.csv").write_text("a,y\n" + rows)
+    options = {"path": "d.csv", "target": "y", "test": {"fraction": 0.2, "shuffle": False}}
+    dataset = load_dataset(Csv.model_validate(options), tmp_path, 0, regression=False)
+    known = dataset.classes.get("y", dataset.labels.get("y"))
+    assert tuple(known) == words
+    assert dataset.findings == (
+        f"class '{words[2]}' of 'y' is among the test rows alone: no model can learn what it never "
+        "sees, and each such row counts as an error",
+    )
+
+
 def test_labels_that_do_not_start_at_0_and_lone_classes_are_pointed_out(tmp_path):
     dataset = load_targets(tmp_path, y=np.asarray([1, 2, 2, 1, 5]))
     assert dataset.findings == (
         "class '5' of 'y' appears once, in row 4 (counted from 0): it is either trained on or "
         "scored",
-        "the labels of 'y' are 1, 2, 5, not 0 to 2: say `targets: [label_index]` under "
-        "`preprocess`",
+        "the labels of 'y' are 1, 2, 5, not 0 to 2: `label_index`, first in `targets` under "
+        "`preprocess`, numbers the classes from 0",
     )
     assert load_targets(tmp_path, y=np.asarray([0, 1, 1, 0])).findings == ()
     assert load_targets(tmp_path, y=np.asarray([3, 4, 9]), regression=True).findings == ()
@@ -148,11 +163,11 @@ def test_a_quantity_beside_classes_has_its_last_value_as_baseline(tmp_path):
     np.testing.assert_array_equal(said[:, 0], [np.nan, *(days * days / 8)])
 
 
-def test_classes_come_from_the_rows_that_are_not_sealed(tmp_path):
+def test_a_class_that_comes_up_in_the_sealed_stretch_alone_is_a_class(tmp_path):
     rows = "".join(f"{i},1,{'late' if i >= 45 else 'abc'[i % 3]}\n" for i in range(50))
     source = table(tmp_path, "day,a,y\n" + rows, test={"fraction": 0.1})
     dataset = load_dataset(source, tmp_path, 0, time="day", regression=False)
-    assert dataset.classes == {"y": ("a", "b", "c")}
+    assert dataset.classes == {"y": ("a", "b", "c", "late")}
 
 
 def test_a_trial_on_few_rows_has_the_classes_of_all():

@@ -103,17 +103,27 @@ def wrong_number_of_units(view: ConfigView) -> Iterator[Finding]:
         return
     if needed is None or output.units == needed:
         return
-    there = known.classes if what == "classes" else needed
-    message = f"the last layer has {counted(output.units, 'unit')} for {there} {what}"
+    there = f"{known.classes if what == 'classes' else needed} {what}"
+    advice = f"give it {counted(needed, 'unit')}"
+    different = known.different or needed
+    skips = what == "classes" and different < needed
+    if skips:
+        there = f"class indices from 0 to {needed - 1}"
+        advice = (
+            "put `label_index` first in `targets` under `preprocess`, which numbers the "
+            f"{different} classes from 0, and give it {counted(different, 'unit')}; or {advice}"
+        )
+    message = f"the last layer has {counted(output.units, 'unit')} for {there}"
     if loss.name in BINARY_LOSSES and known.task == "multiclass":
         yield Finding(message, output.units_place, _for_classes(view, needed))
         return
     too_many = output.units > needed and loss.name.startswith("Sparse")
+    in_place = "units" in output.units_place and not skips
     yield Finding(
         message,
         output.units_place,
-        with_arguments(output.entry, units=needed) if "units" in output.units_place else None,
-        advice=f"give it {counted(needed, 'unit')}" if "units" not in output.units_place else None,
+        with_arguments(output.entry, units=needed) if in_place else None,
+        advice=None if in_place else advice,
         severity="warning" if too_many else None,
     )
 

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from dlrun.data.targets.pad_sequences import PadSequencesTarget
 from dlrun.data.task import are_indices
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
+from dlrun.registry.component import Component
 from dlrun.registry.names import did_you_mean
 from dlrun.text import first_few
 
@@ -179,6 +180,24 @@ def refuse_unknown_targets(steps: Sequence[TargetStep], train: Samples) -> None:
                     f"{did_you_mean(name, train.targets) or '.'} The targets are: "
                     f"{first_few(train.targets, MOST_COLUMNS)}"
                 )
+
+
+def classes_made(steps: Sequence[Component], name: str, labels: Array) -> int | None:
+    """Return how many classes the model tells apart: one more than the largest class index, or the
+    width of one-hot rows; None where a step refuses the labels.
+
+    Args:
+        steps: Members of the family of target preprocessing steps, in order.
+        name: A target of integer labels without names.
+        labels: (k,) its different labels.
+    """
+    made = labels
+    try:
+        for step in _steps_for(name, cast("Sequence[TargetStep]", steps)):
+            made = step.apply(made, step.fit(made, None))
+    except DataError:
+        return None
+    return made.shape[1] if made.ndim == 2 else int(made.max()) + 1
 
 
 def _steps_for(name: str, steps: Sequence[TargetStep]) -> list[TargetStep]:

@@ -94,19 +94,25 @@ class Csv(TableSource):
         features = self._feature_names(table, extra)
         if part == "train":
             return self._loaded(table, features, self.types, extra)
-        test_files = find_files(self.test_path, base)
-        refuse_shared(files, test_files)
-        # Test rows hold what the training rows tell.
-        types = {
-            name: self._type_of(table, name, self.types)
-            for name in (*features, *as_list(self.target))
-            if name not in self.split
-        }
+        test, types = self._test_table(table, [*features, *as_list(self.target)], base)
         labels = _labels(table, self.split, as_list(self.target))
-        test = self._table(test_files, types)
         # Groups, times and weights belong to training; test files may do without them.
         extra = [name for name in extra if name in test.names]
         return self._loaded(test, features, types, extra, labels)
+
+    def test_targets(self, base: Path) -> Columns:
+        table = self._table(find_files(self.path, base), self.types)
+        test, types = self._test_table(table, as_list(self.target), base)
+        return self._targets(test, types)
+
+    def _test_table(
+        self, table: TableFiles, names: Sequence[str], base: Path
+    ) -> tuple[TableFiles, dict[str, ColumnType]]:
+        """The table of the test files, and what its columns hold: the same as in training."""
+        files = find_files(self.test_path, base)
+        refuse_shared(table.files, files)
+        types = {n: self._type_of(table, n, self.types) for n in names if n not in self.split}
+        return self._table(files, types), types
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         booleans = [name for name, kind in self.types.items() if kind == "boolean"]
@@ -165,26 +171,29 @@ class Csv(TableSource):
             values = to_array(table, name, column_type(table, name, types.get(name)))
             notes += column_findings(table, name, values)
             columns[name] = stored(values) if isinstance(table, ParquetFiles) else values
-        targets: Columns = {}
-        classes: dict[str, tuple[str, ...]] = {}
-        for name in as_list(self.target):
-            if name in self.split:
-                targets[name] = to_tokens(table, name, self.split[name])
-                continue
-            kind = self._type_of(table, name, types)
-            targets[name] = _complete(table, name, kind)
-            if kind == "boolean":
-                classes[name] = boolean_words(table, name)
+        booleans = [
+            name
+            for name in as_list(self.target)
+            if name not in self.split and self._type_of(table, name, types) == "boolean"
+        ]
         place = table.files[0].name if len(table.files) == 1 else f"{len(table.files)} files"
         return Loaded(
             features=columns,
-            targets=targets,
+            targets=self._targets(table, types),
             extras={name: _extra(table, name) for name in extra},
-            classes=classes,
+            classes={name: boolean_words(table, name) for name in booleans},
             description=f"{len(table)} rows of {len(features)} features from {place}",
             findings=tuple(notes),
             labels=_labels(table, self.split, as_list(self.target)) if labels is None else labels,
         )
+
+    def _targets(self, table: TableFiles, types: Mapping[str, ColumnType]) -> Columns:
+        return {
+            name: to_tokens(table, name, self.split[name])
+            if name in self.split
+            else _complete(table, name, self._type_of(table, name, types))
+            for name in as_list(self.target)
+        }
 
 
 def _labels(
