@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from dlrun.data.reading.delimited import CsvDialect
+from dlrun.data.reading.files import as_list
 from dlrun.data.reading.table_columns import ColumnType
 from dlrun.data.source import FileSource
 
@@ -40,7 +41,9 @@ class TableSource(FileSource):
     missing: list[Marker] | dict[str, list[Marker]] = Field(default_factory=list)
     """Values that mean a missing value, besides the empty field, NA, N/A, NaN, null and None: of
     all columns, `[-999]`, or by column, `{age: [0], "*": [-999]}`, where `*` stands for all other
-    columns. A number means all ways of writing it; true and false are never meant by 1 and 0."""
+    columns. A column that is named has these alone, besides the empty field and NaN: `{diet: []}`
+    takes `None` for a category. In a target of text such words are classes. A number means all
+    ways of writing it; true and false are never meant by 1 and 0."""
 
     decimal: str = Field(default=".", min_length=1, max_length=1)
     """Decimal point of the numbers in a CSV file."""
@@ -74,6 +77,7 @@ class TableSource(FileSource):
             encoding=self.encoding,
             quote=None if self.quote == "none" else self.quote,
             skip=self.skip,
+            names=frozenset(as_list(getattr(self, "target", []))),
         )
 
     def read_as_text(self) -> list[str]:

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dlrun.data.dataset import load_dataset
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset
 from dlrun.data.sources.csv import Csv
+from dlrun.errors import DataError
 from dlrun.registry.families import TARGET_STEPS
 
 
@@ -83,3 +85,43 @@ def test_the_data_s_names_of_integer_labels_can_be_put_in_order() -> None:
     state = step.fit(np.array([2, 0]), ("setosa", "versicolor", "virginica"))
     assert step.apply(np.array([2, 0, 2]), state).tolist() == [0, 1, 0]
     assert state["names"] == ["virginica", "setosa"]
+
+
+WORDS = ["None", "ill", "NA", "null", "None", "n/a"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_words_for_nothing_are_classes_like_others(tmp_path: Path, ending: str) -> None:
+    frame = pd.DataFrame({"a": range(24), "diet": ["None", "fish"] * 12, "y": WORDS * 4})
+    file = tmp_path / f"d.{ending}"
+    if ending == "csv":
+        frame.to_csv(file, index=False)
+    elif ending == "jsonl":
+        frame.to_json(file, orient="records", lines=True)
+    else:
+        frame.to_parquet(file)
+    options: dict[str, Any] = {"path": file.name, "target": "y", "missing": {"diet": []}}
+    dataset = load_dataset(Csv.model_validate(options), tmp_path, 0, regression=False)
+    assert dataset.classes == {"y": tuple(sorted(set(WORDS)))}
+    assert dataset.samples.targets["y"].tolist() == frame.y.tolist()
+    assert dataset.samples.features["diet"].tolist() == frame.diet.tolist()
+    assert "'None' is a class of the target 'y', in 8 rows" in dataset.findings[0]
+
+
+@pytest.mark.parametrize("others", [["1", "2"], ["1.5", "7"], ["yes", "no"]])
+def test_among_numbers_and_flags_such_a_word_is_a_missing_value(
+    tmp_path: Path, others: list[str]
+) -> None:
+    with pytest.raises(DataError, match=r"d\.csv:4: the target 'y' is missing here and in 3 more"):
+        dataset_of(tmp_path, [*others, "NA"] * 4)
+
+
+def test_a_category_that_is_read_as_missing_is_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("a,y\nNone,1\nfish,0\n,1\nfish,0\n")
+    source = Csv.model_validate({"path": "d.csv", "target": "y"})
+    dataset = load_dataset(source, tmp_path, 0, regression=False)
+    assert dataset.samples.features["a"].tolist() == [None, "fish", None, "fish"]
+    assert dataset.findings == (
+        "column 'a' says 'None', which is read as a missing value: 2 of 4 are missing; if it is a "
+        "category, say `missing: {a: []}`",
+    )

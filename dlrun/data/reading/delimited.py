@@ -35,6 +35,24 @@ COMPRESSED = tuple(_OPENERS)
 OTHER_SEPARATORS = (";", "\t", "|")
 """Separators other than the comma."""
 
+MISSING_WORDS = ("NA", "N/A", "n/a", "NULL", "null", "None")
+"""Words for a missing value that may be names as well, such as those of classes."""
+
+_MISSING_MARKS: tuple[str, ...] = (
+    "",
+    "NaN",
+    "nan",
+    "-NaN",
+    "-nan",
+    "<NA>",
+    "#N/A",
+    "#N/A N/A",
+    "#NA",
+    "1.#IND",
+)
+_MISSING_MARKS += ("-1.#IND", "1.#QNAN", "-1.#QNAN")
+"""What programs write for a missing value, with the words the same as pandas' own."""
+
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?,*\s*', re.IGNORECASE)
 
 _UNREADABLE = (UnicodeError, LookupError, OSError, EOFError, lzma.LZMAError, zlib.error)
@@ -48,8 +66,9 @@ class CsvDialect:
         separator: Between two fields; None: a tab in a TSV file, else a comma.
         header: Whether the first line names the columns.
         columns: Names of the columns of a file without a header; None: c0, c1, ...
-        missing: Texts that mark a missing value, besides pandas' own (empty, NA, NaN, ...), by
-            column; `*` stands for all other columns.
+        missing: Texts that mark a missing value, besides the empty field and NaN, by column; `*`
+            stands for all other columns, where `MISSING_WORDS` mark one too.
+        names: Columns of names, such as the target, where `MISSING_WORDS` are names like others.
         decimal: Decimal point.
         thousands: Thousands separator of numbers; None: none.
         encoding: Name of the text encoding.
@@ -67,6 +86,7 @@ class CsvDialect:
     encoding: str = "utf-8"
     quote: str | None = '"'
     skip: int = 0
+    names: frozenset[str] = frozenset()
 
     def separator_of(self, file: Path) -> str:
         """The separator of one file."""
@@ -74,8 +94,11 @@ class CsvDialect:
             return separator
 
     def missing_in(self, column: str) -> tuple[str, ...]:
-        """The texts that mark a missing value in a column, besides pandas' own."""
-        return self.missing.get(column, self.missing.get("*", ()))
+        """The texts that mark a missing value in a column, besides the empty field and NaN."""
+        if column in self.missing:
+            return self.missing[column]
+        others = self.missing.get("*", ())
+        return others if column in self.names else (*others, *MISSING_WORDS)
 
     def python_encoding(self) -> str:
         """The encoding for Python, which skips a byte-order mark at the start of UTF-8."""
@@ -110,7 +133,8 @@ def read_delimited(file: Path, dialect: CsvDialect, as_text: Collection[str] = (
                     names=names,
                     index_col=False,
                     dtype=dict.fromkeys((name for name in as_text if name in names), str),
-                    na_values={name: list(dialect.missing_in(name)) for name in names},
+                    na_values={n: [*_MISSING_MARKS, *dialect.missing_in(n)] for n in names},
+                    keep_default_na=False,
                     decimal=dialect.decimal,
                     quotechar=dialect.quote or '"',
                     quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,

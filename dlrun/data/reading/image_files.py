@@ -186,7 +186,8 @@ def images_in_table(
     known = names_of_columns(files[0], CsvDialect())
     column = file_column or (FILE if FILE in known else known[0])
     split = split or {}
-    table = read_table(files, CsvDialect(), [column, *split])
+    dialect = CsvDialect(names=frozenset(known) - set(features))
+    table = read_table(files, dialect, [column, *split])
     table.require(column)
     if not needed:
         extra = [name for name in extra if name in table.names]

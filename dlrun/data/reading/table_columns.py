@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 import numpy as np
 from pydantic import Field
 
+from dlrun.data.reading.delimited import MISSING_WORDS
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array, as_objects
 from dlrun.errors import DataError
@@ -70,6 +72,12 @@ class FactorizedText:
     def counts(self) -> Array:
         """(len(words),) how often each word appears."""
         return np.bincount(self.codes[self.codes >= 0], minlength=len(self.words))
+
+    def are_values_besides(self, others: Collection[str]) -> bool:
+        """Whether the words besides `others` are all numbers, or all true and false."""
+        found = [(word, n) for word, n in zip(self.words, self.numbers, strict=True)]
+        rest = [(word.lower() in BOOLEAN_WORDS, n == n) for word, n in found if word not in others]
+        return bool(rest) and any(all(column) for column in zip(*rest, strict=True))
 
     def spread(self, values: Array, missing: Any) -> Array:
         """Return a value a row, from a value a word."""
@@ -197,9 +205,14 @@ def as_texts(table: TableFiles, name: str) -> FactorizedText:
             f"{file}: column '{name}' holds lists or objects, where one value a row is needed; "
             f"leave it out by `drop: [{name}]`"
         )
+    dialect = table.dialect
     codes, uniques = pd.factorize(series)
     words = [as_text(value) for value in uniques]
-    texts = FactorizedText(codes, words, table.dialect.decimal, table.dialect.thousands)
+    texts = FactorizedText(codes, words, dialect.decimal, dialect.thousands)
+    if not set(words).isdisjoint(MISSING_WORDS) and texts.are_values_besides(MISSING_WORDS):
+        codes, uniques = pd.factorize(series.mask(series.isin(MISSING_WORDS)))
+        words = [as_text(value) for value in uniques]
+        texts = FactorizedText(codes, words, dialect.decimal, dialect.thousands)
     table.latest["texts"] = texts
     return texts
 
@@ -214,7 +227,7 @@ def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
         return []
     different = len(set(as_texts(table, name).words))
     if different < 20:
-        return []
+        return _missing_words(table, name, values)
     present = values[values != None]  # noqa: E711 - element by element
     if different > len(present) / 2 and not are_sentences(present):
         return [
@@ -222,6 +235,29 @@ def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
             f"identifier does; drop it unless they mean something"
         ]
     return []
+
+
+def _missing_words(table: TableFiles, name: str, values: Array) -> list[str]:
+    """What is read as a missing value of a category, where that may be a category."""
+    missing = np.flatnonzero(values == None)  # noqa: E711 - element by element
+    word = table.field(int(missing[0]), name) if len(missing) else None
+    if word not in MISSING_WORDS:
+        return []
+    return [
+        f"column '{name}' says '{word}', which is read as a missing value: {len(missing)} of "
+        f"{len(values)} are missing; if it is a category, say `missing: {{{name}: []}}`"
+    ]
+
+
+def missing_classes(table: TableFiles, name: str) -> list[str]:
+    """What the user should know about a target of text: classes that may mark a missing one."""
+    texts = as_texts(table, name)
+    return [
+        f"'{word}' is a class of the target '{name}', in {count} rows; if it marks a missing one, "
+        f"say `missing: {{{name}: ['{word}']}}`"
+        for word, count in zip(texts.words, texts.counts.tolist(), strict=True)
+        if word in MISSING_WORDS
+    ]
 
 
 def _refuse_text(table: TableFiles, name: str, texts: FactorizedText, is_text: Array) -> NoReturn:

@@ -106,6 +106,14 @@ class TableFiles:
         if name not in self.names:
             refuse_unknown_column(self.files[0], name, self.names)
 
+    def field(self, row: int, name: str) -> str | None:
+        """How a CSV file writes a value of a row, counted from 0; None in other files."""
+        part = int(np.searchsorted(self.starts, row, side="right")) - 1
+        if format_of(file := self.files[part]) != "delimited":
+            return None
+        fields = record_at(file, self.dialect, row - self.starts[part])[1]
+        return fields[self.names.index(name)].strip()
+
     def place(self, row: int) -> str:
         """Where a row (counted from 0) is: `file.csv:17`, with the line counted from 1."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1

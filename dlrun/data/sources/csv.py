@@ -21,6 +21,7 @@ from dlrun.data.reading.table_columns import (
     column_findings,
     column_type,
     labels_of,
+    missing_classes,
     to_array,
     to_tokens,
 )
@@ -171,17 +172,16 @@ class Csv(TableSource):
             values = to_array(table, name, column_type(table, name, types.get(name)))
             notes += column_findings(table, name, values)
             columns[name] = stored(values) if isinstance(table, ParquetFiles) else values
-        booleans = [
-            name
-            for name in as_list(self.target)
-            if name not in self.split and self._type_of(table, name, types) == "boolean"
-        ]
+        whole = [name for name in as_list(self.target) if name not in self.split]
+        kinds = {name: self._type_of(table, name, types) for name in whole}
+        for name in (name for name, kind in kinds.items() if kind == "categorical"):
+            notes += missing_classes(table, name)
         place = table.files[0].name if len(table.files) == 1 else f"{len(table.files)} files"
         return Loaded(
             features=columns,
             targets=self._targets(table, types),
             extras={name: _extra(table, name) for name in extra},
-            classes={name: boolean_words(table, name) for name in booleans},
+            classes={n: boolean_words(table, n) for n, k in kinds.items() if k == "boolean"},
             description=f"{len(table)} rows of {len(features)} features from {place}",
             findings=tuple(notes),
             labels=_labels(table, self.split, as_list(self.target)) if labels is None else labels,
