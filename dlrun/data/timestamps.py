@@ -249,7 +249,7 @@ def _time_of_day(names: Sequence[str], columns: Sequence[Array]) -> Array:
         hours = found[0].astype(float)
         half = found[3].str.lower()
         hours = hours.where(half.isna(), hours % 12 + 12.0 * (half == "p"))
-        total += 3600 * hours + 60 * found[1].astype(float) + found[2].fillna(0).astype(float)
+        total += 3600 * hours + 60 * found[1].astype(float) + found[2].astype(float).fillna(0)
         names, columns = names[1:], columns[1:]
         parts: tuple[str, ...] = ()
     else:

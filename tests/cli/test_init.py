@@ -134,15 +134,15 @@ def test_a_date_is_no_target(tmp_path: Path) -> None:
         init(file, target="day", output=tmp_path / "u.yaml")
 
 
-def test_a_config_that_does_not_run_stays_and_says_why(tmp_path: Path) -> None:
+def test_a_config_that_does_not_run_is_not_written(tmp_path: Path) -> None:
     file = write(tmp_path, "t.csv", table(y=["a", "b", None]))
     output = tmp_path / "t.yaml"
     with pytest.raises(DataError) as error:
         init(file, target="y", output=output)
     told = str(error.value)
-    assert told.startswith(f"{output} is written, but does not run as it is: {output}:")
+    assert told.startswith(f"{file}: no config is written, as it would not run: ")
     assert f"{file}:4: the target 'y' is missing here and in 19 more" in told
-    assert output.exists()
+    assert not output.exists()
 
 
 def test_rows_are_split_in_the_order_of_a_date(call: Any, tmp_path: Path) -> None:

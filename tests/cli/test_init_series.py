@@ -38,7 +38,7 @@ def windows(config: Path) -> tuple[int, int, int]:
         (2000, "h", (48, 1, 6), "every hour"),
         (6000, "10min", (288, 6, 36), "every 10 minutes"),
         (600, "D", (28, 1, 1), "every day"),
-        (300, "MS", (12, 1, 1), "every 31 days"),
+        (300, "MS", (12, 1, 1), "every month"),
         # The windows of short tables are shorter.
         (120, "D", (6, 1, 1), "every day"),
         (200, "min", (10, 1, 10), "every minute"),
@@ -77,10 +77,10 @@ def test_the_config_says_how_to_use_the_table_as_a_plain_one(call: Any, tmp_path
     series(500, "h").to_csv(tmp_path / "grid.csv", index=False)
     call("init", "grid.csv", "--target", "load")
     text = (tmp_path / "grid.yaml").read_text()
-    assert "say\n# `source: csv` and take out `time`, `lookback`, `step` and `delay`" in text
+    assert "take out `time`, `lookback`, `step`, `delay` and `season` under" in text
     config = yaml.safe_load(text)
     config["dataset"]["source"] = "csv"
-    for option in ("time", "lookback", "step", "delay"):
+    for option in ("time", "lookback", "step", "delay", "season"):
         del config["dataset"][option]
     layers = config["architecture"]["layers"]
     config["architecture"]["layers"] = [
@@ -124,7 +124,6 @@ def _panel() -> pd.DataFrame:
 
 NO_SERIES = {
     "uneven": lambda: series(500, "h").sample(frac=0.5, random_state=0).sort_index(),
-    "shuffled": lambda: series(500, "h").sample(frac=1, random_state=0),
     "places": _panel,
     "with words": lambda: series(500, "h", sky=["clear", "cloudy"] * 250),
     "short": lambda: series(60, "D"),

@@ -29,7 +29,7 @@ from dlrun.data.samples import Array, kind_of
 from dlrun.scoring.intervals import share_of_rows
 from dlrun.text import first_few
 
-_NAMES_OF_GROUPS = re.compile(
+NAMES_OF_GROUPS = re.compile(
     r"(^|_)(patient|subject|person|user|customer|client|group|session|speaker|author|household"
     r"|device|machine|station|site|school|hospital|family|batch)s?(_?(id|no|nr|number|code|name))?$",
     re.IGNORECASE,
@@ -56,7 +56,7 @@ def group_on_both_sides(view: DataView) -> Iterator[Finding]:
     if getattr(config.evaluation.protocol, "groups", None) is not None or view.held_out is None:
         return
     for name, column in view.dataset.samples.features.items():
-        if not _NAMES_OF_GROUPS.search(name) or column.ndim > 1 or column.dtype.kind == "f":
+        if not NAMES_OF_GROUPS.search(name) or column.ndim > 1 or column.dtype.kind == "f":
             continue
         if kind_of(column) == "categorical" and has_several_words(column):
             # The `subject` of a message is not a person.

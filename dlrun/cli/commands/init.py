@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from dlrun.cli.options import debug_option, json_option
+from dlrun.text import counted
 
 if TYPE_CHECKING:
+    from dlrun.data.reading.delimited import CsvDialect
     from dlrun.workflows.init import WrittenConfig
     from dlrun.workflows.init.folders import FolderFacts
     from dlrun.workflows.init.table import TableFacts, WindowFacts
@@ -37,6 +39,17 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write; default: named after the data, in the current folder.",
 )
+@click.option(
+    "--header/--no-header",
+    default=None,
+    help="Whether the first row of a CSV file names the columns; default: as it differs from the "
+    "others.",
+)
+@click.option(
+    "--pretrained/--no-pretrained",
+    default=None,
+    help="Whether photos go through a base trained on ImageNet; default: if its weights are there.",
+)
 @json_option
 @debug_option
 def command(
@@ -45,11 +58,14 @@ def command(
     data: Path | None,
     target: str | None,
     output: Path | None,
+    header: bool | None,
+    pretrained: bool | None,
     as_json: bool,
 ) -> None:
-    """Write a commented config that runs as it is. DATA is a CSV, TSV, JSON lines or Parquet file,
-    a folder of Parquet files, or a folder of pictures or of texts with one folder a class; columns,
-    target, classes and task are inferred from it.
+    """Write a commented config that runs as it is. DATA is a CSV, TSV, JSON lines, Parquet or npz
+    file, a folder of Parquet files, a folder of pictures or of texts with one folder a class, or
+    one with a folder of pictures and one of masks; columns, target, classes and task are inferred
+    from it.
 
     \b
     Examples:
@@ -63,7 +79,9 @@ def command(
 
     if given is not None and data is not None:
         raise UsageError("DATA is given twice, once by --data")
-    written = init(given or data, task=task, target=target, output=output)
+    written = init(
+        given or data, task=task, target=target, output=output, header=header, pretrained=pretrained
+    )
     if as_json:
         print_json(asdict(written))
         return
@@ -79,8 +97,14 @@ def _lines(written: WrittenConfig) -> Iterator[tuple[str, str]]:
         yield "pictures", _classes(pictures)
         sizes = "one size" if pictures.sizes == 1 else f"{pictures.sizes:,} sizes"
         yield "size", f"{pictures.size[0]} x {pictures.size[1]} (they are of {sizes})"
+    if (masks := written.masks) is not None:
+        yield "pictures", f"{masks.count:,} with masks of {len(masks.values)} classes"
     if (texts := written.texts) is not None:
         yield "texts", _classes(texts)
+    if (arrays := written.arrays) is not None:
+        yield "target", f"{arrays.target} ({arrays.task}; --target and --task say otherwise)"
+        shape = " x ".join(map(str, arrays.shape))
+        yield "features", f"{arrays.inputs}: {arrays.rows:,} rows of {shape or 1}"
     quoted = shlex.quote(str(written.path))
     yield "wrote", str(written.path)
     yield "check", f"dlrun check {quoted} --data"
@@ -91,23 +115,41 @@ def _table_lines(facts: TableFacts, series: WindowFacts | None) -> Iterator[tupl
     yield "target", f"{facts.target} ({facts.task}; --target and --task say otherwise)"
     kinds = f"{len(facts.numeric)} numeric, {len(facts.categorical)} categorical"
     yield "features", kinds + (f", {len(facts.sentences)} of sentences" if facts.sentences else "")
+    for name, mark in facts.split.items():
+        yield "labels", f"{name}: several in a row, with '{mark}' between them"
     if facts.time is not None:
-        yield "time", f"{facts.time} (rows are split in its order)"
+        yield "time", f"{facts.time_name} (rows are split in its order)"
     if series is not None:
         windows = f"windows of {series.lookback:,} rows, the target {series.delay:,} later"
-        yield "series", f"one row {series.every}: {windows}"
-    elif facts.is_series:
+        of_each = f" of each {', '.join(series.columns)}" if series.columns else ""
+        yield "series", f"one row {series.every}{of_each}: {windows}"
+    elif facts.series is not None:
         how = "--target COLUMN predicts one ahead, from the rows before"
-        yield "series", f"one row {facts.every}: {how}"
+        yield "series", f"one row {facts.series.every}: {how}"
+    if facts.groups is not None:
+        yield "groups", f"{facts.groups} (no split parts its rows)"
     if facts.dropped:
         yield "left out", f"{', '.join(facts.dropped)} ({facts.why_dropped})"
     if facts.dates:
         time = f"`time: {facts.dates[0]}` under evaluation splits the rows in its order"
         yield "dates", f"{', '.join(facts.dates)} ({time})"
-    dialect = facts.dialect
+    yield from _file_lines(facts.dialect)
+
+
+def _file_lines(dialect: CsvDialect) -> Iterator[tuple[str, str]]:
+    """What is unusual about how the file is written."""
+    if not dialect.header:
+        yield "header", "none (--header takes the first row for it)"
+    if dialect.skip:
+        yield "skipped", f"{counted(dialect.skip, 'line')} above the table"
+    if dialect.quote is None:
+        yield "quotes", "quotation marks are part of the texts"
+    if dialect.missing:
+        marks = sorted({mark for marks in dialect.missing.values() for mark in marks})
+        yield "missing", f"{', '.join(map(repr, marks))} stands for a missing value"
     if dialect.thousands is not None:
-        marks = f"'{dialect.thousands}' between thousands, '{dialect.decimal}'"
-        yield "numbers", f"{marks} before decimals"
+        mark, point = dialect.thousands, dialect.decimal
+        yield "numbers", f"'{mark}' between thousands, '{point}' before decimals"
     if dialect.encoding != "utf-8":
         yield "encoding", f"{dialect.encoding} (not UTF-8; see that letters are right)"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import codecs
 import csv
 import gzip
 import itertools
@@ -14,7 +13,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice, zip_longest
+from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -291,80 +290,3 @@ def _unreadable(file: Path, dialect: CsvDialect, error: Exception) -> DataError:
 def unpacked(file: Path) -> IO[Any]:
     """Open a file for its bytes, unpacked where it ends in one of `COMPRESSED`."""
     return _OPENERS.get(file.suffix, open)(file, "rb")
-
-
-_ROWS = 500
-_MISSING = ("", "na", "n/a", "nan", "null", "none")
-_MARKS: tuple[tuple[str, str | None], ...] = (
-    (".", None),
-    (",", None),
-    (",", "."),
-    (".", ","),
-    (".", "'"),
-    (".", " "),
-    (",", " "),
-)
-"""Decimal points, each with a thousands separator; of two that fit equally well, the first."""
-
-
-def infer_dialect(file: Path) -> CsvDialect:
-    """Infer from the first rows how a text file is written: spreadsheets of many countries
-    write `1.234,5;2,5`.
-
-    Raises:
-        DataError: The file is empty or cannot be decoded.
-    """
-    encoding = _encoding(file)
-    first_record(file, CsvDialect(encoding=encoding))
-    separator = max((None, *OTHER_SEPARATORS), key=lambda mark: _fit(file, mark, encoding))
-    dialect = CsvDialect(separator=separator, encoding=encoding)
-    rows = [fields for _, fields in islice(records(file, dialect), 1, _ROWS + 1)]
-    columns = [
-        [text for field in column if (text := field.strip()).lower() not in _MISSING]
-        for column in zip_longest(*rows, fillvalue="")
-    ]
-    # Between commas, `"1,234"` is a thousand.
-    comma = dialect.separator_of(file) == ","
-    marks = sorted(_MARKS, key=lambda mark: comma and mark[0] == ",")
-    decimal, thousands = max(marks, key=lambda mark: _numeric(columns, *mark))
-    return CsvDialect(separator=separator, decimal=decimal, thousands=thousands, encoding=encoding)
-
-
-def _encoding(file: Path) -> str:
-    """UTF-8 where the file is written in it, else what spreadsheets write."""
-    with unpacked(file) as stream:
-        start = stream.read(2)
-    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    for encoding in ("utf-8", "cp1252"):
-        decoder = codecs.getincrementaldecoder(encoding)()
-        try:
-            with unpacked(file) as stream:
-                while chunk := stream.read(2**20):
-                    decoder.decode(chunk)
-                decoder.decode(b"", final=True)
-        except UnicodeError:
-            continue
-        return encoding
-    return "utf-8"
-
-
-def _fit(file: Path, separator: str | None, encoding: str) -> tuple[int, int]:
-    """How well a separator suits a file: columns, 0 where the first records disagree or are not
-    split at all, and how many of their fields are numbers."""
-    dialect = CsvDialect(separator=separator, encoding=encoding)
-    first = [fields for _, fields in islice(records(file, dialect), 5)]
-    widths = {len(fields) for fields in first}
-    numbers = sum(_is_number(field) for fields in first for field in fields)
-    return (widths.pop(), numbers) if len(widths) == 1 and widths != {1} else (0, 0)
-
-
-def _is_number(field: str) -> bool:
-    return re.fullmatch(r"-?\d+([.,]\d+)?", field.strip()) is not None
-
-
-def _numeric(columns: list[list[str]], decimal: str, thousands: str | None) -> int:
-    """How many columns hold nothing but numbers that are written so."""
-    whole = r"\d+" if thousands is None else rf"(\d+|\d{{1,3}}({re.escape(thousands)}\d{{3}})+)"
-    number = re.compile(rf"[-+]?{whole}({re.escape(decimal)}\d+)?([eE][-+]?\d+)?")
-    return sum(bool(column) and all(map(number.fullmatch, column)) for column in columns)

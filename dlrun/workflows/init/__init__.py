@@ -8,19 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlrun.config.yaml_writer import dump_yaml
-from dlrun.errors import DataError, DlrunError, RunError, UsageError
+from dlrun.checks.check import data_findings
+from dlrun.config.load import load_config
+from dlrun.config.yaml_writer import dump_yaml, in_line
+from dlrun.data.reading.tables import format_of
+from dlrun.errors import ConfigError, DataError, DlrunError, RunError, UsageError
 from dlrun.store.files import write_text
 from dlrun.workflows.check import check
+from dlrun.workflows.init.arrays import ArrayFacts, array_facts
 from dlrun.workflows.init.folders import (
     FolderFacts,
+    MaskFacts,
     PictureFacts,
     holds_pictures,
     holds_texts,
+    mask_facts,
     picture_facts,
     text_facts,
 )
 from dlrun.workflows.init.table import InitTask, TableFacts, WindowFacts, table_facts
+from dlrun.workflows.loading import load_rows
 
 BUNDLED: dict[InitTask, tuple[str, int]] = {
     "binary": ("breast_cancer", 2),
@@ -43,7 +50,9 @@ class WrittenConfig:
         task: What it predicts.
         facts: Of a table, or None for other data.
         pictures: Of a folder of pictures, or None.
+        masks: Of a folder of pictures with masks, or None.
         texts: Of a folder of texts, or None.
+        arrays: Of an npz file, or None.
         series: The windows over a table that is a series and whose target is clear, or None.
     """
 
@@ -51,7 +60,9 @@ class WrittenConfig:
     task: InitTask
     facts: TableFacts | None = None
     pictures: PictureFacts | None = None
+    masks: MaskFacts | None = None
     texts: FolderFacts | None = None
+    arrays: ArrayFacts | None = None
     series: WindowFacts | None = None
 
 
@@ -61,21 +72,27 @@ def init(
     task: InitTask | None = None,
     target: str | None = None,
     output: str | Path | None = None,
+    header: bool | None = None,
+    pretrained: bool | None = None,
 ) -> WrittenConfig:
-    """Write a config that runs.
+    """Write a config that runs, or nothing.
 
     Args:
-        data: CSV, TSV, JSON lines or Parquet file, a folder of Parquet files, or one of pictures
-            or texts with one folder a class; None for data bundled with scikit-learn.
+        data: CSV, TSV, JSON lines, Parquet or npz file, a folder of Parquet files, one of pictures
+            or texts with one folder a class, or one of pictures and their masks; None for data
+            bundled with scikit-learn.
         task: What is predicted; default: as the target's values suggest (multiclass without
             data).
-        target: Column to predict; default: one with a likely name, else the last.
+        target: Column or array to predict; default: one with a likely name, else the last column.
         output: File to write; default: named after the data, in the current folder.
+        header: Whether the first row of a CSV file names the columns; default: as it differs from
+            the other rows.
+        pretrained: Whether photos go through a base that was trained on ImageNet; default: if its
+            weights have been downloaded.
 
     Raises:
         UsageError: The options do not go together.
-        DataError: The file is broken or has no such column, or the config that was written from
-            it does not run.
+        DataError: The file is broken, has no such column, or no config for it would run.
         RunError: The output exists; it is never overwritten.
     """
     if data is None:
@@ -86,31 +103,45 @@ def init(
         written = WrittenConfig(Path(output or f"{chosen}.yaml"), chosen)
         return _write(written, "bundled", name=name, task=chosen, classes=classes)
     file = Path(data)
+    path = Path(output or f"{file.absolute().name.split('.')[0]}.yaml")
+    if path.exists():
+        raise RunError(f"{path} exists and is never overwritten; name another file by --output")
     if holds_pictures(file) or holds_texts(file):
-        return _of_folder(file, task, target, output)
-    facts = table_facts(file, task, target)
+        return _of_folder(file, path, task, target, pretrained)
+    options: dict[str, Any] = {"data": file, "path": _relative(file, path)}
+    if format_of(file) == "arrays":
+        arrays = array_facts(file, task, target)
+        return _write(
+            WrittenConfig(path, arrays.task, arrays=arrays), "arrays", **options, facts=arrays
+        )
+    facts = table_facts(file, task, target, header=header)
     series = facts.windows()
-    path = Path(output or f"{file.name.split('.')[0]}.yaml")
     written = WrittenConfig(path, facts.task, facts, series=series)
-    dialect = facts.dialect
     source = {
         "source": "csv" if series is None else "timeseries",
-        "path": _relative(file, path),
+        "path": options["path"],
         "target": facts.target,
-        **({} if series is None else {"time": facts.time}),
-        **({} if dialect.separator is None else {"separator": dialect.separator}),
-        **({} if dialect.decimal == "." else {"decimal": dialect.decimal}),
-        **({} if dialect.thousands is None else {"thousands": dialect.thousands}),
-        **({} if dialect.encoding == "utf-8" else {"encoding": dialect.encoding}),
+        **({} if series is None else _of_series(facts, series)),
+        **facts.source(),
     }
-    options = {"data": file, "facts": facts, "source": source, "words": _words_kept(facts.rows)}
+    options |= {"facts": facts, "source": source, "words": _words_kept(facts.rows)}
     return _write(written, "table" if series is None else "series", **options, series=series)
 
 
+def _of_series(facts: TableFacts, series: WindowFacts) -> dict[str, Any]:
+    """What the config says about the order of the rows of a series."""
+    columns = list(series.columns)
+    return {
+        **({} if facts.time is None else {"time": facts.time}),
+        **({"series": columns[0] if len(columns) == 1 else columns} if columns else {}),
+        **({"sort": True} if series.sort else {}),
+    }
+
+
 def _of_folder(
-    folder: Path, task: InitTask | None, target: str | None, output: str | Path | None
+    folder: Path, path: Path, task: InitTask | None, target: str | None, pretrained: bool | None
 ) -> WrittenConfig:
-    """Write a config for a folder of pictures or texts with one folder a class."""
+    """Write a config for a folder of pictures or texts."""
     kind = "pictures" if holds_pictures(folder) else "texts"
     if target is not None:
         raise UsageError(f"--target names a column of a table; folders name the classes of {kind}")
@@ -121,15 +152,24 @@ def _of_folder(
             "texts": "write those into a table of texts",
         }
         raise UsageError(f"folders name classes, not quantities; {instead[kind]}")
-    path = Path(output or f"{folder.absolute().name}.yaml")
     options: dict[str, Any] = {"data": folder.absolute(), "path": _relative(folder, path)}
-    if kind == "pictures":
-        pictures = picture_facts(folder)
-        written = WrittenConfig(path, pictures.task, pictures=pictures)
-        return _write(written, kind, **options, facts=pictures)
-    texts = text_facts(folder)
-    written = WrittenConfig(path, texts.task, texts=texts)
-    return _write(written, kind, **options, facts=texts, words=_words_kept(texts.count))
+    if kind == "texts":
+        texts = text_facts(folder)
+        written = WrittenConfig(path, texts.task, texts=texts)
+        return _write(written, kind, **options, facts=texts, words=_words_kept(texts.count))
+    masks = mask_facts(folder)
+    if masks is not None:
+        source = {
+            "source": "image_folder",
+            "path": _relative(masks.pictures, path),
+            "masks": _relative(masks.masks, path),
+            **({"mask_values": list(masks.values)} if masks.named else {}),
+        }
+        written = WrittenConfig(path, masks.task, masks=masks)
+        return _write(written, "masks", **options, facts=masks, source=source)
+    pictures = picture_facts(folder, pretrained=pretrained)
+    written = WrittenConfig(path, pictures.task, pictures=pictures)
+    return _write(written, kind, **options, facts=pictures)
 
 
 def _words_kept(texts: int) -> int:
@@ -146,7 +186,7 @@ def _write(written: WrittenConfig, template: str, **facts: Any) -> WrittenConfig
 
     Raises:
         RunError: The file exists.
-        DataError: The config does not run as it is; the file stays, to be mended.
+        DataError: The config would not run as it is; it is taken away again.
     """
     path = written.path
     if path.exists():
@@ -154,9 +194,35 @@ def _write(written: WrittenConfig, template: str, **facts: Any) -> WrittenConfig
     write_text(path, _rendered(f"{template}.yaml.jinja", config=str(path), **facts))
     try:
         check(path)
+        if written.facts is not None or written.arrays is not None:
+            _check_rows(path)
     except DlrunError as error:
-        raise DataError(f"{path} is written, but does not run as it is: {error}") from error
+        path.unlink()
+        data = facts.get("data", template)
+        raise DataError(
+            f"{data}: no config is written, as it would not run: {_reason(error)}"
+        ) from error
     return written
+
+
+def _check_rows(path: Path) -> None:
+    """Read the rows of a config and look for what stops a training.
+
+    Raises:
+        DlrunError: The first of it.
+    """
+    config = load_config(path)
+    findings = data_findings(config, load_rows(config))
+    for finding in findings.shown:
+        if finding.severity == "error":
+            raise DataError(finding.problem.message)
+
+
+def _reason(error: DlrunError) -> str:
+    """What is wrong, without places in a file that is not there."""
+    if not isinstance(error, ConfigError):
+        return str(error)
+    return "; ".join(problem.message for problem in error.problems)
 
 
 def _rendered(template: str, **facts: Any) -> str:
@@ -172,6 +238,7 @@ def _rendered(template: str, **facts: Any) -> str:
     environment.filters |= {
         "shell": shlex.quote,
         "yaml": lambda data: dump_yaml(data).rstrip("\n"),
+        "in_line": in_line,
         # A text as YAML writes it inside a list.
         "in_list": lambda text: dump_yaml({"": [text]}).strip().partition("[")[2].removesuffix("]"),
     }

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+import os
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from dlrun.data.reading.files import files_in, has_part, part_folder, read_class_folders
-from dlrun.data.reading.image_files import images_in_folders
+from dlrun.data.reading.image_depth import ImageError
+from dlrun.data.reading.image_files import images_in_folders, images_without_classes
 from dlrun.data.reading.image_headers import common_depth, read_headers
-from dlrun.data.reading.images import IMAGE_ENDINGS, are_grayscale
+from dlrun.data.reading.images import IMAGE_ENDINGS, ImageFormat, are_grayscale, read_mask
+from dlrun.data.reading.masks import BLACK_AND_WHITE, masks_of
 from dlrun.data.sources.text_folder import TEXT_ENDINGS, UNLABELLED
+from dlrun.errors import DataError
 from dlrun.workflows.init.table import InitTask
 
 LONGEST_SIDE = 180
@@ -20,6 +28,19 @@ SMALLEST_SIDE = 32
 
 COLOUR_SAMPLE = 100
 """Pictures that are opened to see whether they have colours."""
+
+SMALLEST_PHOTO, MOST_PHOTOS = 96, 20_000
+BASE_SIZE = (224, 224)
+BASE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+"""Weights of the base for photos, as Keras names the file that it downloads."""
+
+_PICTURES = re.compile(r"(.*_)?(images?|imgs?|pictures?|photos?|x|inputs?)", re.IGNORECASE)
+_MASKS = re.compile(r"(.*_)?(masks?|annotations?|labels?|segmentations?|y|targets?)", re.IGNORECASE)
+
+MASKS_READ = 50
+"""Masks that are opened to see which values they hold."""
+
+MOST_MASK_CLASSES = 50
 
 CLASSES_SHOWN = 6
 
@@ -63,18 +84,54 @@ class PictureFacts(FolderFacts):
         size: Height and width that they are brought to.
         grey: Whether they have no colours.
         scaling: The step that brings their pixels to 0 to 1.
+        photos: Whether they are photos, large and few enough for a base that was trained on others.
+        based: Whether they go through one.
     """
 
     sizes: int
     size: tuple[int, int]
     grey: bool
     scaling: str
+    photos: bool
+    based: bool
 
     @property
     def filters(self) -> list[int]:
         """Filters of each convolution: there are as many as make a picture about 6 pixels high."""
         count = max(1, min(4, int(math.log2(max(2, min(self.size) / 6)))))
         return [32 * 2 ** min(number, 2) for number in range(count)]
+
+
+@dataclass(frozen=True)
+class MaskFacts:
+    """Pictures with a mask each.
+
+    Args:
+        pictures: Folder of the pictures.
+        masks: Folder of the masks.
+        count: Pictures.
+        size: Height and width that they are brought to.
+        sizes: How many different sizes they have.
+        values: What the masks hold for each class.
+        named: Whether the config has to say so.
+        grey: Whether the pictures have no colours.
+        scaling: The step that brings their pixels to 0 to 1.
+    """
+
+    pictures: Path
+    masks: Path
+    count: int
+    size: tuple[int, int]
+    sizes: int
+    values: tuple[int, ...]
+    named: bool
+    grey: bool
+    scaling: str
+
+    @property
+    def task(self) -> InitTask:
+        """What is predicted for each pixel."""
+        return "binary" if len(self.values) == 2 else "multiclass"
 
 
 def holds_pictures(path: Path) -> bool:
@@ -87,28 +144,112 @@ def holds_texts(path: Path) -> bool:
     return path.is_dir() and bool(files_in(path, TEXT_ENDINGS))
 
 
-def picture_facts(folder: Path) -> PictureFacts:
+def picture_facts(folder: Path, *, pretrained: bool | None = None) -> PictureFacts:
     """Read the facts of a folder with one folder of pictures a class.
+
+    Args:
+        folder: The folder.
+        pretrained: Whether photos go through a base that was trained on ImageNet; None: if its
+            weights are there.
 
     Raises:
         DataError: It has no such folders.
     """
     listing = images_in_folders([part_folder(folder, "train")])
     (classes,) = listing.classes.values()
-    sizes = [header.size for header in read_headers(listing.files)[0]]
-    sides = sorted(min(size) for size in sizes) or [LONGEST_SIDE]
-    side = max(SMALLEST_SIDE, min(LONGEST_SIDE, sides[len(sides) // 2]))
-    alike = len(set(sizes)) == 1 and max(sizes[0]) <= LONGEST_SIDE
-    every = max(1, len(listing.files) // COLOUR_SAMPLE)
+    seen = _seen(listing.files)
+    size = seen.size
+    photos = (
+        not seen.grey
+        and seen.scaling == _SCALING["uint8"]
+        and min(size) >= SMALLEST_PHOTO
+        and len(listing.files) <= MOST_PHOTOS
+    )
+    based = photos and (_has_weights() if pretrained is None else pretrained)
     return PictureFacts(
         count=len(listing.files),
         classes=classes,
         validation=has_part(folder, "validation"),
         test=has_part(folder, "test"),
+        sizes=seen.sizes,
+        size=BASE_SIZE if based else size,
+        grey=seen.grey,
+        scaling=seen.scaling,
+        photos=photos,
+        based=based,
+    )
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What pictures are like; see `PictureFacts`."""
+
+    sizes: int
+    size: tuple[int, int]
+    grey: bool
+    scaling: str
+
+
+def _seen(files: Sequence[Path]) -> _Seen:
+    sizes = [header.size for header in read_headers(files)[0]]
+    sides = sorted(min(size) for size in sizes) or [LONGEST_SIDE]
+    side = max(SMALLEST_SIDE, min(LONGEST_SIDE, sides[len(sides) // 2]))
+    alike = len(set(sizes)) == 1 and max(sizes[0]) <= LONGEST_SIDE
+    every = max(1, len(files) // COLOUR_SAMPLE)
+    return _Seen(
         sizes=len(set(sizes)),
         size=sizes[0] if alike else (side, side),
-        grey=are_grayscale(listing.files[::every]),
-        scaling=_SCALING.get(common_depth(listing.files), "minmax"),
+        grey=are_grayscale(files[::every]),
+        scaling=_SCALING.get(common_depth(files), "minmax"),
+    )
+
+
+def _has_weights() -> bool:
+    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    return (home / "models" / BASE).is_file()
+
+
+def mask_facts(folder: Path) -> MaskFacts | None:
+    """Return the facts of a folder that holds one of pictures and one of their masks; None where
+    there are no such two.
+
+    Raises:
+        DataError: A picture has no mask, or the masks hold no classes.
+    """
+    inside = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    folders = {
+        kind: [path for path in inside if pattern.fullmatch(path.name) and holds_pictures(path)]
+        for kind, pattern in (("pictures", _PICTURES), ("masks", _MASKS))
+    }
+    if any(len(found) != 1 for found in folders.values()):
+        return None
+    (pictures,), (masks,) = folders.values()
+    listing = images_without_classes([pictures])
+    files = masks_of([masks], "", listing.files, listing.names.tolist())
+    seen = _seen(listing.files)
+    every = max(1, len(files) // MASKS_READ)
+    form = ImageFormat(seen.size, "grayscale", "stretch")
+    try:
+        held = [np.unique(read_mask(file, form)) for file in files[::every]]
+    except ImageError as error:
+        raise DataError(f"{masks}: a mask {error}") from error
+    values = tuple(np.unique(np.concatenate(held)).tolist())
+    if not 2 <= len(values) <= MOST_MASK_CLASSES:
+        raise DataError(
+            f"{masks}: masks hold {len(values)} different values; a mask holds the class of each "
+            "pixel, of at least two and at most a few dozen classes"
+        )
+    plain = values in (BLACK_AND_WHITE, tuple(range(len(values))))
+    return MaskFacts(
+        pictures=pictures,
+        masks=masks,
+        count=len(files),
+        size=seen.size,
+        sizes=seen.sizes,
+        values=values,
+        named=not plain,
+        grey=seen.grey,
+        scaling=seen.scaling,
     )
 
 

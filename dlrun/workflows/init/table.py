@@ -3,67 +3,52 @@ that suit it where it is a series."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
-from dlrun.data.reading.delimited import CsvDialect, infer_dialect
-from dlrun.data.reading.files import find_files
-from dlrun.data.reading.row_order import ordered_rows
-from dlrun.data.reading.series import clock_of, every
-from dlrun.data.reading.table_columns import (
-    ColumnType,
-    are_sentences,
-    column_type,
-    has_several_words,
-    to_array,
-)
-from dlrun.data.reading.tables import TableFiles, format_of, read_table
-from dlrun.data.samples import kind_of
+from dlrun.checks.subjects.splits import NAMES_OF_GROUPS
+from dlrun.data.reading.delimited import CsvDialect
+from dlrun.data.reading.table_columns import ColumnType, labels_of, to_array, to_tokens
+from dlrun.data.reading.tables import TableFiles
+from dlrun.data.samples import Array
 from dlrun.data.task import refuse_constant
-from dlrun.data.timestamps import TimeColumns, as_times
 from dlrun.errors import DataError, UsageError
 from dlrun.registry.names import did_you_mean
+from dlrun.workflows.init.columns import Column, Columns, read_columns
+from dlrun.workflows.init.times import (
+    DAY,
+    SeriesFacts,
+    in_config,
+    series_of_rows,
+    time_of_rows,
+)
 
-InitTask = Literal["binary", "multiclass", "regression"]
+InitTask = Literal["binary", "multiclass", "multilabel", "regression"]
 TASKS: tuple[str, ...] = get_args(InitTask)
 
-LIKELY_TARGETS = ("target", "label", "class", "outcome", "y", "price", "diagnosis", "survived")
+LIKELY_TARGETS = (
+    *("target", "label", "labels", "class", "outcome", "y", "price", "diagnosis", "survived"),
+    *("sales", "demand", "close"),
+)
 """Names under which a target is looked for before the last column is taken."""
 
 MOST_CLASSES = 10
 """Whole numbers of more different values are quantities rather than labels."""
 
+ROWS_A_CLASS = 3
+"""Whole numbers of which each is in fewer rows on average are quantities."""
+
 YEARS = (1800, 2100)
 """Whole numbers that all lie here are years, and so quantities."""
 
-DATE = re.compile(
-    r"(\d{4}([-/.])\d{1,2}\2\d{1,2}|\d{1,2}([-/.])\d{1,2}\3\d{4})([T ]\d{1,2}:\d{2}\S*)?"
-)
-"""How dates are written as text."""
+FEWEST_ROWS, FEWEST_ALONE = 120, 40
+"""Tables of fewer rows are never taken for a series; of one quantity alone, the second."""
 
-FEWEST_TIMES = 10
-"""Rows of fewer different dates are not split in their order unasked."""
-
-UNEVEN, EVEN_STEPS = 0.1, 0.95
-"""Rows are in even steps where so large a share of them differs by no more from the usual one: by
-the lengths of months, and with a gap here and there."""
-
-_BIRTH = re.compile(r"birth|born|geburt|(^|_)dob($|_)", re.IGNORECASE)
-"""Dates that describe a person, not when a row was recorded."""
-
-MOST_CATEGORIES = 50
-ROWS_A_CATEGORY = 5
-WIDEST = 1_000
-"""Text columns of more different values are categories only where each has so many rows on average,
-and never above the last: one-hot, each takes a column."""
-
-FEWEST_ROWS = 120
-"""Tables of fewer rows are never taken for a series."""
+FEWEST_GROUPS = 5
 
 ROWS_A_WINDOW = 20
 """A window is no longer than the rows divided by this."""
@@ -75,8 +60,7 @@ FEWEST_SEEN = 8
 """Windows of fewer rows go through a dense network."""
 
 MANY_WINDOWS = 5_000
-DAY = 86_400.0
-FOUR_WEEKS, MONTHS_PER_YEAR = 28, 12
+FOUR_WEEKS, TWELVE = 28, 12
 
 
 @dataclass(frozen=True)
@@ -89,6 +73,9 @@ class WindowFacts:
         step: The model reads one row in this many.
         delay: Rows from a window's last row to its target.
         batch_size: Windows in a batch.
+        season: Rows until a value is likely to come again; None: not known.
+        columns: Columns that name the series of a row; none: there is one.
+        sort: Whether the rows have to be sorted by time.
     """
 
     every: str
@@ -96,6 +83,9 @@ class WindowFacts:
     step: int
     delay: int
     batch_size: int
+    season: int | None
+    columns: tuple[str, ...]
+    sort: bool
 
     @property
     def short(self) -> bool:
@@ -110,22 +100,24 @@ class TableFacts:
     Args:
         target: The column to predict.
         task: What kind of answer it is.
-        classes: Number of different targets.
+        classes: Number of different targets, or of labels; 1 of quantities.
         numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
         dialect: How the file is written.
         rows: Number of rows.
         numeric: Numeric or true/false features.
         categorical: Text features that are categories.
         sentences: Text features that are sentences.
+        split: What is between the labels of a column that holds several in a row.
+        types: What columns hold that would be taken for something else.
         missing: Features with missing values.
-        time: Column of dates in whose order the rows are split, or None.
+        time: What tells when a row was recorded, as a config says it; None: nothing.
         dates: Other columns of dates.
+        groups: Column of groups that no split may part, or None.
         dropped: Features that are left out, each with the reason in a few words.
+        target_missing: Whether the target is missing in some rows.
+        series: The series that the rows are, whichever quantity is the target; None: they are not.
         target_is_clear: Whether the target was given, has a likely name, or is the only column
             left.
-        target_missing: Whether the target is missing in some rows.
-        step_seconds: Seconds from one row to the next, where the rows are in the order of `time`
-            in even steps; else None.
     """
 
     target: str
@@ -137,13 +129,16 @@ class TableFacts:
     numeric: tuple[str, ...]
     categorical: tuple[str, ...]
     sentences: tuple[str, ...]
+    split: Mapping[str, str]
+    types: Mapping[str, ColumnType]
     missing: tuple[str, ...]
-    time: str | None
+    time: Any
     dates: tuple[str, ...]
+    groups: str | None
     dropped: Mapping[str, str]
-    target_is_clear: bool
     target_missing: bool
-    step_seconds: float | None
+    series: SeriesFacts | None
+    target_is_clear: bool
 
     @property
     def why_dropped(self) -> str:
@@ -153,139 +148,264 @@ class TableFacts:
         return "; ".join(f"{name}: {why}" for name, why in self.dropped.items())
 
     @property
-    def every(self) -> str:
-        """How often there is a row: `every hour`; only where they come in even steps."""
-        return "" if self.step_seconds is None else every(self.step_seconds)
-
-    @property
-    def is_series(self) -> bool:
-        """Whether the table is a series of quantities, whichever of them is the target."""
-        return (
-            self.step_seconds is not None
-            and self.task == "regression"
-            and self.rows >= FEWEST_ROWS
-            and not self.categorical
-            and not self.sentences
-            and self.dialect.thousands is None
-        )
+    def time_name(self) -> str:
+        """What the time is called: its columns."""
+        column = self.time["column"] if isinstance(self.time, dict) else self.time
+        return column if isinstance(column, str) else ", ".join(column)
 
     def windows(self) -> WindowFacts | None:
         """Return the windows that suit the table; None where it is not a series, or not
         clear which of its quantities is to be predicted."""
-        if not self.is_series or not self.target_is_clear or self.step_seconds is None:
+        series = self.series
+        if series is None or not self.target_is_clear:
             return None
-        per_day = DAY / self.step_seconds
-        # Two days and a quarter of one ahead; of days four weeks, of months a year, and the next.
-        wanted, delay = 2 * round(per_day), round(per_day / 4)
-        if per_day < 2:
-            wanted, delay = (FOUR_WEEKS if per_day > 0.5 else MONTHS_PER_YEAR), 1
-        lookback = min(wanted, self.rows // ROWS_A_WINDOW)
+        lookback, delay = TWELVE, 1
+        if series.step_seconds is not None:
+            per_day = DAY / series.step_seconds
+            # Two days and a quarter of one ahead; of days four weeks, of months and years twelve,
+            # and the next.
+            lookback, delay = 2 * round(per_day), max(1, round(per_day / 4))
+            if per_day < 2:
+                lookback, delay = (FOUR_WEEKS if per_day > 0.5 else TWELVE), 1
+        lookback = max(1, min(lookback, series.longest // ROWS_A_WINDOW))
         return WindowFacts(
-            every=self.every,
+            every=series.every,
             lookback=lookback,
             step=max(1, lookback // MOST_SEEN),
             delay=max(1, min(delay, lookback)),
             batch_size=128 if self.rows >= MANY_WINDOWS else 32,
+            season=series.season,
+            columns=series.columns,
+            sort=series.sort,
         )
 
+    def source(self) -> dict[str, Any]:
+        """Return what the config says about the file: how it is written, and what columns hold."""
+        plain = CsvDialect()
+        options = {
+            field.name: getattr(self.dialect, field.name)
+            for field in fields(CsvDialect)
+            if getattr(self.dialect, field.name) != getattr(plain, field.name)
+        }
+        if "quote" in options:
+            options["quote"] = options["quote"] or "none"
+        if missing := options.get("missing"):
+            by_column = {name: list(markers) for name, markers in missing.items()}
+            options["missing"] = by_column["*"] if list(by_column) == ["*"] else by_column
+        return options | ({"types": dict(self.types)} if self.types else {})
 
-def table_facts(file: Path, task: InitTask | None = None, target: str | None = None) -> TableFacts:
+
+def table_facts(
+    file: Path,
+    task: InitTask | None = None,
+    target: str | None = None,
+    *,
+    header: bool | None = None,
+) -> TableFacts:
     """Read a table and find its target, task and columns.
+
+    Args:
+        file: A file, or a folder of Parquet files.
+        task: What is predicted; None: as the target's values suggest.
+        target: The column to predict; None: one with a likely name, else the last.
+        header: Whether the first row of a CSV file names the columns; None: inferred.
 
     Raises:
         UsageError: The target's values do not suit the task.
         DataError: The file is missing or broken, or has no such column.
     """
-    if format_of(file) == "arrays":
+    columns = read_columns(file, header=header)
+    _refuse_target(file, columns, target)
+    table, found = columns.table, columns.found
+    given = [] if target is None else [target]
+    time = time_of_rows(table, columns.dates, given)
+    series = None if time is None else series_of_rows(table, time, target)
+    of_rows = [*(() if time is None else time.columns), *(() if series is None else series.columns)]
+    offered = _offered(columns, of_rows)
+    likely = target or next((n for t in LIKELY_TARGETS for n in offered if n.lower() == t), None)
+    clear = likely is not None or len(offered) == 1
+    target = likely or _first_class(columns, offered) or offered[-1]
+    answer = _answer(table, target, found[target], task)
+    features = [name for name in table.names if name != target and name not in of_rows]
+    kept = [name for name in features if found[name].kind and not found[name].left_out]
+    if answer.task == "regression" and time is None:
+        series = _without_times(table, target, kept)
+    elif answer.task != "regression" or len(table) < (FEWEST_ROWS if kept else FEWEST_ALONE):
+        series = None
+    if series is not None and any(
+        found[name].kind == "categorical" for name in kept if name not in series.columns
+    ):
+        series = None
+    if series is None or not clear:
+        # Of plain rows, what would name their series is a feature like any other.
+        features = [
+            n
+            for n in table.names
+            if n != target and n not in (() if time is None else time.columns)
+        ]
+    groups = None if time is not None or series is not None else _groups(columns, features)
+    kept = [n for n in features if n != groups and found[n].kind and not found[n].left_out]
+    if not kept and series is None:
+        why = "; ".join(f"{name}: {found[name].left_out}" for name in features if name != groups)
         raise DataError(
-            f"{file}: init reads CSV, TSV, JSON lines and Parquet; for arrays write "
-            "`dataset: {source: npz, path: ..., inputs: ..., targets: ...}` yourself"
+            f"{file}: no column is left to predict '{target}' from" + (f" ({why})" if why else "")
         )
-    files = find_files(str(file), Path())
-    dialect = infer_dialect(files[0]) if format_of(files[0]) == "delimited" else CsvDialect()
-    table = read_table(files, dialect)
-    if target is not None and target not in table.names:
-        raise DataError(f"{file}: no column '{target}'{did_you_mean(target, table.names)}")
-    unusable = {name: why for name in table.names if (why := _why_unusable(table, name))}
-    usable = [name for name in table.names if name not in unusable]
-    if not usable or target in unusable:
-        what = f"column '{target}' holds" if target else "all columns hold"
-        raise DataError(
-            f"{file}: {what} only dates, lists or missing values, which cannot be a target"
+    types = {
+        name: column.kind
+        for name, column in found.items()
+        if name in (target, *kept)
+        and column.kind is not None
+        and (
+            column.is_type_given or (series is not None and _is_number_in_text(table, name, column))
         )
-    types = {name: column_type(table, name) for name in usable}
-    texts = [
-        name
-        for name in usable
-        if types[name] == "categorical" and _are_texts(to_array(table, name, "categorical"))
-    ]
-    offered = [name for name in usable if name not in texts] or usable
-    clear = target is not None or len(offered) == 1 or _likely_target(offered) != offered[-1]
-    clear = clear or offered[-1].lower() in LIKELY_TARGETS
-    target = target or _likely_target(offered)
-    present = table.series(target).dropna()
-    refuse_constant(target, present.to_numpy())
-    different = int(present.nunique())
-    numbers = _numbers(table, target) if types[target] == "numeric" else np.arange(different)
-    whole = bool((numbers % 1 == 0).all())
-    if task is not None:
-        _refuse_misfit(task, target, types[target], different, whole)
-    features = [name for name in table.names if name != target]
-    dates = [name for name in features if unusable.get(name) == "dates"]
-    time = next((name for name in dates if len(dates) == 1 and _orders_rows(table, name)), None)
-    sentences = tuple(name for name in features if name in texts)
-    dropped = {
-        name: why
-        for name in features
-        if name not in (time, *sentences)
-        and (why := unusable.get(name) or _why_left_out(table, name, types[name]))
     }
-    kept = [name for name in features if name not in dropped and name != time]
-    arrays = {name: to_array(table, name, types[name]) for name in kept}
-    text = tuple(
-        name for name in kept if kind_of(arrays[name]) == "categorical" and name not in sentences
-    )
+    plain = [name for name in kept if found[name].kind != "categorical"]
+    texts = [name for name in kept if name not in plain]
     return TableFacts(
         target=target,
-        task=task or _task_of(types[target], numbers, different),
-        classes=different,
-        numbered=set(numbers) == set(range(different)),
-        dialect=dialect,
+        task=answer.task,
+        classes=answer.classes,
+        numbered=answer.numbered,
+        dialect=table.dialect,
         rows=len(table),
-        numeric=tuple(name for name in kept if name not in (*text, *sentences)),
-        categorical=text,
-        sentences=sentences,
-        missing=tuple(name for name in kept if table.series(name).isna().any()),
-        time=time,
-        dates=tuple(name for name in dates if name != time),
-        dropped=dropped,
+        numeric=tuple(plain),
+        categorical=tuple(n for n in texts if not (found[n].sentences or found[n].mark)),
+        sentences=tuple(name for name in texts if found[name].sentences),
+        split={n: mark for n in (target, *texts) if (mark := found[n].mark) is not None},
+        types=types,
+        missing=tuple(name for name in kept if found[name].missing),
+        time=None if time is None else in_config(time),
+        dates=tuple(n for n in columns.dates if n in features),
+        groups=groups,
+        dropped={n: found[n].left_out for n in features if n not in kept and n != groups},
+        target_missing=found[target].missing,
+        series=series,
         target_is_clear=clear,
-        target_missing=len(present) < len(table),
-        step_seconds=None if time is None else _usual_step(table, time),
     )
 
 
-def _numbers(table: TableFiles, name: str) -> np.ndarray:
-    values = to_array(table, name, "numeric")
-    return values[~np.isnan(values)]
+@dataclass(frozen=True)
+class Answer:
+    """What is predicted.
+
+    Args:
+        task: What kind of answer it is.
+        classes: Number of different targets, or of labels; 1 of quantities.
+        numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
+    """
+
+    task: InitTask
+    classes: int
+    numbered: bool
 
 
-def _likely_target(names: list[str]) -> str:
-    lowered = {name.lower(): name for name in names}
-    return next((lowered[name] for name in LIKELY_TARGETS if name in lowered), names[-1])
+def _answer(table: TableFiles, target: str, column: Column, task: InitTask | None) -> Answer:
+    present = table.series(target).dropna()
+    refuse_constant(target, present.to_numpy())
+    if column.mark is not None and task is None:
+        labels = labels_of(to_tokens(table, target, column.mark))
+        return Answer("multilabel", len(labels), numbered=True)
+    if column.kind != "numeric":
+        return answer_of(target, column.kind, present.to_numpy(), task)
+    values = to_array(table, target, "numeric")
+    return answer_of(target, column.kind, values[~np.isnan(values)], task)
 
 
-def _task_of(kind: ColumnType, numbers: np.ndarray, different: int) -> InitTask:
+def answer_of(target: str, kind: ColumnType | None, values: Array, task: InitTask | None) -> Answer:
+    """Return what is predicted.
+
+    Args:
+        target: Its name.
+        kind: What it holds.
+        values: (n,) those that are known.
+        task: What it is said to be; None: as the values suggest.
+
+    Raises:
+        UsageError: The values do not suit the task.
+    """
+    import pandas as pd
+
+    different = int(pd.Series(values).nunique())
+    numbers = values if kind == "numeric" else np.arange(different)
+    if task is not None:
+        _refuse_misfit(task, target, kind, different, bool((numbers % 1 == 0).all()))
+    found = task or _task_of(kind, numbers, different)
+    classes = 1 if found == "regression" else different
+    return Answer(found, classes, set(numbers.tolist()) == set(range(different)))
+
+
+def _refuse_target(file: Path, columns: Columns, target: str | None) -> None:
+    """Raise an error where the target, or every column, cannot be one."""
+    found = columns.found
+    if target is not None and target not in found:
+        raise DataError(f"{file}: no column '{target}'{did_you_mean(target, list(found))}")
+    unusable = {name: column.left_out for name, column in found.items() if column.kind is None}
+    if target in unusable:
+        raise DataError(
+            f"{file}: column '{target}' holds only {unusable[target]}, which cannot be a target"
+        )
+    if len(unusable) == len(found):
+        what = ", ".join(dict.fromkeys(unusable.values()))
+        raise DataError(f"{file}: all columns hold only {what}, which cannot be a target")
+
+
+def _offered(columns: Columns, of_rows: Sequence[str]) -> list[str]:
+    """The columns that may be the target unasked: complete ones, if there are any."""
+    found = columns.found
+    usable = [name for name in found if found[name].kind is not None and name not in of_rows]
+    fit = [name for name in usable if not found[name].left_out and not found[name].sentences]
+    complete = [name for name in fit if not found[name].missing]
+    usable = usable or [name for name in found if found[name].kind is not None]
+    return complete or fit or usable
+
+
+def _first_class(columns: Columns, offered: Sequence[str]) -> str | None:
+    """The one column of classes of a file without a header whose last column holds fractions."""
+    if columns.table.dialect.header or columns.table.series(offered[-1]).dtype.kind != "f":
+        return None
+    classes = [name for name in offered if columns.found[name].kind == "categorical"]
+    return classes[0] if len(classes) == 1 else None
+
+
+def _without_times(table: TableFiles, target: str, kept: Sequence[str]) -> SeriesFacts | None:
+    """The series that rows are which hold one quantity, and whose it is: it can only be predicted
+    from the rows before."""
+    if len(kept) > 1 or len(table) < FEWEST_ALONE:
+        return None
+    series = series_of_rows(table, None, target)
+    return series if series is not None and {*kept} <= {*series.columns} else None
+
+
+def _groups(columns: Columns, features: Sequence[str]) -> str | None:
+    """The column whose name and values say which rows are of one person, machine or place."""
+    for name in features:
+        series = columns.table.series(name)
+        if columns.found[name].kind is None or columns.found[name].sentences:
+            continue
+        if not NAMES_OF_GROUPS.search(name) or series.dtype.kind == "f" or series.isna().any():
+            continue
+        different = series.nunique()
+        if FEWEST_GROUPS <= different <= len(series) / 2:
+            return name
+    return None
+
+
+def _is_number_in_text(table: TableFiles, name: str, column: Column) -> bool:
+    return column.kind == "numeric" and table.series(name).dtype.kind not in "biuf"
+
+
+def _task_of(kind: ColumnType | None, numbers: Array, different: int) -> InitTask:
     if kind == "numeric":
         is_whole = bool((numbers % 1 == 0).all())
         is_year = bool(((numbers >= YEARS[0]) & (numbers <= YEARS[1])).all())
-        if not is_whole or is_year or different > MOST_CLASSES:
+        rare = different > 2 and ROWS_A_CLASS * different > len(numbers)
+        if not is_whole or is_year or rare or different > MOST_CLASSES:
             return "regression"
     return "binary" if different == 2 else "multiclass"
 
 
 def _refuse_misfit(
-    task: InitTask, target: str, kind: ColumnType, different: int, whole: bool
+    task: InitTask, target: str, kind: ColumnType | None, different: int, whole: bool
 ) -> None:
     """Raise an error where a target does not suit the given task."""
     if task == "binary" and different != 2:
@@ -295,71 +415,3 @@ def _refuse_misfit(
     if task == "regression" and kind != "numeric":
         found = "text" if kind == "categorical" else "true and false"
         raise UsageError(f"--task regression needs a target of numbers; '{target}' holds {found}")
-
-
-def _why_unusable(table: TableFiles, name: str) -> str | None:
-    """What a column holds that is neither a feature nor a target, or None where it may be one."""
-    present = table.series(name).dropna()
-    if not len(present):
-        return "no values"
-    if present.dtype.kind == "m":
-        return "durations"
-    if present.dtype.kind in "biuf":
-        return None
-    if isinstance(present.iloc[0], list | dict | tuple | np.ndarray):
-        return "lists or objects"
-    is_date = present.dtype.kind == "M" or all(
-        DATE.fullmatch(str(value).strip()) for value in present.unique()
-    )
-    return "dates" if is_date else None
-
-
-def _orders_rows(table: TableFiles, name: str) -> bool:
-    """Whether rows can be split in the order of a column of dates."""
-    series = table.series(name)
-    if series.nunique() < FEWEST_TIMES or _BIRTH.search(name):
-        return False
-    if series.dtype.kind == "M":
-        return not series.isna().any()
-    try:
-        as_times(name, to_array(table, name, "categorical"))
-    except DataError:
-        return False
-    return True
-
-
-def _usual_step(table: TableFiles, name: str) -> float | None:
-    """Seconds from one row to the next, where nearly all steps are about as long; else None."""
-    try:
-        rows = ordered_rows(table, (), TimeColumns(column=name))
-    except DataError:
-        return None
-    clock = clock_of(rows)
-    if clock is None or not clock.dates or len(rows) < 2:
-        return None
-    seconds = np.diff(clock.times) / np.timedelta64(1, "s")
-    even = np.abs(seconds / clock.usual - 1) <= UNEVEN
-    return clock.usual if even.mean() >= EVEN_STEPS else None
-
-
-def _are_texts(column: np.ndarray) -> bool:
-    """Whether words say more than the text as a whole: several rows may hold the same text."""
-    different = len({text for text in column if text is not None})
-    several = different > MOST_CATEGORIES and has_several_words(column)
-    return several or are_sentences(column)
-
-
-def _why_left_out(table: TableFiles, name: str, kind: ColumnType) -> str | None:
-    """Why a first config leaves a usable column out, or None where it does not."""
-    series = table.series(name)
-    different, present = int(series.nunique()), int(series.notna().sum())
-    if kind == "categorical":
-        if different <= MOST_CATEGORIES:
-            return None
-        if different > present / 2:
-            return "a different text in most rows"
-        if different * ROWS_A_CATEGORY > present or different > WIDEST:
-            return f"{different:,} categories, few rows of each"
-        return None
-    named = name.lower() in ("id", "index", "row", "unnamed: 0") or name.lower().endswith("_id")
-    return "numbers the rows" if named and different == len(table) else None

@@ -1,0 +1,150 @@
+"""What a first config needs to know of arrays in an npz file: which are inputs and targets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dlrun.data.reading.arrays import ArrayFiles
+from dlrun.data.reading.files import refuse_missing
+from dlrun.data.reading.table_columns import ColumnType
+from dlrun.data.samples import Array
+from dlrun.data.task import refuse_constant
+from dlrun.errors import DataError, UsageError
+from dlrun.workflows.init.table import Answer, InitTask, answer_of
+
+INPUTS = ("x", "inputs", "input", "features", "data", "images", "image", "arr_0")
+TARGETS = ("y", "targets", "target", "labels", "label", "classes", "class", "outputs", "arr_1")
+"""Names of arrays, in lower case and without `train`, in the order in which they are taken."""
+
+MOST_FILTERED = 4
+"""A last axis of at most so many numbers is that of the colours of a picture."""
+
+SMALLEST_PICTURE = 8
+
+
+@dataclass(frozen=True)
+class ArrayFacts:
+    """The arrays of an npz file.
+
+    Args:
+        inputs: Name of the array that is the model's input.
+        target: Name of the array to predict.
+        task: What kind of answer it is.
+        classes: Number of different targets.
+        numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
+        one_hot: Whether the targets are rows with a single 1.
+        values: Numbers in a row of targets.
+        rows: Number of rows.
+        shape: Of one row of the input.
+        bytes: Whether the input is of bytes, such as pixels from 0 to 255.
+        missing: Whether numbers are missing.
+        test: Whether the file holds test arrays of the same names, with `test` for `train`.
+        others: Arrays that are neither.
+    """
+
+    inputs: str
+    target: str
+    task: InitTask
+    classes: int
+    numbered: bool
+    one_hot: bool
+    values: int
+    rows: int
+    shape: tuple[int, ...]
+    bytes: bool
+    missing: bool
+    test: bool
+    others: tuple[str, ...]
+
+    @property
+    def kind(self) -> str:
+        """What a row of the input is: `numbers`, `picture` or `steps` of time."""
+        height, width, *channels = (*self.shape, 0)
+        picture = min(height, width) >= SMALLEST_PICTURE
+        if len(self.shape) == 3 and picture and channels[0] <= MOST_FILTERED:
+            return "picture"
+        if len(self.shape) == 2:
+            return "picture" if self.bytes and picture else "steps"
+        return "numbers"
+
+    @property
+    def filters(self) -> list[int]:
+        """Filters of each convolution: there are as many as make a picture about 6 pixels high."""
+        count = max(1, min(4, int(math.log2(max(2, min(self.shape[:2]) / 6)))))
+        return [32 * 2 ** min(number, 2) for number in range(count)]
+
+
+def array_facts(file: Path, task: InitTask | None = None, target: str | None = None) -> ArrayFacts:
+    """Read an npz file and find its inputs, its target and its task.
+
+    Raises:
+        UsageError: The target's values do not suit the task.
+        DataError: The file is missing or broken, or it is not clear what is to be predicted.
+    """
+    refuse_missing(file)
+    arrays = ArrayFiles([file])
+    inputs = _named(arrays.names, INPUTS)
+    target = target or _named(arrays.names, TARGETS)
+    if inputs is None or target is None or inputs == target:
+        raise DataError(
+            f"{file}: which arrays are inputs and targets? There are {', '.join(arrays.names)}; "
+            "name the target by --target, and save the input as `x`, or write `dataset: {source: "
+            "npz, path: ..., inputs: ..., targets: ...}` yourself"
+        )
+    x, y = arrays.read(inputs), arrays.read(target)
+    if len(x) != len(y):
+        raise DataError(f"{file}: array '{target}' has {len(y)} rows, but '{inputs}' has {len(x)}")
+    if x.dtype == object:
+        raise DataError(f"{file}: array '{inputs}' holds text; init reads texts from a table")
+    values = y.reshape(len(y), -1)
+    answer = _answer(target, values, task) if values.shape[1] == 1 else _of_vectors(file, target, y)
+    if task is not None and answer.task != task:
+        raise UsageError(f"--task {task} does not suit the target '{target}' ({answer.task})")
+    names = [inputs.replace("train", "test"), target.replace("train", "test")]
+    test = all(new in arrays.names and new not in (inputs, target) for new in names)
+    used = {inputs, target, *(names if test else ())}
+    return ArrayFacts(
+        inputs=inputs,
+        target=target,
+        task=answer.task,
+        classes=answer.classes,
+        numbered=answer.numbered,
+        one_hot=answer.task == "multiclass" and values.shape[1] > 1,
+        values=values.shape[1],
+        rows=len(x),
+        shape=x.shape[1:],
+        bytes=x.dtype == np.uint8,
+        missing=x.dtype.kind == "f" and bool(np.isnan(x).any()),
+        test=test,
+        others=tuple(name for name in arrays.names if name not in used),
+    )
+
+
+def _named(names: list[str], likely: tuple[str, ...]) -> str | None:
+    plain = {name.lower().replace("_train", "").replace("train_", ""): name for name in names}
+    return next((plain[name] for name in likely if name in plain), None)
+
+
+def _answer(target: str, values: Array, task: InitTask | None) -> Answer:
+    """What is predicted, from one value a row."""
+    present = values[:, 0]
+    refuse_constant(target, present)
+    kinds: dict[str, ColumnType] = {"O": "categorical", "b": "boolean"}
+    return answer_of(target, kinds.get(present.dtype.kind, "numeric"), present, task)
+
+
+def _of_vectors(file: Path, target: str, y: Array) -> Answer:
+    """What is predicted, from several numbers a row: quantities, labels, or one-hot classes."""
+    if y.ndim > 2 or y.dtype == object:
+        raise DataError(
+            f"{file}: array '{target}' is of shape {y.shape}; init writes configs for one target "
+            "a row, or several numbers"
+        )
+    if set(np.unique(y).tolist()) != {0, 1}:
+        return Answer("regression", y.shape[1], numbered=True)
+    one_hot = bool((y.sum(axis=1) == 1).all())
+    return Answer("multiclass" if one_hot else "multilabel", y.shape[1], numbered=True)
