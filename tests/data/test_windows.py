@@ -113,6 +113,24 @@ def test_only_steps_that_make_a_day_have_a_season(
     assert told.season == season
 
 
+@pytest.mark.parametrize(
+    ("freq", "season"),
+    [("MS", 12), ("ME", 12), ("QS", 4), ("W", 52), ("B", 5), ("D", 7), ("h", 24), ("YS", None)],
+)
+def test_the_season_of_calendars_and_what_pandas_shifts_by_it(
+    freq: str, season: int | None, tmp_path: Path
+) -> None:
+    frame = weather().assign(when=pd.date_range("1950-01-01", periods=ROWS, freq=freq))
+    assert source(tmp_path, frame, gaps="ignore").pinned(tmp_path).season == season
+    samples = load(tmp_path, frame, gaps="ignore", delay=1).samples
+    if season is None:
+        assert set(samples.naive_forecasts) == {"persistence"}
+        return
+    # The target is the row after that of the window's last one.
+    expected = frame["heat"].shift(season).to_numpy()[samples.rows + 1]
+    np.testing.assert_allclose(samples.naive_forecasts["seasonal"][:, 0], expected)
+
+
 PROTOCOL_OPTIONS = (
     ("holdout", {"validation": 0.3}),
     ("repeated_holdout", {"repeats": 2}),

@@ -27,8 +27,13 @@ WIDE = 1.5
 _NEARLY = 0.001
 """Share of a day by which a season may differ from it: clocks are not exact."""
 
+_PARTS_OF_YEAR = (2, 4, 12, 52)
+_NEARLY_YEAR = 0.05
+"""Share of a year by which that many usual steps may differ from it: months are not alike."""
+
 _SECOND = np.timedelta64(1, "s")
 _DAY = 86_400.0
+_YEAR = 365.2425 * _DAY
 _UNITS = ((_DAY, "day"), (3_600.0, "hour"), (60.0, "minute"), (1.0, "second"))
 
 
@@ -111,14 +116,26 @@ def due_times(clock: Clock, last: Array, delays: Array) -> Array:
 
 
 def season_of(clock: Clock | None) -> int | None:
-    """Return the number of rows of a season: a day, or a week if rows are daily; None without
-    dates, or where no number of steps is a day."""
+    """Return the number of rows of a season; None without dates, or where no number of steps makes
+    one.
+
+    A day of rows that are more frequent; a week of daily ones, which are five where there are none
+    of a weekend; a year of weekly, monthly, quarterly and half-yearly ones.
+    """
     if clock is None or not clock.dates:
         return None
     rows = max(1, round(_DAY / clock.usual))
-    if abs(rows * clock.usual - _DAY) > _NEARLY * _DAY:
-        return None
-    return rows if rows > 1 else 7
+    if abs(rows * clock.usual - _DAY) <= _NEARLY * _DAY:
+        return rows if rows > 1 else _rows_of_week(clock.times)
+    a_year = _YEAR / clock.usual
+    return next((n for n in _PARTS_OF_YEAR if abs(a_year - n) < _NEARLY_YEAR * n), None)
+
+
+def _rows_of_week(times: Array) -> int:
+    """Seven, or five of days without weekends."""
+    # 1970-01-01 was a Thursday.
+    weekdays = (times.astype("datetime64[D]").astype(np.int64) + 3) % 7
+    return 5 if (weekdays < 5).all() and len(times) > 7 else 7
 
 
 def series_from(

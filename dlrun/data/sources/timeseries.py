@@ -97,7 +97,8 @@ class Timeseries(TableSource):
     working days do."""
 
     season: int | None = Field(default=None, ge=1)
-    """Rows of a season, for the seasonal baseline; default: a day, or a week if rows are daily."""
+    """Rows of a season, for the seasonal baseline. Default: those of a day; of daily rows 7, or 5
+    where there are none of weekends; of weekly ones 52, monthly 12, quarterly 4."""
 
     origin: str | None = None
     """Where to get the file. `dlrun check` then passes without it, and a run says where to put
