@@ -62,7 +62,7 @@ def run_summary(
         result: What `result.json` holds: `score`, `measures`, `baseline` and `simple_model` (each
             with `value`, `std` and the values of all `folds`), `verdict`, `best_epoch`,
             `best_value`, `epochs`, `seconds`, `interrupted`, `findings`, `diagnosis`,
-            `suggestions`. What is missing gets no line.
+            `suggestions`, `clean_rows`. What is missing gets no line.
         where: The run directory, as the user would type it.
         next_command: What to run next.
         open_findings: `codes` of the warnings that were open before training, and the command to
@@ -80,6 +80,7 @@ def run_summary(
         ("status", interrupted),
         ("score", _score(result, folds)),
         ("interval", _interval(score)),
+        ("clean rows", clean_rows_text(result.get("clean_rows"))),
         ("metrics", metrics_text(result)),
         ("baseline", _baseline(baseline, folds)),
         ("simple model", simple_model_text(result.get("simple_model"))),
@@ -220,6 +221,21 @@ def _interval(score: Mapping[str, Any]) -> str | None:
         return f"none: {why}" if why and math.isfinite(score.get("value") or math.nan) else None
     about = ", ".join(filter(None, [percent(interval["level"]), interval.get("note")]))
     return f"{ends_text(interval)} ({about})"
+
+
+def clean_rows_text(clean: Mapping[str, Any] | None) -> str | None:
+    """Return `0.473 ± 0.02 on the 1,177 rows that no training row repeats; 422 others are
+    repeated`, or None.
+
+    Args:
+        clean: `clean_rows`, as `result.json` holds it.
+    """
+    if not clean:
+        return None
+    repeated = int(clean["repeated"])
+    others = f"{repeated:,} {'other is' if repeated == 1 else 'others are'} repeated"
+    rows = f"the {clean['rows']:,} rows that no training row repeats"
+    return f"{quantity_text(clean)} on {rows}; {others}"
 
 
 def ends_text(interval: Mapping[str, Any] | None) -> str:

@@ -46,6 +46,7 @@ from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
 from dlrun.training.engine import Divergence
 from dlrun.training.reporting import DivergedError, divergence_message
+from dlrun.workflows.clean_rows import clean_rows_facts
 from dlrun.workflows.loading import start_and_load, with_place
 from dlrun.workflows.next_step import next_command
 from dlrun.workflows.plugins import keep_plugins, mistakes_located, plugin_facts, with_kept_plugins
@@ -140,7 +141,7 @@ def execute(
             with mistakes_located(config):
                 outcome = Task.of(config).run(config, dataset, observer, recorder)
             assert recorder.directory is not None
-            run = _complete(config, dataset, outcome, recorder.directory)
+            run = _complete(config, dataset, outcome, recorder.directory, findings)
         except BaseException as error:
             if isinstance(error, DivergedError):
                 # In the first epoch: there is no result, and only here the config is known.
@@ -289,10 +290,19 @@ def _diverged(
 
 
 @stage("writing")
-def _complete(config: Config, dataset: Dataset, outcome: Outcome, directory: RunDirectory) -> Run:
+def _complete(
+    config: Config,
+    dataset: Dataset,
+    outcome: Outcome,
+    directory: RunDirectory,
+    findings: Findings,
+) -> Run:
     """Write what is known only at the end of the run."""
-    planned = [name for name in directory.read_splits() if re.fullmatch(r"fold\d+_train", name)]
+    splits = directory.read_splits()
+    planned = [name for name in splits if re.fullmatch(r"fold\d+_train", name)]
     result = run_result(config, dataset, outcome, len(planned))
+    if (clean := clean_rows_facts(dataset, outcome, splits, findings)) is not None:
+        result["clean_rows"] = clean
     kept = outcome.diverged is None
     result["next"] = next_command(config, directory, dataset.has_test, result) if kept else None
     directory.write_result(result)

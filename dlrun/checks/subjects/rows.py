@@ -155,7 +155,8 @@ def reported_by_source(view: DataView) -> Iterator[Finding]:
     """,
 )
 def duplicate_rows(view: DataView) -> Iterator[Finding]:
-    """Scored rows that also occur among the training rows, with the same target."""
+    """Scored rows that also occur among the training rows, with the same target. The score on the
+    other rows then stands beside that on all."""
     # Equal features with another target are another case rather than a repeated row.
     columns = {f"target {name}": column for name, column in view.hashed.targets.items()}
     hashes = exact_hashes({"features": view.feature_hashes, **columns})

@@ -12,6 +12,7 @@ from dlrun.reports.result_charts import ScoreMark, score_chart
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import (
     baseline_text,
+    clean_rows_text,
     folds_word,
     interval_text,
     metrics_text,
@@ -101,6 +102,8 @@ def _score_note(result: Mapping[str, Any], score: Mapping[str, Any]) -> str:
 def _facts(record: RunRecord) -> Iterator[tuple[str, object]]:
     result, run = record.result, record.run
     folds = len(result.get("folds") or [])
+    if clean := clean_rows_text(result.get("clean_rows")):
+        yield "clean rows", clean
     if baseline := result.get("baseline"):
         yield "baseline", baseline_text(baseline, folds)
         for other in baseline.get("others") or ():
