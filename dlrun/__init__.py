@@ -3,6 +3,7 @@
 >>> import dlrun
 >>> run = dlrun.train("configs/digits.yaml")
 >>> run.score, run.path
+>>> dlrun.runs()
 """
 
 from __future__ import annotations
@@ -12,14 +13,30 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from dlrun.workflows.compare import compare as compare
     from dlrun.workflows.evaluate import evaluate as evaluate
     from dlrun.workflows.finalize import finalize as finalize
     from dlrun.workflows.kfold import kfold as kfold
     from dlrun.workflows.predict import predict as predict
     from dlrun.workflows.run import Run as Run
+    from dlrun.workflows.runs import runs as runs
     from dlrun.workflows.train import train as train
 
-__all__ = ["Run", "__version__", "evaluate", "finalize", "kfold", "predict", "train"]
+__all__ = [
+    "Run",
+    "__version__",
+    "compare",
+    "evaluate",
+    "finalize",
+    "kfold",
+    "predict",
+    "runs",
+    "train",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -130,12 +130,37 @@ def figure_range(low: float, high: float) -> str:
     return f"{figure_near(low, high - low)} to {figure_near(high, high - low)}"
 
 
-def figure_near(value: float, distance: float) -> str:
+def figure_near(value: float | None, distance: float | None) -> str:
     """Return a number to the place that the second digit of a distance has: 0.8681, 0.08 gives
-    `0.868`."""
+    `0.868`. Without a distance, as `figure` does.
+
+    This is how every number is rounded that has an interval: `distance` is the interval's width, of
+    a mean over folds their standard deviation.
+    """
+    if value is None or distance is None:
+        return figure(value)
     if not (math.isfinite(value) and 1e-6 <= distance < 1e9) or abs(value) >= 1e9:
         return figure(value)
-    decimals = min(max(0, 1 - _exponent(distance, digits=2)), 8)
+    return _rounded(value, 1 - _exponent(distance, digits=2))
+
+
+def figure_beside(value: float | None, distance: float | None) -> str:
+    """Return a number beside another one's interval: to the same place, but with no more digits
+    than `figure` gives, and never rounded to nothing.
+
+    Args:
+        value: The number.
+        distance: Width of the interval of the other one, or None.
+    """
+    text = figure_near(value, distance)
+    if not value or distance is None or not 1e-6 <= abs(value) < 1e9 or float(text) == 0:
+        return figure(value)
+    decimals = max(0, DIGITS - 1 - _exponent(value))
+    return _rounded(value, decimals) if len(text.partition(".")[2]) > decimals else text
+
+
+def _rounded(value: float, decimals: int) -> str:
+    decimals = min(max(0, decimals), 8)
     # What rounds to -0 is 0.
     return f"{round(value, decimals) + 0.0:.{decimals}f}"
 

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlrun.text import duration, figure, figure_with_spread, percent
+from dlrun.text import (
+    duration,
+    figure,
+    figure_beside,
+    figure_near,
+    figure_with_spread,
+    percent,
+)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +92,23 @@ def test_durations(seconds, text):
 def test_percent():
     assert percent(0.36412) == "36.4%"
     assert percent(1.0) == "100%"
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "near", "beside"),
+    [
+        (0.94123, 0.04, "0.941", "0.941"),
+        (0.1007, 0.049, "0.101", "0.101"),
+        (0.5, 0.0002, "0.50000", "0.5000"),
+        (84.4217, 0.00031, "84.42170", "84.42"),
+        (0.0004, 0.16, "0.00", "0.0004"),
+        (2.4133, None, "2.413", "2.413"),
+        (12.3456, 1.6, "12.3", "12.3"),
+        (531.2, 87.3, "531", "531"),
+        (0.0, 0.1, "0.00", "0"),
+        (None, 0.1, "–", "–"),
+    ],
+)
+def test_a_number_is_rounded_by_its_interval(value, width, near, beside):
+    assert figure_near(value, width) == near
+    assert figure_beside(value, width) == beside

@@ -1,12 +1,8 @@
-"""Facts as text on the terminal: problems, findings, errors, tables and the summary of a run.
-
-Whatever comes from the user (names, paths, lines of a file) is shown as it is: never read as
-markup, never broken by the width of the terminal.
-"""
+"""Facts as text on the terminal: problems, findings, errors, tables and the summary of a run."""
 
 from __future__ import annotations
 
-import textwrap
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeGuard
@@ -14,18 +10,14 @@ from typing import TYPE_CHECKING, TypeGuard
 from rich.console import Console
 from rich.text import Text
 
+from dlrun.cli.lines import INDENT, MARGIN, NARROW, OnLine, cropped, print_line, wrapped
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.reports.columns import GAP, PIPE_WIDTH, Column, fitted
-from dlrun.reports.summary import NOTE, Summary
+from dlrun.reports.summary import Summary
 from dlrun.text import duration, figure, first_few, steady_figure
 
 if TYPE_CHECKING:
     from dlrun.checks.finding import PlacedFinding
-
-OnLine = Callable[[str], None]
-"""Takes every line that is shown, as plain text, for the run's log."""
-
-MARGIN = "  "
 
 
 @dataclass(frozen=True)
@@ -52,17 +44,34 @@ class FoldRow:
 
 
 def print_problems(console: Console, error: ConfigError) -> None:
-    """Print everything that is wrong with a config; without colours, exactly `str(error)`."""
+    """Print everything that is wrong with a config; without colours and width, exactly
+    `str(error)`."""
     for problem in error.problems:
-        lines = Text(str(problem)).split("\n", allow_blank=True)
-        lines[0].stylize("bold", 0, len(problem.place) + 1)
-        for line in lines[1:]:
-            label, colon, _ = line.plain.partition(":")
-            if line.plain.strip() == "^":
-                line.stylize("bold red")
-            elif colon and label in ("    expected", "    found", "    hint"):
-                line.stylize("green" if label.endswith("hint") else "cyan", 0, len(label) + 1)
-        print_line(console, Text("\n").join(lines))
+        first, *others = Text(str(problem)).split("\n", allow_blank=True)
+        first.stylize("bold", 0, len(problem.place) + 1)
+        print_line(console, first)
+        _print_details(console, [line.plain for line in others])
+
+
+def _print_details(console: Console, lines: Sequence[str]) -> None:
+    """Print what is below the first line of a problem: the line of the file, and labelled lines."""
+    at = next((i for i, line in enumerate(lines) if line.strip() == "^"), None)
+    excerpt, labelled = ([], lines) if at is None else (lines[: at + 1], lines[at + 1 :])
+    if console.is_terminal:
+        excerpt = cropped(excerpt, console.width)
+    for line in excerpt:
+        print_line(console, Text(line, "bold red" if line.strip() == "^" else ""), exact=True)
+    for line in labelled:
+        label = _LABEL.match(line)
+        text, hang = Text(line), None
+        if label:
+            style = "green" if label[1] in ("hint", "write") else "cyan"
+            text.stylize(style, INDENT, INDENT + len(label[1]) + 1)
+            hang = len(label[0])
+        print_line(console, text, hang=hang)
+
+
+_LABEL = re.compile(r" {4}(expected|found|hint|why|write): *")
 
 
 def print_error(console: Console, error: DlrunError | str) -> None:
@@ -83,56 +92,81 @@ def print_error(console: Console, error: DlrunError | str) -> None:
     print_line(console, text)
 
 
-def print_line(console: Console, text: Text | str, on_line: OnLine | None = None) -> None:
-    """Print text as it is: no markup, no emoji codes, no line broken."""
-    line = Text(text) if isinstance(text, str) else text
-    console.print(line, soft_wrap=True)
-    if on_line is not None:
-        on_line(line.plain)
+FOLD_COLUMNS = ("fold", "SCORE", "mean so far", "time", "best epoch", "epochs")
+"""Columns of the table of folds, the most important ones first."""
 
 
-def fold_header(score_name: str) -> Text:
-    """Return the names of the columns of `fold_line`."""
-    names = ("epochs", "best epoch", score_name, "mean so far", "time")
-    cells = [f"{name:>{width}}" for name, width in zip(names, _widths(score_name), strict=True)]
-    return Text(f"{MARGIN}{'fold':<7}{''.join(cells)}", style="bold")
+def fold_header(score_name: str, width: int = PIPE_WIDTH) -> Text:
+    """Return the names of the columns of `fold_line` that fit into a width."""
+    cells = [
+        f"{score_name if name == 'SCORE' else name:{'<' if name == 'fold' else '>'}{size}}"
+        for name, size in _fold_columns(score_name, width).items()
+    ]
+    return Text(f"{MARGIN}{''.join(cells)}", style="bold")
 
 
-def fold_line(row: FoldRow, score_name: str) -> Text:
+def fold_line(row: FoldRow, score_name: str, width: int = PIPE_WIDTH) -> Text:
     """Return one fold as a line below `fold_header`."""
-    epochs, best, score, mean, time = _widths(score_name)
-    return Text.assemble(
-        f"{MARGIN}{f'{row.fold + 1}/{row.folds}':<7}",
-        f"{row.epochs:>{epochs}}",
-        f"{figure(row.best_epoch):>{best}}",
-        (f"{steady_figure(row.score):>{score}}", "bold"),
-        f"{steady_figure(row.mean):>{mean}}",
-        (f"{duration(row.seconds):>{time}}", "dim"),
-    )
+    cells = {
+        "fold": (f"{row.fold + 1}/{row.folds}", ""),
+        "epochs": (str(row.epochs), ""),
+        "best epoch": (figure(row.best_epoch), ""),
+        "SCORE": (steady_figure(row.score), "bold"),
+        "mean so far": (steady_figure(row.mean), ""),
+        "time": (duration(row.seconds), "dim"),
+    }
+    text = Text(MARGIN)
+    for name, size in _fold_columns(score_name, width).items():
+        cell, style = cells[name]
+        text.append(f"{cell:<{size}}" if name == "fold" else f"{cell:>{size}}", style)
+    return text
+
+
+def _fold_columns(score_name: str, width: int) -> dict[str, int]:
+    """Return the columns that fit, from left to right, with their widths."""
+    score = max(11, len(score_name) + 2)
+    widths = {
+        "fold": 7,
+        "epochs": 8,
+        "best epoch": 12,
+        "SCORE": score,
+        "mean so far": 13,
+        "time": 12,
+    }
+    room, kept = width - len(MARGIN), set()
+    for name in FOLD_COLUMNS:
+        if widths[name] <= room:
+            kept.add(name)
+            room -= widths[name]
+    return {name: size for name, size in widths.items() if name in kept}
 
 
 def print_summary(console: Console, summary: Summary, on_line: OnLine | None = None) -> None:
-    """Print the score with its baseline, where the run is, and what to do next."""
+    """Print where the run is, the score with its baseline, and what to do next."""
     width = max(len(line.label) for line in summary.lines) + 2
+    hang, gap = len(MARGIN) + width, width
+    if console.is_terminal and console.width - hang < ROOM_BESIDE:
+        # No column for the labels: the text begins right behind each.
+        hang, gap = 2 * len(MARGIN), 0
     print_line(console, "", on_line)
     for line in summary.lines:
         text = Text(line.text, style=_SUMMARY_STYLES.get(line.label, ""))
-        if line.label == NOTE and console.is_terminal:
-            # Broken between words, later lines below the first word.
-            indent = len(MARGIN) + width
-            room = max(console.width - indent, 20)
-            lines = textwrap.wrap(line.text, room, break_long_words=False, break_on_hyphens=False)
-            text = Text(f"\n{' ' * indent}".join(lines))
         if line.label == "verdict" and summary.beats_baseline is not True:
             text.stylize("yellow" if summary.beats_baseline is None else "bold red")
-        print_line(console, Text.assemble(MARGIN, (f"{line.label:<{width}}", "dim"), text), on_line)
+        whole = Text.assemble(MARGIN, (f"{line.label:<{width}}", "dim"), text)
+        if on_line is not None:
+            on_line(whole.plain)
+        if gap == 0:
+            whole = Text.assemble(MARGIN, (f"{line.label}  ", "dim"), text)
+        if line.label == "next" and console.is_terminal:
+            whole = wrapped(whole, console.width, hang, command=True)
+        print_line(console, whole, hang=hang, exact=line.label == "next")
 
+
+ROOM_BESIDE = 40
+"""Columns beside the labels of a summary from which on these have a column of their own."""
 
 _SUMMARY_STYLES = {"status": "bold red", "score": "bold", "next": "bold cyan"}
-
-
-def _widths(score_name: str) -> tuple[int, ...]:
-    return 8, 12, max(11, len(score_name) + 2), 13, 12
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
@@ -227,14 +261,14 @@ def print_by_run(
         return
     print_line(console, "")
     print_line(console, Text(title, "bold"))
-    indent = len(MARGIN) + max(map(len, runs)) + GAP
+    hang = len(MARGIN) + max(map(len, runs)) + GAP
+    if room - hang < NARROW:
+        hang = 2 * len(MARGIN)
     for label, texts in rows:
         print_line(console, label)
         for run, text in zip(runs, texts, strict=True):
-            lines = textwrap.wrap(text, max(room - indent, 20), break_on_hyphens=False) or [""]
-            print_line(console, f"{MARGIN}{run:<{indent - len(MARGIN)}}{lines[0]}")
-            for line in lines[1:]:
-                print_line(console, " " * indent + line)
+            line = f"{MARGIN}{run:<{hang - len(MARGIN) - GAP}}{' ' * GAP}{text}"
+            print_line(console, line, hang=hang)
 
 
 def _print_row(
@@ -244,20 +278,17 @@ def _print_row(
     for cell, column in zip(cells, columns, strict=True):
         line.append(column.padded(cell) + " " * GAP, style(cell))
     line.rstrip()
-    print_line(console, line)
+    print_line(console, line, exact=True)
 
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
-INDENT = 4
-LABEL = len("write: ")
 
 
 def print_finding(console: Console, finding: PlacedFinding) -> None:
     """Print one finding; without colours and width, exactly `str(finding)`."""
     first, *others = str(finding).split("\n")
     print_line(console, headline_text(first, finding.severity))
-    for line in others:
-        print_line(console, _line(console, line))
+    _print_details(console, others)
 
 
 def headline_text(headline: str, severity: str) -> Text:
@@ -267,24 +298,4 @@ def headline_text(headline: str, severity: str) -> Text:
     if start:
         text.stylize("bold", 0, start)
         text.stylize(STYLES[severity], start, headline.index(":", start))
-    return text
-
-
-def _line(console: Console, line: str) -> Text:
-    if line.strip() == "^":
-        return Text(line, "bold red")
-    label = next((word for word in ("why:", "write:") if line.startswith(" " * INDENT + word)), "")
-    if not label:
-        return Text(line)
-    if console.is_terminal and len(line) > console.width:
-        indent = " " * (INDENT + LABEL)
-        line = textwrap.fill(
-            line,
-            max(console.width, 40),
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-    text = Text(line)
-    text.stylize("green" if label == "write:" else "cyan", INDENT, INDENT + len(label))
     return text

@@ -13,15 +13,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from dlrun.cli.console import (
-    MARGIN,
-    FoldRow,
-    OnLine,
-    fold_header,
-    fold_line,
-    headline_text,
-    print_line,
-)
+from dlrun.cli.console import FoldRow, fold_header, fold_line, headline_text
+from dlrun.cli.lines import MARGIN, OnLine, print_line
 from dlrun.cli.progress import PlainProgress, QuietProgress
 from dlrun.text import duration, steady_figure
 
@@ -33,8 +26,16 @@ TAIL_WIDTH = 14
 """Columns kept for the time left, so that the bar does not change its length."""
 
 LABEL_WIDTH = 18
+MORE = len("  and 99 more")
 CELL_WIDTH = 9
 LONGEST_PHASE = 20
+LEAST_BAR = 10
+MEASURED = 1.0
+"""Seconds that steps or epochs after the first took, before the time left is estimated."""
+
+SOON = 0.05
+"""Seconds left that are not counted any more."""
+
 SLOW_EPOCH = 1.0
 """Seconds from which on an epoch's own steps are worth showing."""
 
@@ -48,9 +49,11 @@ class LiveProgress(QuietProgress):
         self._preparing = True
         self._logs: dict[str, float] = {}
         self._steps = (0, 0)
+        self._first_step: tuple[int, float] | None = None
         self._fold_seconds: list[float] = []
         now = console.get_time()
-        self._opened = self._fold_began = self._first_epoch_ended = self._epoch_ended = now
+        self._opened = self._fold_began = now
+        self._first_epoch_ended = self._epoch_ended = self._step_ended = now
 
     def __enter__(self) -> Self:
         self._start()
@@ -72,20 +75,21 @@ class LiveProgress(QuietProgress):
         self._print(headline)
         if folds > 1:
             self._print(Text())
-            self._print(fold_header(self.score))
+            self._print(fold_header(self.score, self.console.width))
         self._start()
 
     def fold_started(self, fold: int, together: int = 1) -> None:
         """Begin a new bar."""
         super().fold_started(fold, together)
-        self._logs, self._steps = {}, (0, 0)
+        self._logs = {}
+        self._forget_steps()
         self._fold_began = self._epoch_ended = self.console.get_time()
         self._preparing = False
 
     def phase_started(self, fold: int, name: str, done: int, epochs: int) -> None:
         """Name the phase next to the bar, and print when it began."""
         super().phase_started(fold, name, done, epochs)
-        self._steps = (0, 0)
+        self._forget_steps()
         self._epoch_ended = self.console.get_time()
         if self.folds == 1:
             self._print(Text(f"{MARGIN}{name}: from epoch {done + 1} on"))
@@ -93,11 +97,15 @@ class LiveProgress(QuietProgress):
     def step_ended(self, fold: int, epoch: int, step: int, steps: int) -> None:
         """Note the step for the next frame."""
         self._steps = (step, steps)
+        self._step_ended = self.console.get_time()
+        if self._first_step is None:
+            self._first_step = step, self._step_ended
 
     def epoch_ended(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """Note the metrics for the next frame."""
         super().epoch_ended(fold, epoch, logs, seconds)
-        self._logs, self._steps = logs, (0, 0)
+        self._logs = logs
+        self._forget_steps()
         self._epoch_ended = self.console.get_time()
         if epoch == 1:
             self._first_epoch_ended = self._epoch_ended
@@ -108,7 +116,7 @@ class LiveProgress(QuietProgress):
         self._fold_seconds.append(row.seconds)
         self._preparing = True
         if row.folds > 1:
-            self._print(fold_line(row, self.score))
+            self._print(fold_line(row, self.score, self.console.width))
         else:
             self._print(Text(MARGIN + self.fold_text(row)))
 
@@ -131,24 +139,36 @@ class LiveProgress(QuietProgress):
         return Text("\n").join([Text(), self._bar_line(now), *self._metric_lines()])
 
     def seconds_left(self, now: float) -> float | None:
-        """Return an estimate of the time that all remaining epochs and folds take, or None.
-
-        The first epoch is left out where there are others: it compiles.
-        """
-        step, steps = self._steps
-        if self.epoch > 1:
-            pace = (self._epoch_ended - self._first_epoch_ended) / (self.epoch - 1)
-        elif self.epoch == 1:
-            pace = self._epoch_ended - self._fold_began
-        elif step:
-            pace = (now - self._fold_began) * steps / step
+        """Return an estimate of the time that all remaining epochs and folds take, or None while
+        too little was measured to tell."""
+        finished, pace = self._fold_seconds, self._pace()
+        a_fold = sum(finished) / len(finished) if finished else None
+        if pace is not None:
+            begun = now - (self._epoch_ended if self.epoch else self._fold_began)
+            left = max((self.epochs - self.epoch) * pace - begun, 0)
+        elif a_fold is not None:
+            left = max(a_fold - (now - self._fold_began), 0)
         else:
             return None
-        begun = now - (self._epoch_ended if self.epoch else self._fold_began)
-        left = max((self.epochs - self.epoch) * pace - begun, 0)
-        finished = self._fold_seconds
-        a_fold = sum(finished) / len(finished) if finished else self.epochs * pace / self.together
-        return left + (self.folds - self.fold - self.together) * a_fold
+        if a_fold is None and pace is not None:
+            a_fold = self.epochs * pace / self.together
+        return left + (self.folds - self.fold - self.together) * (a_fold or 0)
+
+    def _pace(self) -> float | None:
+        """Return the seconds that an epoch takes, or None while too little was measured. The first
+        epoch, and the first step of each, do not count: they compile."""
+        if self.epoch > 1:
+            measured = self._epoch_ended - self._first_epoch_ended
+            if measured >= MEASURED:
+                return measured / (self.epoch - 1)
+        if self._first_step is not None:
+            (step, steps), (first, began) = self._steps, self._first_step
+            if step > first and self._step_ended - began >= MEASURED:
+                return (self._step_ended - began) / (step - first) * steps
+        return None
+
+    def _forget_steps(self) -> None:
+        self._steps, self._first_step = (0, 0), None
 
     def _start(self) -> None:
         if self._live is None:
@@ -169,14 +189,28 @@ class LiveProgress(QuietProgress):
         epoch = f"{min(self.epoch + 1, self.epochs):>{len(str(self.epochs))}}/{self.epochs}"
         phase = f"{self.phase[:LONGEST_PHASE]}, " if self.phase else ""
         where = f"{MARGIN}{self._places()}{phase}epoch {epoch}  "
-        left = self.seconds_left(now)
-        tail = duration(now - self._fold_began) if left is None else f"{duration(left)} left"
+        tail = self._tail(now)
         if step and now - self._epoch_ended >= SLOW_EPOCH:
-            tail = f"step {step}/{steps}  {tail}"
+            with_step = f"step {step}/{steps}  {tail}"
+            if len(where) + LEAST_BAR + len(with_step) + 2 <= self.console.width:
+                tail = with_step
         room = min(self.console.width, WIDEST) - len(where) - max(len(tail), TAIL_WIDTH) - 2
+        if room < LEAST_BAR:
+            gap = "" if len(where) + len(tail) <= self.console.width else f"\n{MARGIN}"
+            return Text.assemble((where, "bold"), gap, tail)
         share = (self.epoch + (step / steps if steps else 0)) / self.epochs
         bar = _bar(share, room, ascii_only=self.console.options.ascii_only)
         return Text.assemble((where, "bold"), bar, f"  {tail}")
+
+    def _tail(self, now: float) -> str:
+        """The time left, or that has passed while this cannot be told."""
+        if self.epoch >= self.epochs and self.fold + self.together >= self.folds:
+            return "scoring"
+        left = self.seconds_left(now)
+        if left is None:
+            return duration(now - self._fold_began)
+        # A training that stopped early is still scored.
+        return f"{duration(left)} left" if left >= SOON else "a moment left"
 
     def _places(self) -> str:
         if self.together == 1:
@@ -192,7 +226,7 @@ class LiveProgress(QuietProgress):
         names.sort(key=lambda name: name not in ("loss", self.score))
         shown = _fitting(names, self.console.width - LABEL_WIDTH)
         header = "".join(f"{name:>{_width(name)}}" for name in shown)
-        if len(shown) < len(names):
+        if len(shown) < len(names) and len(header) + LABEL_WIDTH + MORE <= self.console.width:
             header += f"  and {len(names) - len(shown)} more"
         rows = [Text(" " * LABEL_WIDTH + header, "dim")]
         rows.append(self._row("training", {name: self._logs.get(name) for name in shown}))
@@ -218,8 +252,10 @@ def _fitting(names: list[str], room: int) -> list[str]:
     widths = list(accumulate(_width(name) for name in names))
     if widths[-1] <= room:
         return names
-    word = len("  and 99 more")
-    return [name for name, width in zip(names, widths, strict=True) if width <= room - word]
+    for kept in (room - MORE, room):
+        if shown := [name for name, width in zip(names, widths, strict=True) if width <= kept]:
+            return shown
+    return names[:1]
 
 
 def _width(name: str) -> int:
@@ -227,8 +263,7 @@ def _width(name: str) -> int:
 
 
 def _bar(share: float, width: int, *, ascii_only: bool) -> Text:
-    """Return a bar of at least 10 columns, filled in steps of half a column."""
-    width = max(width, 10)
+    """Return a bar, filled in steps of half a column."""
     halves = int(min(max(share, 0), 1) * width * 2)
     if ascii_only:
         return Text("=" * (halves // 2) + "-" * (width - halves // 2))

@@ -13,7 +13,8 @@ from typing import Self
 
 from rich.console import Console
 
-from dlrun.cli.console import FoldRow, OnLine
+from dlrun.cli.console import FoldRow
+from dlrun.cli.lines import OnLine
 from dlrun.protocols.observer import Observer
 from dlrun.text import counted, duration, figure
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,24 +13,30 @@ from rich.console import Console
 from rich.text import Text
 
 from dlrun.cli.console import (
-    MARGIN,
     NAMED,
     as_columns,
     line_width,
     print_by_run,
     print_columns,
-    print_line,
     print_summary,
     print_table,
 )
+from dlrun.cli.lines import MARGIN, print_line, wrapped
 from dlrun.errors import UsageError
 from dlrun.reports.columns import Column, fitted
 from dlrun.reports.differences import short_names
 from dlrun.reports.run_facts import fact_groups
 from dlrun.reports.run_table import run_table
-from dlrun.reports.summary import ends_text, evaluation_summary
+from dlrun.reports.summary import ends_text, evaluation_summary, quantity_text, width
 from dlrun.store.run_list import RunEntry
-from dlrun.text import counted, display_path, duration, figure, figure_with_spread, first_few
+from dlrun.text import (
+    counted,
+    display_path,
+    duration,
+    figure,
+    figure_beside,
+    first_few,
+)
 from dlrun.workflows.runs import RunDiff, RunListing, ShownRun
 
 if TYPE_CHECKING:
@@ -70,9 +76,8 @@ def print_listing(listing: RunListing, *, filtered: bool) -> None:
 
 
 def print_run(shown: ShownRun) -> None:
-    """Print the summary of a run, then what is known of it, a heading each."""
+    """Print what is known of a run, a heading each, then its summary."""
     console = Console()
-    print_summary(console, shown.summary)
     for section in fact_groups(shown.files):
         print_line(console, "")
         print_line(console, Text(section.title, style="bold"))
@@ -80,6 +85,7 @@ def print_run(shown: ShownRun) -> None:
         for line in section.lines:
             label = (f"{line.label:<{width}}", "dim") if line.label else ""
             print_line(console, Text.assemble(MARGIN, label, line.text))
+    print_summary(console, shown.summary)
 
 
 def print_diff(found: RunDiff) -> None:
@@ -92,7 +98,10 @@ def print_diff(found: RunDiff) -> None:
         print_line(console, "the configs are the same")
     lines = [(line[0], line[1:]) for line in found.lines]
     print_by_run(console, "result", found.names, lines)
-    print_line(console, f"\nnext  {found.next_command}")
+    line = Text(f"\nnext  {found.next_command}")
+    if console.is_terminal:
+        line = wrapped(line, console.width, command=True)
+    print_line(console, line, exact=True)
 
 
 def confirm_removal(entries: Sequence[RunEntry]) -> bool:
@@ -120,10 +129,7 @@ def print_comparison(comparison: Comparison) -> None:
     """Print the answer, the scores, what differs, and every pair."""
     console = Console()
     for sentence in comparison.answer():
-        text = sentence
-        if console.is_terminal:
-            text = textwrap.fill(sentence, max(console.width, 40), subsequent_indent="  ")
-        print_line(console, Text(text, style="bold"))
+        print_line(console, Text(sentence, style="bold"))
     if comparison.rows:
         print_line(console, f"scored on {comparison.rows}")
     _print_scores(console, comparison)
@@ -139,14 +145,13 @@ def _print_scores(console: Console, comparison: Comparison) -> None:
     score = names.pop() if len(names) == 1 else "score"
     rows = []
     for run in comparison.runs:
-        value = run.score.get("value")
-        text = figure_with_spread(value, run.score.get("std")) if value is not None else "–"
+        text = quantity_text(run.score)
         rows.append(
             (
                 run.label,
                 text if score != "score" else f"{run.score.get('name')} {text}",
                 ends_text(run.score.get("interval")) or "–",
-                figure((run.baseline or {}).get("value")),
+                figure_beside((run.baseline or {}).get("value"), width(run.score)),
                 "–" if run.best_epoch is None else f"{run.best_epoch} of {run.epochs}",
                 figure(run.parameters),
                 "–" if run.seconds is None else duration(run.seconds),
@@ -184,7 +189,7 @@ def _print_pairs(console: Console, comparison: Comparison) -> None:
         (
             pair.better,
             pair.worse,
-            figure(pair.difference),
+            figure_beside(pair.difference, width(asdict(pair))),
             ends_text(pair.interval) or "–",
             "–" if pair.p_value is None else f"{pair.p_value:.2g}",
             "–" if pair.corrected_p is None else f"{pair.corrected_p:.2g}",
@@ -218,9 +223,9 @@ def print_evaluation(facts: Mapping[str, Any], path: Path, notices: Sequence[str
         if name:
             print_line(console, Text(f"output {name}", style="bold"))
         _print_figures(console, figures)
-    print_summary(console, evaluation_summary(facts, display_path(path)))
     for notice in notices:
         print_line(console, Text(f"warning: {notice}", style="bold red"))
+    print_summary(console, evaluation_summary(facts, display_path(path)))
 
 
 def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from dlrun.checks.check import config_findings
 from dlrun.checks.finding import refuse_errors
-from dlrun.cli.console import print_line, print_summary
+from dlrun.cli.console import print_summary
+from dlrun.cli.lines import MARGIN, print_line
 from dlrun.cli.live_progress import progress_display
 from dlrun.cli.options import TrainingOptions, print_json
 from dlrun.cli.progress import QuietProgress
@@ -98,7 +99,7 @@ def show_run(
 
     Args:
         start: Makes the run, telling of its progress, and calls back when its result is complete:
-            the summary is printed before the curves are drawn.
+            the summary is printed before the curves are drawn, unless more is to come.
         quiet: Show only the final result.
         as_json: Print one JSON object and nothing else.
         report: Also write the run as an HTML page.
@@ -109,17 +110,12 @@ def show_run(
     # Callbacks of Keras print too.
     elsewhere = redirect_stdout(sys.stderr) if as_json else nullcontext()
     display = progress_display(console, quiet=quiet or as_json, on_line=log.add)
+    more = verbose or report
 
     def scored(run: Run) -> None:
-        if as_json:
-            return
-        from dlrun.workflows.next_step import open_findings
-
-        display.close()
-        found = open_findings(RunDirectory.open(run.path))
-        where, following = display_path(run.path), run.result["next"]
-        summary = run_summary(run.result, where, following, open_findings=found)
-        print_summary(console, summary, log.add)
+        if not as_json and not more:
+            display.close()
+            _print_run(console, run, log)
 
     try:
         with elsewhere, display as progress:
@@ -132,19 +128,40 @@ def show_run(
         if report and error.run is not None:
             _report_failure(console, error.run, silent=as_json)
         raise
-    page = _write_report(run.path) if report else None
-    if as_json:
-        written = {} if page is None else {"report": page}
-        print_json({"run": run.path, "status": run.status, **run.result, **written})
-    else:
-        if verbose:
-            facts = RunDirectory.open(run.path).read_run()
-            print_line(console, "", log.add)
-            for label, text in computed_lines(facts, current_stages().seconds()):
-                print_line(console, f"  {label:<12}{text}", log.add)
-        if page is not None:
-            print_line(console, f"\n  report written to {display_path(page)}", log.add)
+    try:
+        page = _write_report(run.path) if report else None
+        if as_json:
+            written = {} if page is None else {"report": page}
+            print_json({"run": run.path, "status": run.status, **run.result, **written})
+        elif more:
+            _print_more(console, run, page, log, verbose=verbose)
+    finally:
+        # Last, so that the score stays on the screen, and whatever happens to the report.
+        if more and not as_json:
+            _print_run(console, run, log)
     return INTERRUPTED if run.status == "interrupted" else 0
+
+
+def _print_run(console: Console, run: Run, log: RunLog) -> None:
+    """Print the summary of a run."""
+    from dlrun.workflows.next_step import open_findings
+
+    found = open_findings(RunDirectory.open(run.path))
+    where, following = display_path(run.path), run.result["next"]
+    print_summary(console, run_summary(run.result, where, following, open_findings=found), log.add)
+
+
+def _print_more(
+    console: Console, run: Run, page: Path | None, log: RunLog, *, verbose: bool
+) -> None:
+    """Print what trained, where the time went, and where the report is."""
+    print_line(console, "", log.add)
+    if verbose:
+        facts = RunDirectory.open(run.path).read_run()
+        for label, text in computed_lines(facts, current_stages().seconds()):
+            print_line(console, f"{MARGIN}{label:<12}{text}", log.add, hang=14)
+    if page is not None:
+        print_line(console, f"{MARGIN}report written to {display_path(page)}", log.add)
 
 
 def _write_report(run: Path) -> Path:

@@ -89,3 +89,20 @@ def shortened_apart(texts: Sequence[str], length: int) -> list[str]:
             for place, text in zip(places, rest, strict=True):
                 answer[place] = ELLIPSIS + text.removeprefix(ELLIPSIS)
     return answer
+
+
+def table_lines(columns: Sequence[Column], width: int) -> list[str]:
+    """Return the columns that fit below their titles, as lines."""
+    kept, _ = fitted(columns, width)
+    titles = [column.title.split("\n") for column in kept]
+    heads = [
+        [title[place] if -place <= len(title) else "" for title in titles]
+        for place in range(-max(map(len, titles), default=0), 0)
+    ]
+    rows = [*heads, *zip(*(column.cells for column in kept), strict=True)]
+    return [
+        (" " * GAP)
+        .join(column.padded(cell) for cell, column in zip(cells, kept, strict=True))
+        .rstrip()
+        for cells in rows
+    ]

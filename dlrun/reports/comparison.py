@@ -9,8 +9,8 @@ from typing import Any
 
 from dlrun.reports.charts import Chart
 from dlrun.reports.differences import ConfigDifference, short_names
-from dlrun.reports.summary import interval_text
-from dlrun.text import figure, listed
+from dlrun.reports.summary import interval_text, quantity_text, width
+from dlrun.text import figure_beside, listed
 
 MOST_NAMED = 2
 """Pairs that one sentence names at most."""
@@ -94,7 +94,7 @@ class Pair:
         """The answer about the two."""
         if self.difference is None:
             return f"{self.better} and {self.worse} are not comparable: {self.why}"
-        amount = f"{figure(self.difference)} {self.measure}"
+        amount = f"{figure_beside(self.difference, width(asdict(self)))} {self.measure}"
         if self.equal and self.interval is None:
             return f"{self.better} and {self.worse} have the same {self.measure} on these rows"
         if self.interval is None:
@@ -111,7 +111,7 @@ class Pair:
         return f"{text}; corrected for the number of pairs, p is {self.corrected_p:.2g}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Several runs side by side.
 
@@ -128,6 +128,12 @@ class Comparison:
     differs: tuple[ConfigDifference, ...]
     rows: str | None
     curves: tuple[Chart, ...] = ()
+
+    def __repr__(self) -> str:
+        scored = [
+            f"{run.label}: {run.score.get('name')} {quantity_text(run.score)}" for run in self.runs
+        ]
+        return "\n".join([*self.answer(), *scored])
 
     def answer(self) -> list[str]:
         """Return the conclusions, a sentence each."""
@@ -152,8 +158,8 @@ class Comparison:
         beaten = {pair.worse for pair in pairs}
         best = next(pair.better for pair in pairs if pair.better not in beaten)
         ahead = [pair for pair in pairs if pair.better == best]
-        value = next(run.score.get("value") for run in self.runs if run.label == best)
-        clauses = [f"{best} has the best {ahead[0].measure}: {figure(value)}"]
+        score = next(run.score for run in self.runs if run.label == best)
+        clauses = [f"{best} has the best {ahead[0].measure}: {quantity_text(score)}"]
         equal = [pair for pair in ahead if pair.equal and pair.interval is None]
         if equal:
             clauses.append(f"{listed([pair.worse for pair in equal])} the same")

@@ -21,8 +21,8 @@ from dlrun.reports.charts import (
     axis_holding,
     rule,
 )
-from dlrun.reports.curve_facts import Best, Curve, CurveFacts, CurvePanel
-from dlrun.text import figure, ordinal
+from dlrun.reports.curve_facts import Curve, CurveFacts, CurvePanel, MarkedEpoch
+from dlrun.text import ordinal
 
 if TYPE_CHECKING:
     from dlrun.store.training_folder import TrainingFolder
@@ -33,13 +33,11 @@ MOST_DOTS = 100
 DOTS_WIDTH = 220.0
 """Width in points that the dots of a narrow chart have together, gaps left out."""
 
-LEAST_DOT, DOT, BEST_DOT = 2.4, 5.0, 7.0
+LEAST_DOT, DOT, MARKED_DOT = 2.4, 5.0, 7.0
 """Diameters in points."""
 
 PHASE_NAMES = 0.12
 """Share of a chart's height above the curves that holds the names of phases."""
-
-BEST = "best epoch"
 
 
 def draw_run_curves(folder: TrainingFolder, facts: CurveFacts) -> None:
@@ -130,10 +128,10 @@ def _chart(panel: CurvePanel, facts: CurveFacts) -> Chart:
     )
     top = y.value(1 + PHASE_NAMES) if facts.shown_phases else y.high
     y = Axis(y.low, top, y.label, logarithmic=y.logarithmic)
-    best, described = panel.best, ""
-    if best is not None:
-        described = f" Best in epoch {best.epoch}: {figure(best.value)}."
-        marks += _best_marks(best, x, y) if best.epoch > first else []
+    marked, described = panel.marked, ""
+    if marked is not None:
+        described = f" {facts.mark[:1].upper()}{facts.mark[1:]} {marked.epoch}: {marked.text}."
+        marks += _epoch_marks(marked, facts.mark, x, y) if marked.epoch > first else []
     return Chart(
         x,
         y,
@@ -183,18 +181,18 @@ def _folds_marks(panel: CurvePanel, first: int, several: str) -> list[Mark]:
     return marks
 
 
-def _best_marks(best: Best, x: Axis, y: Axis) -> list[Mark]:
-    """A line through the best epoch, with its value above."""
-    position = x.position(best.epoch)
+def _epoch_marks(marked: MarkedEpoch, label: str, x: Axis, y: Axis) -> list[Mark]:
+    """A line through the marked epoch, with its value above."""
+    position = x.position(marked.epoch)
     align = "left" if position < 0.15 else "right" if position > 0.8 else "center"
-    text = f"epoch {best.epoch}: {figure(best.value)}"
+    text = f"epoch {marked.epoch}: {marked.text}"
     marks: list[Mark] = [
-        rule((best.epoch, y.low), (best.epoch, y.high), "reference", BEST),
-        TextMark(best.epoch, y.high, text, (0, 3), align),
+        rule((marked.epoch, y.low), (marked.epoch, y.high), "reference", label),
+        TextMark(marked.epoch, y.high, text, (0, 3), align),
     ]
-    if y.low <= best.value <= y.high:
-        dot = DotsMark([best.epoch], [best.value], "validation", size=BEST_DOT, ringed=True)
-        marks.append(dot)
+    if y.low <= marked.value <= y.high:
+        point = [marked.epoch], [marked.value]
+        marks.append(DotsMark(*point, "validation", size=MARKED_DOT, ringed=True))
     return marks
 
 

@@ -1,4 +1,4 @@
-"""What the curves of a run show, as facts: which panels, which epoch is best, what is left out.
+"""What the curves of a run show, as facts: which panels, which epoch is marked, what is left out.
 
 Epochs are counted from 1; a curve is one value an epoch, NaN where there is none.
 """
@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from dlrun.metrics.folds import best_epoch, mean_history, moving_average
 from dlrun.metrics.names import Direction, canonical, direction
 from dlrun.metrics.table import MEASURES
 from dlrun.registry.names import snake_case
+from dlrun.reports.summary import width
+from dlrun.text import figure, figure_near
 
 Curve = tuple[float, ...]
 History = Mapping[str, Sequence[float]]
@@ -50,11 +53,50 @@ LOG_RATIO = 50.0
 
 
 @dataclass(frozen=True)
-class Best:
-    """The best epoch of a curve and its value there."""
+class MarkedEpoch:
+    """The epoch that is marked, the value of the curve there, and that value rounded."""
 
     epoch: int
     value: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The epoch that all curves of a training mark.
+
+    Args:
+        epoch: The one whose weights the model has; of several folds the best one of their mean.
+        label: Which of these it is.
+        score: The measure of success.
+        width: What its values are rounded by, see `dlrun.text.figure_near`.
+    """
+
+    epoch: int
+    label: str
+    score: str
+    width: float | None
+
+
+KEPT, BEST = "kept epoch", "best epoch"
+"""Which epoch is marked."""
+
+
+def kept_epoch(result: Mapping[str, Any], fold: int | None = None) -> Kept | None:
+    """Return the epoch that the curves mark, or None where it is not known.
+
+    Args:
+        result: What `result.json` holds.
+        fold: Which of several trainings, from 0; None for the run as a whole.
+    """
+    folds, score = result.get("folds") or [], result.get("score") or {}
+    own = result if fold is None else folds[fold] if fold < len(folds) else {}
+    weights = own.get("kept_weights") or {}
+    epoch = weights.get("epoch") or own.get("best_epoch")
+    if epoch is None:
+        return None
+    label = KEPT if weights.get("epoch") else BEST
+    return Kept(int(epoch), label, str(score.get("name")), width(score))
 
 
 @dataclass(frozen=True)
@@ -81,8 +123,8 @@ class CurvePanel:
             only where validation was not: the mean over folds.
         validation: One value an epoch; empty without validation rows. Of several folds the mean
             of the epochs that all reached.
-        best: Best epoch of the validation curve (not of the smoothed one), or None where it has
-            none.
+        marked: The epoch that is marked on the validation curve (not on the smoothed one): the kept
+            one where that is known, else the curve's own best; None where there is none.
         folds: Each fold's curve; lengths may differ. Empty for one training.
         std: Standard deviation over folds (`ddof=1`) of the epochs that all reached.
         smoothed: What is drawn instead where the mean over folds is noisy, else None.
@@ -93,7 +135,7 @@ class CurvePanel:
     label: str
     training: Curve
     validation: Curve
-    best: Best | None
+    marked: MarkedEpoch | None
     folds: tuple[Curve, ...] = ()
     std: Curve = ()
     smoothed: Smoothed | None = None
@@ -124,6 +166,7 @@ class CurveFacts:
         left_out: Epochs at the beginning that are not shown.
         phases: Where phases of training begin, as far as all folds agree on it.
         several: The word for several trainings of the run: `folds` or `repeats`.
+        mark: Which epoch is marked: `KEPT` or `BEST`.
     """
 
     title: str
@@ -132,6 +175,7 @@ class CurveFacts:
     left_out: int = 0
     phases: tuple[PhaseStart, ...] = ()
     several: str = "folds"
+    mark: str = BEST
 
     @property
     def shown_phases(self) -> tuple[PhaseStart, ...]:
@@ -169,8 +213,8 @@ def curve_facts(
         else:
             training = _curve(histories[0].get(metric, ()))
             validation = _curve(histories[0].get(f"val_{metric}", ()))
-            best = _best(validation, better)
-            panel = CurvePanel(metric, metric_label(metric), training, validation, best)
+            marked = _best(validation, better)
+            panel = CurvePanel(metric, metric_label(metric), training, validation, marked)
         left_out = max(left_out, dwarfing_epochs(panel.curve, better))
         panels.append(panel)
     shown = tuple(_without_first(panel, left_out) for panel in panels)
@@ -192,7 +236,7 @@ def _folds_panel(
         label=metric_label(metric),
         training=() if validated else mean,
         validation=mean if validated else (),
-        best=_best(mean, better) if validated else None,
+        marked=_best(mean, better) if validated else None,
         folds=tuple(_curve(history[key]) for history in histories),
         std=_curve(means[key]["std"]),
     )
@@ -205,6 +249,7 @@ def facts_from_table(
     directions: Mapping[str, Direction] | None = None,
     phases: Sequence[str] = (),
     several: str = "folds",
+    kept: Kept | None = None,
 ) -> CurveFacts:
     """Return the facts of a run's `metrics.csv`.
 
@@ -214,6 +259,7 @@ def facts_from_table(
         directions: As in `curve_facts`.
         phases: Names of the phases of training, in order.
         several: As in `curve_facts`.
+        kept: The epoch that all curves mark; None to mark the best one of each.
     """
     folds = list(table.get("fold", ()))
     numbers = sorted(set(folds))
@@ -225,7 +271,19 @@ def facts_from_table(
         for number in numbers
     ]
     facts = curve_facts(histories or [table], title, directions=directions, several=several)
-    return replace(facts, phases=phase_starts(histories, phases))
+    facts = replace(facts, phases=phase_starts(histories, phases))
+    if kept is None:
+        return facts
+    panels = tuple(replace(panel, marked=_kept(panel, kept)) for panel in facts.panels)
+    return replace(facts, panels=panels, mark=kept.label)
+
+
+def _kept(panel: CurvePanel, kept: Kept) -> MarkedEpoch | None:
+    value = panel.validation[kept.epoch - 1] if kept.epoch <= len(panel.validation) else math.nan
+    if not math.isfinite(value):
+        return None
+    text = figure_near(value, kept.width if panel.metric == kept.score else None)
+    return MarkedEpoch(kept.epoch, value, text)
 
 
 def metric_names(histories: Iterable[Mapping[str, object]]) -> list[str]:
@@ -334,9 +392,9 @@ def smoothed(values: Curve, left_out: int, factor: float) -> Curve:
     return hidden + tuple(moving_average(values[left_out:], factor))
 
 
-def _best(values: Curve, better: Direction | None) -> Best | None:
+def _best(values: Curve, better: Direction | None) -> MarkedEpoch | None:
     found = best_epoch(values, better) if better else None
-    return Best(*found) if found else None
+    return MarkedEpoch(*found, figure(found[1])) if found else None
 
 
 def _curve(values: Sequence[float]) -> Curve:

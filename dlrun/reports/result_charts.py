@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from dlrun.reports.charts import (
     rule,
     share_axis,
 )
-from dlrun.text import figure, percent, shortened
+from dlrun.reports.summary import width
+from dlrun.text import figure, figure_near, percent, shortened
 
 ROW = 34.0
 """Height of one score in points."""
@@ -53,6 +55,7 @@ class ScoreMark:
     Args:
         label: Whose it is.
         value: The score.
+        text: The score, rounded.
         low: Lower end of its interval, or None.
         high: Upper end of its interval, or None.
         kind: `model`, or `rival` for what it has to beat.
@@ -60,9 +63,17 @@ class ScoreMark:
 
     label: str
     value: float
+    text: str
     low: float | None = None
     high: float | None = None
     kind: str = "model"
+
+
+def score_mark(label: str, score: Mapping[str, Any]) -> ScoreMark:
+    """Return the mark of a score that is a number, with its interval."""
+    value, interval = score["value"], score.get("interval") or {}
+    text = figure_near(value, width(score))
+    return ScoreMark(label, value, text, interval.get("low"), interval.get("high"))
 
 
 def score_chart(scores: Sequence[ScoreMark], measure: str) -> Chart | None:
@@ -80,8 +91,8 @@ def score_chart(scores: Sequence[ScoreMark], measure: str) -> Chart | None:
         marks.append(DotsMark([score.value], [y], score.kind, size=10))
         name = shortened(score.label, LONGEST_NAME)
         marks.append(TextMark(x.low, y, name, (0, 7), "left"))
-        marks.append(TextMark(x.high, y, figure(score.value), (0, 7), "right", style="value"))
-    described = ", ".join(f"{score.label} {figure(score.value)}" for score in scores)
+        marks.append(TextMark(x.high, y, score.text, (0, 7), "right", style="value"))
+    described = ", ".join(f"{score.label} {score.text}" for score in scores)
     y_axis = Axis(0, count, ticks=())
     height = ROW * count + 40
     return Chart(x, y_axis, tuple(marks), f"{measure}: {described}.", height=height)
@@ -123,7 +134,7 @@ def folds_chart(
         scores, [places[row] for row in rows], "model", f"a {one}", 9.0, opacity=opacity
     )
     marks: list[Mark] = [dots, rule((mean, 0), (mean, count), "validation", "mean")]
-    marks.append(TextMark(mean, count, f"mean {figure(mean)}", (0, 3)))
+    marks.append(TextMark(mean, count, f"mean {figure_near(mean, std)}", (0, 3)))
     if std is not None:
         box = (max(mean - std, x.low), 0.0, min(mean + std, x.high), float(count))
         marks.append(BoxesMark((box,), "spread", "± 1 standard deviation"))
@@ -134,7 +145,7 @@ def folds_chart(
         x,
         Axis(0, count, label, places, names),
         tuple(marks),
-        f"Scores of {len(scores)} {one}s: {described}. Mean {figure(mean)}.",
+        f"Scores of {len(scores)} {one}s: {described}. Mean {figure_near(mean, std)}.",
         height=66 + (FOLD_ROW if count > 1 else 40.0) * count,
     )
 

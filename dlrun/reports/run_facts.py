@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dlrun.errors import RunError
-from dlrun.reports.summary import SummaryLine, ends_text, quantity_text
+from dlrun.reports.summary import SummaryLine, ends_text, quantity_text, width
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import read_entry
-from dlrun.text import duration, figure, ordinal, percent
+from dlrun.text import duration, ordinal, percent
 
 Facts = Mapping[str, Any]
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def result_lines(files: RunFiles) -> dict[str, str]:
         "status": entry.status,
         "score": f"{score.get('name', '')} {_quantity(score)}".strip(),
         f"{percent(interval.get('level') or 0.95)} interval": ends_text(interval),
-        "baseline": _quantity(baseline),
+        "baseline": _quantity(baseline, width(score)),
         "best epoch": _text(result.get("best_epoch")),
         "epochs": _text(result.get("epochs")),
         "parameters": _text(result.get("parameters")),
@@ -184,7 +184,7 @@ def _evaluation_lines(data: Facts, evaluations: Sequence[Facts]) -> list[Summary
     lines = []
     for one in evaluations:
         score = one.get("score") or {}
-        text = f"{score.get('name', 'score')} {figure(score.get('value'))}"
+        text = f"{score.get('name', 'score')} {quantity_text(score)}"
         text += f" on {_text(one.get('rows'))} rows"
         if isinstance(number := one.get("look"), int):
             text += f", {ordinal(number)} test evaluation on these rows"
@@ -204,8 +204,8 @@ def _fingerprint(data: Facts) -> str:
     return str(data.get("fingerprint") or "")[:12]
 
 
-def _quantity(spread: Facts) -> str:
-    return "" if spread.get("value") is None else quantity_text(spread)
+def _quantity(quantity: Facts, beside: float | None = None) -> str:
+    return "" if quantity.get("value") is None else quantity_text(quantity, beside)
 
 
 def _text(value: Any) -> str:

@@ -14,9 +14,9 @@ from dlrun.reports.differences import (
     short_names,
     sources_differ,
 )
-from dlrun.reports.summary import ends_text, part_of_folds
+from dlrun.reports.summary import ends_text, part_of_folds, width
 from dlrun.store.run_list import RunEntry
-from dlrun.text import duration, figure, steady_figure
+from dlrun.text import duration, figure, figure_beside, figure_near, steady_figure
 
 NAME_WIDTH = 24
 VALUE_WIDTH = 28
@@ -101,15 +101,21 @@ def _score_columns(entries: Sequence[RunEntry]) -> list[Column]:
     scores = []
     for entry in entries:
         value = entry.score.get("value")
-        text = "" if value is None else steady_figure(value)
+        text = "" if value is None else _rounded(value, width(entry.score))
         scores.append(text if one or not text else f"{entry.score.get('name')} {text}")
     intervals = [ends_text(entry.score.get("interval")) for entry in entries]
     levels = {
         entry.score["interval"].get("level") for entry in entries if entry.score.get("interval")
     }
     level = f"{100 * levels.pop():g}% interval" if len(levels) == 1 else "interval"
+    # One place for all: equal baselines have to look equal.
+    widest = max(filter(None, (width(entry.score) for entry in entries)), default=None)
     baselines = [
-        "" if value is None else steady_figure(value)
+        ""
+        if value is None
+        else _rounded(value, None)
+        if widest is None
+        else figure_beside(value, widest)
         for value in ((entry.result.get("baseline") or {}).get("value") for entry in entries)
     ]
     return [
@@ -117,6 +123,10 @@ def _score_columns(entries: Sequence[RunEntry]) -> list[Column]:
         Column(level, tuple(intervals), 6),
         Column("baseline", tuple(baselines), 7, to_right=True),
     ]
+
+
+def _rounded(value: float, distance: float | None) -> str:
+    return steady_figure(value) if distance is None else figure_near(value, distance)
 
 
 def _config_columns(entries: Sequence[RunEntry]) -> list[Column]:

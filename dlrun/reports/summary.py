@@ -1,4 +1,5 @@
-"""The lines at the end of a run: score and what it is worth, best epoch, time, place, next step."""
+"""The lines at the end of a run. What matters most comes last, where it stays on the screen: the
+score, what it is worth, and the next command."""
 
 from __future__ import annotations
 
@@ -9,8 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlrun.text import (
+    counted,
     duration,
     figure,
+    figure_beside,
+    figure_near,
     figure_range,
     figure_with_spread,
     listed,
@@ -77,21 +81,21 @@ def run_summary(
         seconds = duration(seconds) + (f" for {folds} {folds_word(result)}" if folds > 1 else "")
     interrupted = "interrupted; the results so far are kept" if result.get("interrupted") else None
     pairs = [
+        *((NOTE, note) for note in result.get("findings") or ()),
+        ("findings", findings_text(open_findings)),
+        *_advice(result),
+        ("run", where),
+        ("time", seconds),
+        ("best epoch", _best_epoch(result, score, folds)),
+        ("weights", _weights(result)),
+        ("metrics", metrics_text(result)),
+        ("baseline", _baseline(baseline, folds, score)),
+        ("simple model", simple_model_text(result.get("simple_model"), score)),
+        ("clean rows", clean_rows_text(result.get("clean_rows"))),
         ("status", interrupted),
         ("score", _score(result, folds)),
         ("interval", _interval(score)),
-        ("clean rows", clean_rows_text(result.get("clean_rows"))),
-        ("metrics", metrics_text(result)),
-        ("baseline", _baseline(baseline, folds)),
-        ("simple model", simple_model_text(result.get("simple_model"))),
         ("verdict", verdict.get("text")),
-        ("best epoch", _best_epoch(result, score, folds)),
-        ("weights", _weights(result)),
-        *_advice(result),
-        ("time", seconds),
-        ("findings", findings_text(open_findings)),
-        *((NOTE, note) for note in result.get("findings") or ()),
-        ("run", where),
         ("next", next_command),
     ]
     return Summary(_lines(pairs), verdict.get("beats_baseline"))
@@ -108,17 +112,17 @@ def evaluation_summary(facts: Mapping[str, Any], where: str) -> Summary:
     name, baseline = score["name"], facts["baseline"] or {}
     others = [f"{n} {figure(v)}" for n, v in facts["measures"].items() if n != name]
     pairs = [
-        ("score", f"test {name} {figure(score['value'])} on {facts['rows']} rows"),
-        ("interval", _interval(score)),
-        ("baseline", _baseline(baseline, 1)),
-        ("simple model", simple_model_text(facts.get("simple_model"))),
-        ("verdict", verdict.get("text")),
-        ("measures", "  ".join(others) or None),
-        ("findings", findings_text(facts.get("open_findings"))),
         *((NOTE, note) for note in facts["findings"]),
-        ("evaluation", test_evaluation_sentence(facts["look"], facts["runs_before"])),
-        ("earlier", earlier_evaluations(facts.get("looks_before") or ())),
+        ("findings", findings_text(facts.get("open_findings"))),
         ("written to", where),
+        ("earlier", earlier_evaluations(facts.get("looks_before") or ())),
+        ("evaluation", test_evaluation_sentence(facts["look"], facts["runs_before"])),
+        ("metrics", "  ".join(others) or None),
+        ("baseline", _baseline(baseline, 1, score)),
+        ("simple model", simple_model_text(facts.get("simple_model"), score)),
+        ("score", f"test {name} {quantity_text(score)} on {counted(facts['rows'], 'row')}"),
+        ("interval", _interval(score)),
+        ("verdict", verdict.get("text")),
     ]
     return Summary(_lines(pairs), verdict.get("beats_baseline"))
 
@@ -250,29 +254,32 @@ def interval_text(interval: Mapping[str, Any] | None) -> str:
     return f"{percent((interval or {}).get('level') or 0.95)} interval {ends}" if ends else ""
 
 
-def _baseline(baseline: Mapping[str, Any], folds: int) -> str | None:
+def _baseline(baseline: Mapping[str, Any], folds: int, score: Mapping[str, Any]) -> str | None:
     if not baseline:
         return None
     others = "".join(
-        f"; {other['name']} {quantity_text(other)}" for other in baseline.get("others") or ()
+        f"; {other['name']} {quantity_text(other, width(score))}"
+        for other in baseline.get("others") or ()
     )
-    return f"{baseline_text(baseline, folds)}{others}"
+    return f"{baseline_text(baseline, folds, score)}{others}"
 
 
-def baseline_text(baseline: Mapping[str, Any], folds: int) -> str:
-    """Return `0.5 (always predicts 'yes')`; of several folds, each with its own constant, only
-    the baseline's name; `none: ...` where no constant answer has a score."""
+def baseline_text(baseline: Mapping[str, Any], folds: int, score: Mapping[str, Any]) -> str:
+    """Return `0.5 (always predicts 'yes')`, rounded as the score is; of several folds, each with
+    its own constant, only the baseline's name; `none: ...` where no constant answer has a score."""
     about = baseline.get("name" if folds > 1 else "description") or baseline.get("name")
     if baseline.get("value") is None:
         return f"none: {baseline.get('description') or about}"
-    return f"{quantity_text(baseline)} ({about})" if about else quantity_text(baseline)
+    text = quantity_text(baseline, width(score))
+    return f"{text} ({about})" if about else text
 
 
-def simple_model_text(simple: Mapping[str, Any] | None) -> str | None:
+def simple_model_text(simple: Mapping[str, Any] | None, score: Mapping[str, Any]) -> str | None:
     """Return the simple model's score and how it compares with the model, or why it was skipped.
 
     Args:
         simple: `simple_model` of a result, or None.
+        score: Of the model.
     """
     if not simple:
         return None
@@ -288,7 +295,7 @@ def simple_model_text(simple: Mapping[str, Any] | None) -> str | None:
         answer = (
             "; the model beats it" if compared["beats_simple_model"] else "; it beats the model"
         )
-    return f"{quantity_text(simple)} ({simple['name']}{answer})"
+    return f"{quantity_text(simple, width(score))} ({simple['name']}{answer})"
 
 
 def _best_epoch(result: Mapping[str, Any], score: Mapping[str, Any], folds: int) -> str | None:
@@ -300,7 +307,9 @@ def _best_epoch(result: Mapping[str, Any], score: Mapping[str, Any], folds: int)
     if value is None:
         return text
     mean = "mean " if folds > 1 else ""
-    return f"{text} ({mean}validation {score.get('name', 'score')} {figure(value)})"
+    return (
+        f"{text} ({mean}validation {score.get('name', 'score')} {figure_near(value, width(score))})"
+    )
 
 
 def _weights(result: Mapping[str, Any]) -> str | None:
@@ -316,10 +325,31 @@ def _weights(result: Mapping[str, Any]) -> str | None:
     return f"epoch {kept['epoch']}, restored by EarlyStopping ({kept['monitor']})"
 
 
-def quantity_text(spread: Mapping[str, Any]) -> str:
-    """Return the `value` of a score or baseline with its `std`: `2.41 ± 0.31`, or `–`."""
-    value = spread.get("value")
-    return figure(None) if value is None else figure_with_spread(value, spread.get("std"))
+def quantity_text(quantity: Mapping[str, Any], beside: float | None = None) -> str:
+    """Return the `value` of a score or baseline with its `std`: `2.41 ± 0.31`; without one, rounded
+    by its `interval`: `0.868`; `–` where there is no value.
+
+    Args:
+        quantity: The score or the baseline.
+        beside: `width` of the score that it is compared with.
+    """
+    value, std = quantity.get("value"), quantity.get("std")
+    if value is None:
+        return figure(None)
+    if std is not None:
+        return figure_with_spread(value, std)
+    own = width(quantity)
+    return figure_beside(value, beside) if own is None else figure_near(value, own)
+
+
+def width(score: Mapping[str, Any]) -> float | None:
+    """Return what a score is rounded by, see `figure_near`: its `std` over folds, else the width of
+    its `interval`, or None."""
+    interval, std = score.get("interval") or {}, score.get("std")
+    low, high = interval.get("low"), interval.get("high")
+    if std:
+        return float(std)
+    return None if low is None or high is None else float(high - low)
 
 
 MOST_EARLIER = 3

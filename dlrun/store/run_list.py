@@ -16,13 +16,14 @@ from typing import Any, Literal
 from dlrun.store.environment import process_is_gone
 from dlrun.store.files import os_errors_named
 from dlrun.store.names import DATA, EVALUATIONS, MARKER, RUN_NAME
+from dlrun.text import figure
 
 ListedStatus = Literal["running", "finished", "failed", "interrupted", "died", "damaged"]
 
 ENDED = ("finished", "failed", "interrupted")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunEntry:
     """One run of a list.
 
@@ -38,6 +39,15 @@ class RunEntry:
     status: ListedStatus
     facts: Mapping[str, Any]
     problem: str | None = None
+
+    def __repr__(self) -> str:
+        score = self.score
+        shown = f", {score.get('name')} {figure(score['value'])}" if score else ""
+        return f"RunEntry({self.path.name}, {self.status}{shown})"
+
+    def __fspath__(self) -> str:
+        """The run directory: an entry can be given wherever a path is expected."""
+        return str(self.path)
 
     @property
     def _parts(self) -> tuple[str, ...]:

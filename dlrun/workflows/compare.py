@@ -6,6 +6,7 @@ Only what runs keep of their validation is read: no data, no model, no test rows
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
@@ -16,6 +17,7 @@ import numpy as np
 from dlrun.errors import UsageError
 from dlrun.reports.charts import Chart
 from dlrun.reports.comparison import ComparedRun, Comparison, Pair, run_labels
+from dlrun.reports.curve_facts import kept_epoch
 from dlrun.reports.differences import reported_differences, sources_differ
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.overlay import overlay_charts
@@ -30,6 +32,8 @@ from dlrun.workflows.comparable_runs import (
     why_not_comparable,
 )
 
+GivenRun = str | os.PathLike[str]
+
 MOST_RUNS = 10
 """Runs that one picture, and one table of pairs, can hold."""
 
@@ -42,7 +46,9 @@ as float32, and AUC is exact where Keras approximates it."""
 
 
 def compare(
-    runs: Sequence[str | Path], *, runs_dir: str | Path = "runs", trust_plugins: bool = False
+    *runs: GivenRun | Sequence[GivenRun],
+    runs_dir: str | Path = "runs",
+    trust_plugins: bool = False,
 ) -> Comparison:
     """Compare the scores of runs on their held-out rows.
 
@@ -51,7 +57,8 @@ def compare(
     (Holm).
 
     Args:
-        runs: Run directories, or the unique beginnings of their names.
+        runs: Run directories, the unique beginnings of their names, or `Run` objects; one by one,
+            or in a list.
         runs_dir: Where to look for runs that are given by name.
         trust_plugins: Whether the Python files of their configs may run.
 
@@ -59,11 +66,14 @@ def compare(
         UsageError: There are fewer than 2 runs, more than 10, or the same twice.
         RunError: There is no such run, or it has no result.
     """
-    if not 2 <= len(runs) <= MOST_RUNS:
-        raise UsageError(f"give 2 to {MOST_RUNS} runs to compare, found {len(runs)}")
+    paths: list[Path] = []
+    for given in runs:
+        paths += map(Path, [given] if isinstance(given, str | os.PathLike) else given)
+    if not 2 <= len(paths) <= MOST_RUNS:
+        raise UsageError(f"give 2 to {MOST_RUNS} runs to compare, found {len(paths)}")
     scored = [
-        read_scored_run(RunDirectory.open(run, Path(runs_dir)), trust_plugins=trust_plugins)
-        for run in runs
+        read_scored_run(RunDirectory.open(path, Path(runs_dir)), trust_plugins=trust_plugins)
+        for path in paths
     ]
     directories = [one.directory.name for one in scored]
     if twice := [name for name in directories if directories.count(name) > 1]:
@@ -310,4 +320,5 @@ def _curves(runs: Sequence[ScoredRun]) -> tuple[Chart, ...]:
         [run.label for run in runs],
         metrics,
         directions={name: run.score["direction"] for name, run in zip(scores, runs, strict=True)},
+        kept=[kept_epoch(run.result) for run in runs],
     )

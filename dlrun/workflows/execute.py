@@ -30,7 +30,7 @@ from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.registry import additions
 from dlrun.reports.curve_charts import draw_run_curves
-from dlrun.reports.curve_facts import facts_from_table
+from dlrun.reports.curve_facts import facts_from_table, kept_epoch
 from dlrun.reports.diagnosis import suggestions_against_divergence
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.summary import folds_word
@@ -207,9 +207,16 @@ def _draw(directory: RunDirectory, config: Config, directions: Mapping[str, Dire
     folds = directory.folds()
     phases = [phase_name(phase, number) for number, phase in enumerate(config.training.phases)]
     several = folds_word({"protocol": config.evaluation.protocol.member_name()})
-    for folder in (directory, *(folds if len(folds) <= MOST_DRAWN_FOLDS else ())):
+    result = directory.read_result() if directory.result.exists() else {}
+    drawn = folds if len(folds) <= MOST_DRAWN_FOLDS else ()
+    for number, folder in enumerate((directory, *drawn)):
         facts = facts_from_table(
-            folder.history(), config.name, directions=directions, phases=phases, several=several
+            folder.history(),
+            config.name,
+            directions=directions,
+            phases=phases,
+            several=several,
+            kept=kept_epoch(result, number - 1 if number else None),
         )
         draw_run_curves(folder, facts)
 

@@ -50,8 +50,7 @@ def load_rows(config: Config) -> Dataset:
     try:
         return _load_rows(config)
     except DataError as error:
-        # A column that is not there may be missing in either of two files.
-        if validation_files(config) is None or error.path:
+        if validation_files(config) is None:
             raise with_place(config, error) or error from error
         raise
 
@@ -174,14 +173,6 @@ def _asked(config: Config, output: OutputEntry) -> Asked:
     return Asked(loss in LOSSES_OF_QUANTITIES, labels)
 
 
-SPLITS = (
-    ("dataset", "test"),
-    ("evaluation", "folds"),
-    ("evaluation", "validation"),
-    ("evaluation", "validation", "path"),
-)
-"""Where a config asks for a split."""
-
 IN_DATASET = ("target", "features", "drop", "types", "series", "time")
 IN_EVALUATION = ("groups", "time")
 
@@ -190,9 +181,7 @@ def with_place(config: Config, error: DataError) -> ConfigError | None:
     """Return an error of the data as one of the config, at the place that asks for what is not
     there, such as a column; None where the config has no such place."""
     place = _place(config, error)
-    if place is None:
-        return None
-    return ConfigError([config.problem_at(place, str(error), on_key=place in SPLITS)])
+    return None if place is None else ConfigError([config.problem_at(place, str(error))])
 
 
 def _place(config: Config, error: DataError) -> KeyPath | None:

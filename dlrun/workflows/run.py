@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
+from dlrun.reports.summary import run_summary
 from dlrun.store.run_directory import RunDirectory
+from dlrun.text import display_path
 from dlrun.workflows.plugins import load_run_config
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True)
+IN_REPR = ("score", "interval", "baseline", "verdict")
+"""Lines of a run's summary."""
+
+
+@dataclass(frozen=True, repr=False)
 class Run:
     """One finished or interrupted run.
 
@@ -28,8 +35,19 @@ class Run:
     result: dict[str, Any]
     status: str
 
+    def __repr__(self) -> str:
+        """Five lines: where it is and how it ended, and how good it is."""
+        where = display_path(self.path)
+        texts = {line.label: line.text for line in run_summary(self.result, where).lines}
+        lines = [f"{label:<9} {texts.get(label, 'none')}" for label in IN_REPR]
+        return "\n".join([f"Run       {where} ({self.status})", *lines])
+
+    def __fspath__(self) -> str:
+        """The run directory: a run can be given wherever a path is expected."""
+        return str(self.path)
+
     @classmethod
-    def open(cls, path: str | Path, *, trust_plugins: bool = False) -> Run:
+    def open(cls, path: str | os.PathLike[str], *, trust_plugins: bool = False) -> Run:
         """Read a run from its directory.
 
         Args:

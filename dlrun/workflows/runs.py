@@ -9,20 +9,24 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path, PurePath
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from dlrun.errors import RunError
+from dlrun.reports.columns import table_lines
 from dlrun.reports.differences import ConfigDifference, differences
 from dlrun.reports.run_facts import RunFiles, result_lines
-from dlrun.reports.run_table import config_differences
+from dlrun.reports.run_table import config_differences, run_table
 from dlrun.reports.summary import Summary, SummaryLine, run_summary
 from dlrun.store.names import RUN_NAME, find_run
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import RunEntry, read_entry, run_entries
-from dlrun.text import display_path
+from dlrun.text import counted, display_path
 from dlrun.workflows.next_step import open_findings
 
 Order = Literal["time", "score", "name", "seconds"]
+
+REPR_WIDTH = 100
+"""Characters of a line of a table that Python shows."""
 
 SHOWN = 50
 """Runs that a list shows unless more are asked for."""
@@ -31,9 +35,9 @@ SHORTEST_FINGERPRINT = 4
 """Characters from which on a text may be the beginning of a fingerprint."""
 
 
-@dataclass(frozen=True)
-class RunListing:
-    """Some of the runs of a folder.
+@dataclass(frozen=True, repr=False)
+class RunListing(Sequence[RunEntry]):
+    """Some of the runs of a folder: a sequence of them, shown as a table.
 
     Args:
         runs_dir: The folder.
@@ -44,6 +48,26 @@ class RunListing:
     runs_dir: Path
     entries: tuple[RunEntry, ...]
     more: bool
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> RunEntry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> RunListing: ...
+
+    def __getitem__(self, index: int | slice) -> RunEntry | RunListing:
+        if isinstance(index, int):
+            return self.entries[index]
+        return RunListing(self.runs_dir, self.entries[index], more=False)
+
+    def __repr__(self) -> str:
+        table = run_table(self.entries)
+        heading = f"{counted(len(self), 'run')} in {display_path(self.runs_dir)}"
+        lines = [", ".join([heading, *table.common]), *table_lines(table.columns, REPR_WIDTH)]
+        return "\n".join([*lines, *(["there are more"] if self.more else [])])
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain data; `differs` holds what differs between the configs."""
@@ -77,7 +101,7 @@ class RunListing:
         }
 
 
-def list_runs(
+def runs(
     runs_dir: str | Path = "runs",
     *,
     name: str | None = None,
@@ -86,7 +110,8 @@ def list_runs(
     sort: Order = "time",
     limit: int | None = SHOWN,
 ) -> RunListing:
-    """List the runs of a folder.
+    """List the runs of a folder: a sequence of entries, each with `path`, `name`, `status`,
+    `score`, `result` and `config`; `dlrun.Run.open(entry)` reads all of one.
 
     Args:
         runs_dir: The folder; one that is not there holds no runs.

@@ -195,7 +195,11 @@ def test_the_bar_is_as_long_as_the_share_that_is_done(terminal: Console, clock: 
     clock.now += 10
     progress.step_ended(0, 1, 50, 100)
     assert share() == pytest.approx(1 / 8, abs=0.02)
-    assert shown(progress)[1].endswith("  step 50/100  1 min 10 s left")
+    # The first step compiles; it says nothing about the others.
+    assert shown(progress)[1].endswith("  step 50/100  10 s")
+    clock.now += 2
+    progress.step_ended(0, 1, 75, 100)
+    assert shown(progress)[1].endswith("  step 75/100  20 s left")
     progress.epoch_ended(0, 1, {"loss": 0.5}, 20)
     assert share() == pytest.approx(1 / 4, abs=0.02)
     for epoch in (2, 3, 4):
@@ -217,10 +221,50 @@ def test_time_left_counts_the_folds_that_are_to_come(terminal: Console, clock: C
     # It stopped early: the others are expected to take as long.
     progress.fold_ended(0, None, 6.0)
     progress.fold_started(1)
+    assert progress.seconds_left(clock.now) == pytest.approx(3 * 6.0)
+    for epoch in (1, 2, 3):
+        clock.now += 0.5
+        progress.epoch_ended(1, epoch, {"loss": 0.5}, 0.5)
+    assert progress.seconds_left(clock.now) == pytest.approx(97 * 0.5 + 2 * 6.0)
+
+
+def test_no_time_left_is_named_before_it_is_known(terminal: Console, clock: Clock) -> None:
+    progress = LiveProgress(terminal)
+    progress.experiment_started("x", 1, 9, "mae", "min")
+    progress.close()
+    progress.fold_started(0)
+    clock.now += 8
+    progress.epoch_ended(0, 1, {"loss": 0.5}, 8)
     assert progress.seconds_left(clock.now) is None
-    clock.now += 0.5
-    progress.epoch_ended(1, 1, {"loss": 0.5}, 0.5)
-    assert progress.seconds_left(clock.now) == pytest.approx(99 * 0.5 + 2 * 6.0)
+    clock.now += 0.1
+    progress.epoch_ended(0, 2, {"loss": 0.5}, 0.1)
+    assert progress.seconds_left(clock.now) is None
+    for epoch in range(3, 9):
+        clock.now += 0.2
+        progress.epoch_ended(0, epoch, {"loss": 0.5}, 0.2)
+    assert progress.seconds_left(clock.now) == pytest.approx(1.3 / 7)
+    progress.epoch_ended(0, 9, {"loss": 0.5}, 0.2)
+    assert shown(progress)[1].endswith("  scoring")
+
+
+@pytest.mark.parametrize("width", [30, 40, 52, 70])
+def test_the_moving_part_fits_into_a_narrow_terminal(width: int, clock: Clock) -> None:
+    progress = LiveProgress(
+        Console(file=io.StringIO(), width=width, force_terminal=True, get_time=clock)
+    )
+    progress.experiment_started("x", 4, 100, "mae", "min")
+    progress.close()
+    progress.fold_started(0)
+    for epoch in (1, 2):
+        clock.now += 130
+        logs = {"loss": 0.5, "mae": 2.0, "mse": 1.0, "val_mae": 2.0, "val_loss": 1.0}
+        progress.epoch_ended(0, epoch, logs, 130)
+    clock.now += 10
+    progress.step_ended(0, 3, 10, 200)
+    lines = progress.frame().plain.split("\n")
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert any("left" in line for line in lines[1:3])
+    assert "loss" in lines[-4]
 
 
 def test_on_a_terminal_a_row_for_every_fold_stays(terminal: Console, clock: Clock) -> None:
@@ -293,7 +337,7 @@ def test_a_terminal_without_unicode_gets_a_bar_it_can_show() -> None:
     progress.epoch_ended(0, 1, {"loss": 0.5}, 0.1)
     line = shown(progress)[1]
     assert line.isascii()
-    assert re.fullmatch(r"  epoch 2/2  =+-+  .* left", line)
+    assert re.fullmatch(r"  epoch 2/2  =+-+  .* s", line)
     assert abs(line.count("=") - line.count("-")) <= 1
 
 

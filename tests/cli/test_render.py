@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
+from rich.text import Text
 
 from dlrun.cli.console import (
     FoldRow,
@@ -23,6 +26,7 @@ from dlrun.cli.console import (
     print_table,
     steady_figure,
 )
+from dlrun.cli.lines import wrapped
 from dlrun.errors import ConfigError, Problem, RunError
 from dlrun.reports.summary import Summary, SummaryLine
 
@@ -61,11 +65,11 @@ PROBLEMS = [
 ]
 
 
-@pytest.mark.parametrize("terminal", [True, False])
 @pytest.mark.parametrize("colours", [True, False])
-def test_problems_are_their_own_text_whatever_the_width(terminal: bool, colours: bool) -> None:
+@pytest.mark.parametrize(("terminal", "width"), [(True, 150), (False, 20)])
+def test_problems_are_their_own_text(terminal: bool, width: int, colours: bool) -> None:
     error = ConfigError(PROBLEMS)
-    shown = console(20, terminal=terminal, colours=colours)
+    shown = console(width, terminal=terminal, colours=colours)
     print_problems(shown, error)
     assert without_colours(written(shown)) == f"{error}\n"
     assert ("\x1b[" in written(shown)) == colours
@@ -83,13 +87,28 @@ def test_problems_are_their_own_text_whatever_the_width(terminal: bool, colours:
 )
 def test_any_text_of_a_user_stays_as_it_is(problem: Problem) -> None:
     error = ConfigError([problem])
-    shown = console(20, terminal=True, colours=True)
+    shown = console(20, colours=True)
     print_problems(shown, error)
     assert without_colours(written(shown)) == f"{error}\n"
+    shown = console(20, terminal=True, colours=True)
+    print_problems(shown, ConfigError([replace(problem, line=None, column=None)]))
+    # Nothing but line breaks between words was added.
+    assert without_colours(written(shown)).split() == str(replace(problem, line=None)).split()
+
+
+def test_on_a_narrow_terminal_the_line_of_a_file_is_cut_around_its_caret() -> None:
+    shown = console(40, terminal=True)
+    line = "one: 1, two: 2, three: 3, four: 4, five: 5, six: 6, seven: 7, eight: 8"
+    print_problems(shown, ConfigError([Problem("a:1:45", "wrong", line=line, column=45)]))
+    _, above, caret = written(shown).splitlines()
+    assert max(len(above), len(caret)) <= 40
+    assert above.startswith("    …")
+    assert above.endswith("…")
+    assert above[caret.index("^") :].startswith("six: 6")
 
 
 def test_place_is_bold_and_caret_is_red() -> None:
-    shown = console(80, terminal=True, colours=True)
+    shown = console(150, terminal=True, colours=True)
     print_problems(shown, ConfigError(PROBLEMS[:1]))
     place, _, caret, *_ = written(shown).splitlines()
     assert place.startswith("\x1b[1mconfigs/a [bold] folder/boston.yaml:14:3:\x1b[0m unknown")
@@ -156,14 +175,33 @@ def test_summary_line_by_line() -> None:
 def test_on_a_narrow_terminal_sentences_are_broken_and_paths_are_not() -> None:
     shown = console(40, terminal=True)
     print_summary(shown, SUMMARY)
-    lines = written(shown).splitlines()
-    assert f"  run       {RUN}" in lines
-    assert f"  next      dlrun evaluate {RUN}" in lines
-    note = lines.index("  note      column crim [0] is")
-    assert lines[note + 1 : note + 3] == [
-        "            heavy-tailed; log1p may help",
-        "            it a little",
+    assert written(shown).splitlines() == [
+        "",
+        "  score  validation mae 2.41 ± 0.31",
+        "  baseline  6.533 (median)",
+        "  note  column crim [0] is heavy-tailed;",
+        "    log1p may help it a little",
+        "  run",
+        str(RUN),
+        "  next  dlrun evaluate \\",
+        str(RUN),
     ]
+
+
+@given(st.text("ab ±'\n0.5-", max_size=80), st.integers(20, 60), st.booleans())
+def test_lines_are_broken_between_words_alone(text: str, width: int, command: bool) -> None:
+    lines = wrapped(Text(text), width, 4, command=command).plain.split("\n")
+    joint = " \\" if command else ""
+    assert " ".join(line.removesuffix(joint) for line in lines).split() == text.split()
+    longest = max((len(word) for word in re.split("[ \n](?!±)(?<!± )", text)), default=0)
+    assert all(len(line.rstrip()) <= max(width, longest) for line in lines) or command
+
+
+def test_a_command_that_is_broken_can_still_be_pasted_into_a_shell() -> None:
+    command = "dlrun train runs/a/resolved.yaml --set 'training.name=a b' --set training.epochs=9"
+    lines = wrapped(Text(command), 40, 2, command=True).plain
+    assert max(map(len, lines.split("\n"))) <= 40
+    assert shlex.split(lines.replace("\\\n", "")) == shlex.split(command)
 
 
 # Tables.
@@ -220,4 +258,10 @@ def test_a_table_on_a_narrow_terminal_leaves_out_columns_and_names_them() -> Non
     print_table(shown, as_columns(names, [["20261121-101530-boston-3f2a", 0.5, "x" * 40]]))
     lines = written(shown).splitlines()
     assert lines[1].split() == ["run", "score"]
-    assert lines[-1] == "no room for what else there is; a wider terminal shows more"
+    assert " ".join(lines[-2:]) == ("no room for what else there is; a wider   terminal shows more")
+
+
+def test_a_table_of_folds_on_a_narrow_terminal_keeps_the_scores() -> None:
+    row = FoldRow(0, 4, 80, 63, 2.5, 2.5, 61.2)
+    assert fold_header("mae", 40).plain == "  fold           mae  mean so far"
+    assert fold_line(row, "mae", 40).plain == "  1/4          2.500        2.500"

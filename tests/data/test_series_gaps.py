@@ -140,8 +140,7 @@ def test_what_is_refused(
         (
             "holdout",
             {"validation": {"first": 50}},
-            "validation rows: the first rows cannot come after the others in time; leave out "
-            "`first`",
+            "the first rows cannot come after the others in time; leave out `first`",
         ),
         (
             "time_series",

@@ -9,17 +9,19 @@ import numpy as np
 import pytest
 
 from dlrun.reports.curve_facts import (
-    Best,
     CurveFacts,
+    MarkedEpoch,
     PhaseStart,
     curve_direction,
     curve_facts,
     dwarfing_epochs,
     facts_from_table,
     is_noisy,
+    kept_epoch,
     metric_label,
     smoothing_factor,
 )
+from dlrun.text import figure
 
 NAN = float("nan")
 HISTORY = {
@@ -35,6 +37,10 @@ def fit_facts(history: dict[str, list[float]], title: str, **options: Any) -> Cu
     return curve_facts([history], title, **options)
 
 
+def best(epoch, value):
+    return MarkedEpoch(epoch, value, figure(value))
+
+
 def panels(facts):
     return {panel.metric: panel for panel in facts.panels}
 
@@ -47,27 +53,27 @@ def test_one_training():
     assert loss.label == "Loss"
     assert loss.training == (0.7, 0.4, 0.2)
     assert loss.validation == (0.7, 0.5, 0.6)
-    assert loss.best == Best(2, 0.5)
-    assert panels(facts)["accuracy"].best == Best(2, 0.75)
+    assert loss.marked == best(2, 0.5)
+    assert panels(facts)["accuracy"].marked == best(2, 0.75)
 
 
 def test_without_validation_data_no_epoch_is_best():
     facts = fit_facts({"loss": [3.0, 2.0]}, "final")
     (panel,) = facts.panels
     assert panel.validation == ()
-    assert panel.best is None
+    assert panel.marked is None
 
 
 def test_the_user_may_say_which_way_is_better():
     history = {"profit": [1.0, 2.0], "val_profit": [3.0, 1.0]}
-    assert fit_facts(history, "x").panels[0].best is None
-    assert fit_facts(history, "x", directions={"profit": "max"}).panels[0].best == Best(1, 3.0)
+    assert fit_facts(history, "x").panels[0].marked is None
+    assert fit_facts(history, "x", directions={"profit": "max"}).panels[0].marked == best(1, 3.0)
 
 
 def test_diverged_epochs_are_never_best():
     facts = fit_facts({"loss": [1.0, NAN, math.inf], "val_loss": [1.0, NAN, -math.inf]}, "x")
     (panel,) = facts.panels
-    assert panel.best == Best(1, 1.0)
+    assert panel.marked == best(1, 1.0)
     assert math.isnan(panel.validation[2])
 
 
@@ -119,9 +125,9 @@ def test_folds_have_a_mean_and_a_spread():
     assert panel.training == ()
     assert panel.curve == pytest.approx(curves.mean(axis=0))
     assert panel.std == pytest.approx(curves.std(axis=0, ddof=1))
-    assert panel.best == Best(
-        int(curves.mean(axis=0).argmin()) + 1, pytest.approx(curves.mean(axis=0).min())
-    )
+    assert panel.marked is not None
+    assert panel.marked.epoch == int(curves.mean(axis=0).argmin()) + 1
+    assert panel.marked.value == pytest.approx(curves.mean(axis=0).min())
 
 
 def test_folds_that_stop_early_have_a_mean_as_far_as_all_go():
@@ -131,7 +137,7 @@ def test_folds_that_stop_early_have_a_mean_as_far_as_all_go():
     assert facts.epochs == 3
     assert panel.curve == (4.0, 3.0)
     assert panel.folds[0] == (3.0, 2.0, 1.0)
-    assert panel.best == Best(2, 3.0)
+    assert panel.marked == best(2, 3.0)
 
 
 def test_first_epochs_that_dwarf_the_rest_are_left_out():
@@ -176,7 +182,7 @@ def test_noisy_means_are_smoothed_from_the_first_shown_epoch():
         expected.append(0.9 * expected[-1] + 0.1 * value)
     assert np.isnan(panel.smoothed.mean[: facts.left_out]).all()
     assert panel.smoothed.mean[facts.left_out :] == pytest.approx(expected)
-    assert panel.best.value == mean.min()
+    assert panel.marked.value == mean.min()
 
 
 def test_quiet_and_short_curves_are_not_smoothed():
@@ -222,7 +228,7 @@ def test_folds_without_validation_show_their_training():
     (panel,) = curve_facts([{"loss": [2.0, 1.0]}, {"loss": [4.0, 3.0]}], "x").panels
     assert panel.validation == ()
     assert panel.curve == (3.0, 2.0)
-    assert panel.best is None
+    assert panel.marked is None
 
 
 def test_where_phases_begin():
@@ -246,3 +252,24 @@ def test_a_phase_that_is_left_out_at_the_beginning_is_not_named():
     facts = facts_from_table(table, "x")
     assert facts.left_out == 10
     assert facts.shown_phases == (PhaseStart(11, "phase 2"), PhaseStart(41, "phase 3"))
+
+
+RESULT = {
+    "score": {"name": "accuracy", "interval": {"low": 0.72, "high": 0.78}},
+    "best_epoch": 2,
+    "folds": [{"best_epoch": 2, "kept_weights": {"epoch": 3, "monitor": None}}],
+}
+
+
+def test_all_curves_mark_the_epoch_that_was_kept():
+    table = {"fold": [0, 0, 0], **HISTORY}
+    kept = kept_epoch(RESULT | {"kept_weights": {"epoch": 3, "monitor": None}})
+    facts = facts_from_table(table, "x", kept=kept)
+    assert facts.mark == "kept epoch"
+    assert panels(facts)["loss"].marked == MarkedEpoch(3, 0.6, "0.6")
+    # The score is rounded by its interval.
+    assert panels(facts)["accuracy"].marked == MarkedEpoch(3, 0.75, "0.750")
+    assert kept_epoch(RESULT, 0) == kept
+    # Several folds have no single model: the best epoch of their mean.
+    assert facts_from_table(table, "x", kept=kept_epoch(RESULT)).mark == "best epoch"
+    assert kept_epoch({}) is kept_epoch({}, 0) is None

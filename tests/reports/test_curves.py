@@ -112,7 +112,7 @@ def test_the_best_epoch_is_marked_with_its_value(panel):
     (text,) = texts(chart)
     assert text.startswith(f"epoch {best + 1}: ")
     assert float(text.split(": ")[1]) == pytest.approx(values[best], abs=5e-5)
-    assert chart.description.endswith(f"Best in epoch {best + 1}: {text.split(': ')[1]}.")
+    assert chart.description.endswith(f"Best epoch {best + 1}: {text.split(': ')[1]}.")
 
 
 def test_one_epoch_shows_as_points():

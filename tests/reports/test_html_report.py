@@ -182,12 +182,12 @@ def test_a_section_stands_where_it_applies(situation, there, absent, tmp_path):
 def test_the_page_says_what_the_run_says(tmp_path):
     run = stored_run(tmp_path, names=["ant", "bee", "cat"], folds=1)
     result, text = run.read_result(), page_of(run).text()
-    assert f"{result['score']['value']:.4f}".rstrip("0") in text
+    assert re.search(rf"\b{result['score']['value']:.2f}\d* validation accuracy", text)
     for said in (
         "validation accuracy, higher is better",
         "95% interval",
-        "0.5 (always the same)",
-        "0.7 (logistic regression)",
+        "0.50 (always the same)",
+        "0.70 (logistic regression)",
         "Beats the baseline by 0.3",
         "Overfits from epoch 5",
         "Train for 5 epochs",
@@ -320,7 +320,7 @@ def test_several_runs_are_compared_first(tmp_path):
     assert [text for tag, text in headings if tag == "h2"][1:] == ["one", "two", "three"]
     assert headings.count(("h3", "Training")) == 3
     text = page.text()
-    assert text.index(f"{first.read_result()['score']['value']:.4f}"[:5]) < text.index("Classes")
+    assert text.index(f"{first.read_result()['score']['value']:.2f}") < text.index("Classes")
 
 
 def test_looks_at_the_test_data_are_counted(tmp_path):

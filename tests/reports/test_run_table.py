@@ -51,13 +51,13 @@ def column(table: RunTable, title: str) -> tuple[str, ...]:
 
 def test_what_all_have_in_common_is_said_once() -> None:
     table = run_table([entry(1), entry(2)])
-    assert table.common == ("digits", "finished", "holdout", "baseline 0.1000")
+    assert table.common == ("digits", "finished", "holdout", "baseline 0.100")
     assert titles(table) == [
         "run", "id", "accuracy", "95% interval", "best epoch", "time", "learning_rate",
     ]  # fmt: skip
     assert column(table, "run") == ("20261121-101531", "20261121-101532")
     assert column(table, "id") == ("0001", "0002")
-    assert column(table, "accuracy") == ("0.9100", "0.9200")
+    assert column(table, "accuracy") == ("0.910", "0.920")
     assert column(table, "95% interval") == ("0.880 to 0.950",) * 2
     assert column(table, "time") == ("12 s", "24 s")
     assert column(table, "learning_rate") == ("0.1", "0.01")
@@ -70,14 +70,14 @@ def test_what_differs_has_a_column() -> None:
     assert column(table, "name") == ("digits", "iris")
     assert column(table, "status") == ("finished", "failed")
     assert column(table, "protocol") == ("holdout", "")
-    assert column(table, "accuracy") == ("0.9100", "")
+    assert column(table, "accuracy") == ("0.910", "")
     assert column(table, "time") == ("12 s", "")
 
 
 def test_runs_of_different_measures_say_which() -> None:
     loss = {"score": {"name": "loss", "direction": "min", "value": 0.25}}
     table = run_table([entry(1), entry(2, result=loss)])
-    assert column(table, "score") == ("accuracy 0.9100", "loss 0.2500")
+    assert column(table, "score") == ("accuracy 0.910", "loss 0.2500")
 
 
 def test_runs_that_began_in_the_same_second_are_told_apart() -> None:

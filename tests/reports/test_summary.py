@@ -50,14 +50,14 @@ def test_a_hold_out_run():
     summary = run_summary(holdout(), "runs/imdb-3f2a", "dlrun evaluate runs/imdb-3f2a")
     assert summary.beats_baseline is True
     assert summary.text() == (
-        "score         validation accuracy 0.8842\n"
-        "interval      0.876 to 0.892 (95%, from 5000 rows)\n"
-        "baseline      0.4947 (always predicts 'good', 50.2% of the training rows)\n"
-        "simple model  0.8731 (logistic regression; the model beats it)\n"
-        "verdict       beats the baseline by 0.390 (95% interval 0.372 to 0.407)\n"
-        "best epoch    4 of 20 (validation accuracy 0.8871)\n"
-        "time          13 s\n"
         "run           runs/imdb-3f2a\n"
+        "time          13 s\n"
+        "best epoch    4 of 20 (validation accuracy 0.887)\n"
+        "baseline      0.495 (always predicts 'good', 50.2% of the training rows)\n"
+        "simple model  0.873 (logistic regression; the model beats it)\n"
+        "score         validation accuracy 0.884\n"
+        "interval      0.876 to 0.892 (95%, from 5000 rows)\n"
+        "verdict       beats the baseline by 0.390 (95% interval 0.372 to 0.407)\n"
         "next          dlrun evaluate runs/imdb-3f2a"
     )
 
@@ -100,15 +100,15 @@ def test_a_k_fold_run():
     )
     summary = run_summary(result, "runs/boston")
     assert summary.text() == (
-        "score         validation mae 2.41 ± 0.31 "
-        "(mean ± standard deviation of 4 folds)\n"
-        "interval      1.7 to 3.2 (95%, from 4 folds)\n"
+        "note          3 rows have no target\n"
+        "run           runs/boston\n"
+        "time          3 min 05 s for 4 folds\n"
+        "best epoch    81 of 100 (mean validation mae 2.35)\n"
         "baseline      6.53 ± 0.41 (median)\n"
         "simple model  none (ridge regression skipped: the inputs are not one array)\n"
-        "best epoch    81 of 100 (mean validation mae 2.351)\n"
-        "time          3 min 05 s for 4 folds\n"
-        "note          3 rows have no target\n"
-        "run           runs/boston"
+        "score         validation mae 2.41 ± 0.31 "
+        "(mean ± standard deviation of 4 folds)\n"
+        "interval      1.7 to 3.2 (95%, from 4 folds)"
     )
 
 
@@ -124,7 +124,7 @@ def test_a_simple_model_that_is_as_good_is_told_so():
     for answer, said in ((None, "no clear difference"), (False, "it beats the model")):
         compared = simple["verdict"] | {"beats_simple_model": answer}
         summary = run_summary(holdout(simple_model=simple | {"verdict": compared}), "runs/x")
-        assert f"simple model  0.8731 (logistic regression; {said})" in summary.text()
+        assert f"simple model  0.873 (logistic regression; {said})" in summary.text()
 
 
 def test_a_score_without_an_interval_says_why():
@@ -140,22 +140,24 @@ def test_a_final_model_has_no_score():
     result = holdout(score=score, **nothing)
     summary = run_summary(result, "runs/x")
     assert summary.beats_baseline is None
-    assert [line.label for line in summary.lines] == ["score", "time", "run"]
-    assert summary.lines[0].text == "none: no rows were held out"
+    assert [line.label for line in summary.lines] == ["run", "time", "score"]
+    assert summary.lines[-1].text == "none: no rows were held out"
 
 
-def test_an_interrupted_run_says_so_first():
+def test_an_interrupted_run_says_so_above_its_score():
     summary = run_summary(holdout(interrupted=True), "runs/x")
-    assert summary.lines[0].label == "status"
-    assert summary.lines[0].text == "interrupted; the results so far are kept"
+    labels = [line.label for line in summary.lines]
+    assert labels[labels.index("status") + 1] == "score"
+    text = summary.lines[labels.index("status")].text
+    assert text == "interrupted; the results so far are kept"
 
 
 def test_a_diverged_run_has_no_number():
     score = holdout()["score"] | {"interval": None, "no_interval": "the score is not a number"}
     for value in (None, float("nan")):
         summary = run_summary(holdout(score=score | {"value": value}, verdict=None), "runs/x")
-        assert [line.label for line in summary.lines][:2] == ["score", "baseline"]
+        assert [line.label for line in summary.lines][-2:] == ["simple model", "score"]
         assert summary.beats_baseline is None
-    assert summary.lines[0].text == "validation accuracy nan"
+    assert summary.lines[-1].text == "validation accuracy nan"
     summary = run_summary(holdout(score=score | {"value": None, "folds": [None]}), "runs/x")
-    assert summary.lines[0].text == "validation accuracy is not a number"
+    assert "validation accuracy is not a number" in [line.text for line in summary.lines]

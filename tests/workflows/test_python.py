@@ -44,6 +44,11 @@ def test_a_run_in_a_notebook(config: Path, tmp_path: Path, capfd: pytest.Capture
     assert run.score == pytest.approx(run.history.val_accuracy.iloc[-1])
     shares = run.model.predict(np.zeros((2, 4)), verbose=0)
     assert shares.sum(axis=1) == pytest.approx(1)
+    assert len(repr(run).split("\n")) == 5
+    again = dlrun.train(config, runs_dir=tmp_path / "runs", overrides=["training.epochs=1"])
+    comparison = dlrun.compare(run, again)
+    assert repr(comparison).startswith(comparison.answer()[0])
+    assert repr(comparison) == repr(dlrun.compare([run.path, again.path]))
     # Another day, another notebook.
     same = dlrun.Run.open(run.path)
     assert (same.score, same.status, same.result) == (run.score, run.status, run.result)
@@ -108,3 +113,11 @@ def test_importing_it_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert done.stdout.strip() == b"0"
+
+
+def test_what_there_is() -> None:
+    assert dir(dlrun) == sorted(dlrun.__all__)
+    assert {"train", "kfold", "finalize", "evaluate", "predict", "compare", "runs"} < set(
+        dir(dlrun)
+    )
+    assert all(callable(getattr(dlrun, name)) for name in dir(dlrun) if name != "__version__")

@@ -54,6 +54,7 @@ def command(
     from rich.console import Console
 
     from dlrun.cli.console import print_finding
+    from dlrun.cli.lines import print_line
     from dlrun.cli.options import print_json
     from dlrun.workflows.check import check
 
@@ -70,7 +71,7 @@ def command(
         for finding in checked.findings.shown:
             print_finding(Console(), finding)
         if checked.findings.shown:
-            click.echo()
-        click.echo("\n".join(checked.lines()))
+            print_line(Console(), "")
+        print_line(Console(), "\n".join(checked.lines()))
         checked.raise_problems()
     return checked.exit_status(strict=strict)

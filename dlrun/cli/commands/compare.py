@@ -50,8 +50,11 @@ def command(
         picture = None if output is None else draw_comparison(comparison, output)
         print_json({**comparison.as_dict(), "picture": picture})
         return
+    from rich.console import Console
+
+    from dlrun.cli.lines import print_line
     from dlrun.cli.tables import print_comparison
 
     print_comparison(comparison)
     if (picture := draw_comparison(comparison, output)) is not None:
-        click.echo(f"curves  {picture}")
+        print_line(Console(), f"curves  {picture}")

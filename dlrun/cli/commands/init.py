@@ -85,8 +85,12 @@ def command(
     if as_json:
         print_json(asdict(written))
         return
+    from rich.console import Console
+
+    from dlrun.cli.lines import print_line
+
     for label, text in _lines(written):
-        click.echo(f"{label:<9}{text}")
+        print_line(Console(), f"{label:<9}{text}", hang=9)
 
 
 def _lines(written: WrittenConfig) -> Iterator[tuple[str, str]]:

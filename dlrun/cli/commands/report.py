@@ -51,7 +51,11 @@ def command(
     path, now = write_report(runs, output, runs_dir=runs_dir, trust_plugins=trust_plugins)
     if as_json:
         print_json({"report": path, "bytes": path.stat().st_size, "written": now})
-    elif now:
-        click.echo(f"written to {display_path(path)}")
-    else:
-        click.echo(f"{display_path(path)} is up to date; nothing written")
+        return
+    from rich.console import Console
+
+    from dlrun.cli.lines import print_line
+
+    where = display_path(path)
+    text = f"written to {where}" if now else f"{where} is up to date; nothing written"
+    print_line(Console(), text)

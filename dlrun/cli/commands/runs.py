@@ -70,11 +70,9 @@ def command(
         context.default_map = {name: {"runs_dir": runs_dir} for name in ("show", "diff", "rm")}
         return
     from dlrun.cli.options import print_json
-    from dlrun.workflows.runs import list_runs
+    from dlrun.workflows.runs import runs
 
-    listing = list_runs(
-        runs_dir, name=name, status=status, data=data, sort=sort, limit=limit or None
-    )
+    listing = runs(runs_dir, name=name, status=status, data=data, sort=sort, limit=limit or None)
     if as_json:
         print_json(listing.as_dict())
         return

@@ -55,10 +55,11 @@ def command(
         return
     from rich.console import Console
 
-    from dlrun.cli.console import as_columns, print_line, print_table
+    from dlrun.cli.console import as_columns, print_table
+    from dlrun.cli.lines import print_line
 
     print_line(Console(), shown.title)
     print_table(Console(), as_columns(COLUMNS, shown.rows(expand=expand)))
-    click.echo("\n".join(shown.lines()))
+    print_line(Console(), "\n".join(shown.lines()))
     if plot is not None:
-        click.echo(f"drawn to {plot}")
+        print_line(Console(), f"drawn to {plot}")

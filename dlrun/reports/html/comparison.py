@@ -10,10 +10,10 @@ from dlrun.reports.comparison import Comparison
 from dlrun.reports.differences import differences, short_names
 from dlrun.reports.html.headline import protocol_of
 from dlrun.reports.html.sections import Section
-from dlrun.reports.result_charts import ScoreMark, score_chart
+from dlrun.reports.result_charts import score_chart, score_mark
 from dlrun.reports.run_record import RunRecord
-from dlrun.reports.summary import ends_text, quantity_text
-from dlrun.text import duration, figure
+from dlrun.reports.summary import ends_text, quantity_text, width
+from dlrun.text import duration, figure, figure_beside
 
 MOST_DIFFERENCES = 40
 NOTHING = "–"
@@ -85,7 +85,7 @@ def _row(record: RunRecord, label: str) -> dict[str, str]:
         "measure": str(score.get("name") or NOTHING),
         "score": quantity_text(score),
         "interval": ends_text(score.get("interval")) or NOTHING,
-        "baseline": figure((result.get("baseline") or {}).get("value")),
+        "baseline": figure_beside((result.get("baseline") or {}).get("value"), width(score)),
         "protocol": protocol_of(record) or NOTHING,
         "best epoch": figure(result.get("best_epoch")),
         "time": NOTHING if seconds is None else duration(float(seconds)),
@@ -100,9 +100,6 @@ def _score_chart(records: Sequence[RunRecord], labels: Sequence[str]) -> Chart |
     for record, label in zip(records, labels, strict=True):
         score: Mapping[str, Any] = record.result.get("score") or {}
         if score.get("value") is not None:
-            interval = score.get("interval") or {}
-            marks.append(
-                ScoreMark(label, score["value"], interval.get("low"), interval.get("high"))
-            )
+            marks.append(score_mark(label, score))
             names.add(str(score.get("name")))
     return score_chart(marks, names.pop()) if len(names) == 1 else None

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from dlrun.reports.charts import Chart
-from dlrun.reports.result_charts import ScoreMark, score_chart
+from dlrun.reports.result_charts import ScoreMark, score_chart, score_mark
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import (
     baseline_text,
@@ -17,8 +17,9 @@ from dlrun.reports.summary import (
     interval_text,
     metrics_text,
     simple_model_text,
+    width,
 )
-from dlrun.text import duration
+from dlrun.text import duration, figure_beside
 
 TASKS = {
     "binary": "two classes",
@@ -101,14 +102,15 @@ def _score_note(result: Mapping[str, Any], score: Mapping[str, Any]) -> str:
 
 def _facts(record: RunRecord) -> Iterator[tuple[str, object]]:
     result, run = record.result, record.run
+    score = result.get("score") or {}
     folds = len(result.get("folds") or [])
     if clean := clean_rows_text(result.get("clean_rows")):
         yield "clean rows", clean
     if baseline := result.get("baseline"):
-        yield "baseline", baseline_text(baseline, folds)
+        yield "baseline", baseline_text(baseline, folds, score)
         for other in baseline.get("others") or ():
-            yield "weaker baseline", baseline_text(other, folds)
-    if simple := simple_model_text(result.get("simple_model")):
+            yield "weaker baseline", baseline_text(other, folds, score)
+    if simple := simple_model_text(result.get("simple_model"), score):
         yield "simple model", simple
     if metrics := metrics_text(result):
         yield "other metrics", metrics
@@ -135,10 +137,10 @@ def _figure(score: Mapping[str, Any], result: Mapping[str, Any]) -> Chart | None
     value = score.get("value")
     if value is None:
         return None
-    interval = score.get("interval") or {}
-    marks = [ScoreMark("this model", value, interval.get("low"), interval.get("high"))]
+    marks = [score_mark("this model", score)]
     for key, label in (("simple_model", "simple model"), ("baseline", "baseline")):
         rival = result.get(key) or {}
         if rival.get("value") is not None:
-            marks.append(ScoreMark(label, rival["value"], kind="rival"))
+            text = figure_beside(rival["value"], width(score))
+            marks.append(ScoreMark(label, rival["value"], text, kind="rival"))
     return score_chart(marks, str(score.get("name", "score")))

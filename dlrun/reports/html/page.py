@@ -20,9 +20,9 @@ from dlrun.reports.html.examples import most_wrong
 from dlrun.reports.html.headline import headline
 from dlrun.reports.html.sections import Section
 from dlrun.reports.run_record import RunRecord
-from dlrun.reports.summary import ends_text, quantity_text
+from dlrun.reports.summary import ends_text, quantity_text, width
 from dlrun.store.environment import package_versions
-from dlrun.text import duration, figure, percent, steady_figure
+from dlrun.text import duration, figure, figure_beside, percent, steady_figure
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -98,11 +98,15 @@ def _environment() -> Environment:
         "ends": ends_text,
         "figure": lambda number: figure(number if isinstance(number, int | float) else None),
         "key_style": key_style,
+        "beside": figure_beside,
         "percent": percent,
-        "quantity": quantity_text,
+        "quantity": lambda facts, beside=None: quantity_text(
+            facts if isinstance(facts, dict) else {}, beside
+        ),
         "steady": lambda number: steady_figure(number if isinstance(number, int | float) else None),
         "svg": page_svg,
         "text": _text,
+        "width": lambda score: width(score if isinstance(score, dict) else {}),
         "thousands": lambda number: f"{number:,}",
     }
     return environment

@@ -1,0 +1,116 @@
+"""Lines on the terminal.
+
+Whatever comes from the user (names, paths, lines of a file) is shown as it is, never read as
+markup. A terminal gets lines that are broken between words, never within one; a file or pipe gets
+them whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from dlrun.text import ELLIPSIS
+
+OnLine = Callable[[str], None]
+"""Takes every line that is shown, as plain text, for the run's log."""
+
+MARGIN = "  "
+INDENT = 4
+"""Blanks before what is below the first line of a problem."""
+
+NARROW = 20
+"""Columns that a line has at least, however narrow the terminal is."""
+
+_WORD = re.compile(r"[^ ]+(?: ± [^ ]+)*")
+_SHELL_WORD = re.compile(r"""(?:[^ '"]|'[^']*'|"[^"]*")+""")
+
+
+def print_line(
+    console: Console,
+    text: Text | str,
+    on_line: OnLine | None = None,
+    *,
+    hang: int | None = None,
+    exact: bool = False,
+) -> None:
+    """Print text without reading it as markup or emoji codes; on a terminal, broken between words.
+
+    Args:
+        console: Where to.
+        text: What.
+        on_line: Takes it unbroken.
+        hang: Blanks before what is broken off; default: two more than the line begins with.
+        exact: Break nothing.
+    """
+    line = Text(text) if isinstance(text, str) else text
+    if on_line is not None:
+        on_line(line.plain)
+    if console.is_terminal and not exact:
+        line = wrapped(line, console.width, hang)
+    console.print(line, soft_wrap=True)
+
+
+def wrapped(text: Text, width: int, hang: int | None = None, *, command: bool = False) -> Text:
+    """Return text whose lines are broken between words. A word that is longer than a line, such as
+    a path, stays whole, and begins as far to the right as it fits.
+
+    Args:
+        text: What to break.
+        width: Columns of a line.
+        hang: Blanks before what is broken off; default: two more than the line begins with.
+        command: Whether it is typed into a shell: a line that goes on ends with a backslash, and
+            what is in quotes is one word.
+    """
+    width, lines = max(width, NARROW), list[Text]()
+    for line in text.split("\n", allow_blank=True):
+        if cell_len(line.plain) <= width:
+            lines.append(line)
+            continue
+        parts = _broken(line, width, hang, command=command)
+        for part in parts[:-1] if command else ():
+            part.append(" \\")
+        lines += parts
+    return Text("\n").join(lines)
+
+
+def _broken(line: Text, width: int, hang: int | None, *, command: bool) -> list[Text]:
+    plain = line.plain
+    begin = len(plain) - len(plain.lstrip(" "))
+    hang = begin + 2 if hang is None else hang
+    breaks, indents, start = list[int](), [0], 0
+    for place, word in enumerate((_SHELL_WORD if command else _WORD).finditer(plain)):
+        # A command needs room for its backslash, but for its last word.
+        room = width - (2 if command and word.end() < len(plain) else 0)
+        if place and indents[-1] + cell_len(plain[start : word.end()]) > room:
+            start = word.start()
+            breaks.append(start)
+            indents.append(min(hang, max(room - cell_len(word[0]), 0)))
+    parts = []
+    for part, indent in zip(line.divide(breaks), indents, strict=True):
+        part.rstrip()
+        parts.append(Text(" " * indent) + part)
+    return parts
+
+
+def cropped(excerpt: Sequence[str], width: int) -> list[str]:
+    """Cut a line of a file, and the caret below it, to the width of the terminal: the part around
+    the caret."""
+    if max(map(cell_len, excerpt), default=0) <= width:
+        return list(excerpt)
+    room, caret = max(width - INDENT, 8), len(excerpt[-1].rstrip()) - 1 - INDENT
+    longest = max(map(len, excerpt)) - INDENT
+    begin = max(0, min(caret - 2 * room // 3, longest - room))
+    cut = []
+    for line in excerpt:
+        body = line[INDENT:]
+        shown = body[begin : begin + room]
+        if line.strip() != "^":
+            shown = ELLIPSIS + shown[1:] if begin else shown
+            shown = shown[:-1] + ELLIPSIS if begin + room < len(body) else shown
+        cut.append(" " * INDENT + shown)
+    return cut
