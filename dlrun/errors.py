@@ -43,15 +43,21 @@ class DataError(DlrunError):
         column: The column that the config names and the data lacks, if that is what is wrong.
         path: Where in the config the mistake is, as far as that is known; for one in a step
             of the preprocessing, from that step on.
+        advice: What to change in the config or the file; part of the text.
 
     Attributes:
+        problem: The message alone.
         step: Number of the step on features that it concerns, from 0; None where there is none.
     """
 
     step: int | None = None
 
-    def __init__(self, message: str, *, column: str | None = None, path: KeyPath = ()) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, column: str | None = None, path: KeyPath = (), advice: str = ""
+    ) -> None:
+        super().__init__(f"{message}; {advice}" if advice else message)
+        self.problem = message
+        self.advice = advice
         self.column = column
         self.path = path
 

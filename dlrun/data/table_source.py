@@ -18,8 +18,10 @@ class TableSource(FileSource):
     """Base of the sources that read CSV, TSV, JSON lines and Parquet files."""
 
     types: dict[str, ColumnType] = Field(default_factory=dict)
-    """What a column holds, if dlrun guesses wrong from its values: `numeric`, `categorical` (text,
-    or digits that are a code, such as postcodes) or `boolean`."""
+    """What a column holds, if dlrun guesses wrong from its values: `numeric` (also amounts of money
+    and percentages, such as $9.50 and 45 %, read as 9.5 and 45), `categorical` (text, or digits
+    that are a code, such as postcodes; 5.0 is 5, and 05 another code) or `boolean`. It may be a
+    feature, a target, a group, a time or a weight."""
 
     header: bool = True
     """Whether the first line of a CSV file names the columns."""

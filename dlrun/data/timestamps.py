@@ -34,6 +34,8 @@ _TWO_WAYS = re.compile(r"\s*\d{1,2}([/-])\d{1,2}\1\d{4}([ T]\d{1,2}:\d{2}(:\d{2}
 """Dates whose order of day and month only other dates show: 01/02/2024 may be either."""
 
 
+_DIGITS = re.compile(r"-?\d{1,18}", re.ASCII)
+
 _CLOCK = r"\s*(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp])?\.?[Mm]?\.?\s*"
 """A time of day: 9:30, 09:30:15, 9:30 PM."""
 
@@ -88,12 +90,20 @@ class TimeColumns(Section):
             refuse_missing_extra(name, column)
         if self.format is not None:
             return _in_format(self.name, [_as_texts(column) for column in values], self.format)
+        values = [_without_zeros_in_front(column) for column in values]
         if len(values) == 1:
             return as_times(self.name, values[0])
         if values[0].dtype.kind in "iuf":
             return _from_numbers(self.columns, values)
         times = as_times(self.columns[0], values[0])
         return times + _time_of_day(self.columns[1:], values[1:])
+
+
+def _without_zeros_in_front(column: Array) -> Array:
+    """A column of text that is nothing but digits, such as 08, as int64; any other as it is."""
+    if column.dtype != object or not all(map(_DIGITS.fullmatch, column)):
+        return column
+    return column.astype(np.int64)
 
 
 TimeOption = str | list[str] | TimeColumns | None

@@ -139,7 +139,8 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.csv": 'a,b,y\n1,2,3\n4,"5,6\n7,8,9\n'},
         csv(),
         {},
-        "{d.csv}:3: a quotation mark opens in this row and never closes",
+        "{d.csv}:3: a quotation mark opens in this row and never closes; if quotation marks are "
+        "part of the text, say `quote: none`",
     ),
     "text in a numeric column": (
         {"d.csv": MOSTLY_NUMBERS},
@@ -160,8 +161,8 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.csv": "a,y\nlow,1\nhigh,2\n"},
         csv(types={"a": "numeric"}),
         {},
-        "{d.csv}:2: expected a number in column 'a', found 'low'; if that marks a missing value, "
-        "say `missing: ['low']`, and if the column is not a quantity, say "
+        "{d.csv}:2: expected a number in column 'a', found 'low', and {d.csv}:3 'high'; if that "
+        "marks a missing value, say `missing: ['low']`, and if the column is not a quantity, say "
         "`types: {a: categorical}`",
     ),
     "neither true nor false": (

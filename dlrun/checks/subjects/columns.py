@@ -21,7 +21,7 @@ from dlrun.checks.columns import (
     text_columns,
     time_column,
 )
-from dlrun.checks.finding import Change, Finding, put
+from dlrun.checks.finding import Finding, put
 from dlrun.checks.views import DataView
 from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array
@@ -83,38 +83,6 @@ def _ranks(values: Array) -> Array:
 
 def _majority(codes: Array) -> float:
     return float(np.bincount(codes).max() / len(codes))
-
-
-LAYOUTS = ((",", "."), (".", ","))
-
-"""Thousands separator and decimal point."""
-
-_SHARE = 0.9
-
-"""From this share of numbers on a column is one of numbers."""
-
-_LEAST = 3
-
-"""Different numbers with a mark between their thousands that a column has at least."""
-
-_ROWS = 2000
-
-
-def are_grouped(column: Array, thousands: str, decimal: str) -> bool:
-    """Tell whether nearly all of (n,) texts are numbers, some with marks between thousands.
-
-    Args:
-        column: Texts, None where one is missing.
-        thousands: Thousands separator.
-        decimal: The decimal point.
-    """
-    words = [word.strip() for word in column[:_ROWS] if word is not None]
-    mark, point = re.escape(thousands), re.escape(decimal)
-    grouped = re.compile(rf"[-+]?\d{{1,3}}({mark}\d{{3}})+({point}\d+)?")
-    plain = re.compile(rf"[-+]?\d{{1,3}}({point}\d+)?")
-    marked = {word for word in words if grouped.fullmatch(word)}
-    numbers = sum(bool(word in marked or plain.fullmatch(word)) for word in words)
-    return len(marked) >= _LEAST and numbers >= _SHARE * len(words)
 
 
 _FEWEST_FOR_LEAKS = 30
@@ -195,14 +163,12 @@ def identifier(view: DataView) -> Iterator[Finding]:
         if name in as_text or not may_differ_in_nearly_every_row(texts):
             continue
         words = [text for text in texts if text is not None]
-        if any(are_grouped(texts, *layout) for layout in LAYOUTS):
-            continue
         if len(set(words)) < NEARLY_ALL * n:
             continue
         # Names or codes rather than sentences.
         if float(np.mean([len(text.split()) for text in words[:100]])) <= 3:
             found.append(name)
-    # Times differ in every row too, and DL109 says what to do with them; DL129 of numbers.
+    # Times differ in every row too, and DL109 says what to do with them.
     found = [name for name in found if name != time]
     if found:
         have = "has" if len(found) == 1 else "have"
@@ -344,43 +310,3 @@ def text_as_categories(view: DataView) -> Iterator[Finding]:
                     on_key=True,
                 )
             sentences -= set(found)
-
-
-@check(
-    "DL129",
-    why="every number becomes a category of its own, and their order is lost",
-    source="pandas, read_csv",
-    instead="name the mark between the thousands in `thousands` under dataset",
-    fault="""
-    dataset: {source: csv, path: rows.csv, target: y}   # x is written 12,345
-    preprocess: [{one_hot: {columns: [x]}}]
-    """,
-    fix="""
-    dataset: {source: csv, path: rows.csv, target: y, thousands: ","}
-    preprocess: [standardize]
-    """,
-)
-def numbers_read_as_text(view: DataView) -> Iterator[Finding]:
-    """A column of numbers with marks between the thousands, such as "1,234", that is read as
-    text."""
-    dataset = view.config.dataset
-    if not hasattr(dataset, "thousands"):
-        return
-    typed = getattr(dataset, "types", {})
-    columns = [(n, column) for n, column in text_columns(view.train) if n not in typed]
-    for thousands, decimal in LAYOUTS:
-        found = [name for name, column in columns if are_grouped(column, thousands, decimal)]
-        if found:
-            hold = "holds numbers" if len(found) == 1 else "hold numbers"
-            values = [(("dataset", "thousands"), thousands)]
-            options = f'thousands: "{thousands}"'
-            if decimal != ".":
-                values.append((("dataset", "decimal"), decimal))
-                options += f' and decimal: "{decimal}"'
-            yield Finding(
-                f"{first_few(found)} {hold} with '{thousands}' between the thousands, read as text",
-                DATASET,
-                Change(tuple(values), f"{options} (under dataset)"),
-                on_key=True,
-            )
-            return

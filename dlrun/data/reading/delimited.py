@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
-import itertools
 import lzma
 import re
 import warnings
@@ -121,30 +121,17 @@ def read_delimited(file: Path, dialect: CsvDialect, as_text: Collection[str] = (
 
     names = column_names(file, dialect)
     try:
-        with warnings.catch_warnings():
-            # pandas only warns where the first rows are longer than the header.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            with _rows(file, dialect) as (stream, _, separator):
-                frame = pd.read_csv(
-                    stream,
-                    sep=separator,
-                    header=0 if dialect.header else None,
-                    names=names,
-                    index_col=False,
-                    dtype=dict.fromkeys((name for name in as_text if name in names), str),
-                    na_values={n: [*_MISSING_MARKS, *dialect.missing_in(n)] for n in names},
-                    keep_default_na=False,
-                    decimal=dialect.decimal,
-                    quotechar=dialect.quote or '"',
-                    quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
-                    skipinitialspace=True,
-                    low_memory=False,
-                )
+        frame = _parsed(file, dialect, names, as_text)
+        if blank := _blank_rows(file, dialect, frame):
+            frame = _parsed(file, dialect, names, as_text, rows=len(frame) - blank)
+        if inexact := [name for name in names if may_be_inexact(frame[name])]:
+            frame = _parsed(file, dialect, names, [*as_text, *inexact], rows=len(frame))
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         if "EOF inside string" in str(error):
             line = max(start for start, _ in records(file, dialect))
             raise DataError(
-                f"{file}:{line}: a quotation mark opens in this row and never closes"
+                f"{file}:{line}: a quotation mark opens in this row and never closes",
+                advice="if quotation marks are part of the text, say `quote: none`",
             ) from error
         _refuse_uneven_rows(file, dialect, len(names))
         raise DataError(f"{file}: cannot be read: {error}") from error
@@ -156,6 +143,57 @@ def read_delimited(file: Path, dialect: CsvDialect, as_text: Collection[str] = (
         # pandas fills short rows up with missing values.
         _refuse_uneven_rows(file, dialect, len(names))
     return frame
+
+
+def _parsed(
+    file: Path,
+    dialect: CsvDialect,
+    names: list[str],
+    as_text: Collection[str],
+    rows: int | None = None,
+) -> pd.DataFrame:
+    """The first rows of a file as pandas reads it; None: all of them."""
+    import pandas as pd
+
+    with warnings.catch_warnings(), _rows(file, dialect) as (stream, _, separator):
+        # pandas only warns where the first rows are longer than the header.
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        return pd.read_csv(
+            stream,
+            sep=separator,
+            header=0 if dialect.header else None,
+            names=names,
+            index_col=False,
+            dtype=dict.fromkeys((name for name in as_text if name in names), str),
+            na_values={n: [*_MISSING_MARKS, *dialect.missing_in(n)] for n in names},
+            keep_default_na=False,
+            decimal=dialect.decimal,
+            quotechar=dialect.quote or '"',
+            quoting=csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE,
+            skipinitialspace=True,
+            low_memory=False,
+            nrows=rows,
+        )
+
+
+def _blank_rows(file: Path, dialect: CsvDialect, frame: pd.DataFrame) -> int:
+    """How many rows at the end of a file hold nothing but separators, as spreadsheets write them;
+    those that are all of the file count as rows."""
+    if not len(frame) or len(frame.columns) == 1 or not frame.iloc[-1].isna().all():
+        return 0
+    blank = 0
+    for _, fields in records(file, dialect):
+        blank = 0 if any(field.strip() for field in fields) else blank + 1
+    return blank if blank < len(frame) else 0
+
+
+EXACT = 2**53
+"""Whole numbers beyond it are kept as text: no float holds all of them."""
+
+
+def may_be_inexact(series: pd.Series) -> bool:
+    """Tell whether a column of floats may have been whole numbers that no float holds exactly."""
+    return series.dtype.kind == "f" and bool((series.abs() >= EXACT).any())
 
 
 def column_names(file: Path, dialect: CsvDialect) -> list[str]:
@@ -239,52 +277,81 @@ def _rows(file: Path, dialect: CsvDialect) -> Iterator[tuple[IO[str], int, str]]
         yield stream, skipped, dialect.separator or (named[1] if named else usual)
 
 
-def record_at(file: Path, dialect: CsvDialect, row: int) -> tuple[int, list[str]]:
-    """Return the line, from 1, where a row of data starts, and its fields as they are written.
+def records_of_rows(
+    file: Path, dialect: CsvDialect, rows: Collection[int]
+) -> list[tuple[int, list[str]]]:
+    """Return the line, from 1, where each row of data starts, and its fields as they are written,
+    in the order of the lines.
 
     Args:
         file: A file that `read_delimited` has read.
         dialect: How it is written.
-        row: The row, counted from 0.
+        rows: The rows, counted from 0.
     """
-    wanted = row + 1 if dialect.header else row
-    return next(itertools.islice(records(file, dialect), wanted, None))
+    wanted = {row + dialect.header for row in rows}
+    found = enumerate(islice(records(file, dialect), max(wanted) + 1))
+    return [record for number, record in found if number in wanted]
 
 
 def _refuse_uneven_rows(file: Path, dialect: CsvDialect, expected: int) -> None:
     for line, fields in records(file, dialect):
         # A separator at the end of every line adds an empty field, which is harmless.
-        if len(fields) != expected and not (len(fields) == expected + 1 and not fields[-1]):
-            _, header = first_record(file, dialect)
-            marks = [mark for mark in OTHER_SEPARATORS if mark in header[0]]
-            if len(header) == 1 and marks:
-                raise DataError(
-                    f"{file}: the header is one column, '{header[0]}', but line {line} has "
-                    f"{len(fields)}; is the `separator` {marks[0]!r}?"
-                )
+        if len(fields) == expected or (len(fields) == expected + 1 and not fields[-1]):
+            continue
+        _, header = first_record(file, dialect)
+        marks = [mark for mark in OTHER_SEPARATORS if mark in header[0]]
+        if len(header) == 1 and marks:
             raise DataError(
-                f"{file}:{line}: expected {expected} fields, found {len(fields)}; a field that "
-                f"holds the separator {dialect.separator_of(file)!r} must be in quotes"
+                f"{file}: the header is one column, '{header[0]}', but line {line} has "
+                f"{len(fields)}",
+                advice=f"is the `separator` {marks[0]!r}?",
             )
+        separator = dialect.separator_of(file)
+        advice = f"a field that holds the separator {separator!r} must be in quotes"
+        if above := _lines_above(file, dialect):
+            advice = f"if the table begins in line {above + 1}, say `skip: {above}`"
+        raise DataError(
+            f"{file}:{line}: expected {expected} fields, found {len(fields)}", advice=advice
+        )
+
+
+_FIRST_ROWS = 500
+"""Rows among which the header is looked for."""
+
+
+def _lines_above(file: Path, dialect: CsvDialect) -> int:
+    """How many lines are above what looks like a table: rows of the same, larger width."""
+    found = [(line, len(fields)) for line, fields in islice(records(file, dialect), _FIRST_ROWS)]
+    width = max(width for _, width in found)
+    first = next(i for i, (_, other) in enumerate(found) if other == width)
+    same = sum(other == width for _, other in found[first:])
+    is_table = first > 0 and same > max(2, 0.9 * len(found[first:]))
+    return found[first][0] - 1 if is_table else 0
+
+
+def line_with(file: Path, dialect: CsvDialect, name: str) -> int | None:
+    """Return the line below the header that holds a name as a field; None where none does."""
+    below = islice(records(file, dialect), 1, _FIRST_ROWS)
+    return next((line for line, fields in below if name in map(str.strip, fields)), None)
 
 
 def _unreadable(file: Path, dialect: CsvDialect, error: Exception) -> DataError:
     if isinstance(error, LookupError):
         return DataError(f"{file}: unknown encoding '{dialect.encoding}'")
-    if isinstance(error, UnicodeError):
-        place = f"{file}"
-        with unpacked(file) as stream:
-            for number, line in enumerate(stream, start=1):
-                try:
-                    line.decode(dialect.encoding)
-                except UnicodeError:
-                    place = f"{file}:{number}"
-                    break
-        return DataError(
-            f"{place}: not written in {dialect.encoding}; "
-            f"say which `encoding` it has, such as latin-1"
-        )
-    return DataError(f"{file}: cannot be read: {error}")
+    if not isinstance(error, UnicodeError):
+        return DataError(f"{file}: cannot be read: {error}")
+    with unpacked(file) as stream:
+        data = stream.read()
+    line = 1
+    try:
+        data.decode(dialect.encoding)
+    except UnicodeDecodeError as found:
+        line += data[: found.start].decode(dialect.encoding, "ignore").count("\n")
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return DataError(
+        f"{file}:{line}: not written in {dialect.encoding}",
+        advice=f"say which `encoding` it has, such as {'utf-16' if utf16 else 'latin-1'}",
+    )
 
 
 def unpacked(file: Path) -> IO[Any]:

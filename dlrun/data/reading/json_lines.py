@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,9 @@ def read_json_lines(file: Path) -> dict[str, list[Any]]:
     return columns
 
 
-def line_of_record(file: Path, row: int) -> int:
-    """Return the line, from 1, that holds a row (counted from 0)."""
-    for i, (line, _) in enumerate(_records(file)):
-        if i == row:
-            return line
-    raise IndexError(f"{file} has no row {row}")
+def lines_of_records(file: Path, rows: Collection[int]) -> list[int]:
+    """Return the lines, from 1, that hold some rows (counted from 0)."""
+    return [line for row, (line, _) in enumerate(_records(file)) if row in rows]
 
 
 def _records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

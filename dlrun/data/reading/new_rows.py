@@ -11,9 +11,11 @@ import numpy as np
 
 from dlrun.data.reading.arrays import ArrayFiles, read_or_stream
 from dlrun.data.reading.delimited import CsvDialect, column_names
+from dlrun.data.reading.factorized_text import BOOLEAN_WORDS
 from dlrun.data.reading.files import refuse_missing
-from dlrun.data.reading.json_lines import line_of_record, read_json_lines
-from dlrun.data.reading.table_columns import BOOLEAN_WORDS, as_text, as_texts, to_array, to_tokens
+from dlrun.data.reading.json_lines import lines_of_records, read_json_lines
+from dlrun.data.reading.number_texts import category_text
+from dlrun.data.reading.table_columns import as_text, as_texts, to_array, to_tokens
 from dlrun.data.reading.tables import (
     TableFiles,
     format_of,
@@ -130,7 +132,7 @@ def _from_lists(file: Path, columns: ExpectedColumns) -> Columns:
                 if kind == "sequences":
                     expected = "a list of whole numbers"
                 raise DataError(
-                    f"{file}:{line_of_record(file, row)}: expected {expected} in "
+                    f"{file}:{lines_of_records(file, [row])[0]}: expected {expected} in "
                     f"column '{name}', found {str(value)[:40]}"
                 ) from error
         result[name] = np.stack(entries) if kind == "numeric" else as_objects(entries)
@@ -139,7 +141,7 @@ def _from_lists(file: Path, columns: ExpectedColumns) -> Columns:
 
 def _entry(value: Any, kind: str, shape: tuple[int, ...]) -> Any:
     if kind == "categorical":
-        return None if value is None else as_text(value)
+        return None if value is None else category_text(as_text(value), ".")
     if kind == "numeric":
         numbers = np.asarray(value, dtype=np.float64)
         if numbers.shape != shape:

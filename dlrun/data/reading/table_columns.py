@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import numpy as np
 from pydantic import Field
 
-from dlrun.data.reading.delimited import MISSING_WORDS
+from dlrun.data.reading.delimited import EXACT, MISSING_WORDS
+from dlrun.data.reading.factorized_text import BOOLEAN_WORDS, FactorizedText
+from dlrun.data.reading.number_texts import (
+    category_text,
+    notation_of,
+    number_pattern,
+    without_unit,
+)
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array, as_objects
+from dlrun.data.timestamps import plain_times
 from dlrun.errors import DataError
+from dlrun.text import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,9 +31,6 @@ ColumnType = Literal["numeric", "categorical", "boolean"]
 Separator = Annotated[str, Field(min_length=1)]
 """What a column of a table holds; a boolean one becomes 0, 1 and NaN where it is missing."""
 
-BOOLEAN_WORDS = {"true": True, "false": False, "yes": True, "no": False}
-"""Words, in any case, that are enough to make a column boolean."""
-
 _BOOLEAN_TEXTS = BOOLEAN_WORDS | {"t": True, "f": False, "y": True, "n": False}
 _BOOLEAN_TEXTS |= {"1": True, "0": False, "on": True, "off": False}
 
@@ -35,70 +38,19 @@ NUMERIC_SHARE = 0.9
 """If at least this share of a column is numbers, texts among them are errors."""
 
 
-@dataclass(frozen=True)
-class FactorizedText:
-    """A column as text, each different text once.
-
-    Args:
-        codes: (n,) index into `words`, -1 where the value is missing.
-        words: The different texts, in the order in which they appear.
-        decimal: Decimal point of numbers.
-        thousands: Thousands separator of numbers; None: none.
-    """
-
-    codes: Array
-    words: list[str]
-    decimal: str
-    thousands: str | None = None
-
-    @cached_property
-    def numbers(self) -> Array:
-        """(len(words),) float64: each word as a number, NaN where it is not a number."""
-        import pandas as pd
-
-        # pandas' own `thousands` would make a number of 01.02.2024.
-        plain = [self._ungrouped(word).replace(self.decimal, ".") for word in self.words]
-        return np.asarray(pd.to_numeric(pd.Series(plain, dtype=object), errors="coerce"), float)
-
-    def _ungrouped(self, word: str) -> str:
-        """A number without the marks between its thousands; anything else as it is."""
-        if self.thousands is None or self.thousands not in word:
-            return word
-        mark, point = re.escape(self.thousands), re.escape(self.decimal)
-        grouped = re.fullmatch(rf"[-+]?\d{{1,3}}({mark}\d{{3}})+({point}\d+)?", word.strip())
-        return word.replace(self.thousands, "") if grouped else f"'{word}'"
-
-    @cached_property
-    def counts(self) -> Array:
-        """(len(words),) how often each word appears."""
-        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.words))
-
-    def are_values_besides(self, others: Collection[str]) -> bool:
-        """Whether the words besides `others` are all numbers, or all true and false."""
-        found = [(word, n) for word, n in zip(self.words, self.numbers, strict=True)]
-        rest = [(word.lower() in BOOLEAN_WORDS, n == n) for word, n in found if word not in others]
-        return bool(rest) and any(all(column) for column in zip(*rest, strict=True))
-
-    def spread(self, values: Array, missing: Any) -> Array:
-        """Return a value a row, from a value a word."""
-        last = np.empty(1, values.dtype)
-        last[0] = missing
-        return np.append(values, last)[self.codes]
-
-    def first_row(self, words: Array) -> int:
-        """The first row that holds one of the words marked in `words` ((len(words),) bool)."""
-        return int(np.flatnonzero(np.append(words, False)[self.codes])[0])
+_ZERO_IN_FRONT = re.compile(r"\s*[-+]?0\d")
+_MOST_SHOWN = 3
 
 
 def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -> ColumnType:
     """Return the type of a column: as `given`, else inferred from its values.
 
     Only-true-or-false and only-yes-or-no are boolean; numbers are numeric; other text is
-    categorical.
+    categorical, and so are whole numbers that floats do not hold exactly.
 
     Raises:
         DataError: There is no such column, it holds dates or lists, or it holds numbers with
-            a few texts among them.
+            a few texts among them, or numbers that are written in another way.
     """
     import pandas as pd
 
@@ -106,16 +58,20 @@ def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -
     if given is not None:
         return given
     if pd.api.types.is_numeric_dtype(series.dtype):
-        return "boolean" if pd.api.types.is_bool_dtype(series.dtype) else "numeric"
+        if pd.api.types.is_bool_dtype(series.dtype):
+            return "boolean"
+        large = series.dtype.kind in "iu" and bool((series.abs() > EXACT).any())
+        return "categorical" if large else "numeric"
     texts = as_texts(table, name)
     if texts.words and all(word.lower() in BOOLEAN_WORDS for word in texts.words):
         return "boolean"
     is_text = np.isnan(texts.numbers)
     if not is_text.any():
-        return "numeric"
-    share = texts.counts[~is_text].sum() / texts.counts.sum()
+        return "categorical" if texts.are_large else "numeric"
+    _refuse_other_notation(table, name, texts, is_text)
     # One word among several numbers is a missing marker rather than a category.
     one_word = is_text.sum() == 1 and (~is_text).sum() >= 3
+    share = texts.counts[~is_text].sum() / texts.counts.sum()
     if share >= NUMERIC_SHARE or (one_word and share >= 0.5):
         _refuse_text(table, name, texts, is_text)
     return "categorical"
@@ -155,11 +111,13 @@ def to_array(table: TableFiles, name: str, kind: ColumnType) -> Array:
         return series.to_numpy(dtype=bool)
     texts = as_texts(table, name)
     if kind == "categorical":
-        return texts.spread(np.asarray(texts.words, dtype=object), None)
+        words = [category_text(word, texts.decimal) for word in texts.words]
+        return texts.spread(np.asarray(words, dtype=object), None)
     if kind == "numeric":
-        if (is_text := np.isnan(texts.numbers)).any():
+        if (is_text := np.isnan(texts.amounts)).any():
             _refuse_text(table, name, texts, is_text)
-        return texts.spread(texts.numbers, np.nan)
+        _refuse_several_units(table, name, texts)
+        return texts.spread(texts.amounts, np.nan)
     return _booleans(table, name, texts)
 
 
@@ -175,6 +133,30 @@ def to_tokens(table: TableFiles, name: str, separator: str) -> Array:
     cut = None if separator == " " else separator
     parts = [tuple(p.strip() for p in word.split(cut) if p.strip()) for word in texts.words]
     return texts.spread(as_objects(parts), ())
+
+
+def to_extra(table: TableFiles, name: str, given: ColumnType | None = None) -> Array:
+    """Return a column of groups, times or weights: (n,) datetime64, numbers, bool or text.
+
+    Digits that are a code stay text: those with zeros in front, and those that floats do not hold
+    exactly.
+
+    Raises:
+        DataError: A value does not fit the given type.
+    """
+    series = table.series(name)
+    if series.dtype.kind == "M":
+        return plain_times(series)
+    if given is None and series.dtype.kind not in "biuf":
+        texts = as_texts(table, name)
+        is_code = texts.are_large or any(map(_ZERO_IN_FRONT.match, texts.words))
+        given = "categorical" if is_code or np.isnan(texts.numbers).any() else "numeric"
+        if all(word.lower() in BOOLEAN_WORDS for word in texts.words):
+            given = "boolean"
+    values = to_array(table, name, given or "numeric")
+    if values.dtype.kind == "f" and (values == np.floor(values)).all():
+        return values.astype(np.int64)
+    return values
 
 
 def labels_of(column: Array) -> tuple[str, ...]:
@@ -199,22 +181,27 @@ def as_texts(table: TableFiles, name: str) -> FactorizedText:
             f"{file}: column '{name}' holds dates, which cannot be a feature; leave it out by "
             f"`drop: [{name}]`, or name it as `time` under `evaluation`"
         )
-    present = series.dropna()
-    if len(present) and isinstance(present.iloc[0], list | dict | tuple | np.ndarray):
+    if holds_lists(series):
         raise DataError(
             f"{file}: column '{name}' holds lists or objects, where one value a row is needed; "
             f"leave it out by `drop: [{name}]`"
         )
     dialect = table.dialect
     codes, uniques = pd.factorize(series)
-    words = [as_text(value) for value in uniques]
+    words = [as_text(value, dialect.decimal) for value in uniques]
     texts = FactorizedText(codes, words, dialect.decimal, dialect.thousands)
     if not set(words).isdisjoint(MISSING_WORDS) and texts.are_values_besides(MISSING_WORDS):
         codes, uniques = pd.factorize(series.mask(series.isin(MISSING_WORDS)))
-        words = [as_text(value) for value in uniques]
+        words = [as_text(value, dialect.decimal) for value in uniques]
         texts = FactorizedText(codes, words, dialect.decimal, dialect.thousands)
     table.latest["texts"] = texts
     return texts
+
+
+def holds_lists(series: pd.Series) -> bool:
+    """Tell whether a column holds lists or objects rather than one value a row."""
+    present = series.dropna() if series.dtype == object else series[:0]
+    return len(present) > 0 and isinstance(present.iloc[0], list | dict | tuple | np.ndarray)
 
 
 def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
@@ -225,7 +212,21 @@ def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
         if values.dtype.kind == "f" and np.isnan(values).all():
             return [f"column '{name}' holds no value in any row; drop it"]
         return []
-    different = len(set(as_texts(table, name).words))
+    texts = as_texts(table, name)
+    if texts.are_large:
+        return [
+            f"column '{name}' holds whole numbers beyond 2^53, which floats do not hold exactly: "
+            f"they are text; drop it if they identify the rows"
+        ]
+    is_text = np.isnan(texts.numbers)
+    share = texts.counts[~is_text].sum() / max(1, texts.counts.sum())
+    if 0.5 <= share < 1:
+        rows = texts.rows(is_text)
+        return [
+            f"column '{name}' is text, though it holds numbers in all but "
+            f"{counted(len(rows), 'row')}: {_shown(table, texts, rows)}"
+        ]
+    different = len(set(texts.words))
     if different < 20:
         return _missing_words(table, name, values)
     present = values[values != None]  # noqa: E711 - element by element
@@ -235,6 +236,15 @@ def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
             f"identifier does; drop it unless they mean something"
         ]
     return []
+
+
+def _shown(table: TableFiles, texts: FactorizedText, rows: Array) -> str:
+    """The first of some rows with what they hold: `d.csv:3 'a', d.csv:7 'b' and 4 more`."""
+    shown = rows[:_MOST_SHOWN].tolist()
+    places = zip(table.places(shown), texts.codes[shown].tolist(), strict=True)
+    listing = ", ".join(f"{place} '{texts.words[code]}'" for place, code in places)
+    more = len(rows) - len(shown)
+    return f"{listing} and {more:,} more" if more else listing
 
 
 def _missing_words(table: TableFiles, name: str, values: Array) -> list[str]:
@@ -261,19 +271,66 @@ def missing_classes(table: TableFiles, name: str) -> list[str]:
 
 
 def _refuse_text(table: TableFiles, name: str, texts: FactorizedText, is_text: Array) -> NoReturn:
-    row = texts.first_row(is_text)
-    word = texts.words[texts.codes[row]]
+    rows = texts.rows(is_text)
+    word = texts.words[texts.codes[rows[0]]]
+    others = f", and in {counted(len(rows) - 1, 'other row')}" if len(rows) > 1 else ""
+    if 1 < len(rows) <= _MOST_SHOWN + 1:
+        others = f", and {_shown(table, texts, rows[1:])}"
+    place = table.place(int(rows[0]))
     raise DataError(
-        f"{table.place(row)}: expected a number in column '{name}', found '{word}'; if that "
-        f"marks a missing value, say `missing: ['{word}']`, and if the column is not a "
-        f"quantity, say `types: {{{name}: categorical}}`"
+        f"{place}: expected a number in column '{name}', found '{word}'{others}",
+        advice=f"if that marks a missing value, say `missing: ['{word}']`, and if the column is "
+        f"not a quantity, say `types: {{{name}: categorical}}`",
     )
+
+
+def _refuse_other_notation(
+    table: TableFiles, name: str, texts: FactorizedText, is_text: Array
+) -> None:
+    """Raise an error where a column holds numbers that are written in another way."""
+    indices = np.flatnonzero(is_text)
+    dialect = table.dialect
+    found = notation_of([texts.words[i] for i in indices], dialect.decimal, dialect.thousands)
+    if found is None:
+        return
+    numbers = ~is_text
+    numbers[indices[found.fits]] = True
+    if texts.counts[numbers].sum() < NUMERIC_SHARE * texts.counts.sum():
+        return
+    row = int(texts.rows(is_text & numbers)[0])
+    word = texts.words[texts.codes[row]]
+    options = [f"`types: {{{name}: numeric}}`"] if found.units else []
+    if found.decimal != dialect.decimal:
+        options.insert(0, f"`decimal: '{found.decimal}'`")
+    if found.thousands != dialect.thousands and found.thousands is not None:
+        options.insert(0, f'`thousands: "{found.thousands}"`')
+    value = f"{found.value(word):.15g}"
+    others = [texts.words[i] for i in indices]
+    either = all(map(number_pattern(",", None).fullmatch, others))
+    if found.thousands == "," and either and not table.has_commas_between_fields:
+        value += f", or `decimal: ','` to read it as {float(word.replace(',', '.'))}"
+    raise DataError(
+        f"{table.place(row)}: column '{name}' holds numbers that are written as '{word}' is",
+        advice=f"say {' and '.join(options)} to read it as {value}, or `types: "
+        f"{{{name}: categorical}}` if the column is not a quantity",
+    )
+
+
+def _refuse_several_units(table: TableFiles, name: str, texts: FactorizedText) -> None:
+    """Raise an error where amounts of several currencies, or percentages and plain numbers, are
+    in one column."""
+    units = [without_unit(word)[1] for word in texts.words]
+    different = {*units} if "%" in units else {*units} - {""}
+    if len(different) > 1:
+        rows = [int(texts.rows(np.asarray([u == unit for u in units]))[0]) for unit in different]
+        shown = _shown(table, texts, np.sort(rows))
+        raise DataError(f"column '{name}' holds amounts in several units: {shown}")
 
 
 def _booleans(table: TableFiles, name: str, texts: FactorizedText) -> Array:
     known = np.asarray([word.lower() in _BOOLEAN_TEXTS for word in texts.words], dtype=bool)
     if not known.all():
-        row = texts.first_row(~known)
+        row = int(texts.rows(~known)[0])
         raise DataError(
             f"{table.place(row)}: expected true or false in column '{name}', found "
             f"'{texts.words[texts.codes[row]]}'"
@@ -289,12 +346,12 @@ def _numbers(series: pd.Series) -> Array:
     return np.array(series.to_numpy())
 
 
-def as_text(value: Any) -> str:
-    """Return a value as it is written in a file: `true`, `3` for 3.0, `a`."""
+def as_text(value: Any, decimal: str = ".") -> str:
+    """Return a value as it is written in a file with that decimal point: `true`, `3` for 3.0."""
     if isinstance(value, bool | np.bool_):
         return str(bool(value)).lower()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value).replace(".", decimal)
     return str(value)
 
 

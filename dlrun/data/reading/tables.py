@@ -12,12 +12,15 @@ import numpy as np
 
 from dlrun.data.reading.delimited import (
     COMPRESSED,
+    EXACT,
     CsvDialect,
     column_names,
+    line_with,
+    may_be_inexact,
     read_delimited,
-    record_at,
+    records_of_rows,
 )
-from dlrun.data.reading.json_lines import line_of_record, read_json_lines
+from dlrun.data.reading.json_lines import lines_of_records, read_json_lines
 from dlrun.data.samples import Array
 from dlrun.data.stored import return_freed_memory, too_large_to_hold
 from dlrun.errors import DataError
@@ -104,25 +107,40 @@ class TableFiles:
             DataError: There is none.
         """
         if name not in self.names:
-            refuse_unknown_column(self.files[0], name, self.names)
+            refuse_unknown_column(self.files[0], name, self.names, self.dialect)
+
+    @property
+    def has_commas_between_fields(self) -> bool:
+        """Whether commas separate the fields, so that no number has a decimal comma unquoted."""
+        file = self.files[0]
+        return format_of(file) == "delimited" and self.dialect.separator_of(file) == ","
 
     def field(self, row: int, name: str) -> str | None:
         """How a CSV file writes a value of a row, counted from 0; None in other files."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
         if format_of(file := self.files[part]) != "delimited":
             return None
-        fields = record_at(file, self.dialect, row - self.starts[part])[1]
+        ((_, fields),) = records_of_rows(file, self.dialect, [row - self.starts[part]])
         return fields[self.names.index(name)].strip()
 
     def place(self, row: int) -> str:
         """Where a row (counted from 0) is: `file.csv:17`, with the line counted from 1."""
-        part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        file, row = self.files[part], row - self.starts[part]
-        if format_of(file) == "parquet":
-            return f"{file}: row {row + 1}"
-        if format_of(file) == "json_lines":
-            return f"{file}:{line_of_record(file, row)}"
-        return f"{file}:{record_at(file, self.dialect, row)[0]}"
+        return self.places([row])[0]
+
+    def places(self, rows: Sequence[int]) -> list[str]:
+        """Where some rows are, in the order of the table."""
+        found = []
+        for file, first, stop in zip(self.files, self.starts, self.starts[1:], strict=False):
+            own = sorted(row - first for row in rows if first <= row < stop)
+            if own and format_of(file) == "parquet":
+                found += [f"{file}: row {row + 1}" for row in own]
+            elif own:
+                json = format_of(file) == "json_lines"
+                lines = lines_of_records(file, own) if json else []
+                records = [] if json else records_of_rows(file, self.dialect, own)
+                lines += [line for line, _ in records]
+                found += [f"{file}:{line}" for line in lines]
+        return found
 
 
 def read_table(
@@ -170,19 +188,24 @@ def format_of(file: Path) -> Format:
     return _FORMATS.get(_ending(file), "delimited")
 
 
-def refuse_unknown_column(file: Path, name: str, names: Sequence[str]) -> NoReturn:
-    """Raise the error for a missing column."""
+def refuse_unknown_column(
+    file: Path, name: str, names: Sequence[str], dialect: CsvDialect | None = None
+) -> NoReturn:
+    """Raise the error for a missing column of a file, which is written so if it is delimited."""
     shown = ", ".join(names[:12]) + (f" and {len(names) - 12} more" if len(names) > 12 else "")
-    hint = ""
+    advice = ""
     if len(names) == 1 and (marks := [mark for mark in ";\t|," if mark in names[0]]):
-        hint = f"; is the `separator` {marks[0]!r}?"
+        advice = f"is the `separator` {marks[0]!r}?"
     elif whole := [other for other in names if name in other.split(", ")]:
-        hint = f"; put it in quotes: '{whole[0]}'"
+        advice = f"put it in quotes: '{whole[0]}'"
     elif sum(map(_is_number, names)) >= len(names) / 2:
-        hint = "; if the file has no header, say `header: false`"
+        advice = "if the file has no header, say `header: false`"
+    elif dialect and format_of(file) == "delimited" and (line := line_with(file, dialect, name)):
+        advice = f"if line {line} is the header, say `skip: {line - 1}`"
     suggestion = did_you_mean(name, names)
     listing = f"{suggestion} The" if suggestion else "; the"
-    raise DataError(f"{file}: no column '{name}'{listing} columns are: {shown}{hint}", column=name)
+    message = f"{file}: no column '{name}'{listing} columns are: {shown}"
+    raise DataError(message, column=name, advice=advice)
 
 
 def _read(file: Path, dialect: CsvDialect, as_text: Collection[str]) -> pd.DataFrame:
@@ -190,10 +213,18 @@ def _read(file: Path, dialect: CsvDialect, as_text: Collection[str]) -> pd.DataF
 
     _refuse_no_table(file)
     if format_of(file) == "json_lines":
-        return _without(dialect, pd.DataFrame(read_json_lines(file)))
+        columns = read_json_lines(file)
+        exact = {name: pd.Series(v, dtype=_dtype_of(v)) for name, v in columns.items()}
+        return _without(dialect, pd.DataFrame(exact))
     if format_of(file) == "parquet":
         return read_parquet(file, dialect)
     return read_delimited(file, dialect, as_text)
+
+
+def _dtype_of(values: Sequence[Any]) -> type[object] | None:
+    """How pandas is to hold a column of JSON lines; None: as it likes. Floats do not hold large
+    whole numbers exactly."""
+    return object if any(type(v) is int and abs(v) > EXACT for v in values) else None
 
 
 def _refuse_no_table(file: Path) -> None:
@@ -233,6 +264,7 @@ def read_parquet(
     """
     import pandas as pd
     import pyarrow
+    from pyarrow import parquet
 
     try:
         frame = pd.read_parquet(
@@ -243,6 +275,10 @@ def read_parquet(
     if frame.empty:
         raise DataError(f"{file}: has no rows")
     frame.columns = frame.columns.map(str)
+    # Of whole numbers with missing ones among them pandas makes floats.
+    if inexact := [name for name in frame.columns if may_be_inexact(frame[name])]:
+        exact = parquet.read_table(file, columns=inexact).to_pandas(integer_object_nulls=True)
+        frame[inexact] = exact[inexact]
     return _without(dialect, frame)
 
 

@@ -23,6 +23,7 @@ from dlrun.data.reading.table_columns import (
     labels_of,
     missing_classes,
     to_array,
+    to_extra,
     to_tokens,
 )
 from dlrun.data.reading.tables import (
@@ -37,7 +38,6 @@ from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.data.source import Loaded, Part
 from dlrun.data.stored import stored
 from dlrun.data.table_source import TableSource
-from dlrun.data.timestamps import plain_times
 from dlrun.errors import DataError
 
 
@@ -91,11 +91,11 @@ class Csv(TableSource):
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         files = find_files(self.path, base)
-        table = self._table(files, self.types)
+        table = self._table(files, self.types, extra)
         features = self._feature_names(table, extra)
         if part == "train":
             return self._loaded(table, features, self.types, extra)
-        test, types = self._test_table(table, [*features, *as_list(self.target)], base)
+        test, types = self._test_table(table, [*features, *as_list(self.target)], base, extra)
         labels = _labels(table, self.split, as_list(self.target))
         # Groups, times and weights belong to training; test files may do without them.
         extra = [name for name in extra if name in test.names]
@@ -107,13 +107,14 @@ class Csv(TableSource):
         return self._targets(test, types)
 
     def _test_table(
-        self, table: TableFiles, names: Sequence[str], base: Path
+        self, table: TableFiles, names: Sequence[str], base: Path, extra: Sequence[str] = ()
     ) -> tuple[TableFiles, dict[str, ColumnType]]:
         """The table of the test files, and what its columns hold: the same as in training."""
         files = find_files(self.test_path, base)
         refuse_shared(table.files, files)
-        types = {n: self._type_of(table, n, self.types) for n in names if n not in self.split}
-        return self._table(files, types), types
+        own = {n: self._type_of(table, n, self.types) for n in names if n not in self.split}
+        types = self.types | own
+        return self._table(files, types, extra), types
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         booleans = [name for name, kind in self.types.items() if kind == "boolean"]
@@ -125,11 +126,13 @@ class Csv(TableSource):
             return self
         return self.model_copy(update={"stream": stays_on_disk(files, self.stream)})
 
-    def _table(self, files: Sequence[Path], types: Mapping[str, ColumnType]) -> TableFiles:
+    def _table(
+        self, files: Sequence[Path], types: Mapping[str, ColumnType], extra: Sequence[str] = ()
+    ) -> TableFiles:
         if stays_on_disk(files, self.stream):
             return open_parquet(files, self.dialect())
         as_text = [name for name, kind in types.items() if kind == "categorical"]
-        as_text += [name for name in self.split if name not in as_text]
+        as_text += [name for name in (*self.split, *extra) if name not in as_text]
         return read_table(files, self.dialect(), as_text)
 
     def _type_of(self, table: TableFiles, name: str, types: Mapping[str, ColumnType]) -> ColumnType:
@@ -180,7 +183,7 @@ class Csv(TableSource):
         return Loaded(
             features=columns,
             targets=self._targets(table, types),
-            extras={name: _extra(table, name) for name in extra},
+            extras={name: to_extra(table, name, types.get(name)) for name in extra},
             classes={n: boolean_words(table, n) for n, k in kinds.items() if k == "boolean"},
             description=f"{len(table)} rows of {len(features)} features from {place}",
             findings=tuple(notes),
@@ -217,10 +220,3 @@ def _complete(table: TableFiles, name: str, kind: ColumnType) -> Array:
             f"needs one: fix the file, or remove such rows"
         )
     return values
-
-
-def _extra(table: TableFiles, name: str) -> Array:
-    series = table.series(name)
-    if series.dtype.kind == "M":
-        return plain_times(series)
-    return to_array(table, name, column_type(table, name))

@@ -21,13 +21,19 @@ from dlrun.data.reading.series import (
     series_from,
 )
 from dlrun.data.reading.series_file import SeriesFile, is_known
-from dlrun.data.reading.table_columns import ColumnType, boolean_words, column_type, to_array
+from dlrun.data.reading.table_columns import (
+    ColumnType,
+    boolean_words,
+    column_type,
+    holds_lists,
+    to_extra,
+)
 from dlrun.data.reading.tables import TableFiles, read_table
 from dlrun.data.samples import Array, Columns, ExpectedColumns
 from dlrun.data.source import Loaded, NewRows, Part
 from dlrun.data.stored import return_freed_memory
 from dlrun.data.table_source import TableSource
-from dlrun.data.timestamps import TimeColumns, plain_times
+from dlrun.data.timestamps import TimeColumns
 from dlrun.data.windows import Series, Windows
 from dlrun.errors import DataError
 from dlrun.text import counted
@@ -134,7 +140,7 @@ class Timeseries(TableSource):
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         files = self._files(base)
         if part == "train":
-            loaded = self._loaded(self._read(files), extra)
+            loaded = self._loaded(self._read(files, extra=extra), extra)
             # The file's own numbers and texts are several times as large as the series.
             return_freed_memory()
             return loaded
@@ -143,7 +149,7 @@ class Timeseries(TableSource):
         # Test rows hold what the training rows tell.
         train = self._read(files)
         return_freed_memory()
-        read = self._read(test_files, train.features, train.kinds)
+        read = self._read(test_files, train.features, train.kinds, extra=extra)
         # Row weights belong to training; test files may do without them.
         return self._loaded(read, [n for n in extra if n in (*read.table.names, FILE)])
 
@@ -219,13 +225,16 @@ class Timeseries(TableSource):
         kinds: Mapping[str, ColumnType] | None = None,
         *,
         with_targets: bool = True,
+        extra: Sequence[str] = (),
     ) -> SeriesFile:
         """Read files, with these features, and targets of these kinds; by default what the values
-        suggest."""
+        suggest. Of the time's own columns no digits are kept as they are written."""
         series = as_list(self.series or [])
         types = self.types | dict(kinds or {}) | (features or {})
         texts = [name for name, kind in types.items() if kind == "categorical"]
-        table = read_table(files, self.dialect(), [*texts, *series])
+        given = TimeColumns.of(self.time)
+        texts += [n for n in (*series, *extra) if given is None or n not in given.columns]
+        table = read_table(files, self.dialect(), texts)
         targets = as_list(self.target) if with_targets else []
         named = (
             [*features] if features else [*(self.drop or []), *self.types, *(self.features or [])]
@@ -234,7 +243,7 @@ class Timeseries(TableSource):
         for name in (*targets, *named, *missing, *series):
             if name != FILE:
                 table.require(name)
-        time = time_of(table, TimeColumns.of(self.time))
+        time = time_of(table, given)
         if time is None and self.sort:
             raise DataError(
                 f"{table.files[0]}: `sort` needs times, and no column holds dates; name it as "
@@ -277,15 +286,14 @@ class Timeseries(TableSource):
         found: dict[str, ColumnType] = {}
         texts = []
         for name in table.names:
-            dtype = table.series(name).dtype.kind
             if name in (self.drop or []):
                 continue
             if name in self.types:
                 found[name] = self.types[name]
             elif name in of_rows:
                 continue
-            elif dtype in "biuf":
-                found[name] = "boolean" if dtype == "b" else "numeric"
+            elif (kind := _kind_of_numbers(table, name)) is not None:
+                found[name] = kind
             else:
                 texts.append(name)
         if not found:
@@ -372,10 +380,14 @@ class Timeseries(TableSource):
             assert times is not None
             return times
         read.table.require(name)
-        column = read.table.series(name)
-        if column.dtype.kind == "M":
-            values = plain_times(column)
-        else:
-            kind = self.types.get(name) or column_type(read.table, name)
-            values = to_array(read.table, name, kind)
+        values = to_extra(read.table, name, self.types.get(name))
         return np.asarray(values[read.rows.kept][windows.last])
+
+
+def _kind_of_numbers(table: TableFiles, name: str) -> ColumnType | None:
+    """What a column of numbers or of true and false holds; None: dates, lists, or text."""
+    series = table.series(name)
+    if series.dtype.kind in "mM" or holds_lists(series):
+        return None
+    kind = column_type(table, name)
+    return kind if kind == "numeric" or series.dtype.kind == "b" else None
