@@ -19,7 +19,13 @@ from dlrun.metrics.names import Direction, canonical
 from dlrun.metrics.table import MEASURES
 from dlrun.reports.cost_curve import CostCurve, costs_of
 from dlrun.reports.curve_facts import History, is_noisy
-from dlrun.reports.suggestions import Suggestion, planned_epochs, suggest
+from dlrun.reports.suggestions import (
+    MOST,
+    Suggestion,
+    planned_epochs,
+    simpler_model,
+    suggest,
+)
 from dlrun.text import figure
 
 Kind = Literal[
@@ -107,7 +113,12 @@ def diagnosis_facts(
         asked=None if result.get("interrupted") else planned_epochs(config),
         rows=sum(fold.get("rows") or 0 for fold in result.get("folds") or ()),
     )
-    suggestions = suggest([f.kind for f in findings], config, result.get("best_epoch"))
+    kinds = [finding.kind for finding in findings]
+    simpler = simpler_model(result, config)
+    if simpler and config["dataset"].get("source") == "timeseries":
+        # Where a straight line is better, dropout and the like do not help.
+        kinds = [kind for kind in kinds if kind in ("diverged", "still_improving")]
+    suggestions = [*simpler, *suggest(kinds, config, result.get("best_epoch"))][:MOST]
     return {
         "diagnosis": [asdict(finding) for finding in findings],
         "suggestions": [_as_dict(suggestion) for suggestion in suggestions],

@@ -13,6 +13,7 @@ from typing import Any
 from dlrun.config.calls import MERGING
 from dlrun.config.yaml_writer import in_line
 from dlrun.registry import catalogue
+from dlrun.text import figure
 
 MOST = 3
 """Suggestions at most: what to try next, not everything there is."""
@@ -101,6 +102,47 @@ def suggest(
     for kind in sorted(kinds, key=lambda kind: kind != "still_improving"):
         found += [s for s in makers[kind]() if s not in (*found, *slower)]
     return found[:MOST]
+
+
+def simpler_model(result: Mapping[str, Any], config: Mapping[str, Any]) -> list[Suggestion]:
+    """Return that a linear model is worth a try, where a simple model, or the last value of a
+    series, is better by more than chance.
+
+    Args:
+        result: `simple_model`, `baseline` and `verdict`, as `result.json` holds them.
+        config: The config as plain data, every default filled in.
+    """
+    simple, baseline = result.get("simple_model") or {}, result.get("baseline") or {}
+    of_simple, of_baseline = simple.get("verdict") or {}, result.get("verdict") or {}
+    series = config["dataset"].get("source") == "timeseries"
+    if of_simple.get("beats_simple_model") is False:
+        name, lost = str(simple["name"]).partition(" on ")[0], of_simple.get("difference")
+    elif series and baseline.get("others") and of_baseline.get("beats_baseline") is False:
+        name, lost = str(baseline["name"]), of_baseline.get("difference")
+    else:
+        return []
+    changed = _linear(config, flat=series)
+    if changed is None or not isinstance(lost, (int, float)):
+        return []
+    text = f"{name} is {figure(abs(lost))} better: a linear model"
+    text += ", or predict the change of the series from row to row" if series else ""
+    return [Suggestion(text, (changed,))]
+
+
+def _linear(config: Mapping[str, Any], *, flat: bool) -> str | None:
+    """The override that leaves no layer before the last one; None where that changes nothing, or
+    layers refer to each other by name."""
+    entries = config["architecture"].get("layers") or []
+    sized = _sized(config)
+    refers = any(isinstance(e, dict) and {"from", "use", "name"} & e.keys() for e in entries)
+    if len(sized) < 2 or refers or config.get("blocks") or sized[-1].name != "Dense":
+        return None
+    if any(layer.name == "Embedding" for layer in _layers(config)) or _has_base(config):
+        return None
+    flatten = flat or any(layer.name != "Dense" for layer in sized)
+    flatten = flatten or any(layer.name == "Flatten" for layer in _layers(config))
+    last = [_without_defaults(entry) for entry in entries[sized[-1].index :]]
+    return f"architecture.layers={in_line([*(['Flatten'] if flatten else []), *last])}"
 
 
 def planned_epochs(config: Mapping[str, Any]) -> int:

@@ -262,6 +262,31 @@ def test_against_overfitting_in_the_order_of_the_book() -> None:
     assert [s.text for s in suggest(["overfitting"], stopped, 7)][-1] == "a smaller network"
 
 
+LOST = {"beats_simple_model": False, "difference": -69.2}
+
+
+def test_where_a_straight_line_is_better_it_comes_first(tmp_path: Path) -> None:
+    """Of a series, dropout and the like are not mentioned at all."""
+    config = load_config(CONFIGS / "book" / "jena_gru.yaml")
+    given = dump_config(config)
+    history = {"loss": decay(1, 0.1, 20, 5), "val_loss": [*decay(1, 0.5, 10, 3), *np.arange(1, 11)]}
+    result = {
+        "score": {"name": "loss", "direction": "min"},
+        "simple_model": {"name": "ridge regression on 3 of 9 rows", "verdict": LOST},
+    }
+    (first, *others) = diagnosis_facts(result, [history], given)["suggestions"]
+    assert first["text"].startswith("ridge regression is 69.2 better: a linear model, or predict")
+    assert others == []
+    (flat, last) = dump_config(load_config(config.file, first["set"]))["architecture"]["layers"]
+    assert ("Flatten" in flat, "Dense" in last) == (True, True)
+    table = dump_config(load_config(CONFIGS / "book" / "boston_kfold.yaml"))
+    found = diagnosis_facts(result, [history], table)["suggestions"]
+    assert found[0]["set"] == ["architecture.layers=[{Dense: {units: 1}}]"]
+    assert len(found) == 3
+    won = result | {"simple_model": {"name": "ridge regression", "verdict": None}}
+    assert first not in diagnosis_facts(won, [history], given)["suggestions"]
+
+
 def test_fewer_epochs_are_those_of_the_phase_with_the_best_one() -> None:
     given = dump_config(load_config(CONFIGS / "digits.yaml"))
     phases = {"training": {"phases": [{"epochs": 3}, {"epochs": 5}], "batch_size": 32}}

@@ -45,16 +45,18 @@ class Shared:
 
 def expected_by_chance(features: Columns, rows: int) -> float:
     """Return how many of a hundred rows are expected to have an equal one among `rows` others,
-    if columns are coarse and independent; 0 where one column makes every row unique.
+    if columns are independent; 0 where one column makes every row unique.
+
+    Args:
+        features: The columns of rows that are all different.
+        rows: Among how many.
     """
     same = 1.0
     for column in features.values():
-        if column.ndim > 1 or kind_of(column) == "sequences":
+        if column.ndim > 1 or kind_of(column) == "sequences" or len(column) < 2:
             return 0.0
-        shares = np.bincount(as_codes(column)) / len(column)
-        if len(shares) > len(column) / 4:
-            return 0.0
-        same *= float((shares**2).sum())
+        counts = np.bincount(as_codes(column)).astype(np.float64)
+        same *= float((counts * (counts - 1)).sum()) / (len(column) * (len(column) - 1))
     return 100 * -math.expm1(-rows * same)
 
 
@@ -96,6 +98,8 @@ def shared_rows(
     if with_targets and view.task == "regression":
         # Classes may follow from the features, so that they make equal rows no rarer.
         columns |= {f"target {name}": column for name, column in view.hashed.targets.items()}
+    different = np.unique(hashes, return_index=True)[1]
+    columns = {name: column[different] for name, column in columns.items()}
     chance = expected_by_chance(columns, len(view.folds[0].train))
     if 100 * len(found) / scored_rows <= 3 * chance:
         return None

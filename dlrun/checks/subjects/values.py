@@ -10,15 +10,14 @@ import numpy as np
 
 from dlrun.checks.architecture import DROPPING, output_of, range_of
 from dlrun.checks.check import BOOK, check
-from dlrun.checks.columns import DATASET, numeric_columns, preprocess_place, with_step
-from dlrun.checks.finding import Change, Finding, put
+from dlrun.checks.columns import preprocess_place, with_step
+from dlrun.checks.finding import Finding
 from dlrun.checks.views import DataView, PreparedInput, is_array_of_inputs, is_own_target
 from dlrun.config.graph import LayerGraph, layer_graph
 from dlrun.config.layers import plain
-from dlrun.data.preprocessing.impute import Impute
 from dlrun.data.preprocessing.rescale import Rescale
 from dlrun.data.samples import kind_of
-from dlrun.text import counted, figure, first_few
+from dlrun.text import figure, first_few
 
 LARGE = 10.0
 
@@ -230,111 +229,3 @@ def different_scales(view: DataView) -> Iterator[Finding]:
         with_step(view.config, scales.step("standardize"), last=True),
         on_key=True,
     )
-
-
-@check(
-    "DL104",
-    severity="error",
-    why="a single NaN in a row makes the loss NaN",
-    source=BOOK + "4.3.1",
-    instead="add `impute` to the preprocessing",
-    fault="""
-    dataset: {source: csv, path: rows.csv, target: y}   # some cells are empty
-    preprocess: [standardize]
-    """,
-    fix="""
-    preprocess: [impute, standardize]
-    """,
-)
-def missing_values(view: DataView) -> Iterator[Finding]:
-    """Missing values that no step fills in."""
-    covered = [step for step in view.config.preprocess if isinstance(step, Impute)]
-    missing = {}
-    for name, column in numeric_columns(view.dataset.samples):
-        if any(step.columns is None or name in step.columns for step in covered):
-            continue
-        if column.dtype.kind == "f" and (count := int(np.isnan(column).sum())):
-            missing[name] = count
-    if missing:
-        values = counted(sum(missing.values()), "value")
-        yield Finding(
-            f"{values} missing in {first_few(missing)}, and no step fills them in",
-            preprocess_place(view.config),
-            with_step(view.config, "impute"),
-            on_key=True,
-        )
-
-
-@check(
-    "DL105",
-    why="a network can learn that 0 means missing only if 0 means nothing else",
-    source=BOOK + "4.3.1",
-    instead="use `impute: median`, or `impute: {strategy: zero, indicator: true}`",
-    fault="""
-    dataset: {source: csv, path: rows.csv, target: y}   # 0 children is a value, too
-    preprocess: [{impute: zero}]
-    """,
-    fix="""
-    preprocess: [{impute: {strategy: zero, indicator: true}}]
-    """,
-)
-def zero_for_missing(view: DataView) -> Iterator[Finding]:
-    """Missing values become 0 in a column where 0 already has a meaning."""
-    for index, step in enumerate(view.config.preprocess):
-        if not isinstance(step, Impute) or step.strategy != "zero" or step.indicator:
-            continue
-        names = [
-            name
-            for name, column in numeric_columns(view.train)
-            if column.dtype.kind == "f"
-            and (step.columns is None or name in step.columns)
-            and np.isnan(column).any()
-            and (column == 0).mean() > 0.01
-        ]
-        if names:
-            yield Finding(
-                f"missing values of {first_few(names)} become 0, which also occurs as a value",
-                ("preprocess", index),
-                Change((), "- impute: {strategy: zero, indicator: true}"),
-            )
-
-
-_MARKERS = (-99999, -9999, -999, -99, 999, 9999, 99999, 999999)
-
-
-@check(
-    "DL119",
-    why="as a number it is the strongest signal in the column, and it means nothing",
-    source=BOOK + "4.3.1",
-    instead="name it in `missing` under dataset, and add `impute` to the preprocessing",
-    fault="""
-    dataset: {source: csv, path: rows.csv, target: y}   # x is -999 if unknown
-    preprocess: [standardize]
-    """,
-    fix="""
-    dataset: {source: csv, path: rows.csv, target: y, missing: [-999]}
-    preprocess: [impute, standardize]
-    """,
-)
-def missing_value_marker(view: DataView) -> Iterator[Finding]:
-    """A number that marks a missing value, such as -999."""
-    found: dict[str, int] = {}
-    for name, column in numeric_columns(view.train):
-        for marker in _MARKERS:
-            marked = column == marker
-            others = column[~marked & np.isfinite(column)]
-            if not 3 <= marked.sum() < len(column) / 2 or len(others) < 10:
-                continue
-            low, high = float(others.min()), float(others.max())
-            if min(abs(marker - low), abs(marker - high)) > 3 * (high - low):
-                found[name] = marker
-    if found:
-        markers = sorted(set(found.values()))
-        has = hasattr(view.config.dataset, "missing")
-        hold = "holds" if len(found) == 1 else "hold"
-        yield Finding(
-            f"{first_few(found)} {hold} {first_few(markers)}, far from all other values",
-            DATASET,
-            put(("dataset", "missing"), markers) if has else None,
-            on_key=True,
-        )
