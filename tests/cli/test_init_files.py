@@ -161,6 +161,16 @@ TABLES = {
         {"target": "no"},
         YES,
     ),
+    "None is a class": Raw(
+        lines(joined(",", SIZES, ("None" if y else "mild" for y in YES)), "size,illness"),
+        {"target": "illness"},
+        ["None" if y else "mild" for y in YES],
+    ),
+    "None is missing": Raw(
+        lines(joined(",", ("None" if y else 3 for y in YES), SIZES, TOWNS), "rooms,size,town"),
+        {"target": "town", "missing": None},
+        TOWNS,
+    ),
     "several labels": Raw(
         lines(joined(",", SIZES, LABELS), "size,tags"), {"split": {"tags": "|"}, "target": "tags"}
     ),
@@ -187,7 +197,7 @@ THRICE = np.repeat(DAYS.strftime("%Y-%m-%d"), 3)
 SERIES = {
     "months": Raw(
         lines(joined(",", MONTHS.strftime("%Y-%m"), SIZES), "Month,Passengers"),
-        {"time": "Month", "lookback": 7},
+        {"time": "Month", "lookback": 7, "season": 12},
     ),
     "names of months": Raw(
         lines(joined(",", DAYS.strftime("%d-%b-%Y"), SIZES), "day,sales"),

@@ -21,11 +21,17 @@ from dlrun.data.reading.table_columns import (
     to_array,
     to_tokens,
 )
-from dlrun.data.reading.tables import TableFiles, format_of, read_table
+from dlrun.data.reading.tables import TableFiles, format_of, names_of_columns, read_table
 from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import DataError
 from dlrun.workflows.init.dialect import MARKERS, infer_dialect, plain_number
 from dlrun.workflows.init.times import date_columns, is_clock
+
+LIKELY_TARGETS = (
+    *("target", "label", "labels", "class", "outcome", "y", "price", "diagnosis", "survived"),
+    *("sales", "demand", "close"),
+)
+"""Names under which a target is looked for before the last column is taken."""
 
 MOST_CATEGORIES = 50
 ROWS_A_CATEGORY = 5
@@ -40,6 +46,9 @@ LABEL_MARKS = ("|", ";", ",")
 LONGEST_LABEL = 30
 FEWEST_SPLIT = 0.2
 """Share of texts that hold several labels at least."""
+
+NEARLY_ALL = 0.9
+"""Share of rows in which an id has a different value, at least."""
 
 _NUMBERS_ROWS = re.compile(r"(.*_)?id|obs|index|row|no|nr|number|unnamed: \d+", re.IGNORECASE)
 
@@ -80,11 +89,12 @@ class Columns:
     dates: Mapping[str, TimeColumns | None]
 
 
-def read_columns(file: Path, *, header: bool | None = None) -> Columns:
+def read_columns(file: Path, target: str | None = None, *, header: bool | None = None) -> Columns:
     """Read a table and say what its columns hold.
 
     Args:
         file: A file, or a folder of Parquet files.
+        target: The column to predict, of which `None` may be a class; None: any that is likely.
         header: Whether the first row of a CSV file names the columns; None: inferred.
 
     Raises:
@@ -93,6 +103,9 @@ def read_columns(file: Path, *, header: bool | None = None) -> Columns:
     files = find_files(str(file), Path())
     of_text = format_of(files[0]) == "delimited"
     dialect = infer_dialect(files[0], header=header) if of_text else CsvDialect()
+    names = names_of_columns(files[0], dialect)
+    likely = [name for name in names if name.lower() in LIKELY_TARGETS] + names[-1:]
+    dialect = replace(dialect, names=frozenset(likely if target is None else [target]))
     table = read_table(files, dialect)
     if markers := {name: words for name in table.names if (words := _markers(table, name))}:
         every = set().union(*markers.values()) <= {"?"}
@@ -205,8 +218,9 @@ def _why_too_many(different: int, present: int) -> str:
 def _why_numbers_rows(table: TableFiles, name: str) -> str:
     """Why a column of numbers says nothing but which row it is; empty: it says more."""
     series = table.series(name)
-    if series.dtype.kind not in "iu" or series.nunique() < len(series):
+    if series.dtype.kind not in "iu" or series.nunique() < NEARLY_ALL * len(series):
         return ""
+    named = _NUMBERS_ROWS.fullmatch(name.strip())
     first = table.names.index(name) == 0 and len(table.names) > 2
     counts = first and series.iloc[0] in (0, 1) and (np.diff(series.to_numpy()) == 1).all()
-    return "numbers the rows" if counts or _NUMBERS_ROWS.fullmatch(name.strip()) else ""
+    return "numbers the rows" if counts or named else ""

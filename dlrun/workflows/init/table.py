@@ -11,14 +11,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from dlrun.checks.subjects.splits import NAMES_OF_GROUPS
-from dlrun.data.reading.delimited import CsvDialect
+from dlrun.data.reading.delimited import MISSING_WORDS, CsvDialect
 from dlrun.data.reading.table_columns import ColumnType, labels_of, to_array, to_tokens
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array
 from dlrun.data.task import refuse_constant
 from dlrun.errors import DataError, UsageError
 from dlrun.registry.names import did_you_mean
-from dlrun.workflows.init.columns import Column, Columns, read_columns
+from dlrun.workflows.init.columns import LIKELY_TARGETS, Column, Columns, read_columns
 from dlrun.workflows.init.times import (
     DAY,
     SeriesFacts,
@@ -29,12 +29,6 @@ from dlrun.workflows.init.times import (
 
 InitTask = Literal["binary", "multiclass", "multilabel", "regression"]
 TASKS: tuple[str, ...] = get_args(InitTask)
-
-LIKELY_TARGETS = (
-    *("target", "label", "labels", "class", "outcome", "y", "price", "diagnosis", "survived"),
-    *("sales", "demand", "close"),
-)
-"""Names under which a target is looked for before the last column is taken."""
 
 MOST_CLASSES = 10
 """Whole numbers of more different values are quantities rather than labels."""
@@ -185,7 +179,8 @@ class TableFacts:
         options = {
             field.name: getattr(self.dialect, field.name)
             for field in fields(CsvDialect)
-            if getattr(self.dialect, field.name) != getattr(plain, field.name)
+            if field.name != "names"
+            and getattr(self.dialect, field.name) != getattr(plain, field.name)
         }
         if "quote" in options:
             options["quote"] = options["quote"] or "none"
@@ -214,7 +209,7 @@ def table_facts(
         UsageError: The target's values do not suit the task.
         DataError: The file is missing or broken, or has no such column.
     """
-    columns = read_columns(file, header=header)
+    columns = read_columns(file, target, header=header)
     _refuse_target(file, columns, target)
     table, found = columns.table, columns.found
     given = [] if target is None else [target]
@@ -225,6 +220,9 @@ def table_facts(
     likely = target or next((n for t in LIKELY_TARGETS for n in offered if n.lower() == t), None)
     clear = likely is not None or len(offered) == 1
     target = likely or _first_class(columns, offered) or offered[-1]
+    if _may_be_names(table, target):
+        columns = read_columns(file, target, header=header)
+        table, found = columns.table, columns.found
     answer = _answer(table, target, found[target], task)
     features = [name for name in table.names if name != target and name not in of_rows]
     kept = [name for name in features if found[name].kind and not found[name].left_out]
@@ -357,6 +355,13 @@ def _offered(columns: Columns, of_rows: Sequence[str]) -> list[str]:
     complete = [name for name in fit if not found[name].missing]
     usable = usable or [name for name in found if found[name].kind is not None]
     return complete or fit or usable
+
+
+def _may_be_names(table: TableFiles, target: str) -> bool:
+    """Whether columns were read as if each of several might be the target, to which it matters."""
+    names = table.dialect.names
+    others = (table.series(n).isin(MISSING_WORDS).any() for n in names - {target})
+    return target not in names or any(others)
 
 
 def _first_class(columns: Columns, offered: Sequence[str]) -> str | None:
