@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -49,6 +50,7 @@ class MeasuredOutput:
         probable: Whether the outputs of classes are probabilities, or trained to be.
         centred: Whether the loss parts each output at 0, as logits and margins are.
         steps: Whether a row has an answer for each step or pixel.
+        margins: Whether they are margins rather than logits.
         certain: Whether it is known what is predicted; a loss of 0 to 1 may be for pixels.
         shares: Whether quantities and outputs lie between 0 and 1.
     """
@@ -61,6 +63,7 @@ class MeasuredOutput:
     centred: bool
     steps: bool
     certain: bool
+    margins: bool = False
     shares: bool = False
 
 
@@ -114,6 +117,7 @@ def measured_output(view: ConfigView) -> MeasuredOutput:
         activation,
         probable,
         centred=meaning_by_loss(view.config.loss) in ("logits", "margins"),
+        margins=meaning_by_loss(view.config.loss) == "margins",
         steps=view.known.steps,
         certain=view.known.task is not None or loss.startswith("Sparse"),
         shares=view.known.shares and activation in ("sigmoid", "softmax"),
@@ -153,6 +157,15 @@ def _fault(metric: KerasComponent, output: MeasuredOutput) -> _Fault | None:
         better = {"quantities": "mse", "quantity": "mse"}.get(form, "accuracy")
         message = f"{metric.alias} takes one answer a row, but there is one for each step or pixel"
         return _Fault("DL023", message, better)
+    cut = MEASURES[name].cut_argument or ("threshold" if name in _F_SCORES else "")
+    given = metric.arguments.get(cut)
+    if output.centred and isinstance(given, (int, float)) and given > 0:
+        what = "margin" if output.margins else f"logit, a probability of {_sigmoid(given):.2f}"
+        message = f"{metric.alias} cuts at {given:g}, which is a {what}"
+        component = as_written(metric)
+        left = {key: value for key, value in component[metric.alias].items() if key != cut}
+        write = f"{metric.alias}: {in_line(left)}" if left else metric.alias
+        return _Fault("DL028", message, write, {metric.alias: left} if left else metric.alias)
     if name in _F_SCORES and output.centred and metric.arguments.get("threshold") is None:
         # Logits and margins are cut at 0, see `dlrun.metrics.cuts.suited`.
         return None
@@ -161,6 +174,10 @@ def _fault(metric: KerasComponent, output: MeasuredOutput) -> _Fault | None:
         message = f"{metric.alias} compares outputs that are not probabilities with 0 and 1"
         return _Fault("DL017", message, "accuracy")
     return _OF_FORM[form](name, metric, output)
+
+
+def _sigmoid(logit: float) -> float:
+    return 1 / (1 + math.exp(-logit))
 
 
 def _takes_one_answer(name: str, arguments: Mapping[str, Any]) -> bool:

@@ -206,6 +206,9 @@ def codes_of(text: str) -> set[str]:
 @pytest.mark.parametrize("example", checks("model"), ids=lambda example: example.code)
 def test_the_example_of_a_check_of_the_model(example: Check[Any]) -> None:
     write(next(case for case in CASES if case.title == "DL106 reviews on both sides"))
+    words = set(" ".join(pd.read_csv("rows.csv")["review"]).lower().split())
+    vectors = "".join(f"{word} {len(word) * 20} -127\n" for word in sorted(words))
+    Path("vectors.txt").write_text(vectors, encoding="utf-8-sig")
     sound = SOUND_TABLE if "rows.csv" in example.fault else SOUND_DIGITS
     for text, has_it in ((example.fault, True), (repaired(example), False)):
         Path("experiment.yaml").write_text(completed(text, sound), encoding="utf-8")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from dlrun.checks.architecture import size_argument
+from dlrun.checks.architecture import range_of, size_argument
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Change, Finding, put, with_arguments
 from dlrun.checks.subjects.losses_and_metrics import (
@@ -161,3 +161,33 @@ def labels_do_not_fit_loss(view: ConfigView) -> Iterator[Finding]:
             ("loss",),
             put(("loss",), "sparse_categorical_crossentropy"),
         )
+
+
+@check(
+    "DL027",
+    severity="error",
+    why="the loss takes the logarithm of the output, which of a negative one is NaN",
+    source="Keras, keras.io/api/losses/probabilistic_losses/#poisson-class",
+    instead="end with `activation: exponential` or `softplus`",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}
+    architecture: {layers: [{Dense: 1}]}
+    loss: poisson
+    metrics: [mae]
+    """,
+    fix="""
+    architecture: {layers: [{Dense: {units: 1, activation: exponential}}]}
+    """,
+)
+def negative_counts(view: ConfigView) -> Iterator[Finding]:
+    """A Poisson loss of outputs that may be negative."""
+    output, loss = view.output, view.config.loss
+    if output is None or loss.name != "Poisson":
+        return
+    limits = range_of(output)
+    if limits is not None and limits[0] >= 0:
+        return
+    given = "no activation" if output.activation == "linear" else output.activation
+    change = None if output.apart else with_arguments(output.entry, activation="exponential")
+    message = f"{loss.alias} takes outputs above 0, but the last layer has {given}"
+    yield Finding(message, output.place, change)

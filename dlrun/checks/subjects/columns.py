@@ -1,4 +1,4 @@
-"""What single columns hold: the target, names of rows, one value, sentences, numbers in texts."""
+"""What single columns hold: names of rows, one value, sentences, several labels."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ import numpy as np
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import (
     DATASET,
-    as_codes,
     drop_columns,
-    is_series,
-    labels_of,
     may_differ_in_nearly_every_row,
     numeric_columns,
     preprocess_place,
@@ -21,110 +18,13 @@ from dlrun.checks.columns import (
     text_columns,
     time_column,
 )
-from dlrun.checks.finding import Finding, put
+from dlrun.checks.finding import Change, Finding, put
 from dlrun.checks.views import DataView
+from dlrun.config.dump import shortest_entry
+from dlrun.config.schema import Config
 from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array
 from dlrun.text import first_few
-
-ALMOST_ALL = 0.995
-
-"""Share of the rows, or of the variance, above which a column reveals the target."""
-
-
-def gives_classes(column: Array, labels: Array) -> bool:
-    """Whether cutting one column, (n,), once between two classes tells nearly every class."""
-    column = column.astype(np.float64)
-    known = np.isfinite(column)
-    values, codes = column[known], as_codes(labels)[known]
-    classes = len(np.unique(codes))
-    if classes < 2 or len(np.unique(values)) < 2:
-        return False
-    if _majority(codes) > 0.98:
-        return False
-    order = np.lexsort((codes, values))
-    values, codes = values[order], codes[order]
-    # Where values tie across classes, their order within the tie tells nothing.
-    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1) != 0)
-    pure = [codes[a:b] for a, b in zip(starts, [*starts[1:], len(codes)], strict=True)]
-    winners = np.array([np.bincount(part).argmax() for part in pure])
-    right = sum(int((part == w).sum()) for part, w in zip(pure, winners, strict=True))
-    changes = int((np.diff(winners) != 0).sum())
-    return right >= ALMOST_ALL * len(codes) and changes <= classes - 1
-
-
-def names_classes(column: Array, labels: Array) -> bool:
-    """Whether each text of a column, (n,), goes with one class."""
-    texts, codes = as_codes(column), as_codes(labels)
-    different = int(texts.max()) + 1
-    if not 2 <= different <= len(texts) / 5 or _majority(codes) > 0.98:
-        return False
-    table = np.zeros((different, int(codes.max()) + 1), np.int64)
-    np.add.at(table, (texts, codes), 1)
-    return bool(table.max(axis=1).sum() >= ALMOST_ALL * len(texts))
-
-
-def gives_quantity(column: Array, target: Array) -> bool:
-    """Whether the order of one column, (n,), is that of the target (rank correlation)."""
-    known = np.isfinite(column.astype(np.float64)) & np.isfinite(target.astype(np.float64))
-    values, goal = column[known], target[known]
-    if len(values) < 10 or len(np.unique(values)) < 10:
-        return False
-    correlation = np.corrcoef(_ranks(values), _ranks(goal))[0, 1]
-    return bool(abs(correlation) >= ALMOST_ALL)
-
-
-def _ranks(values: Array) -> Array:
-    """Ranks of (n,) values, those of ties averaged."""
-    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return (ends - (counts - 1) / 2)[places.reshape(-1)]
-
-
-def _majority(codes: Array) -> float:
-    return float(np.bincount(codes).max() / len(codes))
-
-
-_FEWEST_FOR_LEAKS = 30
-
-
-@check(
-    "DL114",
-    why="a column that decides the answer alone was usually recorded after the answer was known, "
-    "and will be missing in use",
-    source=BOOK + "4.5",
-    instead="leave the column out, unless it is known before the answer",
-    fault="""
-    dataset: {source: csv, path: rows.csv, target: y}   # outcome says what y says
-    preprocess: [one_hot]
-    """,
-    fix="""
-    dataset: {source: csv, path: rows.csv, target: y, drop: [outcome]}
-    """,
-)
-def target_leak(view: DataView) -> Iterator[Finding]:
-    """A single column that gives the target away."""
-    target = labels_of(view.train)
-    if target is None or len(target) < _FEWEST_FOR_LEAKS:
-        return
-    if is_series(view.train):
-        # What was measured last tells most of what comes next, as it may.
-        return
-    quantity = view.task == "regression"
-    tells = gives_quantity if quantity else gives_classes
-    found = [name for name, values in numeric_columns(view.train) if tells(values, target)]
-    if not quantity:
-        texts = text_columns(view.train)
-        found += [name for name, values in texts if names_classes(values, target)]
-    if found:
-        alone = "alone gives" if len(found) == 1 else "each give"
-        yield Finding(
-            f"{first_few(found)} {alone} the target away in these rows",
-            DATASET,
-            drop_columns(view.config, found),
-            on_key=True,
-        )
-
 
 _FEWEST_FOR_IDENTIFIERS = 20
 
@@ -310,3 +210,65 @@ def text_as_categories(view: DataView) -> Iterator[Finding]:
                     on_key=True,
                 )
             sentences -= set(found)
+
+
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]"
+)
+"""Letters of Thai, Lao, Tibetan, Burmese, Khmer, Japanese and Chinese."""
+
+_LONG_WORD = 4.0
+"""Letters of these scripts that a word has at most, on average."""
+
+_TEXTS = 200
+
+
+@check(
+    "DL145",
+    why="words are told apart by spaces, which this language has not, so that whole clauses become "
+    "words that occur once",
+    source="Keras, keras.io/api/layers/preprocessing_layers/text/text_vectorization",
+    instead="count characters and pairs of them: `text: {tokens: characters, ngrams: 2}`; or put "
+    "spaces between the words",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # reviews in Chinese
+    preprocess: [{text: {output: multi_hot}}]
+    """,
+    fix="""
+    preprocess: [{text: {output: multi_hot, tokens: characters, ngrams: 2}}]
+    """,
+)
+def clauses_as_words(view: DataView) -> Iterator[Finding]:
+    """Texts of a language without spaces, cut into words by spaces."""
+    texts = dict(text_columns(view.train))
+    for step in view.config.preprocess:
+        if step.member_name() != "text" or getattr(step, "tokens", "words") != "words":
+            continue
+        named = getattr(step, "columns", None)
+        found = [n for n, c in texts.items() if (named is None or n in named) and _is_dense(c)]
+        if found:
+            have = "has" if len(found) == 1 else "have"
+            message = f"{first_few(found)} {have} no spaces between words"
+            change = _by_characters(view.config)
+            yield Finding(message, preprocess_place(view.config), change, on_key=True)
+
+
+def _is_dense(column: Array) -> bool:
+    """Whether texts are mostly of scripts without spaces, in runs longer than words are."""
+    joined = " ".join(text for text in column[:_TEXTS] if text is not None)
+    words = [word for word in joined.split() if _WITHOUT_SPACES.search(word)]
+    letters = sum(len(_WITHOUT_SPACES.findall(word)) for word in words)
+    mostly = letters > 0.5 * sum(letter.isalpha() for letter in joined)
+    return mostly and letters > _LONG_WORD * len(words)
+
+
+def _by_characters(config: Config) -> Change:
+    """The change that lets the first step `text` count characters and pairs of them."""
+    entries = list(shortest_entry(config, "preprocess") or [])
+    for index, entry in enumerate(entries):
+        if entry == "text" or (isinstance(entry, dict) and "text" in entry):
+            given = entry["text"] if isinstance(entry, dict) else {}
+            given = given if isinstance(given, dict) else {"vocabulary": given}
+            entries[index] = {"text": {**given, "tokens": "characters", "ngrams": 2}}
+            break
+    return put(("preprocess",), entries)

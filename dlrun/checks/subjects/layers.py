@@ -19,8 +19,9 @@ from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Finding, as_written, put, with_arguments
 from dlrun.checks.subjects.losses_and_metrics import PROBABILITY_LOSSES
 from dlrun.checks.views import ConfigView, ModelView
-from dlrun.config.graph import LayerGraph
-from dlrun.config.layers import every_graph
+from dlrun.config.graph import LayerGraph, layer_graph
+from dlrun.config.layers import every_graph, plain
+from dlrun.text import figure
 
 _ENOUGH_FOR_CLASSES = 64
 """Units that tell any number of classes apart: networks name thousands of words from so many."""
@@ -331,3 +332,50 @@ def many_parameters(view: ModelView) -> Iterator[Finding]:
             ("architecture", "layers"),
             on_key=True,
         )
+
+
+LARGE_VECTORS = 10.0
+"""Numbers of word vectors stay below it: GloVe's and fastText's are within 5 of 0."""
+
+
+@check(
+    "DL203",
+    why="large inputs make large gradients, and a network starts from weights meant for numbers "
+    "around 0 to 1",
+    source=BOOK + "4.3.1",
+    instead="divide the file's numbers by their standard deviation, or put a `LayerNormalization` "
+    "after the Embedding",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}
+    preprocess: [{text: {output: sequence}}]
+    architecture:
+      layers:
+        - {Embedding: {input_dim: 10000, output_dim: 2}, vectors: vectors.txt}   # from -127 to 127
+        - GlobalAveragePooling1D
+        - Dense: {units: 1, activation: sigmoid}
+    """,
+    fix="""
+    architecture:
+      layers:
+        - {Embedding: {input_dim: 10000, output_dim: 2}, vectors: vectors.txt}
+        - LayerNormalization
+        - GlobalAveragePooling1D
+        - Dense: {units: 1, activation: sigmoid}
+    """,
+)
+def large_word_vectors(view: ModelView) -> Iterator[Finding]:
+    """Word vectors of a file whose numbers are far larger than 1."""
+    import numpy as np
+
+    graph = layer_graph(view.config.architecture, view.config.blocks)
+    for node in graph.nodes:
+        if node.entry.vectors is None:
+            continue
+        above = [plain(user) for user in graph.users(node.name)]
+        if above and all(user and user.layer.name in NORMALISING for user in above):
+            continue
+        numbers = np.abs(np.asarray(view.model.get_layer(node.name).embeddings))
+        used = numbers[numbers.any(axis=1)]
+        if used.size and (largest := float(np.quantile(used, 0.99))) > LARGE_VECTORS:
+            message = f"the word vectors go up to {figure(largest)}, and nothing scales them"
+            yield Finding(message, node.entry.path, on_key=True)

@@ -146,3 +146,23 @@ def metric_of_another_form(view: ConfigView) -> Iterator[Finding]:
 def top_of_all_classes(view: ConfigView) -> Iterator[Finding]:
     """The k largest outputs of no more than k."""
     yield from metric_findings(view, "DL024")
+
+
+@check(
+    "DL028",
+    why="outputs of this loss are centred on 0, so metric and loss call different rows positive",
+    source=f"{KERAS}/classification_metrics",
+    instead="leave the threshold out: metrics are then cut where the loss is",
+    fault="""
+    dataset: {source: sklearn, name: breast_cancer}
+    architecture: {layers: [{Dense: 1}]}
+    loss: {BinaryCrossentropy: {from_logits: true}}
+    metrics: [{F1Score: {threshold: 0.5}}]
+    """,
+    fix="""
+    metrics: [F1Score]
+    """,
+)
+def threshold_of_probabilities(view: ConfigView) -> Iterator[Finding]:
+    """A threshold that is meant for probabilities, of logits or margins."""
+    yield from metric_findings(view, "DL028")

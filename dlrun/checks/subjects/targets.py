@@ -11,7 +11,7 @@ from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import with_step, with_targets
 from dlrun.checks.finding import Change, Finding, put, with_arguments
 from dlrun.checks.subjects.losses_and_metrics import QUANTITY_LOSSES
-from dlrun.checks.views import ConfigView, DataView, is_array_of_inputs, is_own_target
+from dlrun.checks.views import DataView, is_array_of_inputs, is_own_target
 from dlrun.config.graph import INPUT
 from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config
@@ -168,36 +168,6 @@ _NOT_PREPARED = (
     "steps on inputs leave targets as they are in the file; `targets: input` is the model's input "
     "after all steps"
 )
-
-
-@check(
-    "DL027",
-    severity="error",
-    why="the loss takes the logarithm of the output, which of a negative one is NaN",
-    source="Keras, keras.io/api/losses/probabilistic_losses/#poisson-class",
-    instead="end with `activation: exponential` or `softplus`",
-    fault="""
-    dataset: {source: csv, path: rows.csv, target: y}
-    architecture: {layers: [{Dense: 1}]}
-    loss: poisson
-    metrics: [mae]
-    """,
-    fix="""
-    architecture: {layers: [{Dense: {units: 1, activation: exponential}}]}
-    """,
-)
-def negative_counts(view: ConfigView) -> Iterator[Finding]:
-    """A Poisson loss of outputs that may be negative."""
-    output, loss = view.output, view.config.loss
-    if output is None or loss.name != "Poisson":
-        return
-    limits = range_of(output)
-    if limits is not None and limits[0] >= 0:
-        return
-    given = "no activation" if output.activation == "linear" else output.activation
-    change = None if output.apart else with_arguments(output.entry, activation="exponential")
-    message = f"{loss.alias} takes outputs above 0, but the last layer has {given}"
-    yield Finding(message, output.place, change)
 
 
 _FEWEST_FOR_SPANS = 100

@@ -229,3 +229,33 @@ def different_scales(view: DataView) -> Iterator[Finding]:
         with_step(view.config, scales.step("standardize"), last=True),
         on_key=True,
     )
+
+
+@check(
+    "DL144",
+    severity="error",
+    why="a row of weight 0 counts nothing in the loss, so that nothing is learnt, and a mean over "
+    "such rows is no number",
+    source="Keras, keras.io/api/models/model_training_apis",
+    instead="leave `sample_weight` out, or name a column of weights above 0",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # weight is 0 in all rows
+    training: {sample_weight: weight}
+    """,
+    fix="""
+    training: {epochs: 1}
+    """,
+)
+def weights_of_zero(view: DataView) -> Iterator[Finding]:
+    """Weights that are 0 in all training rows, or in all scored rows, of a fold."""
+    name = view.config.training.sample_weight
+    weights = None if name is None else view.dataset.samples.extras.get(name)
+    if weights is None or weights.dtype.kind not in "biuf":
+        return
+    for fold in view.folds:
+        for rows, side in ((fold.train, "training"), (fold.scored, "scored")):
+            if rows is not None and len(rows) and not weights[rows].any():
+                where = f" of fold {fold.index + 1}" if len(view.folds) > 1 else ""
+                message = f"'{name}' is 0 in all {len(rows):,} {side} rows{where}"
+                yield Finding(message, ("training", "sample_weight"), on_key=True)
+                return

@@ -5,6 +5,7 @@ Legend: k words that are found, d numbers of a vector.
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,8 +24,8 @@ _PACKED = (".zip", ".gz", ".bin", ".npz", ".npy", ".kv", ".model")
 def read_word_vectors(file: Path, words: Mapping[str, int], dimension: int) -> tuple[Array, Array]:
     """Look words up, line by line: only the vectors that are found are held in memory.
 
-    A first line of two whole numbers, as word2vec and fastText write it, is passed over. Of a word
-    that is there twice, the first line counts.
+    A byte-order mark is passed over, and so is a first line of two whole numbers, as word2vec and
+    fastText write it. Of a word that is there twice, the first line counts.
 
     Args:
         file: The file, in UTF-8.
@@ -51,9 +52,9 @@ def read_word_vectors(file: Path, words: Mapping[str, int], dimension: int) -> t
     vectors: list[Array] = []
     with file.open("rb") as lines:
         for count, line in enumerate(lines, start=1):
-            word, _, rest = line.partition(b" ")
+            word, _, rest = line.removeprefix(BOM_UTF8 if count == 1 else b"").partition(b" ")
             if count == 1:
-                if _is_head(line):
+                if word.isdigit() and _is_head(line.removeprefix(BOM_UTF8)):
                     _refuse_length(file, count, int(rest), dimension)
                     continue
                 _refuse_length(file, count, _numbers_in(file, count, rest), dimension)
