@@ -407,9 +407,10 @@ def _label_findings(
         return f"'{classes[value] if classes and not coded else value}'"
 
     values, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    outside = "" if tested is None else " outside the test rows"
     notes = [
-        f"class {named(value)} of '{name}' appears once, in row {samples.rows[position]} (counted "
-        f"from 0): it is either trained on or scored"
+        f"class {named(value)} of '{name}' appears once{outside}, in row {samples.rows[position]} "
+        "(counted from 0)"
         for value, position in zip(values[counts == 1][:3], first[counts == 1], strict=False)
     ]
     if tested is not None:

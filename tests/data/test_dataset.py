@@ -85,8 +85,7 @@ def test_a_class_of_test_rows_alone_counts_and_is_reported(tmp_path, words):
 def test_labels_that_do_not_start_at_0_and_lone_classes_are_pointed_out(tmp_path):
     dataset = load_targets(tmp_path, y=np.asarray([1, 2, 2, 1, 5]))
     assert dataset.findings == (
-        "class '5' of 'y' appears once, in row 4 (counted from 0): it is either trained on or "
-        "scored",
+        "class '5' of 'y' appears once, in row 4 (counted from 0)",
         "the labels of 'y' are 1, 2, 5, not 0 to 2: `label_index`, first in `targets` under "
         "`preprocess`, numbers the classes from 0",
     )

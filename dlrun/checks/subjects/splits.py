@@ -26,8 +26,9 @@ from dlrun.config.keras_components import metric_names
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.reading.table_columns import has_several_words
 from dlrun.data.samples import Array, kind_of
+from dlrun.protocols.protocol import Protocol
 from dlrun.scoring.intervals import share_of_rows
-from dlrun.text import first_few
+from dlrun.text import counted, first_few
 
 NAMES_OF_GROUPS = re.compile(
     r"(^|_)(patient|subject|person|user|customer|client|group|session|speaker|author|household"
@@ -176,7 +177,7 @@ def sorted_by_class(view: DataView) -> Iterator[Finding]:
     why="a class that is not trained on cannot be predicted, and one that is not scored is not "
     "tested",
     source=BOOK + "4.2.2",
-    instead="set `stratify: true`, hold out more rows, or leave the class out",
+    instead="shuffle and stratify the split, add rows of the class, or leave the class out",
     fault="""
     dataset: {source: csv, path: rows.csv, target: y}   # class 2 comes first
     architecture: {layers: [{Dense: {units: 3, activation: softmax}}]}
@@ -184,29 +185,72 @@ def sorted_by_class(view: DataView) -> Iterator[Finding]:
     evaluation: {validation: {first: 150}}
     """,
     fix="""
-    evaluation: {stratify: true}
+    evaluation: {validation: {samples: 150}}
     """,
 )
 def missing_class(view: DataView) -> Iterator[Finding]:
-    """A class that occurs on one side of the split only."""
+    """A class that occurs on one side of the split only, or has fewer rows than there are folds."""
     labels, codes = labels_of(view.dataset.samples), view.class_codes
     if labels is None or codes is None or view.held_out is None:
         return
-    different, firsts = np.unique(codes, return_index=True)
-    names = dict(zip(different.tolist(), labels[firsts], strict=True))
+    _, firsts, counts = np.unique(codes, return_index=True, return_counts=True)
     classes = view.dataset.classes.get(next(iter(view.dataset.samples.targets)), ())
-    untrained, unscored = set[int](), set(names)
-    for fold in view.folds:
-        untrained |= set(names) - set(np.unique(codes[fold.train]).tolist())
-        unscored -= set() if fold.scored is None else set(np.unique(codes[fold.scored]).tolist())
-    for missing, side in ((untrained, "trained on"), (unscored, "scored")):
-        if missing:
-            shown = first_few(_class_name(names[code], classes) for code in sorted(missing))
-            which, is_ = ("class", "is") if len(missing) == 1 else ("classes", "are")
-            where = "in a fold" if len(view.folds) > 1 and side == "trained on" else "at all"
-            severity: Severity = "warning" if side == "trained on" else "note"
-            message = f"{which} {shown} {is_} not {side} {where}"
-            yield Finding(message, DATASET, on_key=True, severity=severity)
+    names = [
+        f"{_class_name(labels[first], classes)} ({counted(int(count), 'row')})"
+        for first, count in zip(firsts, counts, strict=True)
+    ]
+    untrained = [np.bincount(codes[fold.train], minlength=len(names)) == 0 for fold in view.folds]
+    scored = [np.bincount(codes[fold.scored], minlength=len(names)) > 0 for fold in view.folds]
+    ever, folds = np.any(scored, axis=0), _folds_in_one_iteration(view)
+    unseen = np.any(untrained, axis=0)
+    of = f" of {_folds_of(np.any(untrained, axis=1))}" if len(view.folds) > 1 else ""
+    some = f"in the validation rows of only some of the {folds} folds"
+    reasons: list[tuple[Array, str, Severity]] = [
+        (unseen, f"not in the training rows{of}", "warning"),
+        (~ever, f"not in the validation rows{' of any fold' if of else ''}", "note"),
+        (ever & ~unseen & (counts < folds), some, "note"),
+    ]
+    for missing, what, severity in reasons:
+        if missing.any():
+            shown = first_few(names[code] for code in np.flatnonzero(missing))
+            which = "class {} is" if missing.sum() == 1 else "classes {} are"
+            message = f"{which.format(shown)} {what}"
+            advice = _to_deal_classes(view, counts[missing])
+            yield Finding(message, DATASET, advice=advice, on_key=True, severity=severity)
+
+
+def _folds_in_one_iteration(view: DataView) -> int:
+    return sum(fold.iteration == view.folds[0].iteration for fold in view.folds)
+
+
+def _folds_of(chosen: Array) -> str:
+    """`fold 3 of 5`, or `2 of 5 folds`."""
+    which = np.flatnonzero(chosen)
+    many = len(chosen)
+    return f"fold {which[0] + 1} of {many}" if len(which) == 1 else f"{len(which)} of {many} folds"
+
+
+def _to_deal_classes(view: DataView, counts: Array) -> str | None:
+    """What brings classes with so many rows to both sides; None where the check's advice does."""
+    protocol = Protocol.of(view.config)
+    share = getattr(protocol, "validation", None)
+    more = "add rows of the class" if len(counts) == 1 else "add rows of these classes"
+    out = "leave it out" if len(counts) == 1 else "leave them out"
+    if getattr(share, "path", None) is not None:
+        return f"add such rows to the other file, or {out}"
+    if protocol.time is not None or protocol.in_time_order or is_series(view.train):
+        return f"hold out other rows, or {out}: the split is in the order of time"
+    if protocol.groups is not None:
+        return f"add groups with such rows, or {out}"
+    if counts.min() < max(2, _folds_in_one_iteration(view)):
+        return f"{more}, or {out}"
+    if getattr(share, "first", None) is not None:
+        return "let `validation` draw the rows: `samples` or `fraction` instead of `first`"
+    if not protocol.shuffle:
+        return "remove `shuffle: false`"
+    if protocol.stratify is False:
+        return "remove `stratify: false`"
+    return f"hold out more rows, {more}, or {out}"
 
 
 def _class_name(label: Any, classes: Sequence[str]) -> str:
