@@ -146,3 +146,10 @@ def blocks(column: Array | LazyArray) -> Iterator[Array]:
     rows = max(1, BLOCK_BYTES // max(1, size))
     for start in range(0, len(column), rows):
         yield column[start : start + rows]
+
+
+def joined(first: Array, second: Array) -> Array:
+    """Return the rows of both columns, in memory: dates in a unit that holds those of both."""
+    if first.dtype != second.dtype and first.dtype.kind == second.dtype.kind == "M":
+        first, second = (dates.astype("datetime64[us]") for dates in (first, second))
+    return np.concatenate([first, second])

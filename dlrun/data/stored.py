@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Protocol, cast
 
 import numpy as np
 
-from dlrun.data.lazy import Array, LazyArray, Rows, blocks, in_memory, take_rows, windows_of
+from dlrun.data.lazy import Array, LazyArray, Rows, blocks, in_memory, joined, take_rows, windows_of
 from dlrun.errors import DataError
 
 _MAPPED_ROW_BYTES = 512
@@ -223,7 +223,7 @@ def concatenated(first: Array, second: Array) -> Array:
     one, two = windows_of(first), windows_of(second)
     if one is not None and two is not None:
         return cast("Array", one.followed_by(two))
-    return np.concatenate([first, second])
+    return joined(first, second)
 
 
 class ColumnWriter:

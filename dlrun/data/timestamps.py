@@ -6,7 +6,7 @@ Legend: n rows.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,27 +19,38 @@ from dlrun.registry.component import Section
 if TYPE_CHECKING:
     import pandas as pd
 
-_FORMATS = (
-    "ISO8601",
-    "%d.%m.%Y %H:%M:%S",
-    "%d.%m.%Y %H:%M",
-    "%d.%m.%Y",
-    "%Y/%m/%d",
-    "%Y/%m/%d %H:%M:%S",
-    "%Y/%m/%d %H:%M",
+_BY_NUMBERS = (
+    *("%d.%m.%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d", "%Y/%m", "%m/%Y", "%m-%Y"),
+    *(f"%{one}{mark}%{other}{mark}%Y" for mark in "/-" for one, other in ("dm", "md")),
 )
-"""Dates that can be read in one way only."""
+_BY_NAMES = (
+    *(f"%d{mark}%{month}{mark}%Y" for mark in "- /." for month in "bB"),
+    *(f"%{month} %d{comma} %Y" for month in "bB" for comma in (",", "")),
+    *(f"%{month}{mark}%Y" for mark in "- /" for month in "bB"),
+    *("%Y-%b-%d", "%Y-%b", "%Y %b", "%Y %B", "%Y %b %d", "%Y %B %d", "%b-%d-%Y"),
+)
+_CLOCKS: tuple[str, ...] = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f")
+_CLOCKS += tuple(f" %I:%M{seconds}{blank}%p" for seconds in ("", ":%S") for blank in (" ", ""))
+FORMATS = tuple(day + clock for day in (*_BY_NUMBERS, *_BY_NAMES) for clock in _CLOCKS)
+"""Ways of writing dates, besides ISO 8601, that are recognised where one alone fits all rows."""
 
-_TWO_WAYS = re.compile(r"\s*\d{1,2}([/-])\d{1,2}\1\d{4}([ T]\d{1,2}:\d{2}(:\d{2})?)?\s*")
-"""Dates whose order of day and month only other dates show: 01/02/2024 may be either."""
+TO_BE_NAMED = (
+    *(form.replace("%Y", "%y") for form in FORMATS if not form.startswith("%Y")),
+    *(form.replace("%Y", "%y") for form in FORMATS if form.startswith("%Y")),
+    *("%Y%m%d", "%Y%m%d %H%M", "%Y%m%d %H:%M", "%Y%m%d %H", "%d%m%Y", "%Y %j"),
+)
+"""Ways that have to be named: the century is not written, or the digits may be numbers."""
 
 
 _DIGITS = re.compile(r"-?\d{1,18}", re.ASCII)
+_NANOSECONDS = (1700, 2200)
+"""Years that 64 bits hold in nanoseconds, with room for windows that reach beyond the last row."""
 
 _CLOCK = r"\s*(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d+)?))?\s*([AaPp])?\.?[Mm]?\.?\s*"
 """A time of day: 9:30, 09:30:15, 9:30 PM."""
 
 _PARTS = ("year", "month", "day", "hour", "minute", "second")
+_LATEST_YEAR = 9999
 _RANGES = {"month": (1, 12), "day": (1, 31), "hour": (0, 24), "minute": (0, 59), "second": (0, 60)}
 
 
@@ -93,8 +104,13 @@ class TimeColumns(Section):
         values = [_without_zeros_in_front(column) for column in values]
         if len(values) == 1:
             return as_times(self.name, values[0])
-        if values[0].dtype.kind in "iuf":
+        numbers = [column.dtype.kind in "iuf" for column in values]
+        if all(numbers) and (np.abs(values[0]) <= _LATEST_YEAR).all():
             return _from_numbers(self.columns, values)
+        if numbers[0]:
+            texts = [_as_texts(column) for column in values]
+            first = ", ".join(str(column[0]) for column in texts)
+            raise DataError(f"the time cannot be read: {first}; {_to_write(self.columns, texts)}")
         times = as_times(self.columns[0], values[0])
         return times + _time_of_day(self.columns[1:], values[1:])
 
@@ -116,12 +132,12 @@ def as_times(name: str, values: Array) -> Array:
     Args:
         name: Name of the column, for messages.
         values: (n,) numbers, datetime64, or text: ISO 8601 (`2024-06-09 11:40`), day, month and
-            year separated by dots, or day and month in either order before the year, separated
-            by slashes or hyphens, where a day above 12 shows the order.
+            year separated by dots, with names of months (`9-Jun-2024`, `June 9, 2024 11:40 AM`), or
+            day and month in either order before the year, where a day above 12 shows the order.
 
     Returns:
         (n,) numbers as they are, or datetime64: in nanoseconds, or in microseconds where a date
-        lies beyond the years 1678 to 2261.
+        lies beyond the years 1700 to 2200.
 
     Raises:
         DataError: A time is missing, cannot be read, or can be read in two ways; names the row.
@@ -129,48 +145,54 @@ def as_times(name: str, values: Array) -> Array:
     refuse_missing_extra(name, values)
     if values.dtype != object:
         return values
-    import pandas as pd
-
-    texts = pd.Series(values, dtype=object)
-    if match := _TWO_WAYS.fullmatch(str(values[0])):
-        return _read_two_ways(name, texts, match)
-    for form in _FORMATS:
-        times = _parsed(texts, form)
-        if times.notna().all():
-            return _plain(times)
-        if times.notna().any():
-            row = int(np.flatnonzero(times.isna())[0])
-            raise DataError(
-                f"the time '{name}' is not a date in row {row} (counted from 0): '{values[row]}'"
-            )
-    raise DataError(
-        f"the time '{name}' cannot be read: '{values[0]}'; write numbers, or dates as 2024-06-09 "
-        f"11:40:00, or say how it is written: `time: {{column: {name}, format: '%Y%m%d'}}`"
-    )
-
-
-def _read_two_ways(name: str, texts: pd.Series, match: re.Match[str]) -> Array:
-    """Read dates with day and month in either order; both must not fit all rows."""
-    mark, clock = match[1], match[2]
-    ending = "" if not clock else f"{clock[0]}%H:%M" + (":%S" if match[3] else "")
-    forms = [f"%d{mark}%m{mark}%Y{ending}", f"%m{mark}%d{mark}%Y{ending}"]
-    texts = texts.str.strip()
-    read = [_parsed(texts, form) for form in forms]
-    whole = [times for times in read if times.notna().all()]
-    if len(whole) == 1:
-        return _plain(whole[0])
-    if whole and (whole[0] == whole[1]).all():
-        return _plain(whole[0])
-    if whole:
+    texts = _series(values).str.strip()
+    forms = [form for form in ("ISO8601", *FORMATS) if _fits(texts.iloc[0], form)]
+    if not forms:
+        raise DataError(
+            f"the time '{name}' cannot be read: '{texts.iloc[0]}'; write numbers, or dates as "
+            f"2024-06-09 11:40:00, or {_to_write([name], [texts])}"
+        )
+    read = [(_parsed(texts, form), form) for form in forms]
+    whole = [(times, form) for times, form in read if times.notna().all()]
+    if not whole:
+        best = max((times for times, _ in read), key=lambda times: int(times.notna().sum()))
+        row = int(np.flatnonzero(best.isna())[0])
+        raise DataError(
+            f"the time '{name}' is not a date in row {row} (counted from 0): '{texts.iloc[row]}'"
+        )
+    times, form = whole[0]
+    if other := next((other for found, other in whole if not found.equals(times)), None):
         raise DataError(
             f"the time '{name}' can be read in two ways: '{texts.iloc[0]}' may begin with the day "
-            "or with the month, and no row tells which; write dates as 2024-06-09"
+            f"or with the month, and no row tells which; say `time: {{column: {name}, format: "
+            f"'{form}'}}`, or '{other}'"
         )
-    best = max(read, key=lambda times: int(times.notna().sum()))
-    row = int(np.flatnonzero(best.isna())[0])
-    raise DataError(
-        f"the time '{name}' is not a date in row {row} (counted from 0): '{texts.iloc[row]}'"
-    )
+    return _plain(times)
+
+
+def _fits(text: str, form: str) -> bool:
+    """Whether a text is written in a format."""
+    return bool(_parsed(_series([text]), form).notna().all())
+
+
+def _series(texts: Any) -> pd.Series:
+    import pandas as pd
+
+    return pd.Series(texts, dtype=object)
+
+
+def _to_write(names: Sequence[str], columns: Sequence[Iterable[str]]) -> str:
+    """What to write in the config for times such as these texts, of one column or several."""
+    joined = _joined(columns)
+    of_first = (form for form in (*FORMATS, *TO_BE_NAMED) if _fits(joined.iloc[0], form))
+    forms = (form for form in of_first if _parsed(joined, form).notna().all())
+    column = names[0] if len(names) == 1 else f"[{', '.join(names)}]"
+    form = next(forms, "%Y%m%d" if len(names) == 1 else "%Y%m%d %H%M")
+    return f"say how it is written: `time: {{column: {column}, format: '{form}'}}`"
+
+
+def _joined(columns: Sequence[Iterable[str]]) -> pd.Series:
+    return _series([" ".join(map(str.strip, row)) for row in zip(*columns, strict=True)])
 
 
 def _parsed(texts: pd.Series, form: str) -> Any:
@@ -190,7 +212,8 @@ def plain_times(series: pd.Series) -> Array:
     if series.dt.tz is not None:
         series = series.dt.tz_convert("UTC").dt.tz_localize(None)
     years = series.dt.year
-    fits = not len(series) or (years.min() >= 1678 and years.max() <= 2261)
+    early, late = _NANOSECONDS
+    fits = not len(series) or (years.min() >= early and years.max() <= late)
     unit = "ns" if fits or pd.isna(years.min()) else "us"
     return np.asarray(series.to_numpy(dtype=f"datetime64[{unit}]"))
 
@@ -210,9 +233,7 @@ def _as_texts(column: Array) -> Array:
 
 def _in_format(name: str, texts: Sequence[Array], form: str) -> Array:
     """Read dates that are written in a given format, over one column or several."""
-    import pandas as pd
-
-    joined = pd.Series([" ".join(map(str.strip, row)) for row in zip(*texts, strict=True)])
+    joined = _joined(texts)
     try:
         times = _parsed(joined, form)
     except ValueError as error:
@@ -275,7 +296,7 @@ def _time_of_day(names: Sequence[str], columns: Sequence[Array]) -> Array:
 def _refuse_out_of_range(name: str, part: str, column: Array) -> None:
     if column.dtype.kind not in "iuf":
         raise DataError(f"the time: expected numbers of the {part} in the column '{name}'")
-    least, most = _RANGES.get(part, (-9999, 9999))
+    least, most = _RANGES.get(part, (-_LATEST_YEAR, _LATEST_YEAR))
     wrong = (column < least) | (column > most)
     if part != "second":
         wrong |= column != np.floor(column)

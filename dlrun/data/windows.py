@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.data.lazy import Array, EncodedBlock, LazyArray, Rows
+from dlrun.data.lazy import Array, EncodedBlock, LazyArray, Rows, joined
 from dlrun.errors import DataError
 
 
@@ -93,7 +93,7 @@ class Series:
             of_series = np.concatenate([self.codes, renamed[other.codes]])
         times = None
         if self.times is not None and other.times is not None:
-            times = np.concatenate([self.times, other.times])
+            times = joined(self.times, other.times)
         numbers = np.concatenate([self.numbers, other.numbers + (self.numbers.max() + 1)])
         values = np.concatenate([self.values, values])
         return Series(

@@ -264,7 +264,8 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         csv(),
         {"time": "t"},
         "the time 't' can be read in two ways: '01/02/2024' may begin with the day or with the "
-        "month, and no row tells which; write dates as 2024-06-09",
+        "month, and no row tells which; say `time: {column: t, format: '%d/%m/%Y'}`, or "
+        "'%m/%d/%Y'",
     ),
     "broken date": (
         {"d.csv": "t,a,y\n2024-01-31,1,1\n2024-02-31,2,2\n"},
