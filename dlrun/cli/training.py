@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
-from typing import Unpack
+from typing import Any, Unpack
 
 from rich.console import Console
 
@@ -20,10 +20,10 @@ from dlrun.cli.progress import QuietProgress
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
 from dlrun.errors import INTERRUPTED, DlrunError, TrainingError
-from dlrun.reports.summary import advice, computed_lines, run_summary
+from dlrun.reports.summary import advice, run_summary
 from dlrun.stages import current_stages
 from dlrun.store.run_directory import RunDirectory
-from dlrun.text import display_path
+from dlrun.text import display_path, duration
 from dlrun.workflows.plugins import runner
 from dlrun.workflows.run import Run
 
@@ -178,3 +178,29 @@ def _report_failure(console: Console, run: Path, *, silent: bool) -> None:
         line = f"  the report could not be written: {error}\n"
     if not silent:
         print_line(console, line)
+
+
+LEAST_SECONDS = 0.05
+"""Stages that took less are left out, the training itself aside."""
+
+
+def computed_lines(run: Mapping[str, Any], seconds: Mapping[str, float]) -> list[tuple[str, str]]:
+    """Return labels and texts: engine with its reason, XLA, device, and seconds by stage.
+
+    Args:
+        run: What `run.json` holds.
+        seconds: By stage, in the order in which they began.
+    """
+    engine = run["engine"]
+    devices = ", ".join(str(device) for device in run["devices"])
+    stages = [
+        f"{name} {duration(spent)}"
+        for name, spent in seconds.items()
+        if spent >= LEAST_SECONDS or name == "training"
+    ]
+    return [
+        ("engine", f"{engine['name']} ({engine['reason']})"),
+        ("XLA", "on" if engine["xla"] else "off"),
+        ("device", f"{devices} with {run['backend']}, {run['dtype_policy']}"),
+        ("time", ", ".join(stages)),
+    ]

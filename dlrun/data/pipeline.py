@@ -136,9 +136,15 @@ class Pipeline:
             learnt |= fitted.step.vocabularies(fitted.state)
         return learnt
 
-    def findings(self, samples: Samples) -> list[str]:
-        """What the user should know about these rows, one sentence each."""
-        return self.feature_pipeline.findings(samples)
+    def findings(self, samples: Samples, rows: str = "") -> list[str]:
+        """What the user should know about these rows, one sentence each.
+
+        Args:
+            samples: The rows.
+            rows: Which these are, such as `training rows`: each sentence begins with it.
+        """
+        begin = f"{rows}, " if rows else ""
+        return [begin + text for text in self.feature_pipeline.findings(samples)]
 
     def to_state(self) -> tuple[list[dict[str, Any]], dict[str, Array]]:
         """Return everything as plain data that JSON stores exactly, and the arrays it names.

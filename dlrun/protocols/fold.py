@@ -229,9 +229,11 @@ class FoldTraining:
         del train_samples
         scored = monitored = None
         if fold.scored is not None:
-            scored = monitored = prepare(config, pipeline, samples.take(fold.scored))
+            part = samples.take(fold.scored)
+            scored = monitored = prepare(config, pipeline, part, "validation rows")
         if fold.monitored is not None and not fold.monitors_scored_rows:
-            monitored = prepare(config, pipeline, samples.take(fold.monitored))
+            part = samples.take(fold.monitored)
+            monitored = prepare(config, pipeline, part, "monitored rows")
         held_out = [rows.arrays for rows in (scored, monitored) if rows is not None]
         seed = shifted(config.seed, fold.index)
         model = fresh_model(config, pipeline, train.arrays, held_out, seed)

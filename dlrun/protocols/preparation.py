@@ -88,15 +88,17 @@ def refuse_missing_columns(config: Config, features: Sequence[str]) -> None:
 
 
 @stage("data")
-def prepare(config: Config, pipeline: Pipeline, samples: Samples) -> Prepared:
-    """Bring rows into the form that the model sees, whatever part they come from."""
+def prepare(
+    config: Config, pipeline: Pipeline, samples: Samples, rows: str = "training rows"
+) -> Prepared:
+    """Bring rows into the form that the model sees; `rows` says what part they are."""
     truths = truths_of(pipeline, samples)
     weights = sample_weights(config.training.sample_weight, samples)
     by_name = {name: truth.for_loss for name, truth in truths.items() if name is not None}
     targets: Targets = by_name or truths[None].for_loss
     inputs = narrow_integers(pipeline.inputs(samples))
     arrays = FitRows(inputs=inputs, targets=targets, weights=weights)
-    return Prepared(arrays, truths, samples.rows, tuple(pipeline.findings(samples)))
+    return Prepared(arrays, truths, samples.rows, tuple(pipeline.findings(samples, rows)))
 
 
 SHOWN = 10

@@ -84,6 +84,59 @@ def share_axis(label: str) -> Axis:
     return Axis(-0.02, 1.02, label, ticks=(0.0, 0.2, 0.4, 0.6, 0.8, 1.0))
 
 
+MOST_TIMES = 5
+"""Times that an axis names at most."""
+
+_SECONDS = tuple(
+    60 * minutes
+    for minutes in (1, 5, 15, 30, 60, 180, 360, 720, 1440, 2880, 7200, 14400, 28800, 43200)
+)
+_MONTHS = (1, 2, 3, 6, *(12 * years for years in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)))
+
+
+def seconds_of(times: np.ndarray) -> np.ndarray:
+    """Return dates as float seconds since 1970, which an axis of `time_axis` counts."""
+    return np.asarray(times.astype("datetime64[s]").astype(np.int64), np.float64)
+
+
+def time_axis(first: np.datetime64, last: np.datetime64) -> Axis:
+    """Return an axis of time, with round times to label."""
+    low, high = seconds_of(np.array([first, last]))
+    seconds = next((s for s in _SECONDS if high // s - low // s <= MOST_TIMES), None)
+    if seconds is None:
+        begin, end = (int(t.astype("datetime64[M]").astype(np.int64)) for t in (first, last))
+        months = next((m for m in _MONTHS if end // m - begin // m <= MOST_TIMES), _MONTHS[-1])
+        # Round years, not so many years after 1970.
+        start = begin - (begin + 1970 * 12) % months
+        every = np.arange(start, end + 1, months).astype("datetime64[M]")
+        unit, label = ("Y" if months >= 12 else "M"), "time"
+        names = [str(time.astype(f"datetime64[{unit}]")) for time in every]
+    else:
+        every = np.arange(int(low // seconds) * seconds, int(high) + 1, seconds).astype(
+            "datetime64[s]"
+        )
+        days, label = every.astype("datetime64[D]"), "time"
+        names = [str(day) for day in days]
+        if seconds < 86400:
+            one_day = first.astype("datetime64[D]") == last.astype("datetime64[D]")
+            label = f"time on {first.astype('datetime64[D]')}" if one_day else "time"
+            texts = [
+                str(time)[11:16] if one_day else f"{str(time)[5:10]} {str(time)[11:16]}"
+                for time in every
+            ]
+            names = texts
+    ticks = seconds_of(every)
+    shown = [i for i, tick in enumerate(ticks) if low <= tick <= high]
+    room = 0.01 * (high - low) or 60.0
+    return Axis(
+        float(low - room),
+        float(high + room),
+        label,
+        tuple(float(ticks[i]) for i in shown),
+        tuple(names[i] for i in shown),
+    )
+
+
 @dataclass(frozen=True)
 class LineMark:
     """A line through points, broken where a number is missing; a lonely point is a dot.

@@ -21,7 +21,8 @@ from dlrun.reports.charts import (
     axis_holding,
     rule,
 )
-from dlrun.reports.curve_facts import Curve, CurveFacts, CurvePanel, MarkedEpoch
+from dlrun.reports.curve_facts import Curve, CurveFacts, CurvePanel
+from dlrun.reports.marked_epoch import MarkedEpoch
 from dlrun.text import ordinal
 
 if TYPE_CHECKING:

@@ -11,11 +11,8 @@ from dlrun.metrics.names import Direction
 from dlrun.reports.charts import MOST_RUNS, Axis, Chart, DotsMark, Mark, axis_holding
 from dlrun.reports.curve_charts import MARKED_DOT, curve_line, epoch_axis
 from dlrun.reports.curve_facts import (
-    BEST,
-    KEPT,
     CurvePanel,
     History,
-    Kept,
     curve_direction,
     dwarfing_epochs,
     facts_from_table,
@@ -23,6 +20,7 @@ from dlrun.reports.curve_facts import (
     smoothed,
     smoothing_factor,
 )
+from dlrun.reports.marked_epoch import BEST, KEPT, Kept
 
 OverlaidCurve = tuple[str, str, CurvePanel]
 """The style and the label of a run, and its curve of one metric; of several folds their mean."""

@@ -24,6 +24,7 @@ from dlrun.reports.charts import (
     rule,
     share_axis,
 )
+from dlrun.reports.columns import shortened_apart
 from dlrun.reports.summary import width
 from dlrun.text import figure, figure_near, percent, shortened
 
@@ -43,6 +44,9 @@ MOST_POINTS = 2_000
 """Rows of the data that a chart shows at most."""
 
 MOST_BARS = 40
+
+LONGEST_CLASS = 14
+"""Characters of a class next to a confusion matrix."""
 
 MOST_NAMES = 32
 """Names of classes next to a confusion matrix, at most; of more classes every n-th is named."""
@@ -252,7 +256,7 @@ def matrix_chart(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Ch
     right, every = sum(confusion[i][i] for i in range(count)), sum(map(sum, confusion)) or 1
     return Chart(
         Axis(0, count, "predicted class, in the same order", ticks=()),
-        Axis(0, count, "true class", ticks, tuple(shortened(n, 14) for n in names[::step])),
+        Axis(0, count, "true class", ticks, tuple(shortened_apart(names[::step], LONGEST_CLASS))),
         tuple(marks),
         f"Confusion matrix of {count} classes: {percent(right / every)} on the diagonal.",
         title="Confusion matrix",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.reports.charts import Axis, Chart, LineMark, axis_holding
+from dlrun.reports.charts import Axis, Chart, LineMark, axis_holding, seconds_of, time_axis
 from dlrun.text import figure
 
 READABLE = 400
@@ -34,6 +34,7 @@ class OverTime:
             scored rows, or None where that is so for more than half.
         baseline_name: `persistence` or `seasonal`; empty where `baseline` is None.
         rows_of: What the rows are counted in.
+        times: (n,) dates of the rows, or None where there are none.
     """
 
     name: str
@@ -43,9 +44,22 @@ class OverTime:
     baseline: Array | None
     baseline_name: str
     rows_of: str = "the file"
+    times: Array | None = None
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def span(self) -> str:
+        """From where to where the values are: `from row 3 to 202 of the file`, or dates."""
+        if self.times is None:
+            first, last = self.places[[0, -1]]
+            return f"from row {first:,} to {last:,} of {self.rows_of}"
+        begin, end = (
+            str(time).replace("T", " ").removesuffix(" 00:00")
+            for time in self.times[[0, -1]].astype("datetime64[m]")
+        )
+        return f"from {begin} to {end}"
 
     @property
     def half_errors(self) -> tuple[float, float]:
@@ -64,6 +78,7 @@ class OverTime:
             None if self.baseline is None else self.baseline[-count:],
             self.baseline_name,
             self.rows_of,
+            None if self.times is None else self.times[-count:],
         )
 
 
@@ -75,6 +90,7 @@ def over_time(
     dataset: Mapping[str, Any],
     baseline: str = "",
     rows_of: str = "the file",
+    times: Array | None = None,
 ) -> tuple[OverTime, ...]:
     """Return each number of the target over time.
 
@@ -86,9 +102,11 @@ def over_time(
         dataset: Options of the source `timeseries`.
         baseline: Name of the strongest baseline.
         rows_of: As in `OverTime`.
+        times: (n, s) the dates of the s steps ahead, or None.
     """
     rows, first = np.unique(rows, return_index=True)
     true, predicted = true[first], predicted[first]
+    times = None if times is None else times[first]
     delay, step = int(dataset.get("delay") or 1), int(dataset.get("step") or 1)
     steps = int(dataset.get("steps_ahead") or 1)
     found = []
@@ -102,7 +120,14 @@ def over_time(
         label = "" if known is None else baseline
         found.append(
             OverTime(
-                name, rows + ahead, true[:, column], predicted[:, column], known, label, rows_of
+                name,
+                rows + ahead,
+                true[:, column],
+                predicted[:, column],
+                known,
+                label,
+                rows_of,
+                None if times is None else times[:, column % steps],
             )
         )
     return tuple(found)
@@ -150,27 +175,32 @@ def _chart(facts: OverTime, title: str) -> Chart:
         (facts.baseline, "expected", facts.baseline_name),
     ]
     drawn = [(values, style, label) for values, style, label in lines if values is not None]
-    first, last = int(facts.places[0]), int(facts.places[-1])
     error = float(np.abs(facts.predicted - facts.true).mean())
+    if facts.times is None:
+        x = facts.places.astype(np.float64)
+        axis = Axis(x[0] - 0.5, max(x[-1], x[0] + 4) + 0.5, f"row of {facts.rows_of}")
+    else:
+        x, axis = seconds_of(facts.times), time_axis(*facts.times[[0, -1]])
     return Chart(
-        Axis(first - 0.5, max(last, first + 4) + 0.5, f"row of {facts.rows_of}"),
+        axis,
         axis_holding(np.concatenate([values for values, _, _ in drawn]), facts.name),
         tuple(
-            LineMark(*_broken(facts.places, values), style, label) for values, style, label in drawn
+            LineMark(*_broken(facts.places, x, values), style, label)
+            for values, style, label in drawn
         ),
-        f"{facts.name}, predicted and true, in rows {first:,} to {last:,} of {facts.rows_of}:"
-        f" the mean absolute error is {figure(error)}.",
+        f"{facts.name}, predicted and true, {facts.span}: the mean absolute error is "
+        f"{figure(error)}.",
         title=title,
     )
 
 
-def _broken(places: Array, values: Array) -> tuple[Array, Array]:
+def _broken(places: Array, x: Array, values: Array) -> tuple[Array, Array]:
     """Return the line with a missing number wherever rows are left out."""
     steps = np.diff(places)
     if not len(steps):
-        return places, values
+        return x, values
     gaps = np.flatnonzero(steps > steps.min()) + 1
     return (
-        np.insert(places.astype(np.float64), gaps, places[gaps - 1]),
+        np.insert(x, gaps, x[gaps - 1]),
         np.insert(values.astype(np.float64), gaps, np.nan),
     )

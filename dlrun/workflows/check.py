@@ -296,7 +296,7 @@ def _build(config: Config, dataset: Dataset) -> tuple[Built, Findings]:
         parameters=model.count_params(),
         windows=dataset.samples.windows is not None,
     )
-    findings = (*pipeline.findings(train), *coverage)
+    findings = (*rows.findings, *coverage)
     return built, model_findings(ModelView(config, model, len(train), findings))
 
 

@@ -17,8 +17,8 @@ import numpy as np
 from dlrun.errors import UsageError
 from dlrun.reports.charts import Chart
 from dlrun.reports.comparison import ComparedRun, Comparison, Pair, run_labels
-from dlrun.reports.curve_facts import kept_epoch
 from dlrun.reports.differences import reported_differences, sources_differ
+from dlrun.reports.marked_epoch import kept_epoch
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.overlay import overlay_charts
 from dlrun.scoring.differences import ScoreDifference, compare_folds, compare_on_rows, holm

@@ -209,7 +209,7 @@ def _score(
         "task": dataset.task,
         "models": len(trained.members),
         **_all_figures(config, dataset, pipeline, test, scored),
-        "findings": [*pipeline.findings(test), *([repeated] if repeated else [])],
+        "findings": [*pipeline.findings(test, "test rows"), *([repeated] if repeated else [])],
     }
     arrays = arrays_of(scored.main, scored.outputs)
     # The test rows' own targets stay where they are.

@@ -30,8 +30,9 @@ from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.registry import additions
 from dlrun.reports.curve_charts import draw_run_curves
-from dlrun.reports.curve_facts import facts_from_table, kept_epoch
+from dlrun.reports.curve_facts import facts_from_table
 from dlrun.reports.diagnosis import suggestions_against_divergence
+from dlrun.reports.marked_epoch import kept_epoch
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
@@ -56,6 +57,7 @@ from dlrun.workflows.results import (
     fold_facts,
     out_of_fold,
     phase_facts,
+    places_in_series,
     run_result,
 )
 from dlrun.workflows.run import Run
@@ -315,7 +317,8 @@ def _complete(
     directory.write_result(result)
     predictions = out_of_fold(outcome.complete_folds)
     if predictions is not None and not directory.model.exists():
-        directory.write_predictions(predictions)
+        samples = rows_of(dataset, predictions["rows"])
+        directory.write_predictions(predictions | places_in_series(samples))
     status: Ending = "interrupted" if outcome.interrupted else "finished"
     facts: dict[str, Any] = {"result": brief(result)}
     if phases := outcome.folds[-1].phases:
@@ -401,11 +404,7 @@ class RunRecorder:
             units = units_of(self._protocol, samples)
             if units is not None:
                 arrays["units"] = units.places
-            if (windows := samples.windows) is not None and (
-                labels := windows.labels()
-            ) is not None:
-                arrays |= {"series": labels.astype(str), "places": windows.places}
-            place.write_predictions(arrays)
+            place.write_predictions(arrays | places_in_series(samples))
 
     def _run(self) -> RunDirectory:
         assert self.directory is not None

@@ -75,7 +75,7 @@ def predict(
     before: dict[str, np.ndarray] = {} if new.names is None else {"file": new.names}
     if (windows := series_windows(features)) is not None:
         before |= names_of_rows(windows)
-    return Predictions(outputs, before, (*new.findings, *pipeline.findings(samples)))
+    return Predictions(outputs, before, (*new.findings, *pipeline.findings(samples, "new rows")))
 
 
 def _predicted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from dlrun.checks.finding import Findings
 from dlrun.config.dump import dump_config
 from dlrun.config.schema import Config
 from dlrun.data.fingerprint import describe, describe_targets, fingerprint
-from dlrun.data.samples import Dataset
+from dlrun.data.samples import Dataset, Samples
 from dlrun.metrics.folds import best_epoch, mean_history, spread_facts
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
@@ -162,6 +163,20 @@ def arrays_of(main: OutputRows, outputs: Mapping[str, OutputRows]) -> dict[str, 
     }
 
 
+def places_in_series(samples: Samples) -> dict[str, np.ndarray]:
+    """What `predictions.npz` holds of n windows of a series besides: of several, the name of each
+    one's, `series`, and its last row, `places`; and the times of its s targets, `moments`, (n, s),
+    where they are dates."""
+    if (windows := samples.windows) is None:
+        return {}
+    found: dict[str, np.ndarray] = {}
+    if (labels := windows.labels()) is not None:
+        found |= {"series": labels.astype(str), "places": windows.places}
+    if (times := windows.target_times) is not None and times.dtype.kind == "M":
+        found["moments"] = times
+    return found
+
+
 def _baseline(folds: Sequence[FoldResult]) -> dict[str, Any] | None:
     """The strongest baseline, and weaker ones as its `others`, the stronger first."""
     known = [fold.baseline for fold in folds if fold.baseline is not None]
@@ -232,12 +247,32 @@ def phase_facts(phases: Sequence[PhaseOutcome]) -> list[dict[str, Any]]:
 
 
 def _findings(dataset: Dataset, outcome: Outcome) -> list[str]:
-    findings = list(dataset.findings)
-    for fold in outcome.folds:
-        findings += [text for text in fold.findings if text not in findings]
+    findings = [*dataset.findings, *notes_of_folds([fold.findings for fold in outcome.folds])]
     if outcome.watched_scored_rows and len(outcome.folds) > 1:
         findings.append("a callback monitored the scored rows, so the score is optimistic")
-    return findings
+    return list(dict.fromkeys(findings))
+
+
+_NUMBERS = re.compile(r"\d[\d.,]*")
+
+
+def notes_of_folds(findings: Sequence[Sequence[str]]) -> list[str]:
+    """Each note once: where several folds have it, but for numbers, that of the first one."""
+    folds: dict[str, list[tuple[int, str]]] = {}
+    for fold, texts in enumerate(findings, start=1):
+        for text in texts:
+            folds.setdefault(_NUMBERS.sub("#", text), []).append((fold, text))
+    sentences = []
+    for found in folds.values():
+        fold, text = found[0]
+        others = len({number for number, _ in found} - {fold})
+        if len({sentence for _, sentence in found}) > 1 and others:
+            likewise = "another fold" if others == 1 else f"{others} other folds"
+            text = f"fold {fold}: {text}; likewise in {likewise}"
+        elif len(findings) > 1 and not others:
+            text = f"fold {fold}: {text}"
+        sentences.append(text)
+    return sentences
 
 
 def data_facts(

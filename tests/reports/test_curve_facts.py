@@ -10,17 +10,16 @@ import pytest
 
 from dlrun.reports.curve_facts import (
     CurveFacts,
-    MarkedEpoch,
     PhaseStart,
     curve_direction,
     curve_facts,
     dwarfing_epochs,
     facts_from_table,
     is_noisy,
-    kept_epoch,
     metric_label,
     smoothing_factor,
 )
+from dlrun.reports.marked_epoch import MarkedEpoch, kept_epoch
 from dlrun.text import figure
 
 NAN = float("nan")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from stored_runs import stored_run
 
-from dlrun.reports.series import over_time
+from dlrun.reports.charts import seconds_of, time_axis
+from dlrun.reports.series import over_time, series_charts
 from dlrun.workflows.report import report
 
 SERIES = "{source: timeseries, lookback: 10, delay: 3, target: y}"
@@ -92,3 +93,47 @@ def test_the_page_shows_predictions_over_time(tmp_path: Path, rows: int) -> None
 def test_a_run_on_a_plain_table_has_no_such_section(tmp_path: Path) -> None:
     run = stored_run(tmp_path, "regression", names=["load"])
     assert "over-time" not in report(run.path).read_text(encoding="utf-8")
+
+
+def test_charts_of_a_series_with_dates_show_them() -> None:
+    rows = np.array([30, 10, 20, 40])
+    days = np.array([2, 0, 1, 3])[:, None] * np.timedelta64(1, "D")
+    times = np.datetime64("2023-03-30", "us") + days
+    true = np.arange(4.0)[:, None]
+    (one,) = over_time(rows, true, true, ("y",), {"delay": 2}, times=times)
+    assert one.span == "from 2023-03-30 to 2023-04-02"
+    (chart,) = series_charts(one)
+    assert chart.x.label == "time"
+    assert chart.x.names == ("2023-03-30", "2023-03-31", "2023-04-01", "2023-04-02")
+    (line, *_) = [mark for mark in chart.marks if mark.style == "validation"]
+    assert list(line.x) == list(chart.x.ticks or ())
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "unit"),
+    [
+        ("2024-02-29T23:50", "2024-03-01T00:20", "m"),
+        ("2024-01-01T05:00", "2024-01-01T20:00", "h"),
+        ("2009-01-05", "2009-01-20", "D"),
+        ("2023-01-31", "2023-11-30", "M"),
+        ("1200-01-01", "2700-01-01", "Y"),
+        ("1969-12-30", "1970-01-02", "h"),
+    ],
+)
+def test_times_on_an_axis_are_round_and_where_they_belong(first: str, last: str, unit: str) -> None:
+    low, high = np.datetime64(first, "s"), np.datetime64(last, "s")
+    axis = time_axis(low, high)
+    assert axis.ticks is not None
+    assert axis.names is not None
+    assert 2 <= len(axis.ticks) <= 6
+    for tick, name in zip(axis.ticks, axis.names, strict=True):
+        time = np.datetime64(int(tick), "s")
+        assert low <= time <= high
+        assert str(time).replace("T", " ").find(name) >= 0
+        assert time == time.astype(f"datetime64[{unit}]")
+
+
+def test_times_of_one_moment_have_an_axis() -> None:
+    now = np.datetime64("2024-01-01T05:00", "us")
+    axis = time_axis(now, now)
+    assert axis.low < seconds_of(np.array([now]))[0] < axis.high

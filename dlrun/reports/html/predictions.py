@@ -144,9 +144,11 @@ def series(record: RunRecord) -> Section | None:
     if dataset.get("source") != "timeseries":
         return None
     baseline = str((record.result.get("baseline") or {}).get("name") or "")
-    labels, places = record.predictions.get("series"), record.predictions.get("places")
+    labels, places, times = (record.predictions.get(n) for n in ("series", "places", "moments"))
+    if times is not None and len(times) != len(scored.rows):
+        times = None
     if dataset.get("series") and (labels is None or places is None):
-        # The folds together do not keep which series their rows are of.
+        # A run of an earlier version does not keep which series the rows of its folds are of.
         return None
     found: list[OverTime] = []
     for label in (None,) if labels is None else sorted(set(labels.tolist())):
@@ -155,7 +157,14 @@ def series(record: RunRecord) -> Section | None:
         names = tuple(n if label is None else f"{n} of {label}" for n in scored.names)
         rows_of = "the file" if label is None else "the table sorted by series"
         found += over_time(
-            where[own], scored.true[own], scored.predictions[own], names, dataset, baseline, rows_of
+            where[own],
+            scored.true[own],
+            scored.predictions[own],
+            names,
+            dataset,
+            baseline,
+            rows_of,
+            None if times is None else times[own],
         )
     shown = found if len(found) <= 2 else [found[0], found[-1]]
     steps = [(facts, series_charts(facts)) for facts in shown]

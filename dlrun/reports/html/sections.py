@@ -12,7 +12,8 @@ from markupsafe import Markup, escape
 
 from dlrun.metrics.names import Direction
 from dlrun.reports.curve_charts import curve_charts
-from dlrun.reports.curve_facts import facts_from_table, kept_epoch
+from dlrun.reports.curve_facts import facts_from_table
+from dlrun.reports.marked_epoch import kept_epoch
 from dlrun.reports.result_charts import folds_chart
 from dlrun.reports.run_facts import git_text
 from dlrun.reports.run_record import RunRecord
