@@ -40,10 +40,9 @@ class RowError(DataError):
     """
 
     def __init__(self, found: str, position: int, advice: str) -> None:
-        super().__init__(f"{found} in row {position} (counted from 0); {advice}")
+        super().__init__(f"{found} in row {position} (counted from 0)", advice=advice)
         self.found = found
         self.position = position
-        self.advice = advice
 
     def at(self, row: int) -> RowError:
         """The same error with another row number."""

@@ -45,6 +45,8 @@ def _plain(value: Any, exact: bool) -> Any:
         return _mapping(value, exact)
     if isinstance(value, (list, tuple)):
         return [_plain(item, exact) for item in value]
+    if isinstance(value, frozenset):
+        return [_plain(item, exact) for item in sorted(value)]
     if isinstance(value, PurePath):
         return str(value)
     if isinstance(value, date):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Samples
 from dlrun.data.source import Source
 from dlrun.data.windows import Windows
+from dlrun.errors import DataError
 from dlrun.metrics.cuts import Meaning, as_probabilities
 from dlrun.training.backend import start_backend
 from dlrun.workflows.loading import meaning_of_output
@@ -51,11 +53,12 @@ def predict(
     source = Source.of(config)
     pipeline = trained.pipeline
     files = [input_file] if isinstance(input_file, str | Path) else input_file
-    new = source.read_new([Path(file) for file in files], pipeline.expected_columns)
-    features = new.columns
-    count = len(next(iter(features.values())))
-    samples = Samples(features=features, targets={}, rows=np.arange(count, dtype=np.int64))
-    inputs = pipeline.inputs(samples)
+    with _without_advice_on_the_config():
+        new = source.read_new([Path(file) for file in files], pipeline.expected_columns)
+        features = new.columns
+        count = len(next(iter(features.values())))
+        samples = Samples(features=features, targets={}, rows=np.arange(count, dtype=np.int64))
+        inputs = pipeline.inputs(samples)
     # Only now: errors in the file are reported before Keras takes seconds to import.
     start_backend(config.backend)
     facts = trained.directory.read_data()
@@ -76,6 +79,20 @@ def predict(
     if (windows := series_windows(features)) is not None:
         before |= names_of_rows(windows)
     return Predictions(outputs, before, (*new.findings, *pipeline.findings(samples, "new rows")))
+
+
+@contextmanager
+def _without_advice_on_the_config() -> Iterator[None]:
+    """Report what is wrong with new rows as that: the run's config is settled."""
+    try:
+        yield
+    except DataError as error:
+        if not error.advice:
+            raise
+        advice = "correct the new file, which is read as the training file was"
+        if error.column is not None:
+            advice = "new rows need the columns of the training file, by the same names"
+        raise DataError(error.problem, column=error.column, advice=advice) from error
 
 
 def _predicted(

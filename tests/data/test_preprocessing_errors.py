@@ -240,12 +240,12 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
         {"standardize": {}},
         {"age": AGE, "rooms": ROOMS, "scores": np.array([[1, NAN], [2, 3], [NAN, NAN], [0, 1]])},
         "column 'age' has 1 missing value, the first in row 11 (counted from 0); column 'scores' "
-        "has 3 missing values, the first in row 10 (counted from 0). Add `impute` to `preprocess`",
+        "has 3 missing values, the first in row 10 (counted from 0); add `impute` to `preprocess`",
     ),
     (
         {},
         {"image": np.where(np.arange(24).reshape(4, 2, 3) == 17, NAN, 1.0)},
-        "column 'image' has 1 missing value, the first in row 12 (counted from 0). Add `impute` "
+        "column 'image' has 1 missing value, the first in row 12 (counted from 0); add `impute` "
         "to `preprocess`",
     ),
     (

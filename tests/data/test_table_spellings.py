@@ -254,3 +254,37 @@ def test_lines_above_the_header_are_recognised(tmp_path):
     assert refusal(tmp_path).endswith("; if the table begins in line 3, say `skip: 2`")
     (tmp_path / "d.csv").write_text("Report,\n,\nx,y\n1,2\n3,4\n5,6\n")
     assert refusal(tmp_path).endswith("; if line 3 is the header, say `skip: 2`")
+
+
+def test_rows_within_quotation_marks_are_told(tmp_path):
+    lines = ["ham,see you", "spam,win a prize", 'ham,"speak soon', "spam,claim now", 'ham,call" me']
+    lines += [f"spam,prize {i}" for i in range(5)]
+    for end in ("\n", ""):
+        (tmp_path / "d.csv").write_text("y,text\n" + "\n".join(lines) + end)
+        (finding,) = load(tmp_path).findings
+        assert finding.replace(str(tmp_path / "d.csv"), "d.csv") == (
+            "d.csv:4: a field in quotation marks goes on over line breaks, and 2 lines within such "
+            "fields look like rows: if quotation marks are part of the text, say `quote: none`"
+        )
+    assert load(tmp_path, quote="none").findings == ()
+    # Texts of several lines with commas are texts.
+    mails = [f'ham,"Dear {i},\nthanks, and bye"' for i in range(5)]
+    (tmp_path / "d.csv").write_text("y,text\n" + "\n".join(mails) + "\nspam,win\n\n")
+    assert load(tmp_path).findings == ()
+
+
+def test_a_header_above_new_rows_is_recognised(tmp_path):
+    source = Csv.model_validate({"path": "d.csv", "target": "c2", "header": False})
+    columns = {"c0": ("numeric", ()), "c1": ("categorical", ())}
+    for text, told in [
+        ("1.5,a\n2,b\n", False),
+        ("length,kind\n1.5,a\n2,b\n", True),
+        ("c1,c0\na,1.5\nb,2\n", True),
+        ("length,kind,class\n1.5,a,\n2,b,\n", True),
+        ("1.5,a,x\n2,b,y\n", False),
+    ]:
+        (tmp_path / "new.csv").write_text(text)
+        new = source.read_new([tmp_path / "new.csv"], columns)
+        assert new.columns["c0"].tolist() == [1.5, 2]
+        assert new.columns["c1"].tolist() == ["a", "b"]
+        assert len(new.findings) == told, new.findings

@@ -112,12 +112,12 @@ def missing_values_error(parts: Columns, samples: Samples) -> DataError:
         if gap.any()
     ]
     if gaps_found:
-        return DataError(f"{'; '.join(gaps_found)}. Add `impute` to `preprocess`")
+        return DataError("; ".join(gaps_found), advice="add `impute` to `preprocess`")
     name, mask = next((n, ~np.isfinite(p)) for n, p in parts.items() if not is_finite(p))
     return DataError(
         f"column '{name}' holds a value that is infinite, or too large for float32, in row "
-        f"{samples.rows[first_row(mask)]} (counted from 0); fix the data, or add `clip` to "
-        "`preprocess`"
+        f"{samples.rows[first_row(mask)]} (counted from 0)",
+        advice="fix the data, or add `clip` to `preprocess`",
     )
 
 

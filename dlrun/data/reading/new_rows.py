@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlrun.data.reading.arrays import ArrayFiles, read_or_stream
-from dlrun.data.reading.delimited import CsvDialect, column_names
+from dlrun.data.reading.delimited import CsvDialect, records
 from dlrun.data.reading.factorized_text import BOOLEAN_WORDS
 from dlrun.data.reading.files import refuse_missing
 from dlrun.data.reading.json_lines import lines_of_records, read_json_lines
-from dlrun.data.reading.number_texts import category_text
+from dlrun.data.reading.number_texts import category_text, in_plain_digits, is_number, without_unit
+from dlrun.data.reading.quoted_rows import rows_in_quotes
 from dlrun.data.reading.table_columns import as_text, as_texts, to_array, to_tokens
 from dlrun.data.reading.tables import (
     TableFiles,
@@ -73,6 +75,50 @@ def read_new_rows(
     return _from_table(file, columns, dialect or CsvDialect(), booleans, stream, split)
 
 
+def new_rows_findings(
+    file: Path, columns: ExpectedColumns, dialect: CsvDialect, rows: int
+) -> list[str]:
+    """Return what the user should know of a file of new rows, of which so many were read."""
+    if format_of(file) != "delimited":
+        return []
+    dialect, finding = _with_header(file, columns, dialect)
+    quoted = rows_in_quotes(file, dialect, rows)
+    # How the run reads its files is settled.
+    told = quoted and f"{quoted.split(': if ')[0]}; write a quotation mark within a text twice"
+    return [text for text in (finding, told) if text]
+
+
+def _with_header(
+    file: Path, columns: ExpectedColumns, dialect: CsvDialect
+) -> tuple[CsvDialect, str | None]:
+    """How a file of new rows is written, for a run on files without a header: the new file may have
+    one, and may leave out the target. What to say of the header that it has."""
+    if dialect.header or format_of(file) != "delimited":
+        return dialect, None
+    first, *others = islice(records(file, dialect), 2)
+    line, names = first[0], [field.strip() for field in first[1]]
+    finding = f"{file}:{line}: read as a header, though the run's own files have none"
+    if set(columns) <= set(names):
+        return replace(dialect, header=True, columns=None), finding
+    expected = tuple(columns) if len(names) == len(columns) else dialect.columns
+    dialect = replace(dialect, columns=expected)
+    known = expected or tuple(f"c{i}" for i in range(len(names)))
+    held = [columns.get(name, ("",))[0] for name in known[: len(names)]]
+    numbers = [i for i, kind in enumerate(held) if kind == "numeric"]
+    above = numbers and not any(_is_value(dialect, names[i]) for i in numbers)
+    if above and others and all(_is_value(dialect, others[0][1][i]) for i in numbers):
+        return replace(dialect, skip=line), finding
+    return dialect, None
+
+
+def _is_value(dialect: CsvDialect, field: str) -> bool:
+    """Whether a field of a column of numbers is a number, true or false, or missing."""
+    word = in_plain_digits(without_unit(field)[0], dialect.decimal, dialect.thousands).strip()
+    if not word or word.lower() in (*BOOLEAN_WORDS, "nan", "t", "f", "y", "n"):
+        return True
+    return field in dialect.missing_in("*") or is_number(word)
+
+
 def _from_table(
     file: Path,
     columns: ExpectedColumns,
@@ -88,10 +134,7 @@ def _from_table(
                 f"{file}: column '{name}' is made of {what}, which no table holds; give an npz or "
                 f"npy file, or JSON lines with lists"
             )
-    if not dialect.header:
-        found = len(column_names(file, replace(dialect, columns=None)))
-        if found == len(columns):
-            dialect = replace(dialect, columns=tuple(columns))
+    dialect, _ = _with_header(file, columns, dialect)
     on_disk = format_of(file) == "parquet" and stays_on_disk([file], stream)
     categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]
     categorical += [name for name in columns if name in split]

@@ -110,3 +110,12 @@ def category_text(word: str, decimal: str) -> str:
     if decimal != "." and re.fullmatch(rf"[-+]?\d+{point}\d+", word):
         return word.replace(decimal, ".")
     return word
+
+
+def is_number(text: str) -> bool:
+    """Tell whether a text is a number as Python writes it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -21,6 +21,8 @@ from dlrun.data.reading.delimited import (
     records_of_rows,
 )
 from dlrun.data.reading.json_lines import lines_of_records, read_json_lines
+from dlrun.data.reading.number_texts import is_number
+from dlrun.data.reading.quoted_rows import rows_in_quotes
 from dlrun.data.samples import Array
 from dlrun.data.stored import return_freed_memory, too_large_to_hold
 from dlrun.errors import DataError
@@ -115,6 +117,15 @@ class TableFiles:
         file = self.files[0]
         return format_of(file) == "delimited" and self.dialect.separator_of(file) == ","
 
+    def findings(self) -> list[str]:
+        """What the user should know of how the files are written, one sentence each."""
+        found = [
+            rows_in_quotes(file, self.dialect, stop - first)
+            for file, first, stop in zip(self.files, self.starts, self.starts[1:], strict=False)
+            if format_of(file) == "delimited"
+        ]
+        return [finding for finding in found if finding is not None]
+
     def field(self, row: int, name: str) -> str | None:
         """How a CSV file writes a value of a row, counted from 0; None in other files."""
         part = int(np.searchsorted(self.starts, row, side="right")) - 1
@@ -198,7 +209,7 @@ def refuse_unknown_column(
         advice = f"is the `separator` {marks[0]!r}?"
     elif whole := [other for other in names if name in other.split(", ")]:
         advice = f"put it in quotes: '{whole[0]}'"
-    elif sum(map(_is_number, names)) >= len(names) / 2:
+    elif sum(map(is_number, names)) >= len(names) / 2:
         advice = "if the file has no header, say `header: false`"
     elif dialect and format_of(file) == "delimited" and (line := line_with(file, dialect, name)):
         advice = f"if line {line} is the header, say `skip: {line - 1}`"
@@ -247,7 +258,7 @@ def _marked(markers: Sequence[str], series: pd.Series) -> Array:
 
     if not markers or pd.api.types.is_bool_dtype(series.dtype):
         return np.zeros(len(series), bool)
-    numbers = [float(marker) for marker in markers if _is_number(marker)]
+    numbers = [float(marker) for marker in markers if is_number(marker)]
     if pd.api.types.is_numeric_dtype(series.dtype):
         return series.isin(numbers).to_numpy()
     flags = series.map(lambda value: isinstance(value, bool)).to_numpy(bool)
@@ -311,14 +322,6 @@ def _has_two_types(name: str, frames: Sequence[pd.DataFrame]) -> bool:
     present = [frame[name] for frame in frames if frame[name].notna().any()]
     numeric = [pd.api.types.is_numeric_dtype(series) for series in present]
     return any(numeric) and not all(numeric)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

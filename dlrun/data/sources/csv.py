@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import Field, model_validator
 
 from dlrun.config.graph import INPUT
 from dlrun.data.reading.files import as_list, find_files, refuse_shared
-from dlrun.data.reading.new_rows import read_new_rows
+from dlrun.data.reading.new_rows import new_rows_findings, read_new_rows
 from dlrun.data.reading.table_columns import (
     ColumnType,
     Separator,
@@ -35,7 +36,7 @@ from dlrun.data.reading.tables import (
     stays_on_disk,
 )
 from dlrun.data.samples import Array, Columns, ExpectedColumns
-from dlrun.data.source import Loaded, Part
+from dlrun.data.source import Loaded, NewRows, Part
 from dlrun.data.stored import stored
 from dlrun.data.table_source import TableSource
 from dlrun.errors import DataError
@@ -116,6 +117,12 @@ class Csv(TableSource):
         types = self.types | own
         return self._table(files, types, extra), types
 
+    def read_new(self, files: Sequence[Path], columns: ExpectedColumns) -> NewRows:
+        new = super().read_new(files, columns)
+        rows = len(next(iter(new.columns.values())))
+        findings = new_rows_findings(files[0], columns, self.dialect(), rows)
+        return replace(new, findings=tuple(findings))
+
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         booleans = [name for name, kind in self.types.items() if kind == "boolean"]
         return read_new_rows(file, columns, self.dialect(), booleans, self.stream, self.split)
@@ -167,7 +174,7 @@ class Csv(TableSource):
         labels: Mapping[str, tuple[str, ...]] | None = None,
     ) -> Loaded:
         columns: Columns = {}
-        notes = []
+        notes = table.findings()
         for name in features:
             if name in self.split:
                 columns[name] = to_tokens(table, name, self.split[name])

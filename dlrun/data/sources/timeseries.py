@@ -250,7 +250,7 @@ class Timeseries(TableSource):
                 "`time`"
             )
         rows = ordered_rows(table, series, time, sort=self.sort)
-        findings = []
+        findings = table.findings()
         if rows.passed:
             passed = counted(rows.passed, "row")
             findings.append(f"{passed} at a time that has passed already are left out")
