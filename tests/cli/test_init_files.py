@@ -106,6 +106,12 @@ TABLES = {
         encoding="cp1252",
     ),
     "sep=": Raw(lines(joined(";", SIZES, RENTS), "sep=;\nsize;rent"), {"target": "rent"}, RENTS),
+    "columns of nothing at the end": Raw(
+        lines([f"{s};{r};;" for s, r in zip(SIZES, RENTS, strict=True)] + [";;;"], "size;rent;;"),
+        {"target": "rent"},
+        RENTS,
+        features={"size"},
+    ),
     "titles": Raw(
         lines(joined(",", SIZES, TOWNS, RENTS), "Rents of 2024\n\nall towns,,\nsize,town,rent"),
         {"skip": 3},

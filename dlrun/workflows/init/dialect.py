@@ -222,7 +222,8 @@ def _names_columns(rows: list[list[str]]) -> bool:
     """Whether the first row names the columns: it has words where the others have numbers or dates,
     or what no other row has. Numbers that count up, as in `,2019,2020,2021`, are names too."""
     first, *others = rows or [[]]
-    if len(set(first)) < len(first) or not others:
+    names = [field for field in first if field.strip()]
+    if len(set(names)) < len(names) or not others:
         return not others
     named, alike = 0, 0
     for field, column in zip_longest(first, zip_longest(*others, fillvalue=""), fillvalue=()):
