@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlrun.checks.architecture import output_of
 from dlrun.checks.duplicates import exact_hashes
 from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config, OutputEntry
@@ -18,7 +19,7 @@ from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Array, Dataset, Samples
 from dlrun.data.timestamps import time_text
-from dlrun.errors import RunError
+from dlrun.errors import DataError, RunError
 from dlrun.metrics.cuts import Meaning, as_probabilities
 from dlrun.metrics.figures import classification_figures, regression_figures
 from dlrun.metrics.predictions import by_step, names_of_outputs
@@ -36,7 +37,7 @@ from dlrun.scoring.rivals import Rivals
 from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, record_evaluation
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import count_validated_runs, evaluation_hashes
-from dlrun.text import percent
+from dlrun.text import first_few, percent
 from dlrun.workflows.loading import load_test_rows, meaning_of_output, start_and_load
 from dlrun.workflows.next_step import open_findings
 from dlrun.workflows.results import arrays_of
@@ -99,7 +100,9 @@ def evaluate(
             "`test: {path: FILE}` under `dataset` and train again"
         )
     refuse_changed_data(directory, dataset, "so test rows may have been training rows")
-    facts, arrays = _score(trained, dataset, load_test_rows(config))
+    test = load_test_rows(config)
+    _refuse_unknown_labels(config, dataset, test)
+    facts, arrays = _score(trained, dataset, test)
     look, before, notices = _record(directory, facts)
     facts |= {
         "open_findings": open_findings(directory),
@@ -129,6 +132,22 @@ def refuse_changed_data(directory: RunDirectory, dataset: Dataset, why: str) -> 
             f"the training data has changed since {directory.name} was trained (its "
             f"fingerprint differs), {why}; restore the data, or train again"
         )
+
+
+def _refuse_unknown_labels(config: Config, dataset: Dataset, test: Samples) -> None:
+    """Refuse class indices that the model has no output for; steps on targets refuse their own."""
+    for name, known in {} if config.target_steps else dataset.labels.items():
+        layer = output_of(config, name if dataset.tasks else None)
+        largest = max(int(known[-1]), (layer.units if layer and layer.units else 1) - 1)
+        values = test.targets[name].reshape(len(test), -1)
+        outside = (values < 0) | (values > largest)
+        if outside.any():
+            row = int(outside.any(axis=1).argmax())
+            raise DataError(
+                f"the test rows hold the label {values[outside][0]} of '{name}', in row "
+                f"{test.rows[row]} (counted from 0), for which the model has no output; the "
+                f"training rows have the labels {first_few(known.tolist(), 10)}"
+            )
 
 
 def _record(

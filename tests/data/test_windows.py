@@ -19,6 +19,7 @@ from dlrun.data.dataset import load_dataset, load_test
 from dlrun.data.encoded import Encoded
 from dlrun.data.fingerprint import describe, fingerprint
 from dlrun.data.pipeline import Pipeline, fit_pipeline
+from dlrun.data.reading.series import naive_series_forecasts
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.task import Asked
 from dlrun.data.windows import Series, Windows
@@ -328,3 +329,17 @@ def test_a_table_of_the_books_size_is_held_once() -> None:
     assert batch.shape == (128, 120, 14)
     # The windows one by one would take 1.3 GB, the table takes 23 MB.
     assert peak < 100e6
+
+
+@pytest.mark.parametrize("panel", [False, True])
+def test_persistence_is_the_last_known_value(panel: bool) -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=60)
+    values[rng.random(60) < 0.5] = np.nan
+    codes = np.repeat([0, 1, 2], 20)
+    last, ahead = np.arange(4, 55), np.asarray([1, 2])
+    known = naive_series_forecasts([values], last, ahead, None, None, codes if panel else None)
+    frame = pd.Series(values)
+    filled = frame.groupby(codes).ffill() if panel else frame.ffill()
+    expected = filled.to_numpy()[last][:, None].repeat(2, axis=1)
+    np.testing.assert_array_equal(known["persistence"], expected)

@@ -98,3 +98,16 @@ def test_positions_that_are_misspelt(folder: Path) -> None:
         "'message.position' is neither a layer above nor a column; did you mean"
     )
     assert "'message.positions'?" in message
+
+
+def test_labels_that_are_no_class_indices(folder: Path) -> None:
+    rows = "".join(f"{n},{(-1) ** n}\n" for n in range(ROWS))
+    (folder / "signs.csv").write_text("a,y\n" + rows)
+    dataset = {"source": "csv", "path": "signs.csv", "target": "y"}
+    config = {**TEXTS, "dataset": dataset, "loss": "hinge"}
+    config["architecture"] = {"layers": [{"Dense": {"units": 1, "activation": "tanh"}}]}
+    line, message = told(folder, config, with_data=True)
+    assert line == "target: y"
+    assert message.startswith(
+        "target 'y' holds the labels -1 and 1, where 0 and 1 are expected; add"
+    )

@@ -25,6 +25,8 @@ from dlrun.registry.names import did_you_mean
 from dlrun.text import first_few
 
 _LARGEST_LABEL = 2**31 - 1
+_TARGET = ("dataset", "target")
+"""Where a config names what is predicted."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class TargetPipeline:
             if name not in samples.targets:
                 raise DataError(f"these rows have no target '{name}'")
             column = samples.targets[name]
-            with _errors_name(name, samples):
+            with _errors_name(name, samples, steps=len(fitted.steps) > 1):
                 for part in fitted.steps:
                     column = part.step.apply(column, part.state)
             made.append(column.astype(np.int32 if fitted.indices else np.float32, copy=False))
@@ -132,7 +134,8 @@ def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -
         raise DataError(
             f"target '{texts[0]}' holds classes and is one of several targets "
             f"({first_few(train.targets, MOST_COLUMNS)}), which one output cannot learn together; "
-            "name one target"
+            "name one target",
+            path=_TARGET,
         )
     refuse_unknown_targets(steps, train)
     targets = {
@@ -156,7 +159,10 @@ def fit_outputs(
     for step in steps:
         if step.columns is None and not any(t in step.suits for t in dataset.tasks.values()):
             found = ", ".join(f"'{name}' ({task})" for name, task in dataset.tasks.items())
-            raise DataError(f"{step.member_name()} suits none of the targets {found}; leave it out")
+            raise DataError(
+                f"{step.member_name()} suits none of the targets {found}; leave it out",
+                path=("preprocess",),
+            )
     fitted: dict[str | None, TargetPipeline] = {}
     for name, task in dataset.tasks.items():
         own = [step for step in steps if step.columns is not None or task in step.suits]
@@ -178,7 +184,8 @@ def refuse_unknown_targets(steps: Sequence[TargetStep], train: Samples) -> None:
                 raise DataError(
                     f"{step.member_name()}: unknown target '{name}'"
                     f"{did_you_mean(name, train.targets) or '.'} The targets are: "
-                    f"{first_few(train.targets, MOST_COLUMNS)}"
+                    f"{first_few(train.targets, MOST_COLUMNS)}",
+                    path=("preprocess",),
                 )
 
 
@@ -218,7 +225,7 @@ def _fit_target(
     elif column.dtype == object and not {"label_index", "pad_sequences"} & {*named}:
         steps = [LabelIndex(), *steps]
     fitted = []
-    with _errors_name(name, train):
+    with _errors_name(name, train, steps=bool(named)):
         for step in steps:
             state = step.fit(known.reshape(-1) if of_series else known, classes)
             column = known = step.apply(column, state)
@@ -233,13 +240,15 @@ def _fit_target(
 
 
 @contextmanager
-def _errors_name(target: str, samples: Samples) -> Iterator[None]:
-    """Errors of a step say which target it worked on, and the row's number in the source."""
+def _errors_name(target: str, samples: Samples, *, steps: bool) -> Iterator[None]:
+    """Errors of a step say which target it worked on, and the row's number in the source; `steps`
+    says whether the config names steps."""
     try:
         with rows_numbered(samples.rows):
             yield
     except DataError as error:
-        raise DataError(f"target '{target}': {error}") from None
+        place = error.path or (("preprocess",) if steps else _TARGET)
+        raise DataError(f"target '{target}': {error}", path=place) from None
 
 
 def _require_labels(name: str, column: Array, task: TargetType) -> None:
@@ -253,5 +262,6 @@ def _require_labels(name: str, column: Array, task: TargetType) -> None:
         expected = "0 and 1" if task == "binary" else "whole numbers from 0"
         raise DataError(
             f"target '{name}' holds the labels {labels}, where {expected} are expected; add "
-            "`targets: [label_index]` to `preprocess`"
+            "`targets: [label_index]` to `preprocess`",
+            path=_TARGET,
         )

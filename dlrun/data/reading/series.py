@@ -221,10 +221,12 @@ def naive_series_forecasts(
     ahead: Array,
     season: int | None,
     stretch: Array | None,
+    codes: Array | None = None,
 ) -> Columns:
     """Return `persistence` and `seasonal` for windows over a series.
 
-    Persistence is the value in the last row of the window. Seasonal is the value one season before
+    Persistence is the value in the last row of the window, where that is missing the last one
+    known before. Seasonal is the value one season before
     the target's time, or as many seasons as it takes to be known by the window's last row; where
     that says the same as persistence everywhere, it is left out.
 
@@ -234,8 +236,10 @@ def naive_series_forecasts(
         ahead: (k,) rows from there to the targets.
         season: Rows of a season, or None.
         stretch: (r,) counts up at each gap, and where a series begins; None where neither counts.
+        codes: (r,) which series a row belongs to; None: there is one.
     """
-    persistent = [values[last][:, np.newaxis].repeat(len(ahead), axis=1) for values in targets]
+    known_values = (_last_known(values, codes) for values in targets)
+    persistent = [values[last][:, np.newaxis].repeat(len(ahead), axis=1) for values in known_values]
     references = {PERSISTENCE: np.concatenate(persistent, axis=1).astype(np.float64)}
     if season is None:
         return references
@@ -248,3 +252,14 @@ def naive_series_forecasts(
     joined = np.concatenate(seasonal, axis=1).astype(np.float64)
     same = np.array_equal(places, last[:, np.newaxis].repeat(len(ahead), axis=1))
     return references if same else references | {SEASONAL: joined}
+
+
+def _last_known(values: Array, codes: Array | None) -> Array:
+    """(r,) float64: of each row the value, or where it is missing that of the nearest row before
+    which has one; NaN where no row of its series does."""
+    filled = np.asarray(values, np.float64)
+    known = np.maximum.accumulate(np.where(np.isnan(filled), -1, np.arange(len(filled))))
+    there = known >= 0
+    if codes is not None:
+        there &= codes[known] == codes
+    return np.where(there, filled[known], np.nan)

@@ -368,7 +368,9 @@ class Timeseries(TableSource):
         targets = [read.columns[name] for name in as_list(self.target)]
         if any(read.kinds[name] != "numeric" for name in as_list(self.target)):
             return {}
-        return naive_series_forecasts(targets, windows.last, self._delays(), season, read.stretch)
+        return naive_series_forecasts(
+            targets, windows.last, self._delays(), season, read.stretch, read.rows.codes
+        )
 
     def _extra(self, read: SeriesFile, name: str, windows: Windows) -> Array:
         if [name] == as_list(self.series or []):
