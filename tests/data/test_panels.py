@@ -289,6 +289,13 @@ def test_short_series_are_reported(tmp_path: Path) -> None:
         ("shuffled", {}, "write `sort: true`"),
         ("hours", {"series": None}, "does 'hour' tell the time of day? Write `time: [day, hour]`"),
         ("twice", {}, "rows of several series? Write `series: [shop, item]`"),
+        ("numbered", {"series": None}, "rows of several series? Write `series: place`"),
+        (
+            "unnamed",
+            {"series": None},
+            "rows of several series? Add a column that tells them apart, and name it in `series`; "
+            "or keep one row for each time",
+        ),
     ],
 )
 def test_what_rows_out_of_order_are_advised(
@@ -301,6 +308,8 @@ def test_what_rows_out_of_order_are_advised(
         "hours": table.iloc[:40].assign(
             day=[f"2024-01-{1 + i // 24:02d}" for i in range(40)], hour=np.arange(40) % 24
         ),
+        "numbered": table.assign(place=pd.factorize(table["shop"])[0]).drop(columns="shop"),
+        "unnamed": pd.concat([table, table, table]).drop(columns="shop"),
         "twice": pd.concat([table.assign(item="x"), table.assign(item="y")]),
     }
     message = refusal(source(tmp_path, tables.get(order, table), **options))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -14,6 +15,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from dlrun.data.encoded import Encoded
 from dlrun.data.fitting.feature_pipeline import fit_features
 from dlrun.data.preprocessing.text import Text
+from dlrun.data.reading.word_vectors import read_word_vectors
 from dlrun.data.samples import Array, Samples, as_objects
 from dlrun.errors import DataError
 
@@ -202,3 +204,12 @@ def test_text_that_no_step_takes_is_told_which_does(column: list[str], step: str
     samples = Samples({"t": as_objects(column)}, {}, np.arange(2))
     with pytest.raises(DataError, match=f"column 't' holds text; add {step} to `preprocess`"):
         fit_features([], samples)
+
+
+@pytest.mark.parametrize("head", ["", "2 2\n"])
+def test_a_byte_order_mark_belongs_to_no_word(head: str, tmp_path: Path) -> None:
+    file = tmp_path / "vectors.txt"
+    file.write_text(f"{head}the 1 2\nof 3 4\n", encoding="utf-8-sig")
+    places, vectors = read_word_vectors(file, {"the": 5, "of": 6}, 2)
+    assert places.tolist() == [5, 6]
+    assert vectors.tolist() == [[1, 2], [3, 4]]

@@ -99,12 +99,3 @@ def test_200_reviews_with_glove(reviews: Path, vectors: Path, tmp_path: Path) ->
     assert run.score is not None
     assert 0.50 <= run.score <= 0.60
     assert any("75% of all words in the training texts" in f for f in run.result["findings"])
-
-
-@pytest.mark.parametrize("head", ["", "2 2\n"])
-def test_a_byte_order_mark_belongs_to_no_word(head: str, tmp_path: Path) -> None:
-    file = tmp_path / "vectors.txt"
-    file.write_text(f"{head}the 1 2\nof 3 4\n", encoding="utf-8-sig")
-    places, vectors = read_word_vectors(file, {"the": 5, "of": 6}, 2)
-    assert places.tolist() == [5, 6]
-    assert vectors.tolist() == [[1, 2], [3, 4]]

@@ -151,7 +151,8 @@ def likely_series(table: TableFiles, given: Sequence[str], moments: Array | None
             codes = _joined([candidates[name] for name in names])
             if codes.max() < len(codes) / _FEWEST_ROWS and _are_different(codes, moments):
                 return list(names)
-    return []
+    numbers = dict(_candidates(table, [*given, *candidates], any_number=True))
+    return [name for name, codes in numbers.items() if _are_different(codes, moments)][:1]
 
 
 def _late(times: Array, codes: Array) -> Array:
@@ -220,6 +221,11 @@ def _advice(
         more = " and `sort: true`" if late and not sort else ""
         return f"rows of several series? Write `series: {_in_list(names)}`{more}"
     of_series = " in each series" if series else ""
+    if len(np.unique(moments)) < len(moments) / 2 and not series:
+        return (
+            "rows of several series? Add a column that tells them apart, and name it in `series`; "
+            "or keep one row for each time"
+        )
     how = "" if sort else "write `sort: true`, and "
     return f"{how}keep one row for each time{of_series}"
 
@@ -272,14 +278,17 @@ def _joined(parts: Sequence[Array]) -> Array:
     return rank[inverse.reshape(-1)]
 
 
-def _candidates(table: TableFiles, given: Sequence[str]) -> Iterator[tuple[str, Array]]:
-    """The columns of text, and of whole numbers with a likely name, that several rows share."""
+def _candidates(
+    table: TableFiles, given: Sequence[str], *, any_number: bool = False
+) -> Iterator[tuple[str, Array]]:
+    """The columns of text, and of whole numbers with a likely name or with any, that several rows
+    share."""
     for name in table.names:
         column = table.series(name)
         numbers = column.dtype.kind in "iu"
         if name in given or column.dtype.kind in "fbcMm" or isinstance(column.iloc[0], list | dict):
             continue
-        if numbers and not _NAMES_OF_SERIES.search(name):
+        if numbers and not any_number and not _NAMES_OF_SERIES.search(name):
             continue
         codes, _ = _factorized(table, name)
         if codes.min() >= 0 and 1 <= codes.max() < len(codes) / _FEWEST_ROWS:
