@@ -17,7 +17,7 @@ from dlrun.data.reading.series import previous_targets
 from dlrun.data.row_info import RowInfo
 from dlrun.data.samples import Array, Columns, Dataset, Samples, as_vector
 from dlrun.data.source import Limit, Loaded, Part, Source
-from dlrun.data.splits import holdout_split
+from dlrun.data.splits import errors_at, holdout_split
 from dlrun.data.stored import concatenated
 from dlrun.data.task import (
     Asked,
@@ -340,7 +340,8 @@ def _split_test(
         groups=options.groups,
         time=None if time is None else time.name,
     )
-    return holdout_split(row_info, fraction=source.test.fraction, shuffle=source.test.shuffle)
+    with errors_at(("dataset", "test"), "test rows"):
+        return holdout_split(row_info, fraction=source.test.fraction, shuffle=source.test.shuffle)
 
 
 def _limited(

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterable
-from fractions import Fraction
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
+from dlrun.data.group_deals import deal_groups
 from dlrun.data.row_info import RowInfo
 from dlrun.data.samples import Array
-from dlrun.errors import DataError
+from dlrun.errors import DataError, KeyPath
 
 _GROUPS_IN_TIME = "a split in time order cannot keep groups together; leave out `groups`"
 _GROUPS_OF_ONE_SERIES = (
@@ -28,6 +29,16 @@ Split = tuple[Array, Array]
 """Training positions and validation positions, each (k,) int64 and sorted."""
 
 
+@contextmanager
+def errors_at(path: KeyPath, split: str = "") -> Iterator[None]:
+    """Say in errors about a split where the config asks for it, and which one it is."""
+    try:
+        yield
+    except DataError as error:
+        named = f"{split}: {error}" if split else str(error)
+        raise DataError(named, path=error.path or path) from error
+
+
 def holdout_split(
     rows: RowInfo,
     *,
@@ -36,6 +47,7 @@ def holdout_split(
     first: int | None = None,
     shuffle: bool = True,
     stratify: bool | None = None,
+    loosely: bool = False,
 ) -> Split:
     """Hold rows out once. Exactly one of `fraction`, `samples` and `first` is given.
 
@@ -45,14 +57,15 @@ def holdout_split(
             where nothing would be left to train on. Windows over a series are held out as rows
             with a time are, and training windows that share rows with them are left out; of
             several series, those too whose targets are not known when the first held-out window
-            ends. With `groups`, whole groups are held out, as many as come closest to the requested
-            size.
+            ends. With `groups`, whole groups are held out, so many rows that moving one more group
+            would not bring their number nearer to the requested one.
         fraction: Share of the rows to hold out, rounded up to whole rows.
         samples: Number of rows to hold out.
         first: Hold out this many of the first rows (the book's `x_val = x_train[:first]`).
         shuffle: Whether rows are drawn at random; otherwise the last ones are held out.
-        stratify: Whether the held-out rows keep the class shares; None: where every class has
-            enough rows.
+        stratify: Whether the held-out rows keep the class shares; None: where there are enough
+            rows to hold out. A class with a single row is then trained on.
+        loosely: Whether to find more different splits of groups; see `deal_groups`.
 
     Raises:
         DataError: The rows cannot be split like that; says why, with figures.
@@ -71,14 +84,19 @@ def holdout_split(
     elif rows.order is not None:
         return _without_overlap(rows, *_last_stretch(rows, held_out))
     if rows.groups is not None:
-        return _group_holdout(rows, held_out, shuffle, stratify)
+        return _group_holdout(rows, held_out, shuffle, stratify, loosely)
     if not shuffle:
         return _split(rows, np.arange(rows.n - held_out, rows.n))
     return _random_holdout(rows, held_out, stratify)
 
 
 def kfold_splits(
-    rows: RowInfo, folds: int, *, shuffle: bool = True, stratify: bool | None = None
+    rows: RowInfo,
+    folds: int,
+    *,
+    shuffle: bool = True,
+    stratify: bool | None = None,
+    loosely: bool = False,
 ) -> list[Split]:
     """Cut the rows into `folds` parts; each is the validation rows of one split.
 
@@ -88,16 +106,18 @@ def kfold_splits(
     never validate on the last rows.
 
     Args:
-        rows: The rows; with `groups`, no group is on both sides of a split.
+        rows: The rows; with `groups`, no group is on both sides of a split, and the parts differ
+            in their numbers of rows as little as the groups permit.
         folds: Number of parts, at least 2.
         shuffle: Whether rows are put in a random order first.
-        stratify: Whether every part keeps the class shares; None: where rows are shuffled and
-            every class has enough rows.
+        stratify: Whether every part keeps the class shares; None: where rows are shuffled. The rows
+            of a class that has fewer of them than there are parts go to different parts.
+        loosely: Whether to find more different splits of groups; see `deal_groups`.
 
     Raises:
         DataError: The rows cannot be split like that; says why, with figures.
     """
-    from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import KFold, StratifiedKFold
 
     if rows.whole_series:
         _refuse_divided_series(rows)
@@ -119,8 +139,14 @@ def kfold_splits(
         plain = StratifiedKFold if stratified else KFold
         return _splits(plain(folds, shuffle=shuffle, random_state=seed).split, rows)
     _refuse_few_groups(rows, folds, f"{folds} folds need at least {folds} groups")
-    grouped = StratifiedGroupKFold if stratified else GroupKFold
-    return _splits(grouped(folds, shuffle=shuffle, random_state=seed).split, rows)
+    parts = deal_groups(
+        np.asarray(rows.groups),
+        np.full(folds, rows.n / folds),
+        classes=rows.labels if stratified else None,
+        seed=seed,
+        exchange=not loosely,
+    )
+    return [_split(rows, np.flatnonzero(parts == part)) for part in range(folds)]
 
 
 def time_series_splits(
@@ -179,9 +205,14 @@ def _random_holdout(rows: RowInfo, held_out: int, stratify: bool | None) -> Spli
 
     what = f"a stratified hold-out of {held_out} rows"
     stratified = _stratified(rows, 2, stratify, what, True)
+    drawn = np.arange(rows.n)
+    if stratified and stratify is None:
+        several = np.flatnonzero(_rows_of_class(rows) > 1)
+        drawn = several if held_out < len(several) else drawn
+    part = rows.part(drawn)
     if stratified:
-        classes = len(np.unique(_labels(rows)))
-        if min(held_out, rows.n - held_out) < classes:
+        classes = len(np.unique(_labels(part)))
+        if min(held_out, part.n - held_out) < classes:
             if stratify:
                 raise DataError(
                     f"{what} from {rows.n} needs a row of each of the {classes} classes on both "
@@ -189,37 +220,25 @@ def _random_holdout(rows: RowInfo, held_out: int, stratify: bool | None) -> Spli
                 )
             stratified = False
     splitter = StratifiedShuffleSplit if stratified else ShuffleSplit
-    return _splits(splitter(1, test_size=held_out, random_state=rows.seed).split, rows)[0]
+    split = splitter(1, test_size=held_out, random_state=rows.seed).split
+    return _split(rows, drawn[_splits(split, part)[0][1]])
 
 
-def _group_holdout(rows: RowInfo, held_out: int, shuffle: bool, stratify: bool | None) -> Split:
+def _group_holdout(
+    rows: RowInfo, held_out: int, shuffle: bool, stratify: bool | None, loosely: bool
+) -> Split:
     if not shuffle:
         raise DataError("whole groups are drawn at random; leave out `shuffle: false`")
     _refuse_few_groups(rows, 2, "a hold-out of whole groups needs at least 2 groups")
-    if _stratified(rows, 2, stratify, f"a stratified hold-out of {held_out} rows", True):
-        return _stratified_group_holdout(rows, held_out)
-    _, group_of, sizes = np.unique(np.asarray(rows.groups), return_inverse=True, return_counts=True)
-    taken: list[int] = []
-    count = 0
-    for group in np.random.default_rng(rows.seed).permutation(len(sizes)):
-        nearer = abs(count + sizes[group] - held_out) < abs(count - held_out)
-        if nearer and len(taken) < len(sizes) - 1:
-            taken.append(int(group))
-            count += sizes[group]
-    # Where every group is far too large, the smallest comes nearest.
-    return _split(rows, np.flatnonzero(np.isin(group_of, taken or [int(np.argmin(sizes))])))
-
-
-def _stratified_group_holdout(rows: RowInfo, held_out: int) -> Split:
-    """Unite p of q stratified folds of whole groups, where p / q is nearest to the share."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    most = min(len(np.unique(np.asarray(rows.groups))), _rarest(rows)[1], 100)
-    share = Fraction(held_out, rows.n).limit_denominator(most)
-    share = min(max(share, Fraction(1, most)), Fraction(most - 1, most))
-    splitter = StratifiedGroupKFold(share.denominator, shuffle=True, random_state=rows.seed)
-    parts = [validation for _, validation in _splits(splitter.split, rows)]
-    return _split(rows, np.concatenate(parts[: share.numerator]))
+    what = f"a stratified hold-out of {held_out} rows"
+    parts = deal_groups(
+        np.asarray(rows.groups),
+        np.asarray([held_out, rows.n - held_out]),
+        classes=rows.labels if _stratified(rows, 2, stratify, what, True) else None,
+        seed=rows.seed,
+        exchange=not loosely,
+    )
+    return _split(rows, np.flatnonzero(parts == 0))
 
 
 def _last_stretch(rows: RowInfo, held_out: int) -> Split:
@@ -292,19 +311,22 @@ def _stratified(rows: RowInfo, parts: int, stratify: bool | None, what: str, shu
         if stratify:
             raise DataError(f"{what} need classes; there are none, so leave out `stratify`")
         return False
-    label, count = _rarest(rows)
-    if stratify and count < parts:
+    counts = _rows_of_class(rows)
+    if stratify and counts.min() < parts:
+        rarest = int(counts.argmin())
         raise DataError(
-            f"{what}: at least {parts} rows of each class are needed; class '{label}' has "
-            f"{count}; add rows, leave the class out, or say `stratify: false`"
+            f"{what}: at least {parts} rows of each class are needed; class "
+            f"'{rows.labels[rarest]}' has {counts[rarest]}; add rows, leave the class out, or say "
+            "`stratify: false`"
         )
-    return count >= parts and (shuffle if stratify is None else stratify)
+    # Without a class that all parts can get a row of there is nothing to balance.
+    return int(counts.max()) >= parts and (shuffle if stratify is None else stratify)
 
 
-def _rarest(rows: RowInfo) -> tuple[object, int]:
-    labels, counts = np.unique(_labels(rows), return_counts=True)
-    rarest = int(np.argmin(counts))
-    return labels[rarest], int(counts[rarest])
+def _rows_of_class(rows: RowInfo) -> Array:
+    """(n,) how many rows there are of the class of each row."""
+    _, codes, counts = np.unique(_labels(rows), return_inverse=True, return_counts=True)
+    return counts[codes.reshape(-1)]
 
 
 def _labels(rows: RowInfo) -> Array:

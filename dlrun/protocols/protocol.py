@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
@@ -12,7 +13,7 @@ from pydantic import Field, model_validator
 
 from dlrun.config.schema import Config
 from dlrun.data.row_info import RowInfo
-from dlrun.data.splits import holdout_split
+from dlrun.data.splits import Split, errors_at, holdout_split
 from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
@@ -109,8 +110,9 @@ class Protocol(Component):
     book does."""
 
     stratify: bool | None = None
-    """Whether every split keeps the class shares; default: for classification where every
-    class has enough rows."""
+    """Whether every split keeps the class shares. By default those of classification do; the only
+    row of a class is trained on, and the rows of a class with fewer of them than there are folds
+    go to different folds. `true` refuses such classes."""
 
     groups: str | None = None
     """Column of groups, not a feature: rows of one group are never on both sides of a split."""
@@ -161,7 +163,7 @@ class Folded(Protocol):
     def complete(
         self,
         row_info: RowInfo,
-        splits: list[tuple[Array, Array]],
+        splits: Sequence[Split],
         monitors_validation: bool,
         iteration: int = 0,
     ) -> list[Fold]:
@@ -175,48 +177,57 @@ class Folded(Protocol):
         if share is None:
             share = INNER_FRACTION if monitors_validation else "fold"
         folds = []
-        for index, (train, scored) in enumerate(splits, start=iteration * len(splits)):
+        for number, (train, scored) in enumerate(splits):
             monitored = scored
             if share != "fold":
-                train, monitored = hold_out_within(
-                    row_info, train, share, shuffle=self.shuffle, stratify=self.stratify
-                )
+                name = f"inner validation of fold {number + 1} of {len(splits)}"
+                train, monitored = self._inner_split(row_info, train, share, name)
+            index = iteration * len(splits) + number
             folds.append(Fold(index, iteration, train, scored, monitored))
         return folds
 
+    def _inner_split(
+        self, row_info: RowInfo, positions: Array, share: float | Share, name: str
+    ) -> Split:
+        """Hold out some of the given rows; all positions count from the first row of the data."""
+        train, held_out = hold_out(
+            row_info.part(positions),
+            share,
+            shuffle=self.shuffle,
+            stratify=self.stratify,
+            name=name,
+        )
+        return positions[train], positions[held_out]
+
 
 def hold_out(
-    row_info: RowInfo, given: float | Share, *, shuffle: bool, stratify: bool | None
-) -> tuple[Array, Array]:
-    """Return training and validation positions, int64. A bare number is a fraction.
-
-    Raises:
-        DataError: The rows cannot be split so; says why, with figures.
-    """
-    share = given if isinstance(given, Share) else Share(fraction=given)
-    if isinstance(share, Validation) and share.path is not None:
-        return _validation_file_split(row_info)
-    return holdout_split(
-        row_info,
-        fraction=share.fraction,
-        samples=share.samples,
-        first=share.first,
-        shuffle=shuffle,
-        stratify=stratify,
-    )
-
-
-def hold_out_within(
     row_info: RowInfo,
-    positions: Array,
     given: float | Share,
     *,
     shuffle: bool,
     stratify: bool | None,
-) -> tuple[Array, Array]:
-    """Hold out some of the given rows; all positions count from the first row of the data."""
-    train, held_out = hold_out(row_info.part(positions), given, shuffle=shuffle, stratify=stratify)
-    return positions[train], positions[held_out]
+    loosely: bool = False,
+    name: str = "validation rows",
+) -> Split:
+    """Return training and validation positions, int64. A bare number is a fraction.
+
+    Raises:
+        DataError: The rows cannot be split so; says which split it is, and why, with figures.
+    """
+    share = given if isinstance(given, Share) else Share(fraction=given)
+    if isinstance(share, Validation) and share.path is not None:
+        with errors_at(("evaluation", "validation", "path")):
+            return _validation_file_split(row_info)
+    with errors_at(("evaluation", "validation"), name):
+        return holdout_split(
+            row_info,
+            fraction=share.fraction,
+            samples=share.samples,
+            first=share.first,
+            shuffle=shuffle,
+            stratify=stratify,
+            loosely=loosely,
+        )
 
 
 def _validation_file_split(row_info: RowInfo) -> tuple[Array, Array]:
@@ -244,9 +255,44 @@ def _validation_file_split(row_info: RowInfo) -> tuple[Array, Array]:
     return train, held_out
 
 
-def reseeded(row_info: RowInfo, offset: int) -> RowInfo:
-    """The same rows with another seed."""
-    return replace(row_info, seed=shifted(row_info.seed, offset))
+def different_splits(
+    row_info: RowInfo, count: int, split: Callable[[RowInfo, bool], Sequence[Split]]
+) -> list[tuple[RowInfo, Sequence[Split]]]:
+    """Split rows several times, never twice in the same way while other ways are found.
+
+    The seeds are `seed`, `seed + 1` and so on. Where an earlier split would be repeated, the seeds
+    that follow are tried: until no part repeats an earlier one, or the split as a whole does not.
+
+    Args:
+        row_info: The rows.
+        count: How many times.
+        split: Splits reseeded rows, `loosely` (see `holdout_split`) if its second argument says so.
+
+    Returns:
+        The rows as they were reseeded, with their splits.
+    """
+    attempts = 50 + 20 * count
+    found: list[tuple[RowInfo, Sequence[Split]]] = []
+    wholes, parts = set[frozenset[bytes]](), set[bytes]()
+    settled = 0
+    for number in range(count):
+        tried: list[tuple[int, RowInfo, Sequence[Split], frozenset[bytes]]] = []
+        for attempt in range(attempts):
+            rows = replace(row_info, seed=shifted(row_info.seed, number + attempt * count))
+            splits = split(rows, attempt > attempts // 2)
+            whole = frozenset(held_out.tobytes() for _, held_out in splits)
+            repeats = 2 if whole in wholes else len(whole & parts) > 0
+            if not tried or repeats < tried[0][0]:
+                tried = [(repeats, rows, splits, whole)]
+            if repeats <= settled:
+                break
+        [(repeats, rows, splits, whole)] = tried
+        # What could not be had once is not looked for again.
+        settled = max(settled, repeats)
+        found.append((rows, splits))
+        wholes.add(whole)
+        parts |= whole
+    return found
 
 
 def shifted(seed: int, offset: int) -> int:

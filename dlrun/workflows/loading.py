@@ -50,7 +50,8 @@ def load_rows(config: Config) -> Dataset:
     try:
         return _load_rows(config)
     except DataError as error:
-        if validation_files(config) is None:
+        # A column that is not there may be missing in either of two files.
+        if validation_files(config) is None or error.path:
             raise with_place(config, error) or error from error
         raise
 
@@ -173,6 +174,14 @@ def _asked(config: Config, output: OutputEntry) -> Asked:
     return Asked(loss in LOSSES_OF_QUANTITIES, labels)
 
 
+SPLITS = (
+    ("dataset", "test"),
+    ("evaluation", "folds"),
+    ("evaluation", "validation"),
+    ("evaluation", "validation", "path"),
+)
+"""Where a config asks for a split."""
+
 IN_DATASET = ("target", "features", "drop", "types", "series", "time")
 IN_EVALUATION = ("groups", "time")
 
@@ -181,7 +190,9 @@ def with_place(config: Config, error: DataError) -> ConfigError | None:
     """Return an error of the data as one of the config, at the place that asks for what is not
     there, such as a column; None where the config has no such place."""
     place = _place(config, error)
-    return None if place is None else ConfigError([config.problem_at(place, str(error))])
+    if place is None:
+        return None
+    return ConfigError([config.problem_at(place, str(error), on_key=place in SPLITS)])
 
 
 def _place(config: Config, error: DataError) -> KeyPath | None:

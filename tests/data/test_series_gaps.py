@@ -140,7 +140,8 @@ def test_what_is_refused(
         (
             "holdout",
             {"validation": {"first": 50}},
-            "the first rows cannot come after the others in time; leave out `first`",
+            "validation rows: the first rows cannot come after the others in time; leave out "
+            "`first`",
         ),
         (
             "time_series",

@@ -7,10 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from sklearn.model_selection import (
-    GroupKFold,
     KFold,
     ShuffleSplit,
-    StratifiedGroupKFold,
     StratifiedKFold,
     StratifiedShuffleSplit,
     TimeSeriesSplit,
@@ -31,13 +29,6 @@ def labelled(draw: st.DrawFn) -> tuple[RowInfo, int]:
     labels = np.repeat(np.arange(len(counts)), counts)
     labels = np.random.default_rng(draw(seeds)).permutation(labels)
     return RowInfo(n=len(labels), labels=labels, seed=draw(seeds)), folds
-
-
-@st.composite
-def grouped(draw: st.DrawFn) -> RowInfo:
-    groups = np.asarray(draw(st.lists(st.integers(0, 9), min_size=12, max_size=60)))
-    assume(len(np.unique(groups)) >= 4)
-    return RowInfo(n=len(groups), groups=groups, seed=draw(seeds))
 
 
 @st.composite
@@ -100,29 +91,6 @@ def test_stratified_folds_keep_the_class_shares(case: tuple[RowInfo, int]):
         assert max(counts) - min(counts) <= 1
 
 
-@given(grouped(), st.integers(2, 4), st.booleans())
-def test_groups_never_cross_a_fold(deal: RowInfo, folds: int, shuffle: bool):
-    splits = kfold_splits(deal, folds, shuffle=shuffle)
-    assert_partition(deal, splits)
-    for train, validation in splits:
-        assert not set(deal.groups[train]) & set(deal.groups[validation])
-    theirs = GroupKFold(folds, shuffle=shuffle, random_state=deal.seed if shuffle else None)
-    assert_same(splits, theirs.split(np.zeros(deal.n), groups=deal.groups))
-
-
-@given(grouped(), st.integers(2, 4), seeds)
-def test_stratified_groups_never_cross_a_fold(deal: RowInfo, folds: int, seed: int):
-    labels = np.random.default_rng(seed).integers(0, 2, deal.n)
-    assume(min(np.bincount(labels, minlength=2)) >= folds)
-    deal = RowInfo(n=deal.n, labels=labels, groups=deal.groups, seed=deal.seed)
-    splits = kfold_splits(deal, folds, stratify=True)
-    assert_partition(deal, splits)
-    for train, validation in splits:
-        assert not set(deal.groups[train]) & set(deal.groups[validation])
-    theirs = StratifiedGroupKFold(folds, shuffle=True, random_state=deal.seed)
-    assert_same(splits, theirs.split(np.zeros(deal.n), labels, deal.groups))
-
-
 @given(st.integers(2, 200), st.floats(0.01, 0.9), seeds)
 def test_a_hold_out_is_that_of_scikit_learn(n: int, fraction: float, seed: int):
     held_out = int(np.ceil(fraction * n - 1e-9))
@@ -148,35 +116,6 @@ def test_a_stratified_hold_out_keeps_the_class_shares(case: tuple[RowInfo, int],
     for label, count in zip(classes, counts, strict=True):
         found = int((deal.labels[validation] == label).sum())
         assert abs(found - count * held_out / deal.n) <= 1
-
-
-@given(grouped(), st.floats(0.1, 0.9), st.booleans())
-def test_a_hold_out_keeps_groups_together(deal: RowInfo, fraction: float, stratify: bool):
-    labels = deal.groups % 2 if stratify else None
-    assume(labels is None or (2 <= labels.sum() <= deal.n - 2))
-    deal = RowInfo(n=deal.n, labels=labels, groups=deal.groups, seed=deal.seed)
-    assume(0 < np.ceil(fraction * deal.n - 1e-9) < deal.n)
-    train, validation = holdout_split(deal, fraction=fraction)
-    assert_partition(RowInfo(n=deal.n), [(train, validation), (validation, train)])
-    assert not set(deal.groups[train]) & set(deal.groups[validation])
-
-
-def test_a_group_hold_out_comes_nearest_to_the_size_asked_for():
-    # One large group and nine of a single row: a share of groups would miss by far.
-    groups = np.asarray([0] * 91 + list(range(1, 10)))
-    for seed in range(20):
-        _, validation = holdout_split(RowInfo(n=100, groups=groups, seed=seed), samples=5)
-        assert len(validation) == 5
-
-
-def test_a_stratified_group_hold_out_keeps_the_class_shares():
-    groups = np.repeat(np.arange(60), 5)
-    labels = np.isin(groups, np.arange(0, 60, 3)).astype(int)
-    deal = RowInfo(n=300, labels=labels, groups=groups, seed=3)
-    for fraction in (0.1, 0.2, 0.3, 0.4, 0.5):
-        _, validation = holdout_split(deal, fraction=fraction)
-        assert len(validation) / 300 == pytest.approx(fraction, abs=0.05)
-        assert labels[validation].mean() == pytest.approx(1 / 3, abs=0.07)
 
 
 @given(timed(), st.floats(0.05, 0.8))
@@ -244,11 +183,37 @@ def test_without_shuffling_the_last_rows_are_held_out():
     assert validation.tolist() == [7, 8, 9]
 
 
-def test_a_class_that_is_too_rare_turns_stratifying_off_unless_it_is_asked_for():
-    deal = RowInfo(n=30, labels=np.asarray([0] * 15 + [1] * 14 + [2]), seed=4)
-    plain = RowInfo(n=30, seed=4)
-    assert_same(kfold_splits(deal, 3), kfold_splits(plain, 3))
-    assert_same([holdout_split(deal, samples=5)], [holdout_split(plain, samples=5)])
+@given(st.integers(4, 20), st.integers(4, 20), st.integers(1, 3), st.floats(0.1, 0.8), seeds)
+def test_the_other_classes_keep_their_shares_beside_rare_ones(
+    many: int, some: int, single: int, fraction: float, seed: int
+):
+    """Classes of one row are trained on, and never held out alone."""
+    counts = [many, some, *[1] * single]
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    deal = RowInfo(n=len(labels), labels=labels, seed=seed)
+    held_out = int(np.ceil(fraction * deal.n - 1e-9))
+    assume(2 <= held_out <= many + some - 2)
+    train, validation = holdout_split(deal, fraction=fraction)
+    assert len(validation) == held_out
+    assert set(labels[train]) == set(labels)
+    for label, count in enumerate(counts[:2]):
+        share = held_out * count / (many + some)
+        assert abs((labels[validation] == label).sum() - share) <= 1
+
+
+@given(st.lists(st.integers(1, 12), min_size=2, max_size=6), st.integers(2, 6), seeds)
+def test_folds_keep_the_shares_of_all_classes_also_of_rare_ones(
+    counts: list[int], folds: int, seed: int
+):
+    assume(max(counts) >= folds)
+    labels = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
+    deal = RowInfo(n=len(labels), labels=labels, seed=seed)
+    splits = kfold_splits(deal, folds)
+    assert_partition(deal, splits)
+    for label, count in enumerate(counts):
+        found = [int((labels[validation] == label).sum()) for _, validation in splits]
+        # Rows of a class with at least two are always trained on too where one is scored.
+        assert {count // folds, -(-count // folds)} >= set(found)
 
 
 LABELS = np.asarray(["cat"] * 6 + ["dog"] * 3 + ["emu"])

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from dlrun.data.row_info import RowInfo
 from dlrun.errors import DataError
-from dlrun.protocols.protocol import Fold, Protocol
+from dlrun.protocols.protocol import Fold, Protocol, Validation
 from dlrun.protocols.schemes.holdout import Holdout
 from dlrun.protocols.schemes.iterated_kfold import IteratedKFold
 from dlrun.protocols.schemes.kfold import KFold
@@ -245,6 +246,72 @@ def test_repeats_have_the_rows_of_the_plain_hold_out_unless_dealt_anew() -> None
     assert {tuple(fold.scored) for fold in same} == {tuple(plain.scored)}
     assert len({tuple(fold.scored) for fold in anew}) == 4
     assert tuple(anew[0].scored) == tuple(plain.scored)
+
+
+@settings(max_examples=8)
+@given(st.integers(3, 6), st.integers(1, 12), st.booleans(), st.integers(0, 2**32 - 1))
+def test_a_reshuffled_hold_out_repeats_only_where_every_choice_was_made(
+    units: int, repeats: int, grouped: bool, seed: int
+) -> None:
+    """Units are rows, or groups of three rows."""
+    assume(repeats > 1)
+    groups = np.arange(units * 3) % units if grouped else None
+    deal = RowInfo(n=units * 3 if grouped else units, groups=groups, seed=seed)
+    held_out = Validation(samples=6 if grouped else 2)
+    protocol = RepeatedHoldout(repeats=repeats, validation=held_out, reshuffle=True)
+    folds = protocol.split(deal, monitors_validation=False)
+    different = {tuple(fold.scored) for fold in folds}
+    assert len(different) == min(repeats, math.comb(units, 2))
+    if not grouped:
+        [plain] = Holdout(validation=held_out).split(deal, monitors_validation=False)
+        np.testing.assert_array_equal(folds[0].scored, plain.scored)
+
+
+def all_deals(units: int, folds: int) -> set[frozenset[frozenset[int]]]:
+    """Every way to deal units to parts of which the sizes differ by one at most."""
+    found = set()
+    for deal in itertools.product(range(folds), repeat=units):
+        counts = np.bincount(deal, minlength=folds)
+        if counts.max() - counts.min() <= 1:
+            parts = [np.flatnonzero(np.equal(deal, part)).tolist() for part in range(folds)]
+            found.add(frozenset(map(frozenset, parts)))
+    return found
+
+
+@some_rows
+@given(
+    st.integers(4, 6),
+    st.integers(2, 3),
+    st.integers(1, 12),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_an_iteration_repeats_another_only_where_every_deal_was_made(
+    units: int, folds: int, iterations: int, grouped: bool, seed: int
+) -> None:
+    possible = all_deals(units, folds)
+    deal = RowInfo(n=units, seed=seed)
+    if grouped:
+        deal = RowInfo(n=units * 3, groups=np.arange(units * 3) % units, seed=seed)
+    protocol = IteratedKFold(folds=folds, iterations=iterations)
+    wholes: dict[int, set[frozenset[int]]] = {}
+    for fold in protocol.split(deal, monitors_validation=False):
+        wholes.setdefault(fold.iteration, set()).add(frozenset((fold.scored % units).tolist()))
+    different = set(map(frozenset, wholes.values()))
+    assert different <= possible
+    assert len(different) == min(iterations, len(possible))
+
+
+def test_groups_of_different_sizes_are_dealt_in_other_ways_too() -> None:
+    """Balanced best, ten groups of 10 to 19 rows go to five folds in one way only."""
+    groups = np.repeat(np.arange(10), np.arange(10, 20))
+    deal = RowInfo(n=len(groups), groups=groups, seed=1)
+    folds = IteratedKFold(folds=5, iterations=3).split(deal, monitors_validation=False)
+    assert [len(fold.scored) for fold in folds[:5]] == [29] * 5
+    assert len({tuple(fold.scored) for fold in folds}) == 15
+    for number in range(3):
+        sizes = [len(fold.scored) for fold in folds[5 * number : 5 * number + 5]]
+        assert max(sizes) - min(sizes) <= 19
 
 
 def test_without_validation_rows_everything_trains() -> None:

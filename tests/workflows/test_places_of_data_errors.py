@@ -70,7 +70,7 @@ def test_windows_that_reach_over_all_training_rows(folder: Path, key: str) -> No
     dataset = {**SERIES["dataset"], key: 30}  # type: ignore[dict-item]  # a mapping
     line, message = told(folder, {**SERIES, "dataset": dataset}, with_data=True)
     assert line == f"{key}: 30"
-    assert message.startswith("no window is left to train on")
+    assert message.startswith("validation rows: no window is left to train on")
 
 
 def test_folds_of_a_series_are_told_without_the_data(folder: Path) -> None:

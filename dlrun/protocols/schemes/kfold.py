@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from dlrun.data.row_info import RowInfo
-from dlrun.data.splits import kfold_splits
+from dlrun.data.splits import errors_at, kfold_splits
 from dlrun.protocols.protocol import Fold, Folded
 
 
@@ -16,5 +16,8 @@ class KFold(Folded):
     """Number of parts, K."""
 
     def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
-        splits = kfold_splits(row_info, self.folds, shuffle=self.shuffle, stratify=self.stratify)
+        with errors_at(("evaluation", "folds")):
+            splits = kfold_splits(
+                row_info, self.folds, shuffle=self.shuffle, stratify=self.stratify
+            )
         return self.complete(row_info, splits, monitors_validation)

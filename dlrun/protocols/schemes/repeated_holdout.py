@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from dlrun.data.row_info import RowInfo
+from dlrun.data.splits import Split
 from dlrun.errors import DataError
-from dlrun.protocols.protocol import Fold, Protocol, Validation, hold_out, reseeded
+from dlrun.protocols.protocol import Fold, Protocol, Validation, different_splits, hold_out
 
 
 class RepeatedHoldout(Protocol):
@@ -24,8 +24,8 @@ class RepeatedHoldout(Protocol):
     """The rows to hold out: a fraction, or one of `fraction`, `samples`, `first`, `path`."""
 
     reshuffle: bool = False
-    """Whether each repeat makes a new split (scikit-learn's `ShuffleSplit`); otherwise all
-    have the same rows."""
+    """Whether each repeat makes a new split (scikit-learn's `ShuffleSplit`), different from all
+    others while there are other ways; otherwise all have the same rows."""
 
     @model_validator(mode="after")
     def _can_be_reshuffled(self) -> Self:
@@ -51,16 +51,21 @@ class RepeatedHoldout(Protocol):
                 "the rows of a series are held out in time order, so every split would be the "
                 "same; remove `reshuffle`"
             )
-        first = self._repeat(row_info, 0)
-        if not self.reshuffle:
-            return [replace(first, index=i, iteration=i) for i in range(self.repeats)]
-        return [first, *(self._repeat(row_info, i) for i in range(1, self.repeats))]
 
-    def _repeat(self, row_info: RowInfo, number: int) -> Fold:
-        train, scored = hold_out(
-            reseeded(row_info, number),
-            self.validation,
-            shuffle=self.shuffle,
-            stratify=self.stratify,
-        )
-        return Fold(index=number, iteration=number, train=train, scored=scored, monitored=scored)
+        def split(rows: RowInfo, loosely: bool) -> list[Split]:
+            return [
+                hold_out(
+                    rows,
+                    self.validation,
+                    shuffle=self.shuffle,
+                    stratify=self.stratify,
+                    loosely=loosely,
+                )
+            ]
+
+        dealt = different_splits(row_info, self.repeats if self.reshuffle else 1, split)
+        splits = [one for _, [one] in dealt] * (1 if self.reshuffle else self.repeats)
+        return [
+            Fold(index=i, iteration=i, train=train, scored=scored, monitored=scored)
+            for i, (train, scored) in enumerate(splits)
+        ]

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from dlrun.data.row_info import RowInfo
-from dlrun.data.splits import time_series_splits
+from dlrun.data.splits import errors_at, time_series_splits
 from dlrun.protocols.protocol import Fold, Folded
 
 
@@ -33,5 +33,8 @@ class TimeSeries(Folded):
     """Time decides the splits, not the classes."""
 
     def split(self, row_info: RowInfo, monitors_validation: bool) -> list[Fold]:
-        splits = time_series_splits(row_info, self.folds, gap=self.gap, max_train=self.max_train)
+        with errors_at(("evaluation", "folds")):
+            splits = time_series_splits(
+                row_info, self.folds, gap=self.gap, max_train=self.max_train
+            )
         return self.complete(row_info, splits, monitors_validation)
