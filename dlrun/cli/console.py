@@ -158,9 +158,10 @@ def print_summary(console: Console, summary: Summary, on_line: OnLine | None = N
             on_line(whole.plain)
         if gap == 0:
             whole = Text.assemble(MARGIN, (f"{line.label}  ", "dim"), text)
-        if line.label == "next" and console.is_terminal:
-            whole = wrapped(whole, console.width, hang, command=True)
-        print_line(console, whole, hang=hang, exact=line.label == "next")
+        if line.label in ("next", "try") and console.is_terminal:
+            command = whole.plain.find("--set") if line.label == "try" else 0
+            whole = wrapped(whole, console.width, hang, command=max(command, 0))
+        print_line(console, whole, hang=hang, exact=line.label in ("next", "try"))
 
 
 ROOM_BESIDE = 40

@@ -27,7 +27,6 @@ NARROW = 20
 """Columns that a line has at least, however narrow the terminal is."""
 
 _WORD = re.compile(r"[^ ]+(?: ± [^ ]+)*")
-_SHELL_WORD = re.compile(r"""(?:[^ '"]|'[^']*'|"[^"]*")+""")
 
 
 def print_line(
@@ -55,7 +54,7 @@ def print_line(
     console.print(line, soft_wrap=True)
 
 
-def wrapped(text: Text, width: int, hang: int | None = None, *, command: bool = False) -> Text:
+def wrapped(text: Text, width: int, hang: int | None = None, *, command: int | None = None) -> Text:
     """Return text whose lines are broken between words. A word that is longer than a line, such as
     a path, stays whole, and begins as far to the right as it fits.
 
@@ -63,38 +62,44 @@ def wrapped(text: Text, width: int, hang: int | None = None, *, command: bool = 
         text: What to break.
         width: Columns of a line.
         hang: Blanks before what is broken off; default: two more than the line begins with.
-        command: Whether it is typed into a shell: a line that goes on ends with a backslash, and
-            what is in quotes is one word.
+        command: From which character on a line is typed into a shell: one that goes on ends with a
+            backslash, except within quotes. None: it is not.
     """
     width, lines = max(width, NARROW), list[Text]()
     for line in text.split("\n", allow_blank=True):
-        if cell_len(line.plain) <= width:
-            lines.append(line)
-            continue
-        parts = _broken(line, width, hang, command=command)
-        for part in parts[:-1] if command else ():
-            part.append(" \\")
-        lines += parts
+        whole = cell_len(line.plain) <= width
+        lines += [line] if whole else _broken(line, width, hang, command)
     return Text("\n").join(lines)
 
 
-def _broken(line: Text, width: int, hang: int | None, *, command: bool) -> list[Text]:
+def _broken(line: Text, width: int, hang: int | None, command: int | None) -> list[Text]:
     plain = line.plain
     begin = len(plain) - len(plain.lstrip(" "))
     hang = begin + 2 if hang is None else hang
     breaks, indents, start = list[int](), [0], 0
-    for place, word in enumerate((_SHELL_WORD if command else _WORD).finditer(plain)):
+    for place, word in enumerate(_WORD.finditer(plain)):
         # A command needs room for its backslash, but for its last word.
-        room = width - (2 if command and word.end() < len(plain) else 0)
+        room = width - (2 if command is not None and word.end() < len(plain) else 0)
         if place and indents[-1] + cell_len(plain[start : word.end()]) > room:
             start = word.start()
             breaks.append(start)
             indents.append(min(hang, max(room - cell_len(word[0]), 0)))
     parts = []
-    for part, indent in zip(line.divide(breaks), indents, strict=True):
+    for part, indent, end in zip(line.divide(breaks), indents, [*breaks, -1], strict=True):
         part.rstrip()
+        if command is not None and end > command and not _within_quotes(plain[command:end]):
+            part.append(" \\")
         parts.append(Text(" " * indent) + part)
     return parts
+
+
+def _within_quotes(text: str) -> bool:
+    """Whether a shell still waits for a closing quotation mark."""
+    mark = ""
+    for character in text:
+        if character in ("'", '"') and mark in ("", character):
+            mark = "" if mark else character
+    return bool(mark)
 
 
 def cropped(excerpt: Sequence[str], width: int) -> list[str]:

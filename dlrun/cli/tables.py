@@ -100,7 +100,7 @@ def print_diff(found: RunDiff) -> None:
     print_by_run(console, "result", found.names, lines)
     line = Text(f"\nnext  {found.next_command}")
     if console.is_terminal:
-        line = wrapped(line, console.width, command=True)
+        line = wrapped(line, console.width, command=0)
     print_line(console, line, exact=True)
 
 
