@@ -5,32 +5,45 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc"),
+]
 
 MEGABYTE = 1e6
 
 TRAIN = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 import dlrun
 
-config, runs, *engines = sys.argv[1:]
-for engine in engines:
-    dlrun.train(config, runs_dir=f"{runs}/{engine}", overrides=[f"training.engine={engine}"])
-unit = 1 if sys.platform == "darwin" else 1024
-held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-if sys.platform == "linux":
-    # Linux counts to `ru_maxrss` what the process held from which this one was started.
+few, many, *engines = sys.argv[1:]
+held = []
+for config in (few, many):
+    # Linux then forgets the most that was held so far.
+    Path("/proc/self/clear_refs").write_text("5")
+    for engine in engines:
+        runs = Path(config).parent / f"runs {len(held)} {engine}"
+        dlrun.train(config, runs_dir=runs, overrides=[f"training.engine={engine}"])
     words = Path("/proc/self/status").read_text().split()
-    held = int(words[words.index("VmHWM:") + 1]) * 1024
+    held.append(int(words[words.index("VmHWM:") + 1]) * 1024)
 print(json.dumps(held))
 """
+
+
+def growth(few: Path, many: Path, *engines: str) -> float:
+    """How much more memory training on many rows held than on few, in 10^6 bytes."""
+    held = printed_by(TRAIN, str(few), str(many), *engines)
+    assert isinstance(held, list)
+    return (held[1] - held[0]) / MEGABYTE
+
 
 CONFIG = """
 dataset: {source: npz, path: rows.npz}
@@ -40,7 +53,7 @@ architecture:
   layers: [Dense: {units: 4, activation: relu}, Dense: {units: 1, activation: sigmoid}]
 loss: binary_crossentropy
 optimizer: rmsprop
-training: {epochs: 2, batch_size: 256}
+training: {epochs: 1, batch_size: 256}
 evaluation: {protocol: holdout, validation: 0.2, score: loss}
 """
 
@@ -53,21 +66,20 @@ def printed_by(program: str, *arguments: str) -> object:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def peak(folder: Path, rows: int) -> float:
-    """Most memory that training held, in 10^6 bytes, by both engines in turn."""
+def words(folder: Path, rows: int) -> Path:
+    """Write rows of 30 words each, and a config that makes 10,000 columns of them."""
     folder.mkdir()
     random = np.random.default_rng(0)
     x = random.integers(0, 10_000, (rows, 30), np.int32)
     np.savez(folder / "rows.npz", x=x, y=np.arange(rows) % 2)
     (folder / "config.yaml").write_text(CONFIG)
-    held = printed_by(TRAIN, str(folder / "config.yaml"), str(folder / "runs"), "fused", "keras")
-    assert isinstance(held, int)
-    return held / MEGABYTE
+    return folder / "config.yaml"
 
 
 def test_zeros_and_ones_are_never_held_as_a_matrix(tmp_path: Path) -> None:
     # As bytes they would take 200 MB, as float32 800 MB.
-    assert peak(tmp_path / "many", 20_000) < peak(tmp_path / "few", 600) + 100
+    few, many = words(tmp_path / "few", 600), words(tmp_path / "many", 20_000)
+    assert growth(few, many, "fused", "keras") < 100
 
 
 STREAMED = """
@@ -82,45 +94,39 @@ evaluation: {protocol: holdout, validation: 0.2, score: loss}
 """
 
 
-def peak_of(config: Path, source: str, steps: str) -> float:
-    """Most memory that training from disk held, in 10^6 bytes."""
-    config.write_text(STREAMED % (source, steps))
-    held = printed_by(TRAIN, str(config), str(config.with_suffix("")), "auto")
-    assert isinstance(held, int)
-    return held / MEGABYTE
+def streamed(folder: Path, source: str, steps: str) -> Path:
+    (folder / "config.yaml").write_text(STREAMED % (source, steps))
+    return folder / "config.yaml"
 
 
-def write_array(folder: Path, rows: int) -> str:
+def write_array(folder: Path, rows: int) -> Path:
     """Write an npy file of 10,000 bytes a row, most of which take no room on the disk."""
     folder.mkdir()
     x = np.lib.format.open_memmap(folder / "x.npy", "w+", np.float32, (rows, 50, 50))
     x[::1000] = 1
     np.save(folder / "y.npy", np.arange(rows) % 2)
-    return f"npz, path: ['{folder}/x.npy', '{folder}/y.npy']"
+    return streamed(folder, "npz, path: [x.npy, y.npy]", "standardize, flatten")
 
 
-def write_parquet(folder: Path, rows: int) -> str:
+def write_parquet(folder: Path, rows: int) -> Path:
     """Write a folder of Parquet files, 200 columns of 8 bytes a row."""
-    folder.mkdir()
+    (folder / "parts").mkdir(parents=True)
     for part in range(4):
         size = rows // 4
         frame = pd.DataFrame({f"c{i}": np.arange(size) % (i + 2) * 0.5 for i in range(200)})
-        frame.assign(y=np.arange(size) % 2).to_parquet(folder / f"{part}.parquet")
-    return f"csv, path: '{folder}', target: y"
+        frame.assign(y=np.arange(size) % 2).to_parquet(folder / f"parts/{part}.parquet")
+    return streamed(folder, "csv, path: parts, target: y", "standardize")
 
 
-@pytest.mark.slow
-def test_an_array_larger_than_its_share_of_memory_is_never_held(tmp_path: Path) -> None:
-    few = peak_of(tmp_path / "few.yaml", write_array(tmp_path / "a", 600), "standardize, flatten")
-    many = write_array(tmp_path / "b", 60_000)
-    assert peak_of(tmp_path / "many.yaml", many, "standardize, flatten") < few + 250
-
-
-@pytest.mark.slow
-def test_a_parquet_folder_is_never_held(tmp_path: Path) -> None:
-    few = peak_of(tmp_path / "few.yaml", write_parquet(tmp_path / "a", 2_000), "standardize")
-    many = write_parquet(tmp_path / "b", 250_000)
-    assert peak_of(tmp_path / "many.yaml", many, "standardize") < few + 250
+@pytest.mark.parametrize(
+    ("write", "few", "many"),
+    [(write_array, 600, 60_000), (write_parquet, 2_000, 250_000)],
+    ids=["array", "Parquet folder"],
+)
+def test_rows_on_disk_that_are_larger_than_their_share_of_memory_are_never_held(
+    write: Callable[[Path, int], Path], few: int, many: int, tmp_path: Path
+) -> None:
+    assert growth(write(tmp_path / "few", few), write(tmp_path / "many", many), "auto") < 250
 
 
 SERIES = """
@@ -134,23 +140,18 @@ evaluation: {protocol: holdout, validation: 0.2, score: loss}
 """
 
 
-def peak_of_series(folder: Path, rows: int) -> float:
-    """Most memory that training on windows over a CSV file held, in 10^6 bytes."""
+def write_series(folder: Path, rows: int) -> Path:
     folder.mkdir()
     values = np.random.default_rng(0).normal(size=(rows, 14)).round(2)
     pd.DataFrame(values).add_prefix("q").to_csv(folder / "series.csv", index=False)
     (folder / "config.yaml").write_text(SERIES)
-    held = printed_by(TRAIN, str(folder / "config.yaml"), str(folder / "runs"), "auto")
-    assert isinstance(held, int)
-    return held / MEGABYTE
+    return folder / "config.yaml"
 
 
-@pytest.mark.slow
 def test_windows_are_never_held_one_by_one(tmp_path: Path) -> None:
-    # As many rows as the Jena weather has: 47 MB of float64. Its windows would take 1,700 MB.
-    few = peak_of_series(tmp_path / "few", 2_000)
-    many = peak_of_series(tmp_path / "many", 420_551)
-    assert many < few + 300
+    # Half of the Jena weather: 24 MB of float64. Its windows would take 850 MB.
+    few, many = write_series(tmp_path / "few", 2_000), write_series(tmp_path / "many", 210_000)
+    assert growth(few, many, "auto") < 300
 
 
 FOLDS = """
@@ -170,8 +171,6 @@ print(json.dumps(watch.held))
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 # TensorFlow keeps the functions of each fit's tf.data pipeline: a quarter of a megabyte a fold.
 @pytest.mark.parametrize(("engine", "growth"), [("fused", 20), ("keras", 40)])
 def test_a_hundred_folds_take_no_more_memory_than_twenty(
