@@ -1,6 +1,6 @@
 """What runs on JAX: the same tests of training, without TensorFlow, and the same digits twice.
 
-Keras has one backend in a process, so that each of these tests starts its own.
+Keras has one backend in a process, so that these tests share one of their own for each backend.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-import textwrap
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -41,39 +41,76 @@ evaluation: {protocol: kfold, folds: 3}
 """
 
 
-def on(backend: str, *arguments: str, cwd: Path | None = None) -> str:
-    """Run Python with a backend and return what it prints."""
-    if find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
-    ran = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=cwd,
-        env={**os.environ, "KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
+SERVER = """
+import contextlib, io, json, os, sys, traceback
+
+for line in sys.stdin:
+    folder, sys.argv, code = json.loads(line)
+    os.chdir(folder)
+    said, failed = io.StringIO(), None
+    try:
+        with contextlib.redirect_stdout(said):
+            exec(compile(code, "<test>", "exec"), {"__name__": "__test__"})
+    except SystemExit as end:
+        failed = end.code or None
+    except BaseException:
+        failed = traceback.format_exc()
+    print(json.dumps([said.getvalue(), failed]), flush=True)
+"""
+COMMAND = "import sys; from dlrun.cli.main import main; main(sys.argv[1:])"
+
+On = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def on() -> Iterator[On]:
+    """Runs Python, or a command of dlrun, with a backend and returns what it prints."""
+    processes: dict[str, subprocess.Popen[str]] = {}
+
+    def run(backend: str, *arguments: str, code: str = COMMAND, cwd: Path) -> str:
+        if find_spec(backend) is None:
+            pytest.skip(f"{backend} is not installed")
+        if backend not in processes:
+            processes[backend] = subprocess.Popen(
+                [sys.executable, "-c", SERVER],
+                env={**os.environ, "KERAS_BACKEND": backend},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        process = processes[backend]
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps([str(cwd), ["dlrun", *arguments], code]) + "\n")
+        process.stdin.flush()
+        said, failed = json.loads(process.stdout.readline())
+        assert failed is None, f"{said}\n{failed}"
+        return str(said)
+
+    yield run
+    for process in processes.values():
+        process.communicate()
 
 
 MODULES = (
-    "test_fused_histories.py",
-    "test_fused_callbacks.py",
-    "test_trainer.py",
+    "test_engine_fuzzer.py",
     "test_folds_together.py",
+    "test_fused_callbacks.py",
+    "test_fused_histories.py",
+    "test_own_unit.py",
+    "test_trainer.py",
     "test_window_inputs.py",
 )
 
 
-@pytest.mark.timeout(900)
-def test_the_quick_tests_of_training() -> None:
-    on("jax", "-m", "pytest", *MODULES, "-q", "-p", "no:cacheprovider", "-n", "0", cwd=HERE)
-
-
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("module", ["test_own_unit.py", "test_engine_fuzzer.py"])
-def test_the_slow_tests_of_engines(module: str) -> None:
-    on("jax", "-m", "pytest", module, "-m", "", "-q", "-p", "no:cacheprovider", "-n", "0", cwd=HERE)
+@pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
+def test_the_tests_of_engines_pass_on_jax() -> None:
+    command = [sys.executable, "-m", "pytest", *MODULES, "-m", "not slow or engines"]
+    command += ["-q", "-p", "no:cacheprovider", "-n", "0"]
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    ran = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 WHOLE_WAY = """
@@ -90,10 +127,10 @@ print(runs[0].path)
 
 @pytest.mark.parametrize(("backend", "engine"), [("jax", "fused"), ("torch", "keras")])
 def test_a_run_from_config_to_saved_model_does_without_tensorflow(
-    backend: str, engine: str, tmp_path: Path
+    on: On, backend: str, engine: str, tmp_path: Path
 ) -> None:
     (tmp_path / "iris.yaml").write_text(CONFIG)
-    printed = on(backend, "-c", textwrap.dedent(WHOLE_WAY), backend, cwd=tmp_path)
+    printed = on(backend, backend, code=WHOLE_WAY, cwd=tmp_path)
     facts = json.loads((tmp_path / printed.split()[-1] / "run.json").read_text())
     assert (facts["backend"], facts["engine"]["name"]) == (backend, engine)
 
@@ -111,9 +148,9 @@ print((run.path.parent / sorted(p.name for p in run.path.parent.iterdir())[0]))
 """
 
 
-def test_folds_on_jax_are_trained_together_and_told_in_order(tmp_path: Path) -> None:
+def test_folds_on_jax_are_trained_together_and_told_in_order(on: On, tmp_path: Path) -> None:
     (tmp_path / "iris.yaml").write_text(CONFIG)
-    ours, theirs, path = on("jax", "-c", BOTH_ENGINES, cwd=tmp_path).splitlines()
+    ours, theirs, path = on("jax", code=BOTH_ENGINES, cwd=tmp_path).splitlines()
     facts = json.loads((tmp_path / path / "run.json").read_text())
     assert facts["engine"]["folds_together"] == 3
     fused, fit = json.loads(ours), json.loads(theirs)
@@ -150,16 +187,16 @@ assert histories[0].equals(histories[1]), histories
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_streaming_changes_no_digit(backend: str, tmp_path: Path) -> None:
+def test_streaming_changes_no_digit(on: On, backend: str, tmp_path: Path) -> None:
     (tmp_path / "iris.yaml").write_text(CONFIG)
-    on(backend, "-c", STREAMED, backend, cwd=tmp_path)
+    on(backend, backend, code=STREAMED, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_precision_is_mixed_where_there_is_no_gpu(backend: str, tmp_path: Path) -> None:
+def test_precision_is_mixed_where_there_is_no_gpu(on: On, backend: str, tmp_path: Path) -> None:
     (tmp_path / "iris.yaml").write_text(CONFIG)
     changes = ("training.mixed_precision=true", "training.callbacks=[]", f"backend={backend}")
-    words = ["-m", "dlrun", "train", "iris.yaml", "--json"]
+    words = ["train", "iris.yaml", "--json"]
     printed = on(
         backend, *words, *(w for change in changes for w in ("--set", change)), cwd=tmp_path
     )
@@ -168,11 +205,11 @@ def test_precision_is_mixed_where_there_is_no_gpu(backend: str, tmp_path: Path) 
     assert (facts["status"], facts["dtype_policy"]) == ("finished", "mixed_bfloat16")
 
 
-def test_the_digits_on_torch_are_split_as_on_tensorflow(tmp_path: Path) -> None:
+def test_the_digits_on_torch_are_split_as_on_tensorflow(on: On, tmp_path: Path) -> None:
     digits = HERE.parents[1] / "configs" / "digits.yaml"
     changes = ["training.epochs=1"]
     words = ["train", str(digits), "--json", "--set", "backend=torch", "--set", *changes]
-    ours = json.loads(on("torch", "-m", "dlrun", *words, cwd=tmp_path))
+    ours = json.loads(on("torch", *words, cwd=tmp_path))
     assert ours["status"] == "finished"
     theirs = dlrun.train(digits, overrides=changes, runs_dir=tmp_path / "others")
     with (
@@ -203,13 +240,15 @@ evaluation: {protocol: kfold, folds: 3}
 """
 
 
-def test_several_inputs_and_outputs_of_folds_together_are_those_of_fit(tmp_path: Path) -> None:
+def test_several_inputs_and_outputs_of_folds_together_are_those_of_fit(
+    on: On, tmp_path: Path
+) -> None:
     draw = np.random.default_rng(0)
     left, right = draw.normal(size=(2, 90, 2)).astype(np.float32)
     kind = draw.integers(0, 3, 90)
     np.savez(tmp_path / "rows.npz", left=left, right=right, size=left.sum(axis=1), kind=kind)
     (tmp_path / "c.yaml").write_text(SEVERAL)
-    command = ["-m", "dlrun", "train", "c.yaml", "--set"]
+    command = ["train", "c.yaml", "--set"]
     found = {}
     for engine in ("auto", "keras"):
         runs = tmp_path / engine
@@ -257,8 +296,8 @@ except DataError as error:
 """
 
 
-def test_whole_numbers_are_never_cut_off_on_jax(tmp_path: Path) -> None:
-    said = on("jax", "-c", WHOLE_NUMBERS, cwd=tmp_path)
+def test_whole_numbers_are_never_cut_off_on_jax(on: On, tmp_path: Path) -> None:
+    said = on("jax", code=WHOLE_NUMBERS, cwd=tmp_path)
     assert said.strip().splitlines()[-1].startswith("the inputs hold the whole number 109951162")
     assert "JAX computes with 32 bits" in said
 
@@ -277,13 +316,13 @@ training: {epochs: 1, batch_size: 16}
 
 
 @pytest.mark.parametrize("engine", ["fused", "keras"])
-def test_masks_count_in_the_history_on_jax(engine: str, tmp_path: Path) -> None:
+def test_masks_count_in_the_history_on_jax(on: On, engine: str, tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     words, tags = draw.integers(1, 9, (90, 6)), draw.integers(0, 3, (90, 6))
     words[:, 3:] = 0
     np.savez(tmp_path / "rows.npz", x=words.astype(np.int32), y=tags.astype(np.int32))
     (tmp_path / "c.yaml").write_text(MASKED)
-    command = ("-m", "dlrun", "train", "c.yaml", "--set", f"training.engine={engine}")
+    command = ("train", "c.yaml", "--set", f"training.engine={engine}")
     on("jax", *command, "--runs-dir", "runs", cwd=tmp_path)
     (run,) = (path for path in (tmp_path / "runs").iterdir() if path.is_dir())
     history = np.genfromtxt(run / "metrics.csv", delimiter=",", names=True)
@@ -293,7 +332,7 @@ def test_masks_count_in_the_history_on_jax(engine: str, tmp_path: Path) -> None:
         f"import keras, numpy; model = keras.models.load_model({str(run / 'model.keras')!r}); "
         "print(model.predict(numpy.arange(9)[:, None], verbose=0)[:, 0].argmax(-1).tolist())"
     )
-    chosen = np.array(json.loads(on("jax", "-c", code).strip().splitlines()[-1]))
+    chosen = np.array(json.loads(on("jax", code=code, cwd=tmp_path).strip().splitlines()[-1]))
     for part, name in (("train", "accuracy"), ("validation", "val_accuracy")):
         rows = splits[f"fold00_{part}"]
         right = (chosen[words] == tags)[rows][words[rows] > 0]

@@ -17,6 +17,8 @@ from dlrun.training.own_unit import measure_in_own_unit, own_unit_variables
 from dlrun.training.rows import FitRows
 from dlrun.training.trainer import Trainer
 
+pytestmark = pytest.mark.engines
+
 Array = np.ndarray
 RATE = 0.05
 ON_JAX = keras.backend.backend() == "jax"
