@@ -177,6 +177,25 @@ TABLES = {
         {"target": "town", "missing": None},
         TOWNS,
     ),
+    "money and per cent": Raw(
+        lines((f'{a}.5 %,"${r:,.2f}"' for a, r in zip(AGES, RENTS, strict=True)), "share,rent"),
+        {"thousands": ",", "types": {"share": "numeric", "rent": "numeric"}},
+        RENTS,
+    ),
+    "rows of separators at the end": Raw(
+        lines([*joined(";", SIZES, TOWNS, RENTS), ";;", ";;"], "size;town;rent"),
+        {"separator": ";"},
+        RENTS,
+    ),
+    "long codes": Raw(
+        lines(
+            joined(",", (89490200001045784320 + r // 5 for r in range(N)), SIZES, RENTS), "c,a,y"
+        ),
+        {"target": "y"},
+        RENTS,
+        features={"a"},
+        evaluation={"groups": "c"},
+    ),
     "several labels": Raw(
         lines(joined(",", SIZES, LABELS), "size,tags"), {"split": {"tags": "|"}, "target": "tags"}
     ),

@@ -12,6 +12,7 @@ import numpy as np
 
 from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import find_files
+from dlrun.data.reading.number_texts import notation_of
 from dlrun.data.reading.table_columns import (
     ColumnType,
     are_sentences,
@@ -24,7 +25,7 @@ from dlrun.data.reading.table_columns import (
 from dlrun.data.reading.tables import TableFiles, format_of, names_of_columns, read_table
 from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import DataError
-from dlrun.workflows.init.dialect import MARKERS, infer_dialect, plain_number
+from dlrun.workflows.init.dialect import MARKERS, infer_dialect
 from dlrun.workflows.init.times import date_columns, is_clock
 
 LIKELY_TARGETS = (
@@ -163,17 +164,18 @@ def _markers(table: TableFiles, name: str) -> list[str]:
 
 
 def _is_money(table: TableFiles, name: str) -> bool:
-    """Whether a column of text holds numbers with the sign of a currency or of per cent."""
-    series = table.series(name)
-    if series.dtype.kind in "biufmM":
+    """Whether a column of text holds numbers with a currency or a percent sign."""
+    if table.series(name).dtype.kind in "biufmM":
         return False
     texts = as_texts(table, name)
     if not np.isnan(texts.numbers).any():
-        # Numbers with marks between thousands: text, to those who count the types of columns.
         return False
-    plain = [plain_number(word) for word in texts.words]
-    changed = sum(a != b for a, b in zip(plain, texts.words, strict=True))
-    return changed > len(plain) / 2 and all(re.fullmatch(r"[-+]?[\d.,' ]*\d", w) for w in plain)
+    found = notation_of(texts.words, texts.decimal, texts.thousands)
+    plain = found is not None and (found.decimal, found.thousands) == (
+        texts.decimal,
+        texts.thousands,
+    )
+    return found is not None and plain and found.units and bool(found.fits.all())
 
 
 def _odd_text(table: TableFiles, name: str) -> str:

@@ -14,6 +14,7 @@ from itertools import chain, islice, pairwise, zip_longest
 from pathlib import Path
 
 from dlrun.data.reading.delimited import CsvDialect, first_record, unpacked
+from dlrun.data.reading.number_texts import number_pattern, without_unit
 
 SEPARATORS = ("\t", ";", "|", ",", " ")
 """In the order in which they are tried: a comma may also be a decimal point."""
@@ -40,7 +41,6 @@ MISSING = ("", "na", "n/a", "nan", "null", "none")
 MARKERS = ("?", "-", "--", ".", "*", "n.a.", "n/d", "#n/a", "missing", "unknown")
 """Texts, in lower case, that mark a missing value among numbers."""
 
-_MONEY = re.compile(r"^([-+]?)\s*[$€£¥₹]\s*|\s*[$€£¥₹%]$")
 _NUMBER = re.compile(r"[-+]?(\d[\d.,' ]*|[.,]\d+)([eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}([-/.:]\w{1,9}){1,2}([T ,]+\d{1,2}(:\d{2})+.*)?")
 _MARKS: tuple[tuple[str, str | None], ...] = (
@@ -75,7 +75,11 @@ def infer_dialect(file: Path, *, header: bool | None = None) -> CsvDialect:
     names = None if header is False else _names_without_first(split)
     named = names is None and (_names_columns(rows) if header is None else header)
     columns = [
-        [text for field in column if (text := plain_number(field)).lower() not in MISSING]
+        [
+            text
+            for field in column
+            if (text := without_unit(field)[0].strip()).lower() not in MISSING
+        ]
         for column in zip_longest(*(rows[1:] if named else rows), fillvalue="")
     ]
     columns = [[text for text in column if text.lower() not in MARKERS] for column in columns]
@@ -92,11 +96,6 @@ def infer_dialect(file: Path, *, header: bool | None = None) -> CsvDialect:
         skip=split.titles,
     )
     return replace(dialect, quote=_quote(file, dialect, split))
-
-
-def plain_number(field: str) -> str:
-    """Return a field without the sign of a currency or of per cent."""
-    return _MONEY.sub(r"\1", field.strip())
 
 
 @dataclass(frozen=True)
@@ -241,7 +240,7 @@ def _names_columns(rows: list[list[str]]) -> bool:
 
 
 def _kind(field: str) -> str:
-    text = plain_number(field)
+    text = without_unit(field)[0].strip()
     if text.lower() in (*MISSING, *MARKERS):
         return "missing"
     if _NUMBER.fullmatch(text):
@@ -276,6 +275,5 @@ def _encoding(file: Path) -> str:
 
 def _numeric(columns: list[list[str]], decimal: str, thousands: str | None) -> int:
     """How many columns hold nothing but numbers that are written so."""
-    whole = r"\d+" if thousands is None else rf"(\d+|\d{{1,3}}({re.escape(thousands)}\d{{3}})+)"
-    number = re.compile(rf"[-+]?{whole}({re.escape(decimal)}\d+)?([eE][-+]?\d+)?")
+    number = number_pattern(decimal, thousands)
     return sum(bool(column) and all(map(number.fullmatch, column)) for column in columns)

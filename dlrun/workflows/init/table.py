@@ -43,6 +43,7 @@ FEWEST_ROWS, FEWEST_ALONE = 120, 40
 """Tables of fewer rows are never taken for a series; of one quantity alone, the second."""
 
 FEWEST_GROUPS = 5
+LONG_CODE = 12
 
 ROWS_A_WINDOW = 20
 """A window is no longer than the rows divided by this."""
@@ -387,7 +388,8 @@ def _groups(columns: Columns, features: Sequence[str]) -> str | None:
         series = columns.table.series(name)
         if columns.found[name].kind is None or columns.found[name].sentences:
             continue
-        if not NAMES_OF_GROUPS.search(name) or series.dtype.kind == "f" or series.isna().any():
+        named = NAMES_OF_GROUPS.search(name) or _are_long_codes(columns, name)
+        if not named or series.dtype.kind == "f" or series.isna().any():
             continue
         different = series.nunique()
         if FEWEST_GROUPS <= different <= len(series) / 2:
@@ -397,6 +399,14 @@ def _groups(columns: Columns, features: Sequence[str]) -> str | None:
 
 def _is_number_in_text(table: TableFiles, name: str, column: Column) -> bool:
     return column.kind == "numeric" and table.series(name).dtype.kind not in "biuf"
+
+
+def _are_long_codes(columns: Columns, name: str) -> bool:
+    """Whether the values are numbers of so many digits that they can only name something."""
+    if columns.found[name].kind != "categorical":
+        return False
+    words = map(str, columns.table.series(name).dropna().unique())
+    return all(word.isdigit() and len(word) >= LONG_CODE for word in words)
 
 
 def _task_of(kind: ColumnType | None, numbers: Array, different: int) -> InitTask:
