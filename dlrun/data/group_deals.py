@@ -31,6 +31,7 @@ def deal_groups(
     sizes: Array,
     *,
     classes: Array | None = None,
+    kept: Array | None = None,
     seed: int | None = None,
     exchange: bool = True,
 ) -> Array:
@@ -45,6 +46,7 @@ def deal_groups(
         groups: (n,) group of each row, at least p different ones.
         sizes: (p,) how many rows each part should get, n in all.
         classes: (n,) class of each row, or None where their shares do not matter.
+        kept: (n,) bool, rows of which the groups stay in the last part; None for none.
         seed: Of the order in which groups are dealt; None: the largest ones first.
         exchange: Whether groups are also exchanged. Without that, more different deals are found.
     """
@@ -56,7 +58,10 @@ def deal_groups(
         order = np.random.default_rng(seed).permutation(len(rows))
     # In the order in which they are dealt, so that none is preferred for its name.
     codes = np.argsort(order)[codes]
-    deal = _Deal(codes, np.asarray(sizes, np.float64), classes)
+    free = np.ones(len(rows), bool)
+    if kept is not None:
+        free[codes[kept]] = False
+    deal = _Deal(codes, np.asarray(sizes, np.float64), classes, free)
     for _ in range(_MOST_STEPS):
         deal.measure()
         if not deal.move() and not (exchange and deal.exchange()):
@@ -71,19 +76,21 @@ class _Deal:
         part: (g,) int64, the part of each group.
     """
 
-    def __init__(self, codes: Array, sizes: Array, classes: Array | None) -> None:
+    def __init__(self, codes: Array, sizes: Array, classes: Array | None, free: Array) -> None:
         """Deal the groups in their order.
 
         Args:
             codes: (n,) number of each row's group, from 0.
             sizes: (p,) rows that each part should get.
             classes: (n,) class of each row, or None.
+            free: (g,) bool, which groups may be in any part; the others are in the last one.
         """
         from scipy.sparse import csr_array
 
         labels = np.zeros(len(codes), np.int64)
         if classes is not None:
             labels = np.unique(classes, return_inverse=True)[1].reshape(-1)
+        self.free = free
         self.sizes, self.rows = sizes, np.bincount(codes).astype(np.float64)
         self.counts = csr_array((np.ones(len(codes)), (codes, labels)))
         self.expected = np.outer(sizes, np.bincount(labels)) / len(codes)
@@ -106,12 +113,12 @@ class _Deal:
                 place = slice(begins[group], begins[group + 1])
                 own, of = counts[place], labels[place]
                 cost += 2 * (held[:, of] @ own)
-            part[group] = best = int(cost.argmin())
+            part[group] = best = int(cost.argmin()) if self.free[group] else len(self.sizes) - 1
             full[best] += rows / self.sizes[best]
             if self.by_class:
                 held[best, of] += own * self.weights[best, of]
         for empty in np.setdiff1d(np.arange(len(self.sizes)), part):
-            part[np.where(_not_alone(part), self.rows, np.inf).argmin()] = empty
+            part[np.where(self._may_leave(part), self.rows, np.inf).argmin()] = empty
         return part
 
     def measure(self) -> None:
@@ -128,7 +135,7 @@ class _Deal:
     def move(self) -> bool:
         """Move the group to another part that helps most; return whether any does."""
         other = self.part[:, None] != np.arange(len(self.sizes))
-        group, to = np.nonzero(other & _not_alone(self.part)[:, None])
+        group, to = np.nonzero(other & self._may_leave(self.part)[:, None])
         best = self._best(self.part[group], to, self.rows[group], self.costs[group, to])
         if best is not None:
             self.part[group[best]] = to[best]
@@ -138,7 +145,8 @@ class _Deal:
         """Exchange the two groups of different parts that helps most; return whether any does."""
         if len(self.rows) > _MOST_EXCHANGED:
             return False
-        one, other = np.nonzero(np.triu(np.not_equal.outer(self.part, self.part)))
+        free = np.logical_and.outer(self.free, self.free)
+        one, other = np.nonzero(np.triu(free & np.not_equal.outer(self.part, self.part)))
         here, there = self.part[one], self.part[other]
         costs = self.costs[one, there] + self.costs[other, here]
         if self.by_class:
@@ -181,7 +189,6 @@ class _Deal:
         """(s,) what parts cost that have so many rows more than they should."""
         return np.maximum(np.abs(over) - self.near_enough, 0) ** 2
 
-
-def _not_alone(part: Array) -> Array:
-    """(g,) bool, which groups may leave their part without emptying it."""
-    return np.bincount(part)[part] > 1
+    def _may_leave(self, part: Array) -> Array:
+        """(g,) bool, which groups may leave their part: it must not become empty."""
+        return self.free & (np.bincount(part)[part] > 1)

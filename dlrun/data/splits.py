@@ -231,14 +231,26 @@ def _group_holdout(
         raise DataError("whole groups are drawn at random; leave out `shuffle: false`")
     _refuse_few_groups(rows, 2, "a hold-out of whole groups needs at least 2 groups")
     what = f"a stratified hold-out of {held_out} rows"
+    by_class = _stratified(rows, 2, stratify, what, True)
     parts = deal_groups(
         np.asarray(rows.groups),
         np.asarray([held_out, rows.n - held_out]),
-        classes=rows.labels if _stratified(rows, 2, stratify, what, True) else None,
+        classes=rows.labels if by_class else None,
+        kept=_with_all_of_a_class(rows, held_out) if by_class else None,
         seed=rows.seed,
         exchange=not loosely,
     )
     return _split(rows, np.flatnonzero(parts == 0))
+
+
+def _with_all_of_a_class(rows: RowInfo, held_out: int) -> Array | None:
+    """(n,) bool, rows of the groups that hold every row of some class, which would not be trained
+    on if they were held out; None where too few others are left to hold out."""
+    groups, classes = _codes(rows.groups), _codes(rows.labels)
+    pairs = np.unique(np.stack([classes, groups]), axis=1)
+    only = np.bincount(pairs[0])[pairs[0]] == 1
+    kept = np.isin(groups, pairs[1][only])
+    return kept if (~kept).sum() >= held_out else None
 
 
 def _last_stretch(rows: RowInfo, held_out: int) -> Split:

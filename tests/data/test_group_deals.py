@@ -35,6 +35,12 @@ def sizes_of(rows: RowInfo, positions: np.ndarray) -> np.ndarray:
     return np.unique(rows.groups[positions], return_counts=True)[1]
 
 
+def groups_of_one_class(rows: RowInfo) -> list[int]:
+    """The groups that hold every row of some class."""
+    groups = [set(rows.groups[rows.labels == label]) for label in np.unique(rows.labels)]
+    return [group for some in groups if len(some) == 1 for group in some]
+
+
 def assert_whole(rows: RowInfo, splits: list[tuple[np.ndarray, np.ndarray]]) -> None:
     """Both sides hold whole groups, every row once, and none is empty."""
     for train, validation in splits:
@@ -56,6 +62,9 @@ def test_a_hold_out_is_off_by_no_more_than_half_of_a_group(rows: RowInfo, fracti
     np.testing.assert_array_equal(again[1], validation)
     # What one more group, or one less, would bring nearer is not left undone.
     over = len(validation) - held_out
+    if over < 0 and rows.labels is not None:
+        # Only groups with a class that no other has stay behind.
+        train = train[~np.isin(rows.groups[train], groups_of_one_class(rows))]
     side = sizes_of(rows, validation if over > 0 else train)
     near = np.median(np.unique(rows.groups, return_counts=True)[1]) / 2
     bound = side[0] if len(side) == 1 else side.min() / 2
@@ -97,6 +106,20 @@ def test_folds_of_groups_have_as_many_rows_as_the_largest_first_deal(
     again = kfold_splits(rows, folds, shuffle=shuffle)
     for (_, one), (_, other) in zip(splits, again, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+@given(grouped(), st.floats(0.05, 0.5))
+def test_a_class_of_one_group_is_trained_on_where_others_can_be_held_out(
+    rows: RowInfo, fraction: float
+) -> None:
+    labels = np.where(rows.groups == rows.groups[0], 2, rows.groups % 2)
+    rows = RowInfo(n=rows.n, groups=rows.groups, labels=labels, seed=rows.seed)
+    held_out = int(np.ceil(fraction * rows.n - 1e-9))
+    only = np.isin(rows.groups, groups_of_one_class(rows))
+    assume(np.bincount(labels).max() > 1)
+    assume(held_out <= (~only).sum())
+    train, _ = holdout_split(rows, fraction=fraction)
+    assert 2 in labels[train]
 
 
 @pytest.mark.parametrize("rare", [False, True])
