@@ -42,9 +42,9 @@ def gives_classes(column: Array, labels: Array) -> bool:
     values, codes = values[order], codes[order]
     # Where values tie across classes, their order within the tie tells nothing.
     starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1) != 0)
-    pure = [codes[a:b] for a, b in zip(starts, [*starts[1:], len(codes)], strict=True)]
-    winners = np.array([np.bincount(part).argmax() for part in pure])
-    right = sum(int((part == w).sum()) for part, w in zip(pure, winners, strict=True))
+    counts = _running_counts(codes, int(codes.max()) + 1)
+    pure = counts[[*starts[1:], len(codes)]] - counts[starts]
+    winners, right = pure.argmax(axis=1), int(pure.max(axis=1).sum())
     changes = int((np.diff(winners) != 0).sum())
     return right >= ALMOST_ALL * len(codes) and changes <= classes - 1
 
@@ -90,8 +90,7 @@ def share_told(column: Array, labels: Array) -> float:
     right = 0 if known.all() else int(np.bincount(codes[~known]).max())
     order = np.argsort(column[known], kind="stable")
     values, codes = column[known][order], codes[known][order]
-    counts = np.zeros((len(codes) + 1, classes), np.int64)
-    np.cumsum(np.eye(classes, dtype=np.int64)[codes], axis=0, out=counts[1:])
+    counts = _running_counts(codes, classes)
     cuts = np.flatnonzero(values[1:] != values[:-1]) + 1
     parts = [(0, len(codes))] if len(codes) else []
     while len(parts) <= classes and (best := _best_cut(counts, cuts, parts)) is not None:
@@ -99,6 +98,13 @@ def share_told(column: Array, labels: Array) -> float:
         parts[place : place + 1] = [(parts[place][0], cut), (cut, parts[place][1])]
     right += sum(int((counts[stop] - counts[start]).max()) for start, stop in parts)
     return right / len(column)
+
+
+def _running_counts(codes: Array, classes: int) -> Array:
+    """(n + 1, k) how many of the first 0, 1, ... n rows are of each of k classes."""
+    counts = np.zeros((len(codes) + 1, classes), np.int32)
+    counts[np.arange(1, len(codes) + 1), codes] = 1
+    return np.cumsum(counts, axis=0, dtype=np.int32)
 
 
 def _best_cut(
@@ -203,8 +209,9 @@ def near_leak(view: DataView) -> Iterator[Finding]:
     if few or target is None or is_series(view.train):
         return
     nearly = _of_quantities if view.task == "regression" else _of_classes
-    leaks = leaking_columns(view)
-    for name, message in nearly(view, target):
+    found = [*nearly(view, target)]
+    leaks = leaking_columns(view) if found else []
+    for name, message in found:
         if name not in leaks:
             yield Finding(message, DATASET, drop_columns(view.config, [name]), on_key=True)
 
