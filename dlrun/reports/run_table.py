@@ -108,16 +108,17 @@ def _score_columns(entries: Sequence[RunEntry]) -> list[Column]:
         entry.score["interval"].get("level") for entry in entries if entry.score.get("interval")
     }
     level = f"{100 * levels.pop():g}% interval" if len(levels) == 1 else "interval"
-    # One place for all: equal baselines have to look equal.
-    widest = max(filter(None, (width(entry.score) for entry in entries)), default=None)
-    baselines = [
-        ""
-        if value is None
-        else _rounded(value, None)
-        if widest is None
-        else figure_beside(value, widest)
-        for value in ((entry.result.get("baseline") or {}).get("value") for entry in entries)
-    ]
+    # One place for all of a measure: equal baselines have to look equal.
+    widest: dict[str, float] = {}
+    for entry in entries:
+        name = str(entry.score.get("name"))
+        widest[name] = max(widest.get(name, 0.0), width(entry.score) or 0.0)
+    baselines = []
+    for entry in entries:
+        value = (entry.result.get("baseline") or {}).get("value")
+        distance = widest[str(entry.score.get("name"))]
+        text = figure_beside(value, distance) if distance else steady_figure(value)
+        baselines.append("" if value is None else text)
     return [
         Column(one or "score", tuple(scores), 3, to_right=one is not None),
         Column(level, tuple(intervals), 6),
