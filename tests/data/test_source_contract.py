@@ -32,6 +32,7 @@ class Example:
         test: How to get test data; None where the source brings its own.
         files: Writes what the source reads into the base folder.
         needs: A fixture that must be there.
+        slow: Whether it takes seconds to read.
     """
 
     source: str
@@ -40,6 +41,7 @@ class Example:
     test: dict[str, Any] | None = None
     files: Callable[[Path], None] = lambda base: None
     needs: str | None = None
+    slow: bool = False
 
 
 def write_table(base: Path) -> None:
@@ -159,13 +161,22 @@ EXAMPLES = {
     "keras boston_housing": Example(
         "keras", {"name": "boston_housing"}, extra="CHAS", needs="keras_home"
     ),
-    "keras reuters": Example("keras", {"name": "reuters", "num_words": 50}, needs="keras_home"),
+    "keras reuters": Example(
+        "keras", {"name": "reuters", "num_words": 50}, needs="keras_home", slow=True
+    ),
 }
 
 
 def parameters(with_extra: bool = False) -> list[Any]:
     return [
-        pytest.param(example, id=name, marks=[pytest.mark.realdata] if example.needs else [])
+        pytest.param(
+            example,
+            id=name,
+            marks=[
+                *([pytest.mark.realdata] if example.needs else []),
+                *([pytest.mark.slow] if example.slow else []),
+            ],
+        )
         for name, example in EXAMPLES.items()
         if example.extra or not with_extra
     ]
