@@ -164,8 +164,8 @@ def test_predict_gives_class_names_and_counts_unknown_categories(
         assert sum(shares) == pytest.approx(1, abs=1e-6)
         assert row["prediction"] == names[int(np.argmax(shares))].removeprefix("probability_")
     assert answer.err == (
-        "note: one_hot: column 'town' has 1 row with a category that is not among the 3 learnt "
-        "(Paris); there it became all zeros\n"
+        "note: new rows, one_hot: column 'town' has 1 row with a category that is not among the 3 "
+        "learnt (Paris); there it became all zeros\n"
     )
     as_json = project("predict", holdout_run.path, "--input", "new.csv", "--json").json
     assert [row["prediction"] for row in as_json["predictions"]] == [r["prediction"] for r in rows]
