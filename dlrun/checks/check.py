@@ -156,15 +156,20 @@ def config_findings(config: Config, known: Known | None = None) -> Findings:
     return _findings(config, found)
 
 
-def data_findings(config: Config, dataset: Dataset) -> Findings:
+def data_findings(config: Config, dataset: Dataset, *, test_labels: bool = False) -> Findings:
     """Check the config with what is known from its data, and the rows. Reads no test rows.
+
+    Args:
+        config: The experiment.
+        dataset: Its rows.
+        test_labels: Whether to compare the different labels of a test file, and nothing else of it.
 
     Raises:
         DataError: The rows cannot be split as the config says.
     """
     from dlrun.checks.rows import data_view
 
-    view = data_view(config, dataset)
+    view = data_view(config, dataset, test_labels=test_labels)
     found = [(check, _readable(check.find(view))) for check in checks("data")]
     return config_findings(config, view.known) + _findings(config, found)
 

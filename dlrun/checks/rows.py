@@ -44,12 +44,13 @@ MOST_INPUTS = 500_000
 """Numbers that are prepared for the model, to see their scales."""
 
 
-def data_view(config: Config, dataset: Dataset) -> DataView:
+def data_view(config: Config, dataset: Dataset, *, test_labels: bool = False) -> DataView:
     """Return what data checks use. Test rows are sealed and not part of it.
 
     Args:
         config: The experiment; of a `PartialConfig` the readable sections are used.
         dataset: Its rows.
+        test_labels: Whether the labels of a test file are to be compared.
 
     Raises:
         DataError: The rows cannot be split as the config says.
@@ -82,6 +83,7 @@ def data_view(config: Config, dataset: Dataset) -> DataView:
         held_out=None if scored is None else _evenly(dataset.samples, scored),
         hashed=rows.read(),
         hashed_positions=np.arange(len(dataset.samples)) if hashed is None else hashed,
+        test_labels=test_labels,
     )
 
 

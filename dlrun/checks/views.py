@@ -150,6 +150,8 @@ class DataView:
             nothing is held out.
         hashed: The rows that are searched for repeated ones: all, or evenly spaced ones.
         hashed_positions: Their positions among all rows.
+        test_labels: Whether the labels of a test file are to be compared: as `dlrun check` does and
+            no training.
     """
 
     config: Config
@@ -161,6 +163,7 @@ class DataView:
     held_out: Samples | None
     hashed: Samples
     hashed_positions: np.ndarray
+    test_labels: bool
 
     @property
     def folds(self) -> tuple[Fold, ...]:

@@ -200,7 +200,7 @@ def _check_readable(name: str, config: PartialConfig, problems: Sequence[Problem
         whole = completed(config)
         try:
             _check_files(whole)
-            findings = data_findings(config, load_rows(whole))
+            findings = data_findings(config, load_rows(whole), test_labels=True)
         except ConfigError as error:
             found += [problem for problem in error.problems if problem not in found]
         except DataError as error:
@@ -260,7 +260,7 @@ def _with_data(config: Config) -> tuple[Findings, Built | None]:
 
     with components_located(config):
         _, dataset = start_and_load(config)
-        findings = data_findings(config, dataset)
+        findings = data_findings(config, dataset, test_labels=True)
         if findings.count("error"):
             return findings, None
         built, of_model = _build(config, dataset)

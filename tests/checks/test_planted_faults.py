@@ -132,7 +132,7 @@ def findings_of(text: str, overrides: tuple[str, ...] = ()) -> Findings:
     alone = config_findings(config)
     if "source: keras" in text or "source: npz" in text or alone.count("error"):
         return alone
-    return data_findings(config, load_rows(config))
+    return data_findings(config, load_rows(config), test_labels=True)
 
 
 CASES = [read_case(section) for section in sections(Path(__file__).parent / "faults")]

@@ -70,9 +70,9 @@ def labels_of_test_files_alone(view: DataView) -> Iterator[Finding]:
     """Labels of the test files that no training row has. Of the test rows it compares the different
     labels alone."""
     source = view.config.dataset
-    if not isinstance(source, FileSource) or source.test is None or source.test.path is None:
+    if not view.test_labels or not isinstance(source, FileSource) or source.reconstructs:
         return
-    if source.reconstructs or view.task == "regression":
+    if source.test is None or source.test.path is None or view.task == "regression":
         return
     place = ("dataset", "test", "path")
     try:
