@@ -342,6 +342,7 @@ class FoldTraining:
             (train.arrays.inputs, train.truths),
             (scored.arrays.inputs, scored.truths),
             output,
+            ready.pipeline,
         )
         scored_model = ScoredModel(
             output,

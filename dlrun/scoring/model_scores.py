@@ -264,6 +264,7 @@ def simple_beside(
     train: tuple[Any, Truths],
     rows: tuple[Any, Truths],
     output: ModelOutput,
+    pipeline: Pipeline,
 ) -> SimpleScore | None:
     """Return what the simple model predicts for rows; None where the model has no rivals.
 
@@ -274,19 +275,28 @@ def simple_beside(
         train: Inputs and targets of the rows that trained the network.
         rows: Inputs and targets of the rows to predict.
         output: The network's for them.
+        pipeline: The preprocessing of both.
     """
     if chosen.score is None or chosen.is_sum:
         return None
     shape, name = output.values[chosen.output].shape, chosen.output
     if name in output.masks or not _is_of_rows(task, rows[1][name], shape):
         return SimpleScore(simple_name(task), "", None, OF_STEPS)
-    targets = train[1][name].form(chosen.is_loss)
+    steps = pipeline.of_output(name).target_pipeline
+    # A linear model of targets that are only shifted and scaled is the same in their own unit.
+    as_trained = not steps.is_linear
+    targets = train[1][name].form(chosen.is_loss or as_trained)
     if _are_equal(train[0], targets):
         # A linear model copies its input.
         return None
-    return simple_output(
+    simple = simple_output(
         task, chosen.score, layers, (train[0], targets), rows[0], int(shape[-1] or 1)
     )
+    if simple.predictions is None or not as_trained:
+        return simple
+    predictions = simple.predictions if chosen.is_loss else steps.invert(simple.predictions)
+    description = f"{simple.description}, of the targets that the network is trained on"
+    return replace(simple, predictions=predictions, description=description)
 
 
 def _are_equal(inputs: Any, targets: Array) -> bool:

@@ -196,6 +196,7 @@ def _score(
         (train_inputs, trained_on),
         (inputs, truths),
         output,
+        pipeline,
     )
     scored = ScoredModel(
         output,

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from dlrun.data.fitting.scaled_target import ScaledTarget
 from dlrun.data.samples import Array, Dataset, Samples, is_of_tokens
 from dlrun.data.step import MOST_COLUMNS, FittedStep, TargetStep, rows_numbered
 from dlrun.data.targets.label_index import LabelIndex
@@ -80,6 +81,12 @@ class TargetPipeline:
     def changes_unit(self) -> bool:
         """Whether the model is trained on targets that are not in their own unit."""
         return any(part.step.changes_unit for part in self._parts)
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether the model is trained on targets that are at most shifted and scaled."""
+        changing = (part.step for part in self._parts if part.step.changes_unit)
+        return all(isinstance(step, ScaledTarget) for step in changing)
 
     @property
     def numbers(self) -> list[list[Array]]:
