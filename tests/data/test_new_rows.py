@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.samples import as_objects
 from dlrun.data.sources.csv import Csv
@@ -158,3 +159,26 @@ def test_unfit_files_are_refused(name, content, columns, message, write, tmp_pat
     with pytest.raises(DataError) as error:
         read_new_rows(tmp_path / name, columns)
     assert str(error.value) == message.format(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "{}: the file is empty"),
+        (
+            b"1,\xe9\n",
+            "{}:1: not written in utf-8; say which `encoding` it has, such as latin-1",
+        ),
+        (
+            b"size,kind\n1\n",
+            "{}:2: expected 2 fields, found 1; a field that holds the separator ',' must be in "
+            "quotes",
+        ),
+    ],
+)
+def test_files_without_a_header_are_refused_like_others(tmp_path, content, message):
+    (tmp_path / "new.csv").write_bytes(content)
+    columns = {"c0": ("numeric", ()), "c1": ("categorical", ())}
+    with pytest.raises(DataError) as refused:
+        read_new_rows(tmp_path / "new.csv", columns, CsvDialect(header=False))
+    assert str(refused.value) == message.format(tmp_path / "new.csv")

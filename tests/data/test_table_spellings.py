@@ -44,6 +44,7 @@ def test_lines_above_the_header_are_left_out(tmp_path):
     for above, options in [
         ("sep=;\n", {}),
         ('"sep=;"\r\n', {"separator": ";"}),
+        ("sep=;;\n", {}),
         ("Report of 2024\n\n", {"skip": 2, "separator": ";"}),
         ("Report, with 'marks\nsep=;\n", {"skip": 1}),
     ]:
@@ -205,6 +206,10 @@ def test_groups_keep_their_digits(tmp_path):
     extras = typed.load("train", tmp_path, ["g", "h"]).extras
     assert extras["g"].tolist() == [7, 7, 7]
     assert extras["h"].tolist() == ["1", "2", "10"]
+    (tmp_path / "d.csv").write_text("h,w,x,y\n1e20,inf,1,1\n3,2,1,2\n")
+    extras = source.load("train", tmp_path, ["h", "w"]).extras
+    assert extras["h"].tolist() == [1e20, 3]
+    assert extras["w"].tolist() == [np.inf, 2]
 
 
 def test_a_category_is_the_same_however_a_number_is_written(tmp_path):
@@ -267,7 +272,14 @@ def test_rows_within_quotation_marks_are_told(tmp_path):
             "fields look like rows: if quotation marks are part of the text, say `quote: none`"
         )
     assert load(tmp_path, quote="none").findings == ()
-    # Texts of several lines with commas are texts.
+    # The text may come first.
+    lines = ["see you,ham", '"speak soon,ham', 'claim" now,spam', "bye,ham", "win,spam"]
+    (tmp_path / "d.csv").write_text("text,y\n" + "\n".join(lines) + "\n")
+    assert len(load(tmp_path).findings) == 1
+    # Texts of several lines are texts, with commas or without.
+    for mail in ("Dear John,\nthanks", "See you\nsoon", "Yes\r\n\r\nno"):
+        (tmp_path / "d.csv").write_text(f'text,y\n"{mail}",ham\nbye,ham\nwin,spam\n')
+        assert load(tmp_path).findings == ()
     mails = [f'ham,"Dear {i},\nthanks, and bye"' for i in range(5)]
     (tmp_path / "d.csv").write_text("y,text\n" + "\n".join(mails) + "\nspam,win\n\n")
     assert load(tmp_path).findings == ()

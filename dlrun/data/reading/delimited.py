@@ -37,22 +37,14 @@ OTHER_SEPARATORS = (";", "\t", "|")
 MISSING_WORDS = ("NA", "N/A", "n/a", "NULL", "null", "None")
 """Words for a missing value that may be names as well, such as those of classes."""
 
-_MISSING_MARKS: tuple[str, ...] = (
-    "",
-    "NaN",
-    "nan",
-    "-NaN",
-    "-nan",
-    "<NA>",
-    "#N/A",
-    "#N/A N/A",
-    "#NA",
-    "1.#IND",
+_MISSING_MARKS = (
+    *("", "NaN", "nan", "-NaN", "-nan", "<NA>", "#N/A", "#N/A N/A", "#NA"),
+    *("1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"),
 )
-_MISSING_MARKS += ("-1.#IND", "1.#QNAN", "-1.#QNAN")
 """What programs write for a missing value, with the words the same as pandas' own."""
 
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?,*\s*', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\s]*', re.IGNORECASE)
+"""What Excel writes above a table to name its separator."""
 
 _UNREADABLE = (UnicodeError, LookupError, OSError, EOFError, lzma.LZMAError, zlib.error)
 
@@ -223,18 +215,24 @@ def column_names(file: Path, dialect: CsvDialect) -> list[str]:
 
 
 def first_record(file: Path, dialect: CsvDialect) -> tuple[int, list[str]]:
-    """Return the first record that is not blank: its line, from 1, and its fields.
+    """Return the first of `first_records`."""
+    return first_records(file, dialect, 1)[0]
+
+
+def first_records(file: Path, dialect: CsvDialect, count: int) -> list[tuple[int, list[str]]]:
+    """Return the first records that are not blank, at least one: the line of each, from 1, and its
+    fields.
 
     Raises:
         DataError: The file is empty or cannot be decoded.
     """
     try:
-        first = next(records(file, dialect), None)
+        found = list(islice(records(file, dialect), count))
     except _UNREADABLE as error:
         raise _unreadable(file, dialect, error) from error
-    if first is None:
+    if not found:
         raise DataError(f"{file}: the file is empty")
-    return first
+    return found
 
 
 def records(file: Path, dialect: CsvDialect) -> Iterator[tuple[int, list[str]]]:
@@ -267,7 +265,7 @@ def _rows(file: Path, dialect: CsvDialect) -> Iterator[tuple[IO[str], int, str]]
     with opener(file, "rt", encoding=dialect.python_encoding(), newline="") as stream:
         for _ in islice(stream, dialect.skip):
             pass
-        named = _SEPARATOR_LINE.fullmatch(next(stream, ""))
+        named = SEPARATOR_LINE.fullmatch(next(stream, ""))
         skipped = dialect.skip + (named is not None)
         if named is None:
             stream.seek(0)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dlrun.data.reading.arrays import ArrayFiles, read_or_stream
-from dlrun.data.reading.delimited import CsvDialect, records
+from dlrun.data.reading.delimited import CsvDialect, first_records
 from dlrun.data.reading.factorized_text import BOOLEAN_WORDS
 from dlrun.data.reading.files import refuse_missing
 from dlrun.data.reading.json_lines import lines_of_records, read_json_lines
@@ -82,10 +81,11 @@ def new_rows_findings(
     if format_of(file) != "delimited":
         return []
     dialect, finding = _with_header(file, columns, dialect)
-    quoted = rows_in_quotes(file, dialect, rows)
-    # How the run reads its files is settled.
-    told = quoted and f"{quoted.split(': if ')[0]}; write a quotation mark within a text twice"
-    return [text for text in (finding, told) if text]
+    found = [] if finding is None else [finding]
+    if quoted := rows_in_quotes(file, dialect, rows):
+        # How the run reads its files is settled.
+        found.append(f"{quoted}; write a quotation mark within a text twice")
+    return found
 
 
 def _with_header(
@@ -95,8 +95,8 @@ def _with_header(
     one, and may leave out the target. What to say of the header that it has."""
     if dialect.header or format_of(file) != "delimited":
         return dialect, None
-    first, *others = islice(records(file, dialect), 2)
-    line, names = first[0], [field.strip() for field in first[1]]
+    (line, first), *others = first_records(file, dialect, 2)
+    names = [field.strip() for field in first]
     finding = f"{file}:{line}: read as a header, though the run's own files have none"
     if set(columns) <= set(names):
         return replace(dialect, header=True, columns=None), finding
@@ -106,7 +106,8 @@ def _with_header(
     held = [columns.get(name, ("",))[0] for name in known[: len(names)]]
     numbers = [i for i, kind in enumerate(held) if kind == "numeric"]
     above = numbers and not any(_is_value(dialect, names[i]) for i in numbers)
-    if above and others and all(_is_value(dialect, others[0][1][i]) for i in numbers):
+    below = others[0][1] if others else []
+    if above and len(below) >= len(names) and all(_is_value(dialect, below[i]) for i in numbers):
         return replace(dialect, skip=line), finding
     return dialect, None
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from itertools import islice
 from pathlib import Path
 
 from dlrun.data.reading.delimited import CsvDialect, records, unpacked
 from dlrun.data.reading.number_texts import is_number
 from dlrun.text import counted
+
+_MOST_ROWS = 10_000
+"""Rows of one line from which the values of the columns are known."""
+
+Fields = Sequence[str]
 
 
 def rows_in_quotes(file: Path, dialect: CsvDialect, rows: int) -> str | None:
@@ -21,36 +27,47 @@ def rows_in_quotes(file: Path, dialect: CsvDialect, rows: int) -> str | None:
     """
     if dialect.quote is None or _count_lines(file) <= rows + dialect.header + dialect.skip:
         return None
+    over_lines = [record for record in records(file, dialect) if _is_over_lines(record[1])]
+    if not over_lines:
+        return None
     separator = dialect.separator_of(file)
-    found = list(records(file, dialect))
-    width = len(found[0][1])
-    single = [fields for _, fields in found if not any("\n" in field for field in fields)]
-    values = [set(column) for column in zip(*single, strict=False)]
+    below = islice(records(file, dialect), dialect.header, _MOST_ROWS)
+    columns = _Columns([fields for _, fields in below if not _is_over_lines(fields)])
     first, swallowed = 0, 0
-    for line, fields in found:
-        for place, text in enumerate(fields):
-            _, *inner = text.split("\n")
-            if inner:
-                inner[-1] = separator.join([inner[-1], *fields[place + 1 :]])
-            split = [part.rstrip("\r").split(separator) for part in inner]
-            if split and all(len(parts) == width for parts in split) and _any_in(values, split):
-                first, swallowed = first or line, swallowed + len(split)
+    for line, fields in over_lines:
+        # The lines of the file, but for the quotation marks.
+        begin, *others = (
+            part.rstrip("\r").split(separator) for part in separator.join(fields).split("\n")
+        )
+        whole = all(len(parts) == len(fields) for parts in others) and len(begin) >= len(fields)
+        if whole and columns.may_hold(begin) and any(map(columns.may_hold, others)):
+            first, swallowed = first or line, swallowed + len(others)
     if not swallowed:
         return None
     return (
         f"{file}:{first}: a field in quotation marks goes on over line breaks, and "
-        f"{counted(swallowed, 'line')} within such fields look like rows: if quotation marks are "
-        "part of the text, say `quote: none`"
+        f"{counted(swallowed, 'line')} within such fields look like rows"
     )
 
 
-def _any_in(values: Sequence[Collection[str]], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether some row has a value that its column has elsewhere, or numbers as its column has."""
-    return any(
-        field.strip() and (field in known or (is_number(field) and any(map(is_number, known))))
-        for fields in rows
-        for field, known in zip(fields, values, strict=False)
-    )
+def _is_over_lines(fields: Fields) -> bool:
+    return any("\n" in field for field in fields)
+
+
+class _Columns:
+    """What the columns of rows hold."""
+
+    def __init__(self, rows: Sequence[Fields]) -> None:
+        self.values: list[Collection[str]] = [set(column) for column in zip(*rows, strict=False)]
+        self.numeric = [any(map(is_number, column)) for column in self.values]
+
+    def may_hold(self, fields: Fields) -> bool:
+        """Whether a row has a value that its column has elsewhere, or a number as its column
+        has."""
+        return any(
+            field.strip() and (field in known or (numeric and is_number(field)))
+            for field, known, numeric in zip(fields, self.values, self.numeric, strict=False)
+        )
 
 
 def _count_lines(file: Path) -> int:

@@ -60,7 +60,7 @@ def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -
     if pd.api.types.is_numeric_dtype(series.dtype):
         if pd.api.types.is_bool_dtype(series.dtype):
             return "boolean"
-        large = series.dtype.kind in "iu" and bool((series.abs() > EXACT).any())
+        large = series.dtype.kind in "iu" and not series.between(-EXACT, EXACT).all()
         return "categorical" if large else "numeric"
     texts = as_texts(table, name)
     if texts.words and all(word.lower() in BOOLEAN_WORDS for word in texts.words):
@@ -154,7 +154,8 @@ def to_extra(table: TableFiles, name: str, given: ColumnType | None = None) -> A
         if all(word.lower() in BOOLEAN_WORDS for word in texts.words):
             given = "boolean"
     values = to_array(table, name, given or "numeric")
-    if values.dtype.kind == "f" and (values == np.floor(values)).all():
+    exact = values.dtype.kind == "f" and bool((np.abs(values) <= EXACT).all())
+    if exact and (values == np.floor(values)).all():
         return values.astype(np.int64)
     return values
 

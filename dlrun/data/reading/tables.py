@@ -124,7 +124,8 @@ class TableFiles:
             for file, first, stop in zip(self.files, self.starts, self.starts[1:], strict=False)
             if format_of(file) == "delimited"
         ]
-        return [finding for finding in found if finding is not None]
+        advice = "if quotation marks are part of the text, say `quote: none`"
+        return [f"{finding}: {advice}" for finding in found if finding is not None]
 
     def field(self, row: int, name: str) -> str | None:
         """How a CSV file writes a value of a row, counted from 0; None in other files."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise, zip_longest
 from pathlib import Path
 
-from dlrun.data.reading.delimited import CsvDialect, first_record, unpacked
+from dlrun.data.reading.delimited import SEPARATOR_LINE, CsvDialect, first_record, unpacked
 from dlrun.data.reading.number_texts import number_pattern, without_unit
 
 SEPARATORS = ("\t", ";", "|", ",", " ")
@@ -69,7 +69,7 @@ def infer_dialect(file: Path, *, header: bool | None = None) -> CsvDialect:
     first_record(file, plain)
     usual = plain.separator_of(file)
     start = list(islice(_lines(file, plain), _ROWS))
-    declared = re.fullmatch(r'"?sep=(.)"?[,;\s]*', start[0], re.IGNORECASE)
+    declared = SEPARATOR_LINE.fullmatch(start[0])
     split = _split(start[1:] if declared else start, declared[1] if declared else None, usual)
     rows = split.rows
     names = None if header is False else _names_without_first(split)
