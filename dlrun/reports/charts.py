@@ -87,54 +87,56 @@ def share_axis(label: str) -> Axis:
 MOST_TIMES = 5
 """Times that an axis names at most."""
 
-_SECONDS = tuple(
-    60 * minutes
-    for minutes in (1, 5, 15, 30, 60, 180, 360, 720, 1440, 2880, 7200, 14400, 28800, 43200)
+_SECONDS = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30),
+    *(60 * minutes for minutes in (1, 5, 15, 30, 60, 180, 360, 720)),
+    *(86400 * days for days in (1, 2, 5, 10, 20, 30)),
 )
-_MONTHS = (1, 2, 3, 6, *(12 * years for years in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)))
+_MONTHS = (1, 2, 3, 6, *(12 * years for years in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)))
 
 
 def seconds_of(times: np.ndarray) -> np.ndarray:
     """Return dates as float seconds since 1970, which an axis of `time_axis` counts."""
-    return np.asarray(times.astype("datetime64[s]").astype(np.int64), np.float64)
+    return times.astype("datetime64[us]").astype(np.int64) / 1e6
 
 
 def time_axis(first: np.datetime64, last: np.datetime64) -> Axis:
     """Return an axis of time, with round times to label."""
     low, high = seconds_of(np.array([first, last]))
-    seconds = next((s for s in _SECONDS if high // s - low // s <= MOST_TIMES), None)
-    if seconds is None:
-        begin, end = (int(t.astype("datetime64[M]").astype(np.int64)) for t in (first, last))
-        months = next((m for m in _MONTHS if end // m - begin // m <= MOST_TIMES), _MONTHS[-1])
-        # Round years, not so many years after 1970.
-        start = begin - (begin + 1970 * 12) % months
-        every = np.arange(start, end + 1, months).astype("datetime64[M]")
-        unit, label = ("Y" if months >= 12 else "M"), "time"
-        names = [str(time.astype(f"datetime64[{unit}]")) for time in every]
-    else:
-        every = np.arange(int(low // seconds) * seconds, int(high) + 1, seconds).astype(
-            "datetime64[s]"
-        )
-        days, label = every.astype("datetime64[D]"), "time"
-        names = [str(day) for day in days]
-        if seconds < 86400:
-            one_day = first.astype("datetime64[D]") == last.astype("datetime64[D]")
-            label = f"time on {first.astype('datetime64[D]')}" if one_day else "time"
-            texts = [
-                str(time)[11:16] if one_day else f"{str(time)[5:10]} {str(time)[11:16]}"
-                for time in every
-            ]
-            names = texts
+    step = next((s for s in _SECONDS if high // s - low // s <= MOST_TIMES), None)
+    step = 60 if low == high else step
+    every = _months_between(first, last) if step is None else _steps_between(low, high, step)
     ticks = seconds_of(every)
-    shown = [i for i, tick in enumerate(ticks) if low <= tick <= high]
+    every, ticks = (values[(low <= ticks) & (ticks <= high)] for values in (every, ticks))
+    label, day = "time", first.astype("datetime64[D]")
+    if step is None or step >= 86400:
+        names = every.astype(str).tolist()
+    else:
+        unit = "m" if step >= 60 else "s" if step >= 1 else "ms"
+        texts = every.astype(f"datetime64[{unit}]").astype(str).tolist()
+        # From the hour on, or from the month on.
+        one_day = day == last.astype("datetime64[D]")
+        names = [text[11:] if one_day else text[5:].replace("T", " ") for text in texts]
+        label = f"time on {day}" if one_day else label
     room = 0.01 * (high - low) or 60.0
-    return Axis(
-        float(low - room),
-        float(high + room),
-        label,
-        tuple(float(ticks[i]) for i in shown),
-        tuple(names[i] for i in shown),
-    )
+    return Axis(float(low - room), float(high + room), label, tuple(ticks.tolist()), tuple(names))
+
+
+def _steps_between(low: float, high: float, step: float) -> np.ndarray:
+    """Multiples of a step of seconds, as dates."""
+    counts = np.arange(int(low // step), int(high // step) + 1)
+    times = (counts * round(step * 1e6)).astype("datetime64[us]")
+    return times.astype("datetime64[D]") if step >= 86400 else times
+
+
+def _months_between(first: np.datetime64, last: np.datetime64) -> np.ndarray:
+    """Round months, or round years."""
+    begin, end = (int(time.astype("datetime64[M]").astype(np.int64)) for time in (first, last))
+    step = next((m for m in _MONTHS if end // m - begin // m <= MOST_TIMES), _MONTHS[-1])
+    # Round years, not so many years after 1970.
+    start = begin - (begin + 1970 * 12) % step
+    every = np.arange(start, end + 1, step).astype("datetime64[M]")
+    return every.astype("datetime64[Y]") if step >= 12 else every
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,8 @@ def test_charts_of_a_series_with_dates_show_them() -> None:
         ("2023-01-31", "2023-11-30", "M"),
         ("1200-01-01", "2700-01-01", "Y"),
         ("1969-12-30", "1970-01-02", "h"),
+        ("2024-01-01T10:00:05", "2024-01-01T10:00:45", "s"),
+        ("2024-01-01T23:59:59", "2024-01-02T00:00:00", "ms"),
     ],
 )
 def test_times_on_an_axis_are_round_and_where_they_belong(first: str, last: str, unit: str) -> None:
@@ -127,7 +129,7 @@ def test_times_on_an_axis_are_round_and_where_they_belong(first: str, last: str,
     assert axis.names is not None
     assert 2 <= len(axis.ticks) <= 6
     for tick, name in zip(axis.ticks, axis.names, strict=True):
-        time = np.datetime64(int(tick), "s")
+        time = np.datetime64(round(tick * 1000), "ms")
         assert low <= time <= high
         assert str(time).replace("T", " ").find(name) >= 0
         assert time == time.astype(f"datetime64[{unit}]")
@@ -137,3 +139,9 @@ def test_times_of_one_moment_have_an_axis() -> None:
     now = np.datetime64("2024-01-01T05:00", "us")
     axis = time_axis(now, now)
     assert axis.low < seconds_of(np.array([now]))[0] < axis.high
+    assert axis.names == ("05:00",)
+
+
+def test_times_within_a_second_are_apart() -> None:
+    times = np.datetime64("2024-01-01T05:00", "ns") + np.arange(3) * np.timedelta64(100, "ms")
+    assert np.diff(seconds_of(times)) == pytest.approx([0.1, 0.1], abs=1e-6)
