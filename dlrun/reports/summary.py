@@ -238,7 +238,7 @@ def clean_rows_text(clean: Mapping[str, Any] | None) -> str | None:
         return None
     repeated = int(clean["repeated"])
     others = f"{repeated:,} {'other is' if repeated == 1 else 'others are'} repeated"
-    rows = f"the {clean['rows']:,} rows that no training row repeats"
+    rows = f"the {counted(clean['rows'], 'row')} that no training row repeats"
     return f"{quantity_text(clean)} on {rows}; {others}"
 
 

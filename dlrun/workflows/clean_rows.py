@@ -58,6 +58,9 @@ def _score(fold: FoldResult, chosen: np.ndarray) -> float | None:
     if fold.rivals is None or not chosen.any():
         return None
     given = fold.rivals.comparison
+    if given.score.name == "loss" and given.score.rows is None:
+        # A sum of losses with masks, which are those of all rows.
+        return None
     weights, mask = (None if part is None else part[chosen] for part in (given.weights, given.mask))
     value = given.score.function(given.truth[chosen], given.model[chosen], weights, mask)
     return float(value) + given.added if np.isfinite(value) else None

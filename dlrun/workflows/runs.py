@@ -59,9 +59,9 @@ class RunListing(Sequence[RunEntry]):
     def __getitem__(self, index: slice) -> RunListing: ...
 
     def __getitem__(self, index: int | slice) -> RunEntry | RunListing:
-        if isinstance(index, int):
-            return self.entries[index]
-        return RunListing(self.runs_dir, self.entries[index], more=False)
+        if isinstance(index, slice):
+            return RunListing(self.runs_dir, self.entries[index], more=False)
+        return self.entries[index]
 
     def __repr__(self) -> str:
         table = run_table(self.entries)

@@ -13,6 +13,7 @@ from sklearn.model_selection import KFold
 
 from dlrun.checks.finding import Findings
 from dlrun.data.samples import Dataset, Samples
+from dlrun.metrics.scores import Score
 from dlrun.reports.summary import clean_rows_text
 from dlrun.workflows.clean_rows import clean_rows_facts
 
@@ -46,7 +47,7 @@ def trained(table: pd.DataFrame) -> tuple[Dataset, Any, dict[str, np.ndarray]]:
     for index, (train, scored) in enumerate(KFold(3).split(numbers)):
         splits[f"fold{index:02d}_train"] = numbers[train]
         comparison = SimpleNamespace(
-            score=SimpleNamespace(function=accuracy),
+            score=Score("accuracy", "max", accuracy),
             truth=table["y"].to_numpy()[scored],
             model=rng.integers(0, 2, len(scored)),
             weights=None,

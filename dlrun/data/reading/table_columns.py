@@ -40,6 +40,8 @@ NUMERIC_SHARE = 0.9
 
 _ZERO_IN_FRONT = re.compile(r"\s*[-+]?0\d")
 _MOST_SHOWN = 3
+_LONGEST_NUMBER = 40
+"""Characters of a number with its unit: texts that are longer need no closer look."""
 
 
 def column_type(table: TableFiles, name: str, given: ColumnType | None = None) -> ColumnType:
@@ -290,13 +292,16 @@ def _refuse_other_notation(
 ) -> None:
     """Raise an error where a column holds numbers that are written in another way."""
     indices = np.flatnonzero(is_text)
-    dialect = table.dialect
+    dialect, total = table.dialect, texts.counts.sum()
+    long = np.asarray([len(texts.words[i]) > _LONGEST_NUMBER for i in indices])
+    if texts.counts[indices[long]].sum() > (1 - NUMERIC_SHARE) * total:
+        return
     found = notation_of([texts.words[i] for i in indices], dialect.decimal, dialect.thousands)
     if found is None:
         return
     numbers = ~is_text
     numbers[indices[found.fits]] = True
-    if texts.counts[numbers].sum() < NUMERIC_SHARE * texts.counts.sum():
+    if texts.counts[numbers].sum() < NUMERIC_SHARE * total:
         return
     row = int(texts.rows(is_text & numbers)[0])
     word = texts.words[texts.codes[row]]

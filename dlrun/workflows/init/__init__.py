@@ -196,8 +196,10 @@ def _write(written: WrittenConfig, template: str, **facts: Any) -> WrittenConfig
         check(path)
         if written.facts is not None or written.arrays is not None:
             _check_rows(path)
-    except DlrunError as error:
-        path.unlink()
+    except BaseException as error:
+        path.unlink(missing_ok=True)
+        if not isinstance(error, DlrunError):
+            raise
         data = facts.get("data", template)
         raise DataError(
             f"{data}: no config is written, as it would not run: {_reason(error)}"
