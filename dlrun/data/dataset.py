@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from dlrun.config.graph import INPUT
+from dlrun.data.label_findings import label_findings
 from dlrun.data.lazy import in_memory
 from dlrun.data.reading.files import Paths, refuse_shared
 from dlrun.data.reading.series import previous_targets
@@ -22,7 +23,6 @@ from dlrun.data.stored import concatenated
 from dlrun.data.task import (
     Asked,
     Classes,
-    class_labels,
     infer_task,
     infer_tasks,
     refuse_constant,
@@ -34,7 +34,6 @@ from dlrun.data.timestamps import TimeColumns, TimeOption, refuse_missing_extra
 from dlrun.errors import DataError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
-from dlrun.text import first_few
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def load_dataset(
         samples, tested = samples.take(kept), samples.with_features({}).take(test)
         test_rows = tested.rows
         samples = rows.without_unknown_labels(samples, samples)
-    findings += _label_findings(rows, samples, tested, any_labels=any_labels)
+    findings += label_findings(rows.task, samples, tested, rows.classes, any_labels=any_labels)
     marks = None
     if validation is not None:
         validating = _read(source.with_test_files(validation), "test", base, options).samples
@@ -392,43 +391,3 @@ def _joined_classes(own: Classes, given: Classes) -> dict[str, tuple[str, ...]]:
     """The classes of text, with those that only test rows have: how many there are is part of the
     question."""
     return {name: tuple(sorted({*found, *given.get(name, ())})) for name, found in own.items()}
-
-
-def _label_findings(
-    rows: _Rows, samples: Samples, tested: Samples | None, *, any_labels: bool
-) -> list[str]:
-    labels = class_labels(rows.task, samples.targets)
-    if labels is None:
-        return []
-    name = next(iter(samples.targets))
-    classes = rows.classes.get(name, ())
-    coded = labels.dtype == object or samples.targets[name].ndim == 2
-
-    def named(value: Any) -> str:
-        return f"'{classes[value] if classes and not coded else value}'"
-
-    values, first, counts = np.unique(labels, return_index=True, return_counts=True)
-    outside = "" if tested is None else " outside the test rows"
-    notes = [
-        f"class {named(value)} of '{name}' appears once{outside}, in row {samples.rows[position]} "
-        "(counted from 0)"
-        for value, position in zip(values[counts == 1][:3], first[counts == 1], strict=False)
-    ]
-    if tested is not None:
-        sealed = class_labels(rows.task, tested.targets)
-        unseen = [] if sealed is None else sorted(set(sealed.tolist()) - set(values.tolist()))
-        if unseen:
-            kind = "class {} of '{}' is" if len(unseen) == 1 else "classes {} of '{}' are"
-            notes.append(
-                f"{kind.format(first_few(map(named, unseen)), name)} among the test rows alone: no "
-                "model can learn what it never sees, and each such row counts as an error"
-            )
-    if not (any_labels or classes or coded) and not np.array_equal(values, np.arange(len(values))):
-        shown = ", ".join(str(value) for value in values)
-        if len(values) > 5:
-            shown = f"{len(values)} numbers from {values[0]} to {values[-1]}"
-        notes.append(
-            f"the labels of '{name}' are {shown}, not 0 to {len(values) - 1}: `label_index`, first "
-            "in `targets` under `preprocess`, numbers the classes from 0"
-        )
-    return notes

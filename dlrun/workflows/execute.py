@@ -10,24 +10,19 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-import numpy as np
-
 from dlrun.checks.check import data_findings
 from dlrun.checks.finding import Findings, refuse_errors
 from dlrun.config.dump import dump_config
 from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
-from dlrun.data.pipeline import Pipeline
 from dlrun.data.samples import Dataset
 from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, DlrunError, RunError, TrainingError
 from dlrun.metrics.names import Direction
-from dlrun.models.files import save_model
 from dlrun.models.precision import dtype_policy
 from dlrun.protocols.observer import Observer
 from dlrun.protocols.phases import phase_name
-from dlrun.protocols.protocol import Protocol
-from dlrun.protocols.result import FoldResult, Outcome
+from dlrun.protocols.result import Outcome
 from dlrun.registry import additions
 from dlrun.reports.curve_charts import draw_run_curves
 from dlrun.reports.curve_facts import facts_from_table
@@ -37,10 +32,8 @@ from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
 from dlrun.store.environment import environment_facts
-from dlrun.store.features import FeatureStore
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.store.run_list import brief
-from dlrun.store.training_folder import TrainingFolder
 from dlrun.tasks import Task
 from dlrun.text import display_path
 from dlrun.training.backend import device_facts
@@ -52,16 +45,15 @@ from dlrun.workflows.loading import start_and_load, with_place
 from dlrun.workflows.next_step import next_command
 from dlrun.workflows.plugins import keep_plugins, mistakes_located, plugin_facts, with_kept_plugins
 from dlrun.workflows.results import (
-    arrays_of,
     data_facts,
-    fold_facts,
     out_of_fold,
     phase_facts,
     places_in_series,
     run_result,
 )
 from dlrun.workflows.run import Run
-from dlrun.workflows.statistics import rows_of, units_of
+from dlrun.workflows.run_recorder import RunRecorder, Splits
+from dlrun.workflows.statistics import rows_of
 from dlrun.workflows.worst_examples import worst_examples
 
 SCORING_AND_DRAWING = (
@@ -73,11 +65,6 @@ SCORING_AND_DRAWING = (
     "matplotlib.backends.backend_svg",
 )
 """What is imported while the first model compiles and trains."""
-
-Splits = Mapping[str, np.ndarray]
-"""Row numbers, (k,) int64, by the name of the split."""
-
-Begin = Callable[[RunDirectory, Splits, Choice], None]
 
 MOST_DRAWN_FOLDS = 10
 """Folds whose curves are drawn one by one; more would take longer than their training."""
@@ -330,85 +317,3 @@ def _complete(
     facts["stages"] = current_stages().seconds()
     directory.finish(status, **facts)
     return Run(directory.path, result, status)
-
-
-class RunRecorder:
-    """Writes splits, epochs and folds into a run directory.
-
-    The directory is made when the first model is ready to train, so that a config, data or
-    model that cannot be used leaves none behind.
-
-    Args:
-        config: The experiment.
-        dataset: The rows.
-        runs_dir: Where the run directory is made.
-        begin: Called with the new run directory, the row numbers, (k,) int64, of every split by
-            its name, and the chosen engine; writes what is known before training.
-    """
-
-    def __init__(self, config: Config, dataset: Dataset, runs_dir: Path, begin: Begin) -> None:
-        self._config = config
-        self._dataset = dataset
-        self._runs_dir = runs_dir
-        self._begin = begin
-        self._protocol = Protocol.of(config)
-        self._features = FeatureStore(runs_dir)
-        self._splits: Splits = {}
-        self.directory: RunDirectory | None = None
-
-    def splits(self, splits: Splits) -> None:
-        """Keep the row numbers of every split until there is a place for them."""
-        self._splits = splits
-
-    def training_begins(self, fold: int, choice: Choice) -> None:
-        """Make the run directory, if this is the first fold."""
-        if self.directory is None:
-            self.directory = RunDirectory.create(self._runs_dir, self._config.name)
-            self._begin(self.directory, self._splits, choice)
-
-    def callback_folder(self, fold: int) -> Path:
-        """Return the folder for the files of a fold's callbacks."""
-        return self._place(fold).make_callbacks_folder()
-
-    def feature_store(self) -> FeatureStore | None:
-        """Return where the features of frozen bases are kept."""
-        return self._features
-
-    @stage("writing")
-    def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
-        """Add a row to the run's metrics, and to the fold's own."""
-        self._run().append_metrics(fold, epoch, seconds, logs)
-        if not self._protocol.one_model:
-            self._place(fold).append_metrics(fold, epoch, seconds, logs)
-
-    @stage("writing")
-    def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:
-        """Keep a fold's model and preprocessing."""
-        place = self._place(fold)
-        place.save_model(lambda path: save_model(model, path))
-        place.write_preprocess(*pipeline.to_state())
-        place.write_vocabularies({n: v.lines() for n, v in pipeline.vocabularies.items()})
-
-    @stage("writing")
-    def fold(self, result: FoldResult) -> None:
-        """Keep a fold's predictions and result."""
-        place = self._place(result.index)
-        if not self._protocol.one_model:
-            place.write_result(fold_facts(result))
-        if result.rows.size:
-            arrays = {
-                "rows": result.rows,
-                **arrays_of(result.main, result.outputs),
-            }
-            samples = rows_of(self._dataset, result.rows)
-            units = units_of(self._protocol, samples)
-            if units is not None:
-                arrays["units"] = units.places
-            place.write_predictions(arrays | places_in_series(samples))
-
-    def _run(self) -> RunDirectory:
-        assert self.directory is not None
-        return self.directory
-
-    def _place(self, fold: int) -> TrainingFolder:
-        return self._run() if self._protocol.one_model else self._run().fold(fold)

@@ -22,7 +22,7 @@ training: {epochs: 2}
 
 WATCHED = """
 import json, sys
-from dlrun.workflows.execute import RunRecorder
+from dlrun.workflows.run_recorder import RunRecorder
 begins = RunRecorder.training_begins
 def watched(self, *arguments):
     with open("seen.json", "w") as file:

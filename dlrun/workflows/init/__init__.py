@@ -15,6 +15,7 @@ from dlrun.data.reading.tables import format_of
 from dlrun.errors import ConfigError, DataError, DlrunError, RunError, UsageError
 from dlrun.store.files import write_text
 from dlrun.workflows.check import check
+from dlrun.workflows.init.answer import InitTask
 from dlrun.workflows.init.arrays import ArrayFacts, array_facts
 from dlrun.workflows.init.folders import (
     FolderFacts,
@@ -26,7 +27,7 @@ from dlrun.workflows.init.folders import (
     picture_facts,
     text_facts,
 )
-from dlrun.workflows.init.table import InitTask, TableFacts, WindowFacts, table_facts
+from dlrun.workflows.init.table import TableFacts, WindowFacts, table_facts
 from dlrun.workflows.loading import load_rows
 
 BUNDLED: dict[InitTask, tuple[str, int]] = {

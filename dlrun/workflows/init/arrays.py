@@ -14,7 +14,7 @@ from dlrun.data.reading.table_columns import ColumnType
 from dlrun.data.samples import Array
 from dlrun.data.task import refuse_constant
 from dlrun.errors import DataError, UsageError
-from dlrun.workflows.init.table import Answer, InitTask, answer_of
+from dlrun.workflows.init.answer import Answer, InitTask, answer_of
 
 INPUTS = ("x", "inputs", "input", "features", "data", "images", "image", "arr_0")
 TARGETS = ("y", "targets", "target", "labels", "label", "classes", "class", "outputs", "arr_1")

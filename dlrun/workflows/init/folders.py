@@ -19,7 +19,7 @@ from dlrun.data.reading.images import IMAGE_ENDINGS, ImageFormat, are_grayscale,
 from dlrun.data.reading.masks import BLACK_AND_WHITE, masks_of
 from dlrun.data.sources.text_folder import TEXT_ENDINGS, UNLABELLED
 from dlrun.errors import DataError
-from dlrun.workflows.init.table import InitTask
+from dlrun.workflows.init.answer import InitTask
 
 LONGEST_SIDE = 180
 """Pixels a side that pictures are brought to at most."""

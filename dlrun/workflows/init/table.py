@@ -6,19 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, get_args
-
-import numpy as np
+from typing import Any
 
 from dlrun.checks.subjects.splits import NAMES_OF_GROUPS
 from dlrun.data.reading.delimited import MISSING_WORDS, CsvDialect
-from dlrun.data.reading.table_columns import ColumnType, labels_of, to_array, to_tokens
+from dlrun.data.reading.table_columns import ColumnType
 from dlrun.data.reading.tables import TableFiles
-from dlrun.data.samples import Array
-from dlrun.data.task import refuse_constant
-from dlrun.errors import DataError, UsageError
+from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
-from dlrun.workflows.init.columns import LIKELY_TARGETS, Column, Columns, read_columns
+from dlrun.workflows.init.answer import InitTask, answer_in
+from dlrun.workflows.init.columns import LIKELY_TARGETS, Columns, read_columns
 from dlrun.workflows.init.times import (
     DAY,
     SeriesFacts,
@@ -26,18 +23,6 @@ from dlrun.workflows.init.times import (
     series_of_rows,
     time_of_rows,
 )
-
-InitTask = Literal["binary", "multiclass", "multilabel", "regression"]
-TASKS: tuple[str, ...] = get_args(InitTask)
-
-MOST_CLASSES = 10
-"""Whole numbers of more different values are quantities rather than labels."""
-
-ROWS_A_CLASS = 3
-"""Whole numbers of which each is in fewer rows on average are quantities."""
-
-YEARS = (1800, 2100)
-"""Whole numbers that all lie here are years, and so quantities."""
 
 FEWEST_ROWS, FEWEST_ALONE = 120, 40
 """Tables of fewer rows are never taken for a series; of one quantity alone, the second."""
@@ -216,17 +201,15 @@ def table_facts(
     given = [] if target is None else [target]
     time = time_of_rows(table, columns.dates, given)
     series = None if time is None else series_of_rows(table, time, target)
-    of_rows = [*(() if time is None else time.columns), *(() if series is None else series.columns)]
-    offered = _offered(columns, of_rows)
-    likely = target or next((n for t in LIKELY_TARGETS for n in offered if n.lower() == t), None)
-    clear = likely is not None or len(offered) == 1
-    target = likely or _first_class(columns, offered) or offered[-1]
+    of_time = [] if time is None else time.columns
+    of_rows = [*of_time, *(() if series is None else series.columns)]
+    target, clear = _likely_target(columns, target, of_rows)
     if _may_be_names(table, target):
         columns = read_columns(file, target, header=header)
         table, found = columns.table, columns.found
-    answer = _answer(table, target, found[target], task)
+    answer = answer_in(table, target, found[target], task)
     features = [name for name in table.names if name != target and name not in of_rows]
-    kept = [name for name in features if found[name].kind and not found[name].left_out]
+    kept = _kept(columns, features)
     if answer.task == "regression" and time is None:
         series = _without_times(table, target, kept)
     elif answer.task != "regression" or len(table) < (FEWEST_ROWS if kept else FEWEST_ALONE):
@@ -237,27 +220,14 @@ def table_facts(
         series = None
     if series is None or not clear:
         # Of plain rows, what would name their series is a feature like any other.
-        features = [
-            n
-            for n in table.names
-            if n != target and n not in (() if time is None else time.columns)
-        ]
+        features = [name for name in table.names if name != target and name not in of_time]
     groups = None if time is not None or series is not None else _groups(columns, features)
-    kept = [n for n in features if n != groups and found[n].kind and not found[n].left_out]
+    kept = [name for name in _kept(columns, features) if name != groups]
     if not kept and series is None:
         why = "; ".join(f"{name}: {found[name].left_out}" for name in features if name != groups)
         raise DataError(
             f"{file}: no column is left to predict '{target}' from" + (f" ({why})" if why else "")
         )
-    types = {
-        name: column.kind
-        for name, column in found.items()
-        if name in (target, *kept)
-        and column.kind is not None
-        and (
-            column.is_type_given or (series is not None and _is_number_in_text(table, name, column))
-        )
-    }
     plain = [name for name in kept if found[name].kind != "categorical"]
     texts = [name for name in kept if name not in plain]
     return TableFacts(
@@ -271,7 +241,7 @@ def table_facts(
         categorical=tuple(n for n in texts if not (found[n].sentences or found[n].mark)),
         sentences=tuple(name for name in texts if found[name].sentences),
         split={n: mark for n in (target, *texts) if (mark := found[n].mark) is not None},
-        types=types,
+        types=_types_to_give(columns, [target, *kept], of_series=series is not None),
         missing=tuple(name for name in kept if found[name].missing),
         time=None if time is None else in_config(time),
         dates=tuple(n for n in columns.dates if n in features),
@@ -281,56 +251,6 @@ def table_facts(
         series=series,
         target_is_clear=clear,
     )
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What is predicted.
-
-    Args:
-        task: What kind of answer it is.
-        classes: Number of different targets, or of labels; 1 of quantities.
-        numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
-    """
-
-    task: InitTask
-    classes: int
-    numbered: bool
-
-
-def _answer(table: TableFiles, target: str, column: Column, task: InitTask | None) -> Answer:
-    present = table.series(target).dropna()
-    refuse_constant(target, present.to_numpy())
-    if column.mark is not None and task is None:
-        labels = labels_of(to_tokens(table, target, column.mark))
-        return Answer("multilabel", len(labels), numbered=True)
-    if column.kind != "numeric":
-        return answer_of(target, column.kind, present.to_numpy(), task)
-    values = to_array(table, target, "numeric")
-    return answer_of(target, column.kind, values[~np.isnan(values)], task)
-
-
-def answer_of(target: str, kind: ColumnType | None, values: Array, task: InitTask | None) -> Answer:
-    """Return what is predicted.
-
-    Args:
-        target: Its name.
-        kind: What it holds.
-        values: (n,) those that are known.
-        task: What it is said to be; None: as the values suggest.
-
-    Raises:
-        UsageError: The values do not suit the task.
-    """
-    import pandas as pd
-
-    different = int(pd.Series(values).nunique())
-    numbers = values if kind == "numeric" else np.arange(different)
-    if task is not None:
-        _refuse_misfit(task, target, kind, different, bool((numbers % 1 == 0).all()))
-    found = task or _task_of(kind, numbers, different)
-    classes = 1 if found == "regression" else different
-    return Answer(found, classes, set(numbers.tolist()) == set(range(different)))
 
 
 def _refuse_target(file: Path, columns: Columns, target: str | None) -> None:
@@ -356,6 +276,37 @@ def _offered(columns: Columns, of_rows: Sequence[str]) -> list[str]:
     complete = [name for name in fit if not found[name].missing]
     usable = usable or [name for name in found if found[name].kind is not None]
     return complete or fit or usable
+
+
+def _likely_target(
+    columns: Columns, target: str | None, of_rows: Sequence[str]
+) -> tuple[str, bool]:
+    """The target: as given, else a likely one; and whether it is clear that it is this one."""
+    offered = _offered(columns, of_rows)
+    likely = target or next((n for t in LIKELY_TARGETS for n in offered if n.lower() == t), None)
+    clear = likely is not None or len(offered) == 1
+    return likely or _first_class(columns, offered) or offered[-1], clear
+
+
+def _kept(columns: Columns, names: Sequence[str]) -> list[str]:
+    """The columns that are features unasked."""
+    found = columns.found
+    return [name for name in names if found[name].kind and not found[name].left_out]
+
+
+def _types_to_give(
+    columns: Columns, names: Sequence[str], *, of_series: bool
+) -> dict[str, ColumnType]:
+    """What columns hold that would be taken for something else; a series takes numbers that are
+    written as text for text."""
+    table = columns.table
+    given = {}
+    for name in (name for name in columns.found if name in names):
+        column = columns.found[name]
+        as_text = column.kind == "numeric" and table.series(name).dtype.kind not in "biuf"
+        if column.kind is not None and (column.is_type_given or (of_series and as_text)):
+            given[name] = column.kind
+    return given
 
 
 def _may_be_names(table: TableFiles, target: str) -> bool:
@@ -397,36 +348,9 @@ def _groups(columns: Columns, features: Sequence[str]) -> str | None:
     return None
 
 
-def _is_number_in_text(table: TableFiles, name: str, column: Column) -> bool:
-    return column.kind == "numeric" and table.series(name).dtype.kind not in "biuf"
-
-
 def _are_long_codes(columns: Columns, name: str) -> bool:
     """Whether the values are numbers of so many digits that they can only name something."""
     if columns.found[name].kind != "categorical":
         return False
     words = map(str, columns.table.series(name).dropna().unique())
     return all(word.isdigit() and len(word) >= LONG_CODE for word in words)
-
-
-def _task_of(kind: ColumnType | None, numbers: Array, different: int) -> InitTask:
-    if kind == "numeric":
-        is_whole = bool((numbers % 1 == 0).all())
-        is_year = bool(((numbers >= YEARS[0]) & (numbers <= YEARS[1])).all())
-        rare = different > 2 and ROWS_A_CLASS * different > len(numbers)
-        if not is_whole or is_year or rare or different > MOST_CLASSES:
-            return "regression"
-    return "binary" if different == 2 else "multiclass"
-
-
-def _refuse_misfit(
-    task: InitTask, target: str, kind: ColumnType | None, different: int, whole: bool
-) -> None:
-    """Raise an error where a target does not suit the given task."""
-    if task == "binary" and different != 2:
-        raise UsageError(f"--task binary needs a target of 2 values; '{target}' has {different}")
-    if task == "multiclass" and not whole:
-        raise UsageError(f"--task multiclass needs classes; '{target}' holds fractions")
-    if task == "regression" and kind != "numeric":
-        found = "text" if kind == "categorical" else "true and false"
-        raise UsageError(f"--task regression needs a target of numbers; '{target}' holds {found}")
