@@ -29,13 +29,18 @@ _BY_NAMES = (
     *(f"%{month}{mark}%Y" for mark in "- /" for month in "bB"),
     *("%Y-%b-%d", "%Y-%b", "%Y %b", "%Y %B", "%Y %b %d", "%Y %B %d", "%b-%d-%Y"),
 )
-_CLOCKS: tuple[str, ...] = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f")
-_CLOCKS += tuple(f" %I:%M{seconds}{blank}%p" for seconds in ("", ":%S") for blank in (" ", ""))
-FORMATS = tuple(day + clock for day in (*_BY_NUMBERS, *_BY_NAMES) for clock in _CLOCKS)
+CLOCKS = (
+    *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f"),
+    *(f" %I:%M{seconds}{blank}%p" for seconds in ("", ":%S") for blank in (" ", "")),
+)
+"""Ways of writing the time of day behind a date, if there is one."""
+
+FORMATS = tuple(day + clock for day in (*_BY_NUMBERS, *_BY_NAMES) for clock in CLOCKS)
 """Ways of writing dates, besides ISO 8601, that are recognised where one alone fits all rows."""
 
+TWO_DIGIT_YEARS = tuple(form.replace("%Y", "%y") for form in FORMATS if not form.startswith("%Y"))
 TO_BE_NAMED = (
-    *(form.replace("%Y", "%y") for form in FORMATS if not form.startswith("%Y")),
+    *TWO_DIGIT_YEARS,
     *(form.replace("%Y", "%y") for form in FORMATS if form.startswith("%Y")),
     *("%Y%m%d", "%Y%m%d %H%M", "%Y%m%d %H:%M", "%Y%m%d %H", "%d%m%Y", "%Y %j"),
 )

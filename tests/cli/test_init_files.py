@@ -226,7 +226,11 @@ SERIES = {
     ),
     "names of months": Raw(
         lines(joined(",", DAYS.strftime("%d-%b-%Y"), SIZES), "day,sales"),
-        {"time": {"column": "day", "format": "%d-%b-%Y"}, "season": 7},
+        {"time": "day", "season": 7},
+    ),
+    "years of two digits": Raw(
+        lines(joined(",", DAYS.strftime("%d-%b-%y"), SIZES), "day,sales"),
+        {"time": {"column": "day", "format": "%d-%b-%y"}, "season": 7},
     ),
     "AM and PM": Raw(
         lines(joined(",", HOURS.strftime("%m/%d/%Y %I:%M:%S %p"), SIZES), "at,load"),

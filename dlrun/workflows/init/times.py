@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from dlrun.data.reading.series import clock_of, every, season_of
 from dlrun.data.reading.table_columns import ColumnType, as_texts, to_array
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array
-from dlrun.data.timestamps import TimeColumns, plain_times
+from dlrun.data.timestamps import CLOCKS, FORMATS, TWO_DIGIT_YEARS, TimeColumns, plain_times
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -52,20 +51,8 @@ _PARTS = (
 )
 """Names of columns of whole numbers that together are a time."""
 
-_DATES = (
-    "%Y-%m",
-    "%Y/%m",
-    "%m/%Y",
-    *(f"%d{mark}%b{mark}%{year}" for mark in "- /." for year in "Yy"),
-    *("%b-%d-%Y", "%B-%d-%Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%b %d %Y", "%B %d %Y"),
-    *(f"%b{mark}%{year}" for mark in "- /" for year in "Yy"),
-    *("%B %Y", "%B-%Y"),
-    *(f"%{a}{mark}%{b}{mark}%{year}" for mark in "/-." for a, b in ("dm", "md") for year in "Yy"),
-    "%Y%m%d",
-)
-_CLOCKS = ("", " %H:%M", " %H:%M:%S", " %I:%M %p", " %I:%M:%S %p")
-FORMATS = tuple(date + clock for date, clock in product(_DATES, _CLOCKS))
-"""Ways of writing dates that have to be named in a config."""
+GUESSED = (*FORMATS, *TWO_DIGIT_YEARS, "%Y%m%d")
+"""Ways of writing dates that are tried where none is recognised without a format."""
 
 _YEARS = (1500, 2200)
 _LONG_DATES = (1500_01_01, 2200_12_31)
@@ -149,7 +136,7 @@ def _dates_in(table: TableFiles, name: str) -> Iterator[TimeColumns]:
         return
     first = str(series.dropna().iloc[0]).strip()
     read = {}
-    for form in FORMATS:
+    for form in GUESSED:
         time = TimeColumns(column=name, format=form)
         if _fits(first, form) and (times := _read(table, time)) is not None:
             read[form] = times
@@ -204,7 +191,7 @@ def _with_clock(table: TableFiles, day: TimeColumns) -> Iterator[TimeColumns]:
         if present.dtype.kind in "iu" and _PARTS[3].fullmatch(other):
             yield TimeColumns(column=[name, other])
         elif is_clock(present):
-            forms = [None] if day.format is None else [day.format + form for form in _CLOCKS[1:]]
+            forms = [None] if day.format is None else [day.format + form for form in CLOCKS[1:]]
             for form in forms:
                 yield TimeColumns(column=[name, other], format=form)
 
