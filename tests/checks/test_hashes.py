@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from dlrun.checks.duplicates import exact_hashes, near_hashes
-from dlrun.checks.subjects.columns import gives_classes, gives_quantity, names_classes
+from dlrun.checks.subjects.leaks import gives_classes, gives_quantity, names_classes
 from dlrun.checks.subjects.splits import largest_gap
 from dlrun.data.samples import as_objects
 

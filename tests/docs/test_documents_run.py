@@ -105,7 +105,7 @@ def test_the_mistakes_that_first_run_shows_are_reported_so(
 ) -> None:
     page = (root / "docs/first-run.md").read_text(encoding="utf-8")
     reader = _Reader(page, workplace, capsys)
-    table = "\n".join(f"{i},{i % 7},{'benign' if i % 3 else 'malignant'}" for i in range(30))
+    table = "\n".join(f"{i % 11}.5,{i % 7},{'benign' if i % 3 else 'malignant'}" for i in range(30))
     Path("tumours.csv").write_text(f"mean radius,mean texture,diagnosis\n{table}\n")
     reader.run("dlrun init --data tumours.csv", page)
     config = Path("tumours.yaml").read_text()
