@@ -62,6 +62,54 @@ class DataError(DlrunError):
         self.path = path
 
 
+class RowError(DataError):
+    """One row cannot be used: `data.csv:17: {found}{detail}; {advice}`, or, where the place in a
+    file is not known, `{found} in row 15 (counted from 0){detail}; {advice}`.
+
+    Whoever raises it counts the rows that it was given; whoever knows their numbers in the source,
+    and their places, works within `rows_numbered`.
+
+    Args:
+        found: What is wrong.
+        position: Of the row, from 0.
+        advice: What to do.
+        detail: What follows the place, such as the text that was found there.
+        others: In how many more rows the same is wrong.
+        place: Where the row is, as `data.csv:17`.
+        path: As in `DataError`.
+    """
+
+    def __init__(
+        self,
+        found: str,
+        position: int,
+        advice: str = "",
+        *,
+        detail: str = "",
+        others: int = 0,
+        place: str | None = None,
+        path: KeyPath = (),
+    ) -> None:
+        more = f" and in {others} more" if others else ""
+        here = f"{found}{' here' if others else ''}"
+        where = (
+            f"{found} in row {position} (counted from 0)" if place is None else f"{place}: {here}"
+        )
+        super().__init__(f"{where}{more}{detail}", advice=advice, path=path)
+        self.found, self.position, self.place = found, position, place
+        self.detail, self.others = detail, others
+
+    def at(self, row: int, place: str | None = None) -> RowError:
+        """The same error with the number that the row has in the source, and its place."""
+        return self.with_facts(position=row, place=place)
+
+    def with_facts(self, **changes: Any) -> RowError:
+        """The same error with other arguments."""
+        names = ("found", "position", "advice", "detail", "others", "place", "path")
+        facts = {name: getattr(self, name) for name in names} | changes
+        return RowError(**facts)
+
+
 class RunError(DlrunError):
     """A run directory is missing, damaged, or cannot do what was asked of it."""
 

@@ -19,6 +19,7 @@ from dlrun.data.row_info import RowInfo
 from dlrun.data.samples import Array, Columns, Dataset, Samples, as_vector
 from dlrun.data.source import Limit, Loaded, Part, Source
 from dlrun.data.splits import errors_at, holdout_split
+from dlrun.data.step import rows_numbered
 from dlrun.data.stored import concatenated
 from dlrun.data.task import (
     Asked,
@@ -245,20 +246,23 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
     if loaded.regression is not None:
         asked = replace(asked, regression=loaded.regression)
     extras = dict(loaded.extras)
-    if options.groups in extras:
-        refuse_missing_extra(options.groups, extras[options.groups])
-    if options.time is not None and all(name in extras for name in times):
-        extras[options.time.name] = options.time.read(extras)
     samples = Samples(
         features=loaded.features,
         targets={},
         extras=extras,
         rows=np.arange(n, dtype=np.int64) if loaded.rows is None else loaded.rows,
+        places=loaded.places,
     )
+    with rows_numbered(samples):
+        if options.groups in extras:
+            refuse_missing_extra(options.groups, extras[options.groups])
+        if options.time is not None and all(name in extras for name in times):
+            extras[options.time.name] = options.time.read(extras)
     sequences = {n: options.outputs.get(n, asked).labels == "indices" for n in loaded.targets}
-    given, flags = with_labels(
-        loaded.targets, loaded.labels, sequences, named=bool(options.outputs)
-    )
+    with rows_numbered(samples):
+        given, flags = with_labels(
+            loaded.targets, loaded.labels, sequences, named=bool(options.outputs)
+        )
     loaded = replace(loaded, targets=given)
     if options.outputs:
         questions = infer_tasks(loaded.targets, loaded.classes, options.outputs)
@@ -384,6 +388,7 @@ def _joined(first: Samples, second: Samples, offset: int) -> Samples:
             if name in second.naive_forecasts
         },
         rows=np.concatenate([first.rows, offset + second.rows]),
+        places=lambda row: first.place_of(row) if row < offset else second.place_of(row - offset),
     )
 
 

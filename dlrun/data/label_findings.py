@@ -42,8 +42,7 @@ def label_findings(
     values, first, counts = np.unique(labels, return_index=True, return_counts=True)
     outside = "" if tested is None else " outside the test rows"
     notes = [
-        f"class {named(value)} of '{name}' appears once{outside}, in row {samples.rows[position]} "
-        "(counted from 0)"
+        f"class {named(value)} of '{name}' appears once{outside}, in {samples.where(position)}"
         for value, position in zip(values[counts == 1][:3], first[counts == 1], strict=False)
     ]
     if tested is not None:

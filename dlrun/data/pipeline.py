@@ -136,15 +136,17 @@ class Pipeline:
             learnt |= fitted.step.vocabularies(fitted.state)
         return learnt
 
-    def findings(self, samples: Samples, rows: str = "") -> list[str]:
+    def findings(self, samples: Samples, rows: str = "", *, settled: bool = False) -> list[str]:
         """What the user should know about these rows, one sentence each.
 
         Args:
             samples: The rows.
             rows: Which these are, such as `training rows`: each sentence begins with it.
+            settled: Whether the steps are settled, so that none is advised to be changed.
         """
         begin = f"{rows}, " if rows else ""
-        return [begin + text for text in self.feature_pipeline.findings(samples)]
+        found = self.feature_pipeline.findings(samples, settled=settled)
+        return [begin + text for text in found]
 
     def to_state(self) -> tuple[list[dict[str, Any]], dict[str, Array]]:
         """Return everything as plain data that JSON stores exactly, and the arrays it names.

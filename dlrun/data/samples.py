@@ -6,7 +6,7 @@ Shapes: n samples (rows); a column has n entries of any further shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -31,6 +31,9 @@ ExpectedColumns = Mapping[str, tuple[str, tuple[int, ...]]]
 """Columns that `predict` needs: name to kind and the shape of one entry."""
 
 Kind = Literal["numeric", "categorical", "sequences"]
+
+Places = Callable[[int], str | None]
+"""Gives where a row of a source, counted from 0, is: `file.csv:17`; None: it is in no line."""
 
 
 def kind_of(column: Array) -> Kind:
@@ -71,6 +74,7 @@ class Samples:
             that of the last row of each.
         naive_forecasts: Of rows in the order of time, (n, k) forecasts by the name of their rule, a
             column for each number of the targets; NaN where the rule has no forecast.
+        places: Where the rows are in their files; None where these have no lines.
     """
 
     features: Columns
@@ -78,6 +82,7 @@ class Samples:
     rows: Array
     extras: Columns = field(default_factory=dict)
     naive_forecasts: Columns = field(default_factory=dict)
+    places: Places | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -118,7 +123,18 @@ class Samples:
             naive_forecasts={
                 name: column[positions] for name, column in self.naive_forecasts.items()
             },
+            places=self.places,
         )
+
+    def place_of(self, row: int) -> str | None:
+        """Where a row of the source, counted from 0, is: `file.csv:17`; None where that is not
+        known."""
+        return None if self.places is None else self.places(row)
+
+    def where(self, position: int) -> str:
+        """Where a row held here is: `file.csv:17`, or `row 15 (counted from 0)`."""
+        row = int(self.rows[position])
+        return self.place_of(row) or f"row {row} (counted from 0)"
 
     def read(self) -> Samples:
         """Return the same rows, all held in memory."""

@@ -14,7 +14,7 @@ from dlrun.config.graph import INPUT
 from dlrun.config.places import Place
 from dlrun.config.schema import Config
 from dlrun.data.reading.files import FolderPart, find_files, has_part
-from dlrun.data.samples import Array, Columns, ExpectedColumns
+from dlrun.data.samples import Array, Columns, ExpectedColumns, Places
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
 from dlrun.registry.names import did_you_mean
@@ -87,6 +87,7 @@ class Loaded:
         naive_forecasts: As in `Samples`, where the source knows them.
         undeclared_series: As in `Dataset`.
         labels: Of targets that are tuples of str, the different ones of all training rows.
+        places: As in `Samples`.
     """
 
     features: Columns
@@ -100,6 +101,7 @@ class Loaded:
     naive_forecasts: Columns = field(default_factory=dict)
     undeclared_series: str | None = None
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Places | None = None
 
 
 @dataclass(frozen=True)
@@ -110,11 +112,13 @@ class NewRows:
         columns: The feature columns.
         names: (n,) objects, what each row is called, such as the name of its file; None: nothing.
         findings: What the user should know, one sentence each.
+        places: As in `Samples`.
     """
 
     columns: Columns
     names: Array | None = None
     findings: tuple[str, ...] = ()
+    places: Places | None = None
 
 
 class Source(Component):
@@ -245,7 +249,12 @@ class Source(Component):
                 f"{files[1]}: the source '{self.member_name()}' reads new rows from one file at a "
                 "time"
             )
-        return NewRows(self.read_new_rows(files[0], columns))
+        from dlrun.data.reading.delimited import CsvDialect
+        from dlrun.data.reading.new_rows import new_row_places
+
+        read = self.read_new_rows(files[0], columns)
+        rows = len(next(iter(read.values())))
+        return NewRows(read, places=new_row_places(files[0], columns, CsvDialect(), rows))
 
     def pinned(self, base: Path) -> Source:
         """This source with every choice written out that depends on the machine."""

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from dlrun.data.lazy import blocks
-from dlrun.data.samples import Array, Columns, Kind, kind_of
+from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
 from dlrun.data.vocabulary import Vocabulary
-from dlrun.errors import DataError
+from dlrun.errors import DataError, RowError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 from dlrun.registry.names import did_you_mean
@@ -32,30 +32,14 @@ Storage = Literal["dense", "ones", "sparse"]
 """How large inputs store a column: all numbers, the places of ones, or only what is not 0."""
 
 
-class RowError(DataError):
-    """One row cannot be used. The text is `{found} in row {position} (counted from 0); {advice}`.
-
-    A step counts the rows that it was given; whoever knows their numbers in the source applies
-    the step within `rows_numbered`.
-    """
-
-    def __init__(self, found: str, position: int, advice: str) -> None:
-        super().__init__(f"{found} in row {position} (counted from 0)", advice=advice)
-        self.found = found
-        self.position = position
-
-    def at(self, row: int) -> RowError:
-        """The same error with another row number."""
-        return RowError(self.found, row, self.advice)
-
-
 @contextmanager
-def rows_numbered(rows: Array) -> Iterator[None]:
-    """Give errors of single rows the numbers that these rows have in the source, (n,)."""
+def rows_numbered(samples: Samples) -> Iterator[None]:
+    """Give errors of single rows the numbers and places that these rows have in the source."""
     try:
         yield
     except RowError as error:
-        raise error.at(int(rows[error.position])) from None
+        row = int(samples.rows[error.position])
+        raise error.at(row, samples.place_of(row)) from None
 
 
 class ColumnStep(Component):
@@ -85,6 +69,9 @@ class Step(ColumnStep):
         """How large inputs store the columns that it changes: (n, w) uint8 of zeros and a few ones
         as `ones`, (n, w) float32 that is nearly all 0 as `sparse`."""
         return "dense"
+
+    remedy: ClassVar[str] = ""
+    """What to change in the step where it has findings; for rows before the run."""
 
     suits: ClassVar[tuple[Kind, ...]] = ("numeric",)
     """Kinds of column that it works on."""

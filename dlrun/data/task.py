@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from dlrun.data.samples import Array, Columns, is_of_tokens
-from dlrun.errors import DataError
+from dlrun.errors import DataError, RowError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.names import did_you_mean
 from dlrun.text import first_few
@@ -142,10 +142,11 @@ def with_labels(
         for row, entry in enumerate(values):
             for label in entry:
                 if label not in places:
-                    raise DataError(
-                        f"the target '{name}' holds the label '{label}' in row {row} (counted from "
-                        f"0), which no training row has; the labels are: "
-                        f"{first_few(labels[name], 10)}"
+                    raise RowError(
+                        f"the target '{name}' holds the label '{label}'",
+                        row,
+                        f"the labels are: {first_few(labels[name], 10)}",
+                        detail=", which no training row has",
                     )
                 found[row, places[label]] = True
         if named:

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field, field_validator
 
 from dlrun.data.samples import Array
-from dlrun.errors import DataError
+from dlrun.errors import DataError, RowError
 from dlrun.registry.component import Section
 
 if TYPE_CHECKING:
@@ -162,9 +162,7 @@ def as_times(name: str, values: Array) -> Array:
     if not whole:
         best = max((times for times, _ in read), key=lambda times: int(times.notna().sum()))
         row = int(np.flatnonzero(best.isna())[0])
-        raise DataError(
-            f"the time '{name}' is not a date in row {row} (counted from 0): '{texts.iloc[row]}'"
-        )
+        raise RowError(f"the time '{name}' is not a date", row, detail=f": '{texts.iloc[row]}'")
     times, form = whole[0]
     if other := next((other for found, other in whole if not found.equals(times)), None):
         raise DataError(
@@ -261,9 +259,10 @@ def _from_numbers(names: Sequence[str], columns: Sequence[Array]) -> Array:
     dates = firsts.astype("datetime64[D]") + days
     if (wrong := dates.astype("datetime64[M]") != firsts).any():
         row = int(np.flatnonzero(wrong)[0])
-        raise DataError(
-            f"the time '{', '.join(names)}' is not a date in row {row} (counted from 0): month "
-            f"{months[row] + 1} has no day {days[row] + 1}"
+        raise RowError(
+            f"the time '{', '.join(names)}' is not a date",
+            row,
+            detail=f": month {months[row] + 1} has no day {days[row] + 1}",
         )
     times = dates.astype("datetime64[us]")
     if len(names) > 3:
@@ -307,19 +306,19 @@ def _refuse_out_of_range(name: str, part: str, column: Array) -> None:
         wrong |= column != np.floor(column)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise DataError(
+        raise RowError(
             f"the time: expected a {part} from {least} to {most} in column '{name}', found "
-            f"{column[row]:g} in row {row} (counted from 0); say how the time is written: `time: "
-            "{column: ..., format: ...}`"
+            f"{column[row]:g}",
+            row,
+            "say how the time is written: `time: {column: ..., format: ...}`",
         )
 
 
 def _refuse_unread(name: str, wrong: Array, texts: Any, expected: str) -> None:
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise DataError(
-            f"the time '{name}' is not {expected} in row {row} (counted from 0): "
-            f"'{list(texts)[row]}'"
+        raise RowError(
+            f"the time '{name}' is not {expected}", row, detail=f": '{list(texts)[row]}'"
         )
 
 
@@ -339,10 +338,7 @@ def refuse_missing_extra(name: str, values: Array) -> None:
         return
     if missing.any():
         row, *others = np.flatnonzero(missing)
-        more = f" and in {len(others)} more" if others else ""
-        raise DataError(
-            f"'{name}' is missing in row {row} (counted from 0){more}; every row needs one"
-        )
+        raise RowError(f"'{name}' is missing", int(row), "every row needs one", others=len(others))
 
 
 def time_text(time: object) -> str:

@@ -213,14 +213,14 @@ def sample_weights(column: str | None, samples: Samples) -> Array | None:
     values = samples.extras[column]
     if values.dtype.kind not in "biuf":
         raise DataError(
-            f"sample_weight column '{column}' holds '{values[0]}' in row {samples.rows[0]}; "
+            f"sample_weight column '{column}' holds '{values[0]}' in {samples.where(0)}; "
             "weights must be numbers"
         )
     weights = np.asarray(values, np.float32)
     bad = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
     if bad.size:
         raise DataError(
-            f"sample_weight column '{column}' holds {weights[bad[0]]} in row "
-            f"{samples.rows[bad[0]]}; weights must be finite, and 0 or more"
+            f"sample_weight column '{column}' holds {weights[bad[0]]} in "
+            f"{samples.where(int(bad[0]))}; weights must be finite, and 0 or more"
         )
     return weights

@@ -144,8 +144,8 @@ def _refuse_unknown_labels(config: Config, dataset: Dataset, test: Samples) -> N
         if outside.any():
             row = int(outside.any(axis=1).argmax())
             raise DataError(
-                f"the test rows hold the label {values[outside][0]} of '{name}', in row "
-                f"{test.rows[row]} (counted from 0), for which the model has no output; the "
+                f"the test rows hold the label {values[outside][0]} of '{name}', in "
+                f"{test.where(row)}, for which the model has no output; the "
                 f"training rows have the labels {first_few(known.tolist(), 10)}"
             )
 
@@ -229,7 +229,10 @@ def _score(
         "task": dataset.task,
         "models": len(trained.members),
         **_all_figures(config, dataset, pipeline, test, scored),
-        "findings": [*pipeline.findings(test, "test rows"), *([repeated] if repeated else [])],
+        "findings": [
+            *pipeline.findings(test, "test rows", settled=True),
+            *([repeated] if repeated else []),
+        ],
     }
     arrays = arrays_of(scored.main, scored.outputs)
     # The test rows' own targets stay where they are.

@@ -57,7 +57,8 @@ def predict(
         new = source.read_new([Path(file) for file in files], pipeline.expected_columns)
         features = new.columns
         count = len(next(iter(features.values())))
-        samples = Samples(features=features, targets={}, rows=np.arange(count, dtype=np.int64))
+        rows = np.arange(count, dtype=np.int64)
+        samples = Samples(features=features, targets={}, rows=rows, places=new.places)
         inputs = pipeline.inputs(samples)
     # Only now: errors in the file are reported before Keras takes seconds to import.
     start_backend(config.backend)
@@ -78,7 +79,8 @@ def predict(
     before: dict[str, np.ndarray] = {} if new.names is None else {"file": new.names}
     if (windows := series_windows(features)) is not None:
         before |= names_of_rows(windows)
-    return Predictions(outputs, before, (*new.findings, *pipeline.findings(samples, "new rows")))
+    findings = (*new.findings, *pipeline.findings(samples, "new rows", settled=True))
+    return Predictions(outputs, before, findings)
 
 
 @contextmanager

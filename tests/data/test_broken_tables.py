@@ -254,8 +254,26 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         "{d.xlsx}: not a table; save the sheet as CSV",
     ),
     "missing group": (
-        {"d.csv": "g,a,y\nx,1,1\n,2,2\n"},
+        {"d.csv": "g,a,y\nx,1,1\n,2,2\n,3,3\n"},
         csv(),
+        {"groups": "g"},
+        "{d.csv}:3: 'g' is missing here and in 1 more; every row needs one",
+    ),
+    "missing group below a field of several lines": (
+        {"d.csv": 'g,a,y\n"x\ny",1,1\n,2,2\n'},
+        csv(),
+        {"groups": "g"},
+        "{d.csv}:4: 'g' is missing; every row needs one",
+    ),
+    "missing group in the second file of JSON lines": (
+        {"d.jsonl": '{"g": "x", "a": 1, "y": 1}\n', "e.jsonl": '\n{"g": null, "a": 2, "y": 2}\n'},
+        csv(path=["d.jsonl", "e.jsonl"]),
+        {"groups": "g"},
+        "{e.jsonl}:2: 'g' is missing; every row needs one",
+    ),
+    "missing group in Parquet": (
+        {"d.parquet": pd.DataFrame({"g": ["x", None], "a": [1, 2], "y": [1.0, 2.0]})},
+        csv(path="d.parquet"),
         {"groups": "g"},
         "'g' is missing in row 1 (counted from 0); every row needs one",
     ),
@@ -271,7 +289,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.csv": "t,a,y\n2024-01-31,1,1\n2024-02-31,2,2\n"},
         csv(),
         {"time": "t"},
-        "the time 't' is not a date in row 1 (counted from 0): '2024-02-31'",
+        "{d.csv}:3: the time 't' is not a date: '2024-02-31'",
     ),
     "several targets of several classes": (
         {"d.csv": "a,y,z\n1,cat,1.5\n2,dog,2.5\n"},

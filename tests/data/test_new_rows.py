@@ -8,11 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dlrun.data.fitting.feature_pipeline import fit_features
 from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.new_rows import read_new_rows
-from dlrun.data.samples import as_objects
+from dlrun.data.samples import Samples, as_objects
 from dlrun.data.sources.csv import Csv
+from dlrun.data.sources.timeseries import Timeseries
 from dlrun.errors import DataError
+from dlrun.registry.families import STEPS
 
 TABLE = {"age": ("numeric", ()), "heated": ("numeric", ()), "town": ("categorical", ())}
 IMAGES = {"x": ("numeric", (2, 2))}
@@ -51,6 +54,46 @@ def test_the_sources_own_layout_is_used(write):
     assert_table(source.read_new_rows(folder / "new.csv", TABLE))
     named = Csv(path="d.csv", target="y", header=False, columns=["y", *TABLE])
     assert_table(named.read_new_rows(write({"b.csv": "5,31,yes,12\n6,,no,\n"}) / "b.csv", TABLE))
+
+
+def test_a_missing_header_is_told(write):
+    folder = write({"d.csv": "31,0,12\n32,1,5\n", "e.csv": "years,heat,city\n31,0,12\n"})
+    source = Csv(path="d.csv", target="y")
+    with pytest.raises(DataError) as error:
+        source.read_new_rows(folder / "d.csv", TABLE)
+    assert str(error.value) == (
+        f"{folder / 'd.csv'}:1: the header seems to be missing: this line holds 31, 0 and 12; "
+        "write the names of the columns above it, as in the training file: age, heated and town"
+    )
+    with pytest.raises(DataError, match="no column 'age'; the columns are: years, heat, city"):
+        source.read_new_rows(folder / "e.csv", TABLE)
+    series = Timeseries(path="d.csv", target="heat", features=["heat"], lookback=1)
+    with pytest.raises(DataError, match=r"d.csv:1: the header seems to be missing"):
+        series.read_new_rows(folder / "d.csv", {})
+
+
+def test_a_row_that_a_step_cannot_take_is_told_by_its_line(write):
+    table = {"a": ("numeric", ()), "b": ("numeric", ())}
+    text = 'note,a,b\n"two\nlines",1,2\nx,-1,2\ny,1,\n'
+    lines = '{"a": 1, "b": 2}\n\n{"a": -1, "b": 2}\n{"a": 1, "b": null}\n'
+    frame = pd.DataFrame({"a": [1, -1, 1], "b": [2, 2, np.nan]})
+    folder = write({"n.csv": text, "n.jsonl": lines, "n.parquet": frame})
+    known = Samples({"a": np.arange(4.0), "b": np.arange(4.0)}, {}, np.arange(4))
+    for name, negative, missing in (
+        ("n.csv", "n.csv:4: log1p: column 'a' holds -1", "n.csv:5"),
+        ("n.jsonl", "n.jsonl:3: log1p: column 'a' holds -1", "n.jsonl:4"),
+        ("n.parquet", "log1p: column 'a' holds -1 in row 1 (", "row 2 (counted from 0)"),
+    ):
+        new = Csv(path="d.csv", target="y").read_new([folder / name], table)
+        samples = Samples(new.columns, {}, np.arange(3), places=new.places)
+        steps = [STEPS.get("log1p").model_validate({"columns": ["a"]})]
+        with pytest.raises(DataError) as error:
+            fit_features(steps, known).inputs(samples)
+        assert str(error.value).removeprefix(f"{folder}/").startswith(negative)
+        with pytest.raises(DataError) as error:
+            fit_features([], known).inputs(samples)
+        told = str(error.value).replace(f"{folder}/", "")
+        assert f"column 'b' has 1 missing value, the first in {missing}; " in told
 
 
 def test_arrays_come_by_name_or_as_the_only_one(write):

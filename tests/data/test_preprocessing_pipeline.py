@@ -315,6 +315,12 @@ def test_findings_are_those_of_each_step_on_what_reaches_it() -> None:
         "one_hot: column 'city' has 1 row with a category that is not among the 2 learnt (c); "
         "there it became all zeros",
     ]
+    advice = "so that the model cannot tell them apart; use `mean` or `median`, or "
+    assert advice in found[0]
+    # The steps of a run are settled: of new rows only what they hold is said.
+    settled = pipeline.findings(samples_of(rows), "new rows", settled=True)
+    assert settled[0].startswith("new rows, impute: column 'age' holds 0 as a value (1 of them), ")
+    assert settled[0].endswith("so that the model cannot tell them apart")
     assert pipeline.findings(samples_of({"city": texts("a"), "age": np.array([2.0])})) == []
 
 

@@ -60,8 +60,8 @@ def test_missing_targets_are_left_out_and_missing_features_are_named(tmp_path: P
     with pytest.raises(DataError) as error:
         fit_pipeline([], [], dataset, dataset.samples).inputs(dataset.samples)
     assert str(error.value) == (
-        "column 'heat' has 1 missing value, the first in row 30 (counted from 0); add `impute` to "
-        "`preprocess`"
+        f"column 'heat' has 1 missing value, the first in {tmp_path / 'weather.csv'}:32; add "
+        "`impute` to `preprocess`"
     )
     filled = fit_pipeline([STEPS.get("impute")()], [], dataset, dataset.samples)
     made = cast("Encoded", filled.inputs(dataset.samples))

@@ -112,8 +112,8 @@ def test_labels_are_those_of_the_rows_that_are_not_sealed(tmp_path: Path) -> Non
             validation="later.csv",
         )
     assert str(error.value) == (
-        "the target 'tags' holds the label 'odd' in row 2 (counted from 0), which no training row "
-        "has; the labels are: blue, green and red"
+        f"{tmp_path / 'later.csv'}:4: the target 'tags' holds the label 'odd', which no training "
+        "row has; the labels are: blue, green and red"
     )
 
 

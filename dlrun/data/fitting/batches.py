@@ -23,8 +23,9 @@ from dlrun.data.encoded import (
 )
 from dlrun.data.lazy import blocks, in_memory, take_rows
 from dlrun.data.samples import Array, Columns
-from dlrun.data.step import FittedStep, RowError, Step, Storage, to_float
+from dlrun.data.step import FittedStep, Step, Storage, to_float
 from dlrun.data.stored import ColumnWriter
+from dlrun.errors import RowError
 
 CHUNK_BYTES = 4 * 2**20
 """About how much memory the rows of one batch take, before or after the function."""

@@ -13,8 +13,8 @@ from pydantic import Field
 
 from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns, Kind
-from dlrun.data.step import RowError, State, Step, first_row, shape_text
-from dlrun.errors import DataError
+from dlrun.data.step import State, Step, first_row, shape_text
+from dlrun.errors import DataError, RowError
 from dlrun.text import counted, first_few
 
 UNKNOWN = -1

@@ -33,7 +33,7 @@ from dlrun.data.fitting.input_columns import (
 )
 from dlrun.data.inputs import Inputs, NamedInputs, OneInput, StreamedInputs
 from dlrun.data.lazy import BLOCK_BYTES, in_memory, series_windows
-from dlrun.data.samples import Array, Columns, Kind, Samples, kind_of
+from dlrun.data.samples import Array, Columns, Kind, Places, Samples, kind_of
 from dlrun.data.step import HOLDS, MOST_COLUMNS, FittedStep, Step, Storage, rows_numbered, to_float
 from dlrun.data.windows import Windows
 from dlrun.errors import DataError
@@ -75,7 +75,7 @@ class FeaturePipeline:
                 )
             # The rows of the series are prepared once, and the windows are cut over them.
             inner = self.of_series
-            prepared = to_float(np.asarray(inner.inputs(covered_rows(windows))[:]))
+            prepared = to_float(np.asarray(inner.inputs(covered_rows(windows, samples.places))[:]))
             made = Encoded((windows_over(windows, prepared, inner.feature_names),))
             several = len(self.input_columns) > 1
             return NamedInputs(dict.fromkeys(self.input_columns, made)) if several else made
@@ -100,15 +100,18 @@ class FeaturePipeline:
             names += entries if fits else [f"{name}[{index}]" for index in range(shape[0])]
         return tuple(names)
 
-    def findings(self, samples: Samples) -> list[str]:
-        """The findings of the steps about these rows."""
+    def findings(self, samples: Samples, *, settled: bool = False) -> list[str]:
+        """The findings of the steps about these rows; see `Pipeline.findings`."""
         if (windows := samples.windows) is not None:
-            return self.of_series.findings(covered_rows(windows))
+            rows = covered_rows(windows, samples.places)
+            return self.of_series.findings(rows, settled=settled)
         found: list[str] = []
         for index, fitted in enumerate(self.steps):
             if type(fitted.step).findings is not Step.findings:
                 columns = transformed(self.steps[:index], samples, self._columns(samples))
-                found += fitted.step.findings_of_rows(columns, fitted.state, samples.rows)
+                remedy = f"; {fitted.step.remedy}" if fitted.step.remedy and not settled else ""
+                texts = fitted.step.findings_of_rows(columns, fitted.state, samples.rows)
+                found += [text + remedy for text in texts]
         return found
 
     @property
@@ -168,7 +171,7 @@ class FeaturePipeline:
         plain = [name for name in self._made_of if name not in encoded]
         ready: Columns = {}
         if plain:
-            with rows_numbered(samples.rows):
+            with rows_numbered(samples):
                 ready = map_rows(partial(self._prepared, plain), columns, len(samples))
         held: dict[str, OneInput] = {}
         for name, made in self._made_of.items():
@@ -226,7 +229,7 @@ class FeaturePipeline:
     ) -> Encoded:
         """An input of many rows, with what is nearly all 0 kept by the places of the rest."""
         encoder = Encoder(self._made_of[name], storage, len(samples))
-        with rows_numbered(samples.rows):
+        with rows_numbered(samples):
             for rows, _, made in batches(partial(apply_steps, self.steps), columns, len(samples)):
                 encoder.add(rows, made)
         parts = encoder.dense_columns()
@@ -265,7 +268,7 @@ def fit_features(
     if input_columns:
         train = train.with_features(columns_used(input_columns, train.features))
     if (windows := train.windows) is not None:
-        inner = fit_features(steps, covered_rows(windows))
+        inner = fit_features(steps, covered_rows(windows, train.places))
         expected = {name: (kind_of(c), c.shape[1:]) for name, c in train.features.items()}
         quantities = {name: kind for name, (kind, _) in inner.expected_columns.items()}
         return FeaturePipeline(inner.steps, expected, inner.made, input_columns or {}, quantities)
@@ -273,7 +276,7 @@ def fit_features(
     for number, step in enumerate(steps):
         shown = train if step.changes == "rows" else train.take(slice(1)).read()
         columns = transformed(fitted, shown, shown.features)
-        with rows_numbered(train.rows):
+        with rows_numbered(train):
             try:
                 fitted.append(FittedStep(step, step.fit(columns)))
             except DataError as error:
@@ -307,7 +310,7 @@ def transformed(steps: Sequence[FittedStep[Step]], samples: Samples, columns: Co
     """Apply fitted steps in order, a batch of rows at a time."""
     if not steps:
         return columns
-    with rows_numbered(samples.rows):
+    with rows_numbered(samples):
         return map_rows(partial(apply_steps, steps), columns, len(samples))
 
 
@@ -319,11 +322,11 @@ def _single_input(column: Array) -> Array:
     return to_float(column)
 
 
-def covered_rows(windows: Windows) -> Samples:
+def covered_rows(windows: Windows, row_places: Places | None = None) -> Samples:
     """Return the rows that windows cover: a feature a quantity, by their numbers in the source."""
     places, series = windows.covered(), windows.series
     rows = slice(None) if len(places) == len(series) else places
-    return Samples(series.columns(rows), {}, series.numbers[rows])
+    return Samples(series.columns(rows), {}, series.numbers[rows], places=row_places)
 
 
 def windows_over(windows: Windows, prepared: Array, names: tuple[str, ...]) -> Windows:

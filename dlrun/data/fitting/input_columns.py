@@ -106,8 +106,8 @@ def missing_values_error(parts: Columns, samples: Samples) -> DataError:
     """The error for NaN and infinity, which no loss survives."""
     gaps = {name: np.isnan(part) for name, part in parts.items()}
     gaps_found = [
-        f"column '{name}' has {counted(int(gap.sum()), 'missing value')}, the first in row "
-        f"{samples.rows[first_row(gap)]} (counted from 0)"
+        f"column '{name}' has {counted(int(gap.sum()), 'missing value')}, the first in "
+        f"{samples.where(first_row(gap))}"
         for name, gap in gaps.items()
         if gap.any()
     ]
@@ -115,8 +115,8 @@ def missing_values_error(parts: Columns, samples: Samples) -> DataError:
         return DataError("; ".join(gaps_found), advice="add `impute` to `preprocess`")
     name, mask = next((n, ~np.isfinite(p)) for n, p in parts.items() if not is_finite(p))
     return DataError(
-        f"column '{name}' holds a value that is infinite, or too large for float32, in row "
-        f"{samples.rows[first_row(mask)]} (counted from 0)",
+        f"column '{name}' holds a value that is infinite, or too large for float32, in "
+        f"{samples.where(first_row(mask))}",
         advice="fix the data, or add `clip` to `preprocess`",
     )
 

@@ -19,7 +19,7 @@ from dlrun.data.step import MOST_COLUMNS, FittedStep, TargetStep, rows_numbered
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.data.targets.pad_sequences import PadSequencesTarget
 from dlrun.data.task import are_indices
-from dlrun.errors import DataError
+from dlrun.errors import DataError, RowError
 from dlrun.metrics.names import TargetType
 from dlrun.registry.component import Component
 from dlrun.registry.names import did_you_mean
@@ -251,10 +251,13 @@ def _errors_name(target: str, samples: Samples, *, steps: bool) -> Iterator[None
     """Errors of a step say which target it worked on, and the row's number in the source; `steps`
     says whether the config names steps."""
     try:
-        with rows_numbered(samples.rows):
+        with rows_numbered(samples):
             yield
     except DataError as error:
         place = error.path or (("preprocess",) if steps else _TARGET)
+        if isinstance(error, RowError):
+            found = f"target '{target}': {error.found}"
+            raise error.with_facts(found=found, path=place) from None
         raise DataError(f"target '{target}': {error}", path=place) from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Impute(Step):
     column of a table and each feature of an (n, f) array gets its own value, arrays of
     more axes one. Dtypes are kept.
     """
+
+    remedy: ClassVar[str] = "use `mean` or `median`, or `indicator: true`"
 
     strategy: Literal["zero", "mean", "median", "most_frequent"] = "mean"
     """What is filled in: 0, or the mean, median or most frequent value of the training rows (the
@@ -80,7 +82,7 @@ class Impute(Step):
                 found.append(
                     f"impute: column '{name}' holds 0 as a value ({zeros} of them), and its "
                     f"missing values ({gaps}) became 0 too, so that the model cannot tell them "
-                    "apart; use `mean` or `median`, or `indicator: true`"
+                    "apart"
                 )
         return found
 

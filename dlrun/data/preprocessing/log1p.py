@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dlrun.data.samples import Array
-from dlrun.data.step import RowError, State, Step, first_row_where, float_type
+from dlrun.data.step import State, Step, first_row_where, float_type
+from dlrun.errors import RowError
 
 
 class Log1p(Step):

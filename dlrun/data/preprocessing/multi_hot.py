@@ -9,8 +9,8 @@ from pydantic import Field
 
 from dlrun.data.lazy import blocks
 from dlrun.data.samples import Array, Columns, Kind, is_of_tokens
-from dlrun.data.step import RowError, State, Step, Storage, join_sequences, number_tokens
-from dlrun.errors import DataError
+from dlrun.data.step import State, Step, Storage, join_sequences, number_tokens
+from dlrun.errors import DataError, RowError
 from dlrun.text import counted, first_few
 
 

@@ -10,24 +10,25 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.reading.arrays import ArrayFiles, read_or_stream
-from dlrun.data.reading.delimited import CsvDialect, first_records
+from dlrun.data.reading.delimited import CsvDialect, first_record, first_records
 from dlrun.data.reading.factorized_text import BOOLEAN_WORDS
 from dlrun.data.reading.files import refuse_missing
 from dlrun.data.reading.json_lines import lines_of_records, read_json_lines
 from dlrun.data.reading.number_texts import category_text, in_plain_digits, is_number, without_unit
 from dlrun.data.reading.quoted_rows import rows_in_quotes
+from dlrun.data.reading.row_places import RowPlaces, format_of
 from dlrun.data.reading.table_columns import as_text, as_texts, to_array, to_tokens
 from dlrun.data.reading.tables import (
     TableFiles,
-    format_of,
     open_parquet,
     read_table,
     refuse_unknown_column,
     stays_on_disk,
 )
-from dlrun.data.samples import Array, Columns, ExpectedColumns, as_objects
+from dlrun.data.samples import Array, Columns, ExpectedColumns, Places, as_objects
 from dlrun.data.stored import stored
 from dlrun.errors import DataError
+from dlrun.text import first_few
 
 
 def read_new_rows(
@@ -74,6 +75,16 @@ def read_new_rows(
     return _from_table(file, columns, dialect or CsvDialect(), booleans, stream, split)
 
 
+def new_row_places(
+    file: Path, columns: ExpectedColumns, dialect: CsvDialect, rows: int
+) -> Places | None:
+    """Return where the rows of a file of new rows are, of which so many were read; None where it
+    has no lines."""
+    if format_of(file) == "arrays":
+        return None
+    return RowPlaces((file,), (0, rows), _with_header(file, columns, dialect)[0])
+
+
 def new_rows_findings(
     file: Path, columns: ExpectedColumns, dialect: CsvDialect, rows: int
 ) -> list[str]:
@@ -86,6 +97,25 @@ def new_rows_findings(
         # How the run reads its files is settled.
         found.append(f"{quoted}; write a quotation mark within a text twice")
     return found
+
+
+def refuse_missing_header(file: Path, columns: Collection[str], dialect: CsvDialect) -> None:
+    """Raise an error where a file begins with a row, although the run's own files have a header.
+
+    Raises:
+        DataError: Its first line names none of the columns, and holds a number.
+    """
+    if format_of(file) != "delimited" or not dialect.header:
+        return
+    line, fields = first_record(file, dialect)
+    if not {field.strip() for field in fields}.isdisjoint(columns):
+        return
+    if any(map(is_number, (_plain(dialect, field) for field in fields))):
+        raise DataError(
+            f"{file}:{line}: the header seems to be missing: this line holds {first_few(fields)}; "
+            f"write the names of the columns above it, as in the training file: "
+            f"{first_few(columns)}"
+        )
 
 
 def _with_header(
@@ -114,10 +144,15 @@ def _with_header(
 
 def _is_value(dialect: CsvDialect, field: str) -> bool:
     """Whether a field of a column of numbers is a number, true or false, or missing."""
-    word = in_plain_digits(without_unit(field)[0], dialect.decimal, dialect.thousands).strip()
+    word = _plain(dialect, field)
     if not word or word.lower() in (*BOOLEAN_WORDS, "nan", "t", "f", "y", "n"):
         return True
     return field in dialect.missing_in("*") or is_number(word)
+
+
+def _plain(dialect: CsvDialect, field: str) -> str:
+    """A field as a number is written in Python, if it is one."""
+    return in_plain_digits(without_unit(field)[0], dialect.decimal, dialect.thousands).strip()
 
 
 def _from_table(
@@ -135,6 +170,7 @@ def _from_table(
                 f"{file}: column '{name}' is made of {what}, which no table holds; give an npz or "
                 f"npy file, or JSON lines with lists"
             )
+    refuse_missing_header(file, columns, dialect)
     dialect, _ = _with_header(file, columns, dialect)
     on_disk = format_of(file) == "parquet" and stays_on_disk([file], stream)
     categorical = [name for name, (kind, _) in columns.items() if kind == "categorical"]

@@ -16,7 +16,7 @@ from dlrun.data.reading.table_columns import as_text
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array
 from dlrun.data.timestamps import TimeColumns, as_times, plain_times, time_text
-from dlrun.errors import DataError
+from dlrun.errors import DataError, RowError
 
 FILE = "file"
 """What `series` names where each file is a series of its own."""
@@ -89,6 +89,9 @@ def read_times(table: TableFiles, time: TimeColumns) -> Array:
     """
     try:
         return time.read({name: _values(table, name) for name in time.columns})
+    except RowError as error:
+        place = table.row_places(error.position)
+        raise error.with_facts(place=place or f"{table.files[0]}: row {error.position}") from None
     except DataError as error:
         raise DataError(f"{table.files[0]}: {error}") from error
 

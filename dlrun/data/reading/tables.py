@@ -6,12 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
 from dlrun.data.reading.delimited import (
-    COMPRESSED,
     EXACT,
     CsvDialect,
     column_names,
@@ -20,9 +19,10 @@ from dlrun.data.reading.delimited import (
     read_delimited,
     records_of_rows,
 )
-from dlrun.data.reading.json_lines import lines_of_records, read_json_lines
+from dlrun.data.reading.json_lines import read_json_lines
 from dlrun.data.reading.number_texts import is_number
 from dlrun.data.reading.quoted_rows import rows_in_quotes
+from dlrun.data.reading.row_places import RowPlaces, ending_of, format_of
 from dlrun.data.samples import Array
 from dlrun.data.stored import return_freed_memory, too_large_to_hold
 from dlrun.errors import DataError
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Format = Literal["arrays", "delimited", "json_lines", "parquet"]
-_FORMATS: dict[str, Format] = {
-    ".npz": "arrays",
-    ".npy": "arrays",
-    ".jsonl": "json_lines",
-    ".ndjson": "json_lines",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
 _NO_TABLES = {
     ".npz": "`source: npz` reads it",
     ".npy": "`source: npz` reads it",
@@ -141,18 +132,12 @@ class TableFiles:
 
     def places(self, rows: Sequence[int]) -> list[str]:
         """Where some rows are, in the order of the table."""
-        found = []
-        for file, first, stop in zip(self.files, self.starts, self.starts[1:], strict=False):
-            own = sorted(row - first for row in rows if first <= row < stop)
-            if own and format_of(file) == "parquet":
-                found += [f"{file}: row {row + 1}" for row in own]
-            elif own:
-                json = format_of(file) == "json_lines"
-                lines = lines_of_records(file, own) if json else []
-                records = [] if json else records_of_rows(file, self.dialect, own)
-                lines += [line for line, _ in records]
-                found += [f"{file}:{line}" for line in lines]
-        return found
+        return self.row_places.of(rows)
+
+    @property
+    def row_places(self) -> RowPlaces:
+        """Where the rows are, to be kept without them."""
+        return RowPlaces(self.files, self.starts, self.dialect)
 
 
 def read_table(
@@ -192,12 +177,6 @@ def names_of_columns(file: Path, dialect: CsvDialect) -> list[str]:
     if format_of(file) == "json_lines":
         return list(read_json_lines(file))
     return column_names(file, dialect)
-
-
-def format_of(file: Path) -> Format:
-    """Tell by its ending how a file is read: `delimited`, text with a separator between columns,
-    where the ending is no other format's."""
-    return _FORMATS.get(_ending(file), "delimited")
 
 
 def refuse_unknown_column(
@@ -240,7 +219,7 @@ def _dtype_of(values: Sequence[Any]) -> type[object] | None:
 
 
 def _refuse_no_table(file: Path) -> None:
-    if (advice := _NO_TABLES.get(_ending(file))) is not None:
+    if (advice := _NO_TABLES.get(ending_of(file))) is not None:
         raise DataError(f"{file}: not a table; {advice}")
 
 
@@ -292,13 +271,6 @@ def read_parquet(
         exact = parquet.read_table(file, columns=inexact).to_pandas(integer_object_nulls=True)
         frame[inexact] = exact[inexact]
     return _without(dialect, frame)
-
-
-def _ending(file: Path) -> str:
-    suffixes = [suffix.lower() for suffix in file.suffixes]
-    if len(suffixes) > 1 and suffixes[-1] in COMPRESSED:
-        return suffixes[-2]
-    return suffixes[-1] if suffixes else ""
 
 
 def refuse_other_columns(

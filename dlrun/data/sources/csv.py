@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 
 from dlrun.config.graph import INPUT
 from dlrun.data.reading.files import as_list, find_files, refuse_shared
-from dlrun.data.reading.new_rows import new_rows_findings, read_new_rows
+from dlrun.data.reading.new_rows import new_row_places, new_rows_findings, read_new_rows
+from dlrun.data.reading.row_places import format_of
 from dlrun.data.reading.table_columns import (
     ColumnType,
     Separator,
@@ -30,7 +31,6 @@ from dlrun.data.reading.table_columns import (
 from dlrun.data.reading.tables import (
     ParquetFiles,
     TableFiles,
-    format_of,
     open_parquet,
     read_table,
     stays_on_disk,
@@ -121,7 +121,8 @@ class Csv(TableSource):
         new = super().read_new(files, columns)
         rows = len(next(iter(new.columns.values())))
         findings = new_rows_findings(files[0], columns, self.dialect(), rows)
-        return replace(new, findings=tuple(findings))
+        places = new_row_places(files[0], columns, self.dialect(), rows)
+        return replace(new, findings=tuple(findings), places=places)
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         booleans = [name for name, kind in self.types.items() if kind == "boolean"]
@@ -195,6 +196,7 @@ class Csv(TableSource):
             description=f"{len(table)} rows of {len(features)} features from {place}",
             findings=tuple(notes),
             labels=_labels(table, self.split, as_list(self.target)) if labels is None else labels,
+            places=table.row_places,
         )
 
     def _targets(self, table: TableFiles, types: Mapping[str, ColumnType]) -> Columns:

@@ -47,8 +47,8 @@ from dlrun.data.reading.masks import (
     read_masks,
 )
 from dlrun.data.reading.new_rows import read_new_rows
+from dlrun.data.reading.row_places import format_of
 from dlrun.data.reading.table_columns import Separator
-from dlrun.data.reading.tables import format_of
 from dlrun.data.samples import Array, Columns, ExpectedColumns, as_objects
 from dlrun.data.source import FILE, FolderSource, Loaded, NewRows, Part
 from dlrun.data.stored import too_large_to_hold

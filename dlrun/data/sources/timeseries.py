@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from dlrun.data.reading.files import as_list, find_files, refuse_missing, refuse_shared
+from dlrun.data.reading.new_rows import refuse_missing_header
 from dlrun.data.reading.row_order import FILE, likely_series, ordered_rows, time_of
 from dlrun.data.reading.series import (
     Gaps,
@@ -165,6 +166,7 @@ class Timeseries(TableSource):
         """Windows of all rows that have enough rows before them; the targets lie in the future."""
         for file in files:
             refuse_missing(file)
+            refuse_missing_header(file, self.features or (), self.dialect())
         features: dict[str, ColumnType] | None = None
         if self.features is not None:
             features = {name: self.types.get(name, "numeric") for name in self.features}
@@ -179,7 +181,8 @@ class Timeseries(TableSource):
         windows = self._windows(read.series, starts)
         times = None if read.clock is None else due_times(read.clock, windows.last, self._delays())
         found = {COLUMN: cast("Array", replace(windows, target_times=times))}
-        return NewRows(found, findings=(*read.findings, *short))
+        findings = (*read.findings, *short)
+        return NewRows(found, findings=findings, places=read.table.row_places)
 
     def read_new_rows(self, file: Path, columns: ExpectedColumns) -> Columns:
         return self.read_new([file], columns).columns
@@ -357,6 +360,7 @@ class Timeseries(TableSource):
             rows=read.series.numbers[windows.last],
             naive_forecasts=self._naive_forecasts(read, windows, season),
             undeclared_series=self._undeclared_series(read),
+            places=read.table.row_places,
         )
 
     def _undeclared_series(self, read: SeriesFile) -> str | None:

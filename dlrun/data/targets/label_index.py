@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import field_validator
 
 from dlrun.data.samples import Array, as_vector
-from dlrun.data.step import RowError, State, TargetStep
+from dlrun.data.step import State, TargetStep
+from dlrun.errors import RowError
 from dlrun.text import first_few
 
 Label = str | bool | int | float

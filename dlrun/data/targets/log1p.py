@@ -9,7 +9,8 @@ import numpy as np
 
 from dlrun.data.fitting.scaled_target import refuse_classes
 from dlrun.data.samples import Array
-from dlrun.data.step import RowError, State, TargetStep, first_row_where
+from dlrun.data.step import State, TargetStep, first_row_where
+from dlrun.errors import RowError
 
 _LARGEST = 88.0
 """Larger outputs count as this one: float32 holds no larger exponentials."""

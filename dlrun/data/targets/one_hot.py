@@ -6,8 +6,8 @@ import numpy as np
 from pydantic import Field
 
 from dlrun.data.samples import Array
-from dlrun.data.step import RowError, State, TargetStep, first_row
-from dlrun.errors import DataError
+from dlrun.data.step import State, TargetStep, first_row
+from dlrun.errors import DataError, RowError
 
 
 class OneHotTarget(TargetStep):

@@ -11,7 +11,7 @@ from typing import Any
 from dlrun.checks.check import data_findings
 from dlrun.config.load import load_config
 from dlrun.config.yaml_writer import dump_yaml, in_line
-from dlrun.data.reading.tables import format_of
+from dlrun.data.reading.row_places import format_of
 from dlrun.errors import ConfigError, DataError, DlrunError, RunError, UsageError
 from dlrun.store.files import write_text
 from dlrun.workflows.check import check

@@ -13,6 +13,7 @@ import numpy as np
 from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.files import find_files
 from dlrun.data.reading.number_texts import notation_of
+from dlrun.data.reading.row_places import format_of
 from dlrun.data.reading.table_columns import (
     ColumnType,
     are_sentences,
@@ -22,7 +23,7 @@ from dlrun.data.reading.table_columns import (
     to_array,
     to_tokens,
 )
-from dlrun.data.reading.tables import TableFiles, format_of, names_of_columns, read_table
+from dlrun.data.reading.tables import TableFiles, names_of_columns, read_table
 from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import DataError
 from dlrun.workflows.init.dialect import MARKERS, infer_dialect
