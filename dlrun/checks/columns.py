@@ -13,7 +13,7 @@ from dlrun.checks.finding import Change, put
 from dlrun.config.dump import shortest_entry
 from dlrun.config.schema import Config
 from dlrun.data.lazy import windows_of
-from dlrun.data.samples import Array, Samples, is_of_tokens, kind_of
+from dlrun.data.samples import Array, Dataset, Samples, is_of_tokens, kind_of
 from dlrun.data.windows import Windows
 from dlrun.errors import KeyPath
 
@@ -48,6 +48,25 @@ def numeric_columns(samples: Samples) -> Iterator[tuple[str, Array]]:
             if given > MOST_COLUMNS:
                 return
             yield part
+
+
+_BETWEEN_LABELS = ("|", ";", ",")
+_FEWEST_CLASSES = 3
+
+
+def mark_between_labels(config: Config, dataset: Dataset, name: str) -> str | None:
+    """Return what separates the labels of a target whose classes look like combinations of a few
+    labels in one field; None where they do not, or the source cannot split them."""
+    classes = dataset.classes.get(name, ())
+    of_text = dataset.samples.targets[name].dtype == object
+    if not hasattr(config.dataset, "split") or not of_text or len(classes) < _FEWEST_CLASSES:
+        return None
+    for mark in _BETWEEN_LABELS:
+        parts = {part.strip() for text in classes for part in text.split(mark)}
+        several = sum(mark in text for text in classes)
+        if several >= len(classes) / 3 and len(parts) < len(classes):
+            return mark
+    return None
 
 
 def is_series(samples: Samples) -> bool:

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from dlrun.checks.columns import is_series, labels_of
+from dlrun.checks.columns import is_series, labels_of, mark_between_labels
 from dlrun.checks.duplicates import positions_hashed
 from dlrun.checks.views import (
     DataView,
@@ -113,6 +113,7 @@ def known_from_data(config: Config, dataset: Dataset, fold: Fold, train: Samples
         task=task,
         classes=classes,
         different=different,
+        several_in_field=mark_between_labels(config, dataset, name) is not None,
         outputs=len(dataset.samples.output_names) if values.ndim <= 2 else None,
         rows=len(fold.train),
         words=words or None,

@@ -53,6 +53,7 @@ class Known:
         whole_numbers: Of quantities that are whole numbers from 0, few enough to be classes, the
             largest plus 1.
         different: Number of different labels, of integer labels without names.
+        several_in_field: Whether the classes look like several labels in one field.
     """
 
     task: TargetType | None = None
@@ -66,6 +67,7 @@ class Known:
     steps: bool = False
     whole_numbers: int | None = None
     different: int | None = None
+    several_in_field: bool = False
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ _AS_PREPARED = "steps on inputs leave the targets as they are; `targets: input` 
 def wrong_number_of_units(view: ConfigView) -> Iterator[Finding]:
     """The last layer does not have as many units as there are classes or targets."""
     output, known, loss = view.output, view.known, view.config.loss
-    if output is None or output.units is None:
+    if output is None or output.units is None or known.several_in_field:
         return
     if loss.name in QUANTITY_LOSSES and known.task == "regression":
         # One unit may give the quantity of each step in turn.

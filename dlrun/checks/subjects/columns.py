@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from dlrun.checks.architecture import output_of
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import (
     DATASET,
     drop_columns,
+    mark_between_labels,
     may_differ_in_nearly_every_row,
     numeric_columns,
     preprocess_place,
@@ -132,9 +134,6 @@ def constant_column(view: DataView) -> Iterator[Finding]:
         )
 
 
-_BETWEEN_LABELS = ("|", ";", ",")
-
-
 @check(
     "DL132",
     why="every combination of labels becomes a class of its own, and what they share is lost",
@@ -155,27 +154,22 @@ _BETWEEN_LABELS = ("|", ";", ",")
 )
 def labels_in_one_field(view: DataView) -> Iterator[Finding]:
     """Classes that are combinations of the same few labels."""
-    if not hasattr(view.config.dataset, "split"):
-        return
-    for name, column in view.dataset.samples.targets.items():
+    for name in view.dataset.samples.targets:
         classes = view.dataset.classes.get(name, ())
-        if column.dtype != object or len(classes) < _FEWEST_CLASSES:
+        if (mark := mark_between_labels(view.config, view.dataset, name)) is None:
             continue
-        for mark in _BETWEEN_LABELS:
-            parts = {part.strip() for text in classes for part in text.split(mark)}
-            several = sum(mark in text for text in classes)
-            if several >= len(classes) / 3 and len(parts) < len(classes):
-                yield Finding(
-                    f"the classes of '{name}' look like several labels in one field, such as "
-                    f"'{next(text for text in classes if mark in text)}'",
-                    DATASET,
-                    put(("dataset", "split"), {name: mark}),
-                    on_key=True,
-                )
-                break
+        output = output_of(view.config, name if view.dataset.tasks else None)
+        fits = output is None or output.units in (None, len(classes))
+        yield Finding(
+            f"the classes of '{name}' look like several labels in one field, such as "
+            f"'{next(text for text in classes if mark in text)}'",
+            DATASET,
+            put(("dataset", "split"), {name: mark}),
+            on_key=True,
+            severity=None if fits else "error",
+        )
 
 
-_FEWEST_CLASSES = 3
 _OF_CATEGORIES = ("one_hot", "ordinal")
 
 

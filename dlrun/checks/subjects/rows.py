@@ -121,7 +121,7 @@ _ABOUT_FILES = "ignore this if these files are not examples; otherwise save them
     severity="note",
     why="seen while the data was read",
     source="the data source",
-    instead="look at these rows",
+    instead="check that this is intended",
     fault="""
     dataset: {source: csv, path: rows.csv, target: y}   # y is 1, 2 or 3
     architecture: {layers: [{Dense: {units: 4, activation: softmax}}]}
