@@ -95,7 +95,7 @@ def run_summary(
         ("status", interrupted),
         ("score", _score(result, folds)),
         ("interval", _interval(score)),
-        ("verdict", verdict.get("text")),
+        ("verdict", _verdict(verdict, score)),
         ("next", next_command),
     ]
     return Summary(_lines(pairs), verdict.get("beats_baseline"))
@@ -122,7 +122,7 @@ def evaluation_summary(facts: Mapping[str, Any], where: str) -> Summary:
         ("simple model", simple_model_text(facts.get("simple_model"), score)),
         ("score", f"test {name} {quantity_text(score)} on {counted(facts['rows'], 'row')}"),
         ("interval", _interval(score)),
-        ("verdict", verdict.get("text")),
+        ("verdict", _verdict(verdict, score)),
     ]
     return Summary(_lines(pairs), verdict.get("beats_baseline"))
 
@@ -225,6 +225,12 @@ def _interval(score: Mapping[str, Any]) -> str | None:
         return f"none: {why}" if why and math.isfinite(score.get("value") or math.nan) else None
     about = ", ".join(filter(None, [percent(interval["level"]), interval.get("note")]))
     return f"{ends_text(interval)} ({about})"
+
+
+def _verdict(verdict: Mapping[str, Any], score: Mapping[str, Any]) -> str | None:
+    """The verdict; why there is no interval is said where it is the score's own reason, above."""
+    text, why = verdict.get("text"), score.get("no_interval")
+    return text.removesuffix(f": {why}") if text and why else text
 
 
 def clean_rows_text(clean: Mapping[str, Any] | None) -> str | None:

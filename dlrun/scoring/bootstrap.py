@@ -17,6 +17,7 @@ from dlrun.scoring.intervals import (
     BCA,
     FEWEST_UNITS,
     LEVEL,
+    NO_DIFFERENCE,
     STUDENTIZED,
     Estimate,
     Interval,
@@ -29,6 +30,8 @@ MOST_UNITS = 5000
 
 MOST_GROUPS = 100
 """Groups of units that are left out in turn, to see how skewed a measure is."""
+
+_NO_WIDTH = "nearly all resamples of the rows give the same value"
 
 _AT_ONCE = 500_000
 """Numbers that are drawn at once."""
@@ -74,7 +77,7 @@ def bootstrap_mean(
     error = float(np.sqrt(inflation * np.square(residuals).sum()) / counts.sum())
     if not np.isfinite(error):
         raise NoIntervalError("a row has no finite value")
-    if error <= 1e-12 * abs(mean):
+    if error <= NO_DIFFERENCE * abs(mean):
         raise NoIntervalError("all rows have the same value")
     table = np.stack([residuals, residuals**2])
     if not (equal := bool((counts == counts[0]).all())):
@@ -96,6 +99,8 @@ def bootstrap_mean(
     ratio = np.sort(np.concatenate(ratios))
     tail = (1 - level) / 2
     low, high = np.quantile(ratio, [tail, 1 - tail])
+    if low == high:
+        raise NoIntervalError(_NO_WIDTH)
     interval = Interval(mean - high * error, mean - low * error, level, STUDENTIZED)
     return Estimate(mean, interval, _p_value(ratio, mean / error))
 
@@ -142,8 +147,7 @@ def bootstrap_statistic(
     if len(values) < resamples / 2:
         raise NoIntervalError("most resamples of the rows have no value")
     values = np.sort(values)
-    # Keras adds 1e-7 to some divisors, which is no difference between rows.
-    if values[-1] - values[0] <= 1e-6 * abs(value):
+    if values[-1] - values[0] <= NO_DIFFERENCE * abs(value):
         raise NoIntervalError("it is the same whichever rows are drawn")
     left_out = _left_out(rng, count)
     jackknife = statistic(left_out if places is None else left_out[:, places])
@@ -154,6 +158,8 @@ def bootstrap_statistic(
         z = shift + normal.inv_cdf(tail)
         levels.append(normal.cdf(shift + z / (1 - acceleration * z)))
     low, high = np.quantile(values, levels)
+    if low == high:
+        raise NoIntervalError(_NO_WIDTH)
     interval = Interval(float(low), float(high), level, BCA)
     return Estimate(value, interval, _corrected_p_value(values, shift, acceleration))
 

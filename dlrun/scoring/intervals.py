@@ -19,6 +19,10 @@ LEVEL = 0.95
 FEWEST_UNITS = 10
 """With fewer rows or groups, a bootstrap is not reliable."""
 
+NO_DIFFERENCE = 1e-6
+"""Share of a score below which two are the same: its numbers are float32, and Keras adds 1e-7 to
+some divisors."""
+
 WILSON = "Wilson score"
 AGRESTI_MIN = "Agresti-Min"
 STUDENTIZED = "studentized bootstrap"
@@ -146,7 +150,7 @@ def corrected_resampled_t(
     mean = float(scores.mean())
     if not np.isfinite(variance):
         raise NoIntervalError("a fold has no score")
-    if variance <= (1e-12 * mean) ** 2:
+    if variance <= (NO_DIFFERENCE * mean) ** 2:
         raise NoIntervalError(f"all {count} folds have the same value")
     error = float(np.sqrt((1 / count + test_rows / train_rows) * variance))
     half = float(stdtrit(count - 1, (1 + level) / 2)) * error

@@ -21,6 +21,7 @@ from dlrun.scoring.differences import (
 )
 from dlrun.scoring.intervals import (
     CORRECTED_T,
+    FEWEST_UNITS,
     Interval,
     NoIntervalError,
     corrected_resampled_t,
@@ -35,6 +36,7 @@ from dlrun.scoring.verdict import verdict
 Array = np.ndarray
 ONLY_KERAS = "only Keras computes this measure"
 NO_NUMBER = "the score is not a number"
+STRETCHES = "stretches of time"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,16 @@ class Units:
 
     places: Array
     name: str
+
+    @property
+    def too_few(self) -> str | None:
+        """Why there are too few of them for an interval; None where there are enough."""
+        if (count := len(np.unique(self.places))) >= FEWEST_UNITS:
+            return None
+        what = f"{count} {self.name}"
+        if self.name == STRETCHES:
+            what = f"the {len(self.places)} rows in time order make {count} stretches, which"
+        return f"{what} are too few; {FEWEST_UNITS} are needed"
 
 
 def run_statistics(protocol: Protocol, dataset: Dataset, outcome: Outcome, seed: int) -> Statistics:
@@ -133,9 +145,9 @@ def units_of(protocol: Protocol, samples: Samples) -> Units | None:
             order = order if moments is None else moments
             least *= len(np.unique(windows.codes))
         places = stretches(order, len(samples), least=least)
-        return Units(places, "stretches of time")
+        return Units(places, STRETCHES)
     if protocol.in_time_order or times is not None:
-        return Units(stretches(times, len(samples)), "stretches of time")
+        return Units(stretches(times, len(samples)), STRETCHES)
     return None
 
 
@@ -158,12 +170,13 @@ def statistics_on_rows(
         "seed": seed,
     }
     added = float(np.mean([comparison.added for comparison in comparisons]))
+    too_few = None if units is None else units.too_few
     interval, why = None, None
     try:
         found = score_on_rows(first.score, first.truth, models, **given).interval
         interval = _complete(found.shifted(added), comparisons, units)
     except NoIntervalError as error:
-        why = str(error)
+        why = too_few or str(error)
 
     def against(rival: Array | None) -> ScoreDifference | None:
         if rival is None or not np.isfinite(_value(first, rival, 0.0)):
@@ -172,7 +185,7 @@ def statistics_on_rows(
         # A penalty is part of a loss, of which less is better.
         difference = replace(found, difference=found.difference - added)
         if found.interval is None:
-            return difference
+            return replace(difference, why=too_few or difference.why)
         interval = _complete(found.interval.shifted(-added), comparisons, units)
         return replace(difference, interval=interval)
 
@@ -208,7 +221,7 @@ def _over_stretches(
     for units in of_rows:
         assert units is not None
         parts.append(units.places + (int(parts[-1].max()) + 1 if parts else 0))
-    joined = Units(np.concatenate(parts), "stretches of time")
+    joined = Units(np.concatenate(parts), STRETCHES)
     return statistics_on_rows([_joined(comparisons)], joined, seed)
 
 

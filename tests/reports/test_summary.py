@@ -131,6 +131,10 @@ def test_a_score_without_an_interval_says_why():
     score = holdout()["score"] | {"interval": None, "no_interval": "8 rows are too few"}
     summary = run_summary(holdout(score=score), "runs/x")
     assert "interval      none: 8 rows are too few" in summary.text().splitlines()
+    # The reason is not repeated in the line below.
+    text = "2 better than the baseline; no interval: 8 rows are too few"
+    summary = run_summary(holdout(score=score, verdict={"text": text}), "runs/x")
+    assert "verdict       2 better than the baseline; no interval" in summary.text().splitlines()
 
 
 def test_a_final_model_has_no_score():

@@ -177,12 +177,24 @@ def test_many_rows_are_put_together_at_random() -> None:
         (np.arange(9.0), None, "9 rows are too few; 10 are needed"),
         (np.arange(90.0), np.arange(90) // 15, "6 groups of rows are too few; 10 are needed"),
         (np.ones(90), None, "all rows have the same value"),
+        (0.3125 + 1e-9 * np.arange(90), None, "all rows have the same value"),
         (np.array([*range(20), np.nan]), None, "a row has no finite value"),
     ],
 )
 def test_rows_that_say_too_little(values: np.ndarray, units: np.ndarray, why: str) -> None:
     with pytest.raises(NoIntervalError, match=why):
         bootstrap_mean(values, units=units)
+
+
+def test_an_interval_has_a_width() -> None:
+    values = np.array([0.0] * 199 + [1.0])
+
+    def median(times: np.ndarray) -> np.ndarray:
+        # 0.3125, but where the one row is drawn more often than nearly ever.
+        return np.where((times * values).sum(axis=1) > 4, 1.0, 0.3125)
+
+    with pytest.raises(NoIntervalError, match="nearly all resamples"):
+        bootstrap_statistic(median, 200)
 
 
 def test_stretches_follow_time_and_are_of_one_length() -> None:

@@ -17,6 +17,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import dlrun
+from dlrun.metrics.scores import find_score
+from dlrun.scoring.rivals import ComparedPredictions
+from dlrun.workflows.statistics import STRETCHES, Units, statistics_on_rows
 
 Train = Callable[..., dlrun.Run]
 
@@ -166,12 +169,27 @@ def test_rows_that_belong_together_are_drawn_together(
         assert ">mean of 2 repeats</text>" in (run.path / "curves.svg").read_text()
 
 
+def test_few_units_are_named_for_what_they_are() -> None:
+    score, truth = find_score("mae"), np.random.default_rng(0).normal(size=40)
+    assert score is not None
+    near, far = truth[:, None] + 0.1 * truth[::-1, None], np.zeros((40, 1))
+    rows = ComparedPredictions(score, truth, near, far, None, None, 0.0, 100)
+    for name, why in (
+        (STRETCHES, "the 40 rows in time order make 6 stretches, which are too few; 10 are needed"),
+        ("groups", "6 groups are too few; 10 are needed"),
+    ):
+        found = statistics_on_rows([rows], Units(np.arange(40) // 7, name), 0)
+        assert (found.interval, found.why) == (None, why)
+        assert found.baseline is not None
+        assert found.baseline.why == why
+
+
 @pytest.mark.slow
 def test_few_groups_give_no_interval(train: Train, diabetes: pd.DataFrame) -> None:
     evaluation = "{protocol: holdout, groups: clinic}"
     result = train(QUANTITIES, f"evaluation={evaluation}", "dataset.drop=[day]").result
     assert result["score"]["interval"] is None
-    assert result["score"]["no_interval"] == "8 groups of rows are too few; 10 are needed"
+    assert result["score"]["no_interval"] == "8 groups are too few; 10 are needed"
     assert result["verdict"]["beats_baseline"] is None
     assert result["verdict"]["text"].endswith(
         "better than the baseline; no interval: " + result["score"]["no_interval"]
