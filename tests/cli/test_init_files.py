@@ -403,3 +403,18 @@ def test_arrays_of_which_none_is_called_the_target(call: Any, tmp_path: Path) ->
     assert said.status == 1
     assert "which arrays are inputs and targets? There are one, two" in said.err
     assert not (tmp_path / "data.yaml").exists()
+
+
+def test_a_header_that_names_a_column_twice_is_no_row(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "raw.csv").write_text("size,size,rent\n1,2,3\n4,5,6\n")
+    told = call("init", "raw.csv")
+    assert told.status == 1
+    assert told.err.endswith("raw.csv:1: the header names column 'size' twice (fields 1 and 2)\n")
+    assert not (tmp_path / "raw.yaml").exists()
+
+
+def test_whole_numbers_may_be_missing_in_parquet(call: Any, tmp_path: Path) -> None:
+    sizes = pd.array([None, *range(N - 1)], "Int64")
+    pd.DataFrame({"size": sizes, "age": AGES, "rent": RENTS}).to_parquet(tmp_path / "raw.parquet")
+    assert call("init", "raw.parquet").status == 0
+    assert "- impute" in (tmp_path / "raw.yaml").read_text()

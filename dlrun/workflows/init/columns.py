@@ -223,6 +223,8 @@ def _why_numbers_rows(table: TableFiles, name: str) -> str:
     series = table.series(name)
     if series.dtype.kind not in "iu" or series.nunique() < NEARLY_ALL * len(series):
         return ""
+    if series.isna().any():
+        return ""
     named = _NUMBERS_ROWS.fullmatch(name.strip())
     first = table.names.index(name) == 0 and len(table.names) > 2
     counts = first and series.iloc[0] in (0, 1) and (np.diff(series.to_numpy()) == 1).all()

@@ -219,11 +219,12 @@ def _quote(file: Path, dialect: CsvDialect, split: _Split) -> str | None:
 
 def _names_columns(rows: list[list[str]]) -> bool:
     """Whether the first row names the columns: it has words where the others have numbers or dates,
-    or what no other row has. Numbers that count up, as in `,2019,2020,2021`, are names too."""
+    or what no other row has. Numbers that count up, as in `,2019,2020,2021`, are names too. Where a
+    name is repeated, there are words above numbers, and nothing is like the rows below."""
     first, *others = rows or [[]]
     names = [field for field in first if field.strip()]
-    if len(set(names)) < len(names) or not others:
-        return not others
+    if not others:
+        return True
     named, alike = 0, 0
     for field, column in zip_longest(first, zip_longest(*others, fillvalue=""), fillvalue=()):
         kinds = Counter(_kind(text) for text in column)
@@ -235,6 +236,8 @@ def _names_columns(rows: list[list[str]]) -> bool:
             named += own == "text"
             alike += own == kind
     numbers = [float(field) for field in first if re.fullmatch(r"\d+", field)]
+    if len(set(names)) < len(names):
+        return named > 0 and alike == 0
     counted = len(numbers) >= _RUN and all(b == a + 1 for a, b in pairwise(numbers))
     return counted or named >= alike
 
