@@ -333,6 +333,14 @@ TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
         "target 'y' holds the labels -2, 0 and 5, where whole numbers from 0 are expected; add "
         "`targets: [label_index]` to `preprocess`",
     ),
+    (
+        {"standardize": {}},
+        "multiclass",
+        np.array([0, 1, 2]),
+        np.array([0]),
+        "target 'y' holds the labels -1.2247449159622192, 0.0 and 1.2247449159622192, where whole "
+        "numbers from 0 are expected; `standardize` is for quantities: leave it out of `targets`",
+    ),
 ]
 
 

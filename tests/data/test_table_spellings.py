@@ -259,6 +259,9 @@ def test_lines_above_the_header_are_recognised(tmp_path):
     assert refusal(tmp_path).endswith("; if the table begins in line 3, say `skip: 2`")
     (tmp_path / "d.csv").write_text("Report,\n,\nx,y\n1,2\n3,4\n5,6\n")
     assert refusal(tmp_path).endswith("; if line 3 is the header, say `skip: 2`")
+    # A category of the same name is no header.
+    (tmp_path / "d.csv").write_text("a,b\n1,x\n2,y\n")
+    assert refusal(tmp_path).endswith("no column 'y'; the columns are: a, b")
 
 
 def test_rows_within_quotation_marks_are_told(tmp_path):

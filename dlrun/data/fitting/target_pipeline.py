@@ -242,7 +242,7 @@ def _fit_target(
     whole = column.dtype.kind in "iu" or column.ndim == 1
     indices = are_indices(dataset.task, column) and whole
     if indices:
-        _require_labels(name, column, dataset.task)
+        _require_labels(name, column, dataset.task, steps)
     return FittedTarget(tuple(fitted), math.prod(column.shape[1:]), classes, indices)
 
 
@@ -261,7 +261,9 @@ def _errors_name(target: str, samples: Samples, *, steps: bool) -> Iterator[None
         raise DataError(f"target '{target}': {error}", path=place) from None
 
 
-def _require_labels(name: str, column: Array, task: TargetType) -> None:
+def _require_labels(
+    name: str, column: Array, task: TargetType, steps: Sequence[TargetStep]
+) -> None:
     """Refuse labels that Keras would take for something else than classes, silently."""
     if not len(column):
         return
@@ -270,8 +272,11 @@ def _require_labels(name: str, column: Array, task: TargetType) -> None:
     if least < 0 or largest > limit or (np.floor(column) != column).any():
         labels = first_few(np.unique(column).tolist(), 5)
         expected = "0 and 1" if task == "binary" else "whole numbers from 0"
+        wrong = [step.member_name() for step in steps if step.changes_unit]
+        advice = "add `targets: [label_index]` to `preprocess`"
+        if wrong:
+            advice = f"`{wrong[0]}` is for quantities: leave it out of `targets`"
         raise DataError(
-            f"target '{name}' holds the labels {labels}, where {expected} are expected; add "
-            "`targets: [label_index]` to `preprocess`",
+            f"target '{name}' holds the labels {labels}, where {expected} are expected; {advice}",
             path=_TARGET,
         )

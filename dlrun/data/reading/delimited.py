@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from dlrun.data.reading.number_texts import is_number
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
@@ -328,9 +329,11 @@ def _lines_above(file: Path, dialect: CsvDialect) -> int:
 
 
 def line_with(file: Path, dialect: CsvDialect, name: str) -> int | None:
-    """Return the line below the header that holds a name as a field; None where none does."""
+    """Return the line below the header that may be the header: the only one that holds a name as a
+    field, and no number; None where there is none."""
     below = islice(records(file, dialect), 1, _FIRST_ROWS)
-    return next((line for line, fields in below if name in map(str.strip, fields)), None)
+    found = [(line, fields) for line, fields in below if name in map(str.strip, fields)]
+    return found[0][0] if len(found) == 1 and not any(map(is_number, found[0][1])) else None
 
 
 def _unreadable(file: Path, dialect: CsvDialect, error: Exception) -> DataError:

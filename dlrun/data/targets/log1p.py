@@ -39,7 +39,7 @@ class Log1pTarget(TargetStep):
             raise RowError(
                 f"log1p: the target holds {row[row < 0].ravel()[0]}",
                 position,
-                "only targets of at least 0 have a place here; use `standardize`",
+                "it takes targets of at least 0; use `standardize`",
             )
         return np.log1p(target.astype(np.float64)).astype(np.float32)
 
