@@ -104,7 +104,7 @@ def test_training_writes_the_page_where_it_is_asked_to(project, command, as_json
         assert Path(facts["report"]).is_file()
     else:
         run = answer.line("run")
-        assert answer.out.endswith(f"\n  report written to {run}/report.html\n")
+        assert f"\n  report written to {run}/report.html\n" in answer.out
         assert (project.folder / run / "report.html").is_file()
 
 

@@ -55,12 +55,13 @@ def test_verbose_says_what_trained_and_where_the_time_went(
     assert said.line("engine") == "keras (asked for)"
     assert said.line("XLA") == "off"
     assert said.line("device").endswith("with tensorflow, float32")
-    assert "training " in said.out.splitlines()[-1]
+    (times,) = [line for line in said.out.splitlines() if line.startswith("  time ")][:1]
+    assert "training " in times
     (run,) = (folder / "runs").iterdir()
     facts = json.loads((run / "run.json").read_text())
     assert facts["stages"]["training"] > 0
     assert {"data", "building", "compiling", "training", "writing"} <= set(facts["stages"])
-    assert said.out.splitlines()[-1] in (run / "log.txt").read_text().splitlines()
+    assert times in (run / "log.txt").read_text().splitlines()
     quiet = call(command, "rows.yaml", "--set", "training.engine=keras")
     assert "engine" not in quiet.out
 
