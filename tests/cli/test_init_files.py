@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from dlrun.config.load import load_config
+from dlrun.errors import UsageError
+from dlrun.workflows.init import init
 from dlrun.workflows.loading import load_rows
 
 N = 150
@@ -418,3 +420,17 @@ def test_whole_numbers_may_be_missing_in_parquet(call: Any, tmp_path: Path) -> N
     pd.DataFrame({"size": sizes, "age": AGES, "rent": RENTS}).to_parquet(tmp_path / "raw.parquet")
     assert call("init", "raw.parquet").status == 0
     assert "- impute" in (tmp_path / "raw.yaml").read_text()
+
+
+def test_a_task_of_several_labels_needs_several_in_a_row(tmp_path: Path) -> None:
+    tags = ["red|green", "green", "blue|red", "blue", "red", "green|blue"] * 10
+    pd.DataFrame({"size": range(60), "kind": ["a", "b"] * 30, "tags": tags}).to_csv(
+        tmp_path / "raw.csv", index=False
+    )
+    written = init(tmp_path / "raw.csv", task="multilabel", output=tmp_path / "tags.yaml")
+    assert written.facts is not None
+    assert (written.facts.task, written.facts.classes) == ("multilabel", 3)
+    with pytest.raises(UsageError, match="several labels in a row; 'kind' has one"):
+        init(tmp_path / "raw.csv", task="multilabel", target="kind", output=tmp_path / "kind.yaml")
+    with pytest.raises(UsageError, match="no bundled data is for a multilabel task"):
+        init(task="multilabel", output=tmp_path / "kind.yaml")

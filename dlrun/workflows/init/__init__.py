@@ -100,6 +100,8 @@ def init(
         if target is not None:
             raise UsageError("--target names a column of a file; give the file with --data")
         chosen = task or "multiclass"
+        if chosen not in BUNDLED:
+            raise UsageError(f"no bundled data is for a {chosen} task; give a file")
         name, classes = BUNDLED[chosen]
         written = WrittenConfig(Path(output or f"{chosen}.yaml"), chosen)
         return _write(written, "bundled", name=name, task=chosen, classes=classes)

@@ -45,7 +45,7 @@ def answer_in(table: TableFiles, target: str, column: Column, task: InitTask | N
     """Return what is predicted, from a column of a table; see `answer_of`."""
     present = table.series(target).dropna()
     refuse_constant(target, present.to_numpy())
-    if column.mark is not None and task is None:
+    if column.mark is not None and task in (None, "multilabel"):
         labels = labels_of(to_tokens(table, target, column.mark))
         return Answer("multilabel", len(labels), numbered=True)
     if column.kind != "numeric":
@@ -95,6 +95,8 @@ def _refuse_misfit(
         raise UsageError(f"--task binary needs a target of 2 values; '{target}' has {different}")
     if task == "multiclass" and not whole:
         raise UsageError(f"--task multiclass needs classes; '{target}' holds fractions")
+    if task == "multilabel":
+        raise UsageError(f"a multilabel task needs several labels in a row; '{target}' has one")
     if task == "regression" and kind != "numeric":
         found = "text" if kind == "categorical" else "true and false"
         raise UsageError(f"--task regression needs a target of numbers; '{target}' holds {found}")
