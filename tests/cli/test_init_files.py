@@ -224,7 +224,7 @@ THRICE = np.repeat(DAYS.strftime("%Y-%m-%d"), 3)
 SERIES = {
     "months": Raw(
         lines(joined(",", MONTHS.strftime("%Y-%m"), SIZES), "Month,Passengers"),
-        {"time": "Month", "lookback": 7, "season": 12},
+        {"time": "Month", "lookback": 12, "season": 12},
     ),
     "names of months": Raw(
         lines(joined(",", DAYS.strftime("%d-%b-%Y"), SIZES), "day,sales"),

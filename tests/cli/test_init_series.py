@@ -40,7 +40,7 @@ def windows(config: Path) -> tuple[int, int, int]:
         (600, "D", (28, 1, 1), "every day"),
         (300, "MS", (12, 1, 1), "every month"),
         # The windows of short tables are shorter.
-        (120, "D", (6, 1, 1), "every day"),
+        (120, "D", (7, 1, 1), "every day"),
         (200, "min", (10, 1, 10), "every minute"),
     ],
 )

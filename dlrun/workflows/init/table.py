@@ -30,16 +30,15 @@ FEWEST_ROWS, FEWEST_ALONE = 120, 40
 FEWEST_GROUPS = 5
 LONG_CODE = 12
 
-ROWS_A_WINDOW = 20
-"""A window is no longer than the rows divided by this."""
+ROWS_A_WINDOW, SEASONS = 20, 6
+"""A window is no longer than the rows divided by the first; of so many seasons, it spans one."""
 
 MOST_SEEN = 48
 """Rows of a window that the model sees, at most about."""
 
-FEWEST_SEEN = 8
-"""Windows of fewer rows go through a dense network."""
-
 MANY_WINDOWS = 5_000
+"""From fewer, a linear model predicts a series better than a network does."""
+
 FOUR_WEEKS, TWELVE = 28, 12
 
 
@@ -52,7 +51,7 @@ class WindowFacts:
         lookback: Rows from a window's first to its last.
         step: The model reads one row in this many.
         delay: Rows from a window's last row to its target.
-        batch_size: Windows in a batch.
+        many: Whether there are so many windows that a network can learn from them.
         season: Rows until a value is likely to come again; None: not known.
         columns: Columns that name the series of a row; none: there is one.
         sort: Whether the rows have to be sorted by time.
@@ -62,15 +61,10 @@ class WindowFacts:
     lookback: int
     step: int
     delay: int
-    batch_size: int
+    many: bool
     season: int | None
     columns: tuple[str, ...]
     sort: bool
-
-    @property
-    def short(self) -> bool:
-        """Whether the model sees so few rows that a recurrent layer gains nothing."""
-        return -(-self.lookback // self.step) < FEWEST_SEEN
 
 
 @dataclass(frozen=True)
@@ -147,13 +141,16 @@ class TableFacts:
             lookback, delay = 2 * round(per_day), max(1, round(per_day / 4))
             if per_day < 2:
                 lookback, delay = (FOUR_WEEKS if per_day > 0.5 else TWELVE), 1
-        lookback = max(1, min(lookback, series.longest // ROWS_A_WINDOW))
+        most = series.longest // ROWS_A_WINDOW
+        if series.season is not None and series.longest >= SEASONS * series.season:
+            most = max(most, series.season)
+        lookback = max(1, min(lookback, most))
         return WindowFacts(
             every=series.every,
             lookback=lookback,
             step=max(1, lookback // MOST_SEEN),
             delay=max(1, min(delay, lookback)),
-            batch_size=128 if self.rows >= MANY_WINDOWS else 32,
+            many=self.rows >= MANY_WINDOWS,
             season=series.season,
             columns=series.columns,
             sort=series.sort,
