@@ -146,7 +146,8 @@ def test_a_row_weight_that_is_none(bad: float) -> None:
     with pytest.raises(DataError) as error:
         sample_weights("weight", samples)
     assert str(error.value) == (
-        f"sample_weight column 'weight' holds {bad} in row 9; weights must be finite, and 0 or more"
+        f"sample_weight column 'weight' holds {bad} in row 9 (counted from 0); "
+        "weights must be finite, and 0 or more"
     )
 
 
@@ -156,7 +157,8 @@ def test_row_weights_are_numbers() -> None:
     with pytest.raises(DataError) as error:
         sample_weights("weight", samples)
     assert str(error.value) == (
-        "sample_weight column 'weight' holds 'high' in row 4; weights must be numbers"
+        "sample_weight column 'weight' holds 'high' in row 4 (counted from 0); "
+        "weights must be numbers"
     )
 
 
