@@ -35,6 +35,8 @@ def clean_rows_facts(
     samples = dataset.samples
     if REPEATED not in found or positions_hashed(samples) is not None:
         return None
+    # Rows on disk that are few enough to be compared fit into memory.
+    samples = samples.read()
     hashes = exact_hashes(samples.features | {f"target {n}": c for n, c in samples.targets.items()})
     scores, rows, repeated = list[float](), 0, 0
     for fold in outcome.complete_folds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from sklearn.model_selection import KFold
 
 from dlrun.checks.finding import Findings
 from dlrun.data.samples import Dataset, Samples
+from dlrun.data.stored import stored
 from dlrun.metrics.scores import Score
 from dlrun.reports.summary import clean_rows_text
 from dlrun.workflows.clean_rows import clean_rows_facts
@@ -79,6 +81,16 @@ def test_repeated_rows_are_left_out_of_each_fold() -> None:
     assert text.endswith(
         f"on the {left} rows that no training row repeats; {90 - left} others are repeated"
     )
+
+
+def test_rows_on_disk_are_compared_as_those_in_memory() -> None:
+    dataset, outcome, splits = trained(repeated_table())
+    samples = dataset.samples
+    pictures = samples.features["x"][:, None, None] * np.ones((2, 3), np.float32)
+    on_disk = samples.with_features(samples.features | {"x": stored(pictures)})
+    facts = clean_rows_facts(replace(dataset, samples=on_disk), outcome, splits, FOUND)
+    assert facts == clean_rows_facts(dataset, outcome, splits, FOUND)
+    assert facts is not None
 
 
 def test_nothing_is_said_where_no_rows_were_found_to_be_repeated() -> None:
