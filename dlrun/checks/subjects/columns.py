@@ -219,7 +219,7 @@ _TEXTS = 200
 
 @check(
     "DL145",
-    why="words are told apart by spaces, which this language has not, so that whole clauses become "
+    why="words are told apart by spaces, which this language does not use, so whole clauses become "
     "words that occur once",
     source="Keras, keras.io/api/layers/preprocessing_layers/text/text_vectorization",
     instead="count characters and pairs of them: `text: {tokens: characters, ngrams: 2}`; or put "

@@ -74,9 +74,9 @@ def rank_correlation(column: Array, target: Array) -> float:
     return float(abs(np.corrcoef(_ranks(values), _ranks(goal))[0, 1]))
 
 
-def share_told(column: Array, labels: Array) -> float:
-    """Return the share of the classes of (n,) rows that one column, (n,), tells: one class for each
-    text, or for each of a few ranges of a number; missing numbers are a range of their own."""
+def share_right(column: Array, labels: Array) -> float:
+    """Return the share of (n,) rows whose class one column, (n,), gives: one for each text, or one
+    for each of a few ranges of a number; missing numbers are a range of their own."""
     codes = as_codes(labels)
     classes = int(codes.max()) + 1
     if column.dtype == object:
@@ -110,17 +110,17 @@ def _running_counts(codes: Array, classes: int) -> Array:
 def _best_cut(
     counts: Array, cuts: Array, parts: Sequence[tuple[int, int]]
 ) -> tuple[int, int] | None:
-    """Which of the parts of sorted rows to cut, and where, so that most classes are told."""
+    """Which of the parts of sorted rows to cut, and where, to get most rows right."""
     best, gained = None, 0
     for place, (start, stop) in enumerate(parts):
         inside = cuts[(cuts > start) & (cuts < stop)]
         if not len(inside):
             continue
         left, right = counts[inside] - counts[start], counts[stop] - counts[inside]
-        told = left.max(axis=1) + right.max(axis=1)
-        gain = int(told.max()) - int((counts[stop] - counts[start]).max())
+        correct = left.max(axis=1) + right.max(axis=1)
+        gain = int(correct.max()) - int((counts[stop] - counts[start]).max())
         if gain > gained:
-            best, gained = (place, int(inside[told.argmax()])), gain
+            best, gained = (place, int(inside[correct.argmax()])), gain
     return best
 
 
@@ -231,7 +231,7 @@ def _of_classes(view: DataView, target: Array) -> Iterator[tuple[str, str]]:
     if usual > NEARLY or len(np.unique(target)) > _MOST_CLASSES:
         return
     for name, column in (*numeric_columns(view.train), *text_columns(view.train)):
-        told = share_told(column, target)
-        if told >= NEARLY and 1 - told <= _LEFT_OPEN * (1 - usual):
-            right = f"'{name}' alone is right in {percent(told)} of the rows"
+        share = share_right(column, target)
+        if share >= NEARLY and 1 - share <= _LEFT_OPEN * (1 - usual):
+            right = f"'{name}' alone is right in {percent(share)} of the rows"
             yield name, f"{right}; the most frequent class is in {percent(usual)}"
