@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from dlrun.training.checkpoint import Checkpoints
 from dlrun.training.rows import FitRows
 
 History = dict[str, list[float]]
@@ -43,6 +44,9 @@ class FitRequest:
             and the seconds it took.
         on_step: Called as steps are done, not always after each one, with the epoch, steps
             done and steps in all.
+        checkpoints: Where the fit is saved while it goes on; if a state is there already, the fit
+            goes on from it, and calls `on_epoch` for later epochs only. None: it is not saved.
+        on_note: Called with a sentence that the user should read.
     """
 
     model: Any
@@ -57,6 +61,8 @@ class FitRequest:
     epochs_before: int = 0
     on_epoch: Callable[[int, dict[str, float], float], None] = lambda epoch, logs, seconds: None
     on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None
+    checkpoints: Checkpoints | None = None
+    on_note: Callable[[str], None] = lambda text: None
 
     @property
     def steps(self) -> int:
