@@ -47,6 +47,11 @@ trust_plugins_option = click.option(
     is_flag=True,
     help="Run the Python files that the config lists under 'plugins'; read them first.",
 )
+allow_outside_option = click.option(
+    "--allow-outside",
+    is_flag=True,
+    help="Let the config extend files outside its folder; read them first.",
+)
 force_option = click.option(
     "--force",
     is_flag=True,
@@ -86,6 +91,7 @@ class TrainingOptions(RunOptions):
     report: bool
     verbose: bool
     force: bool
+    allow_outside: bool
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -113,6 +119,7 @@ training_options = together(
     report_option,
     json_option,
     trust_plugins_option,
+    allow_outside_option,
     force_option,
     debug_option,
 )

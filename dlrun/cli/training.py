@@ -66,7 +66,13 @@ def run_and_report(
     """
     plugins = runner(options["trust_plugins"])
     # The config is read before anything heavy is imported: its errors answer at once.
-    given = load_config(config, options["overrides"], options["seed"], run_plugins=plugins)
+    given = load_config(
+        config,
+        options["overrides"],
+        options["seed"],
+        run_plugins=plugins,
+        allow_outside=options["allow_outside"],
+    )
     loaded = change(given)
     force = options["force"]
     if not force:

@@ -3,17 +3,23 @@
 Mappings merge key by key, losses and metrics that go by output among them; lists and plain values
 replace. A component with another name, a data set of another source, and a choice such as
 `test: {fraction: 0.2}` replace as a whole.
+
+A config may have been written by somebody else. What it extends is a YAML file in its own folder or
+below, unless the user allows others, and of a file that is no config only the name is shown.
 """
 
 from __future__ import annotations
 
 import glob
 import os
+import re
 from pathlib import Path
 
 from dlrun.config.document import Node, Place, Reporter
 from dlrun.config.grammar import ChosenKeys, canonical_config, config_shape, is_path, names_of
+from dlrun.config.limits import how_to_raise, limit, special_file
 from dlrun.config.messages import found
+from dlrun.config.schema import Config
 from dlrun.config.shapes import NO_NAMES, Keys, Named, OutputsShape, Shape, is_hole
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.registry.component import Section
@@ -27,11 +33,24 @@ class Extension(Section):
 
     extends: str | None = None
     """Another config file, relative to this one, that this one starts from. What this file
-    says comes first; `name` is not taken over."""
+    says comes first; `name` is not taken over. It is in the folder of the config that is run, or
+    below; `--allow-outside` allows others."""
 
 
-def read_files(file: Path, report: Reporter) -> tuple[Node | None, bytes]:
+_KEYS = "|".join(["extends", *(key for key in Config.options() if key != "name")])
+_KEY = re.compile(rf"^[{{,]? *['\"]?(?:{_KEYS})['\"]? *:", re.MULTILINE)
+"""A key of a config at the beginning of a line."""
+
+
+def read_files(
+    file: Path, report: Reporter, *, allow_outside: bool = False
+) -> tuple[Node | None, bytes]:
     """Read a config file and those it extends, merged.
+
+    Args:
+        file: The config file.
+        report: Takes the problems.
+        allow_outside: Whether files outside the folder of `file` may be extended.
 
     Returns:
         The merged config, or None where a file cannot be read (which is reported); and the
@@ -39,7 +58,7 @@ def read_files(file: Path, report: Reporter) -> tuple[Node | None, bytes]:
     """
     chain: list[tuple[Path, Node]] = []
     seen: list[Path] = []
-    content = b""
+    content, folder = b"", None if allow_outside else file.parent.resolve()
     place = Place(str(file), (0, 0, 0))
     named: str | None = None
     while True:
@@ -55,6 +74,8 @@ def read_files(file: Path, report: Reporter) -> tuple[Node | None, bytes]:
             break
         named, place = base
         file = Path(os.path.normpath(file.parent / named))
+        if not _may_extend(file, named, folder, place, report):
+            return None, content
         if file.resolve() in seen:
             names = [str(path) for path, _ in chain[seen.index(file.resolve()) :]]
             circle = " -> ".join([*names, names[0]])
@@ -147,13 +168,36 @@ def _extended(node: Node, report: Reporter) -> tuple[str, Place] | None:
     return value.value, value.place
 
 
+def _may_extend(
+    file: Path, named: str, folder: Path | None, place: Place, report: Reporter
+) -> bool:
+    """Report a file that a config may not extend, whether it is there or not."""
+    if folder is not None and not file.resolve().is_relative_to(folder):
+        report.at(
+            place,
+            f"'{named}' is outside the config's folder",
+            expected=f"a config in {folder} or below",
+            hint="read that file; if you trust this config, add --allow-outside "
+            "(in Python: allow_outside=True)",
+        )
+    elif file.suffix not in (".yaml", ".yml") and not file.is_dir():
+        expected = "a file that ends in .yaml or .yml"
+        report.at(place, f"'{named}' is not a config by its name", expected=expected)
+    elif (special := special_file(file)) is not None:
+        report.at(place, f"'{named}' is {special}", expected="a regular YAML file")
+    else:
+        return True
+    return False
+
+
 def _read_file(
     file: Path, named: str | None, number: int, place: Place, report: Reporter
 ) -> tuple[Node, bytes] | None:
     """Read one file; `place` is where it is named, `named` how, if that is in a file."""
-    what = f"'{named}'" if named is not None else "this file"
+    what, most = f"'{named}'" if named is not None else "this file", limit("config_bytes")
     try:
-        content = file.read_bytes()
+        with file.open("rb") as stream:
+            content = stream.read(most + 1)
     except FileNotFoundError:
         files = file.parent.iterdir() if file.parent.is_dir() else ()
         near = did_you_mean(file.name, (f.name for f in files if f.suffix in (".yaml", ".yml")))
@@ -163,11 +207,20 @@ def _read_file(
     except IsADirectoryError:
         report.at(place, f"{what} is a folder", expected="a YAML file")
         return None
-    except OSError as error:
-        report.at(place, f"{what} cannot be read: {error.strerror}")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "its name has a null character"
+        report.at(place, f"{what} cannot be read: {reason}")
+        return None
+    if len(content) > most:
+        hint = how_to_raise("config_bytes", 2 * most)
+        report.at(place, f"{what} is too large", expected=f"at most {most:,} bytes", hint=hint)
         return None
     # The mark that some editors put at the start of a file is no part of the text.
     raw = content.removeprefix(b"\xef\xbb\xbf")
+    if named is not None and not _KEY.search(raw.decode("utf-8", "replace")):
+        expected = "a YAML file with keys such as dataset, architecture or training"
+        report.at(place, f"{what} is not a config", expected=expected)
+        return None
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -77,6 +77,7 @@ def load_config(
     seed: int | None = None,
     *,
     run_plugins: RunPlugins | None = None,
+    allow_outside: bool = False,
 ) -> Config:
     """Read and check a config file. Its paths to data become absolute.
 
@@ -87,12 +88,15 @@ def load_config(
         run_plugins: Runs the config's plugins; None where the user has not said that they may run,
             which is a problem where there are some. What they define is known until the next
             config is read.
+        allow_outside: Whether the config may extend files outside its own folder.
 
     Raises:
         ConfigError: Everything that is wrong, at once: in the order of the files, then of the
             overrides.
     """
-    config, problems = read_config(path, overrides, seed, run_plugins=run_plugins)
+    config, problems = read_config(
+        path, overrides, seed, run_plugins=run_plugins, allow_outside=allow_outside
+    )
     if problems or config is None:
         raise ConfigError(problems)
     return config
@@ -104,6 +108,7 @@ def read_config(
     seed: int | None = None,
     *,
     run_plugins: RunPlugins | None = None,
+    allow_outside: bool = False,
 ) -> tuple[Config | None, list[Problem]]:
     """Read as much of a config file as can be read; for the arguments see `load_config`.
 
@@ -112,7 +117,7 @@ def read_config(
         `PartialConfig`; None where the file itself cannot be read.
     """
     file, report = Path(path), Reporter()
-    root, content = read_files(file, report)
+    root, content = read_files(file, report, allow_outside=allow_outside)
     if root is None:
         return None, report.problems()
     additions.use(None)

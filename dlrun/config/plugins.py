@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dlrun.config.document import Node, Reporter
+from dlrun.config.limits import special_file
 from dlrun.config.messages import found
 from dlrun.errors import DlrunError
 from dlrun.registry.additions import Additions
@@ -149,6 +150,9 @@ def _read(node: Node, report: Reporter) -> PluginFile | None:
         report.at(node.place, message, expected=expected, found=found(node.plain()))
         return None
     path = Path(os.path.normpath(_named(node).absolute()))
+    if (special := special_file(path)) is not None:
+        report.at(node.place, f"the plugin '{node.value}' is {special}", expected="a Python file")
+        return None
     try:
         return PluginFile(path, path.read_bytes())
     except FileNotFoundError:

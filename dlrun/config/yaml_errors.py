@@ -45,6 +45,9 @@ def in_plain_words(error: yaml.YAMLError, text: str) -> SyntaxMistake:
         return _in_brackets(problem, start, mark)
     if problem.startswith("expected <block end>"):
         return _misplaced(problem, *at)
+    if problem.startswith("expected the node content") and "<stream end>" in problem:
+        hint = "close what a '[' or '{' opens"
+        return SyntaxMistake(*at, "the file ends where a value is expected", hint)
     if problem.startswith("expected the node content"):
         return SyntaxMistake(*at, f"{_last_quoted(problem)} is not allowed in place of a value")
     if context == "while scanning a quoted scalar":
@@ -61,16 +64,7 @@ def in_plain_words(error: yaml.YAMLError, text: str) -> SyntaxMistake:
 
 
 def _other(problem: str, context: str, at: tuple[int, int]) -> SyntaxMistake:
-    if problem.startswith("found undefined alias") or context.startswith("found undefined alias"):
-        name = _last_quoted(problem or context)
-        return SyntaxMistake(
-            *at,
-            f"no anchor {name} is defined above this alias",
-            "an anchor is written `&name value`",
-        )
-    if context.startswith("found duplicate anchor"):
-        return SyntaxMistake(*at, f"the anchor {context.split()[3].rstrip(';')} is defined twice")
-    if problem == "but found another document" or "<document start>" in problem:
+    if "<document start>" in problem:
         return SyntaxMistake(
             *at, "a second document begins here", "a config is one document; remove '---' or '...'"
         )

@@ -158,6 +158,7 @@ def check(
     seed: int | None = None,
     with_data: bool = False,
     trust_plugins: bool = False,
+    allow_outside: bool = False,
 ) -> Checked:
     """Check a config; nothing is trained and nothing is written, and no test rows are read.
 
@@ -167,13 +168,16 @@ def check(
         seed: Used instead of the config's.
         with_data: Also read the data, fit the preprocessing and build the model.
         trust_plugins: Whether the Python files that `plugins` names may run.
+        allow_outside: Whether the config may extend files outside its folder.
 
     Raises:
         ConfigError: Everything that makes the config unreadable, at once.
         DataError: The data cannot be used (with `with_data`).
     """
     path = Path(config)
-    loaded, problems = read_config(path, overrides, seed, run_plugins=runner(trust_plugins))
+    loaded, problems = read_config(
+        path, overrides, seed, run_plugins=runner(trust_plugins), allow_outside=allow_outside
+    )
     if problems and with_data and isinstance(loaded, PartialConfig):
         return _check_readable(str(config), loaded, problems)
     if problems or loaded is None:

@@ -27,6 +27,7 @@ def kfold(
     runs_dir: str | Path = "runs",
     observer: Observer | None = None,
     trust_plugins: bool = False,
+    allow_outside: bool = False,
     force: bool = False,
 ) -> Run:
     """Run the experiment of a config file under K-fold cross-validation.
@@ -41,6 +42,7 @@ def kfold(
         runs_dir: Where the run directory is made.
         observer: Called for every fold and epoch; default: none.
         trust_plugins: Whether the Python files that `plugins` names may run.
+        allow_outside: Whether the config may extend files outside its folder.
         force: Train although `dlrun check` finds errors.
 
     Raises:
@@ -49,7 +51,13 @@ def kfold(
     """
     from dlrun.workflows.execute import execute
 
-    loaded = load_config(Path(config), overrides, seed, run_plugins=runner(trust_plugins))
+    loaded = load_config(
+        Path(config),
+        overrides,
+        seed,
+        run_plugins=runner(trust_plugins),
+        allow_outside=allow_outside,
+    )
     changed = cross_validated(loaded, folds, iterations)
     return execute(changed, Path(runs_dir), observer, force=force)
 

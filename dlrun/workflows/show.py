@@ -78,6 +78,7 @@ def show_model(
     seed: int | None = None,
     runs_dir: str | Path = "runs",
     trust_plugins: bool = False,
+    allow_outside: bool = False,
 ) -> ShownModel:
     """Build a config's model, or read that of a run, and list its layers.
 
@@ -90,6 +91,7 @@ def show_model(
         seed: Used instead of the config's.
         runs_dir: Where to look for a run that is given by name.
         trust_plugins: Whether the Python files that `plugins` names may run.
+        allow_outside: Whether the config may extend files outside its folder.
 
     Raises:
         ConfigError: The config is wrong, or Keras refused a part of it.
@@ -98,7 +100,9 @@ def show_model(
     """
     given = Path(config_or_run)
     if given.is_file() or given.suffix in (".yaml", ".yml"):
-        config = load_config(given, overrides, seed, run_plugins=runner(trust_plugins))
+        config = load_config(
+            given, overrides, seed, run_plugins=runner(trust_plugins), allow_outside=allow_outside
+        )
         return ShownModel(config.name, summary_of(_built(config), config.training.batch_size))
     directory = RunDirectory.open(given, Path(runs_dir))
     model, note = directory.model, ""

@@ -20,6 +20,7 @@ def train(
     runs_dir: str | Path = "runs",
     observer: Observer | None = None,
     trust_plugins: bool = False,
+    allow_outside: bool = False,
     force: bool = False,
 ) -> Run:
     """Run the experiment of a config file.
@@ -31,6 +32,7 @@ def train(
         runs_dir: Where the run directory is made.
         observer: Called for every fold and epoch; default: none.
         trust_plugins: Whether the Python files that `plugins` names may run.
+        allow_outside: Whether the config may extend files outside its folder.
         force: Train although `dlrun check` finds errors.
 
     Returns:
@@ -43,5 +45,11 @@ def train(
     """
     from dlrun.workflows.execute import execute
 
-    loaded: Config = load_config(Path(config), overrides, seed, run_plugins=runner(trust_plugins))
+    loaded: Config = load_config(
+        Path(config),
+        overrides,
+        seed,
+        run_plugins=runner(trust_plugins),
+        allow_outside=allow_outside,
+    )
     return execute(loaded, Path(runs_dir), observer, force=force)

@@ -204,7 +204,7 @@ def test_every_path_starts_at_the_file_that_holds_it(
     monkeypatch.chdir(tmp_path / "here")
 
     def paths(*overrides: str) -> list[Any]:
-        given = dump_config(load_config(Path("../own/child.yaml"), overrides))
+        given = dump_config(load_config(Path("../own/child.yaml"), overrides, allow_outside=True))
         (tmp_path / "own" / "resolved.yaml").write_text(json.dumps(given))
         assert dump_config(load_config(tmp_path / "own" / "resolved.yaml")) == given
         dataset, held_out = given["dataset"], given["evaluation"]["validation"]

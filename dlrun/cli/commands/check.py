@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from dlrun.cli.options import (
+    allow_outside_option,
     config_argument,
     debug_option,
     json_option,
@@ -28,6 +29,7 @@ from dlrun.cli.options import (
 @overrides_option
 @seed_option
 @trust_plugins_option
+@allow_outside_option
 @json_option
 @debug_option
 def command(
@@ -37,6 +39,7 @@ def command(
     overrides: tuple[str, ...],
     seed: int | None,
     trust_plugins: bool,
+    allow_outside: bool,
     as_json: bool,
 ) -> int:
     """Report everything that is wrong with CONFIG at once: names, arguments, values, files and
@@ -64,6 +67,7 @@ def command(
         seed=seed,
         with_data=with_data,
         trust_plugins=trust_plugins,
+        allow_outside=allow_outside,
     )
     if as_json:
         print_json(checked.as_dict())

@@ -7,7 +7,7 @@ from typing import Unpack
 
 import click
 
-from dlrun.cli.options import RunOptions, run_options, seed_option
+from dlrun.cli.options import RunOptions, allow_outside_option, run_options, seed_option
 
 COLUMNS = ["layer", "class", "from", "output", "parameters", "trainable"]
 
@@ -22,12 +22,14 @@ COLUMNS = ["layer", "class", "from", "output", "parameters", "trainable"]
     help="Also draw the graph of the layers, as PNG or SVG.",
 )
 @seed_option
+@allow_outside_option
 @run_options
 def command(
     what: Path,
     expand: bool,
     plot: Path | None,
     seed: int | None,
+    allow_outside: bool,
     as_json: bool,
     **options: Unpack[RunOptions],
 ) -> None:
@@ -47,7 +49,7 @@ def command(
 
     if plot is not None:
         check_picture(plot)
-    shown = show_model(what, seed=seed, **options)
+    shown = show_model(what, seed=seed, allow_outside=allow_outside, **options)
     if plot is not None:
         draw_model(shown, plot)
     if as_json:

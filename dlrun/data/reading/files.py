@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from dlrun.config.limits import special_file
 from dlrun.data.samples import Array
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
@@ -72,6 +73,8 @@ def refuse_shared(
 
 def _matches(entry: str, base: Path) -> list[Path]:
     path = _at(entry, base)
+    if (special := special_file(path)) is not None:
+        raise DataError(f"{path}: {special}; expected a regular file")
     if path.is_file():
         return [path]
     if path.is_dir():
@@ -109,6 +112,8 @@ def refuse_missing(file: Path) -> None:
     """
     if file.is_dir():
         raise DataError(f"{file}: a folder; one file is expected, with a row for each prediction")
+    if (special := special_file(file)) is not None:
+        raise DataError(f"{file}: {special}; expected a regular file")
     if not file.is_file():
         raise DataError(f"{file}: no such file{neighbour(file)}")
 

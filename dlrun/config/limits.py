@@ -1,0 +1,75 @@
+"""How much dlrun takes of a file that somebody else may have written, and how to raise that."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from dlrun.errors import UsageError
+from dlrun.registry.names import did_you_mean
+from dlrun.text import listed
+
+ENVIRONMENT = "DLRUN_LIMITS"
+"""The variable that raises limits, such as `picture_pixels=200000000,config_depth=200`. No file can
+set it."""
+
+LIMITS = {
+    "config_bytes": 1_000_000,
+    "config_depth": 100,
+    "config_values": 10_000,
+    "layers": 10_000,
+    "picture_pixels": 90_000_000,
+    "table_columns": 10_000,
+}
+"""Bytes of a config file, levels of its nesting, values once its aliases are written out; layers
+once blocks and `repeat` are; pixels of one picture; columns of a table whose features nobody
+chose."""
+
+_SYSTEM = ("/proc", "/sys", "/dev")
+
+
+def limit(name: str) -> int:
+    """Return a limit, by its name in `LIMITS`.
+
+    Raises:
+        UsageError: The environment variable cannot be read.
+    """
+    given = os.environ.get(ENVIRONMENT)
+    return LIMITS[name] if not given else _raised(given).get(name, LIMITS[name])
+
+
+def how_to_raise(name: str, needed: int) -> str:
+    """Say how a limit is raised, to what is needed or, as far as that is not known, to twice it."""
+    return f"to allow more, set {ENVIRONMENT}={name}={max(needed, limit(name) + 1)}"
+
+
+def _raised(given: str) -> dict[str, int]:
+    raised = {}
+    for entry in given.split(","):
+        name, _, number = entry.strip().partition("=")
+        if name not in LIMITS:
+            near = did_you_mean(name, LIMITS) or f"; there are {listed(LIMITS)}"
+            raise UsageError(f"{ENVIRONMENT}: unknown limit '{name}'{near}")
+        if not (number.isascii() and number.isdigit() and len(number) < 20):
+            raise UsageError(
+                f"{ENVIRONMENT}: '{name}' needs a whole number, such as {name}={2 * LIMITS[name]}"
+            )
+        raised[name] = int(number)
+    return raised
+
+
+def special_file(path: Path) -> str | None:
+    """Return what a path is that is neither a regular file nor a folder, such as a device, or
+    belongs to the system; None for what may be read, and where nothing is there."""
+    resolved = path.resolve()
+    if resolved.as_posix().startswith(tuple(f"{folder}/" for folder in _SYSTEM)):
+        return "a file of the system"
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return None
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        return None
+    kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")

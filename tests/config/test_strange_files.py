@@ -1,0 +1,165 @@
+"""Configs from strangers: what they may extend, and how much of a file is read."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import yaml
+
+from dlrun.config.document import Node, Place, Reporter
+from dlrun.config.limits import ENVIRONMENT
+from dlrun.config.load import load_config
+from dlrun.config.yaml_reader import read_yaml
+from dlrun.errors import ConfigError, UsageError
+
+WHOLE = """
+dataset: {source: sklearn, name: digits}
+architecture: {layers: [{Dense: 10}]}
+loss: mse
+optimizer: adam
+"""
+
+
+def refused(file: Path) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    return str(caught.value)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a config that extends `base`, beside a folder of secrets."""
+    (tmp_path / "own" / "below").mkdir(parents=True)
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "keys.yaml").write_text("password: hunter2\n")
+    (tmp_path / "secrets" / "base.yaml").write_text(WHOLE)
+    (tmp_path / "own" / "below" / "base.yaml").write_text(WHOLE)
+    return tmp_path / "own"
+
+
+def extending(folder: Path, named: str) -> Path:
+    file = folder / "config.yaml"
+    file.write_text(f"extends: {named}\n", encoding="utf-8")
+    return file
+
+
+def test_a_base_below_the_config_is_read(folder: Path) -> None:
+    assert load_config(extending(folder, "below/base.yaml")).loss.alias == "mse"
+    # From there back into the folder of the config that is run.
+    (folder / "first.yaml").write_text(WHOLE)
+    (folder / "below" / "second.yaml").write_text("extends: ../first.yaml\n")
+    assert load_config(extending(folder, "below/second.yaml")).loss.alias == "mse"
+
+
+@pytest.mark.parametrize("named", ["../secrets/base.yaml", "../secrets/none.yaml", "link.yaml"])
+def test_a_base_outside_needs_leave(named: str, folder: Path) -> None:
+    (folder / "link.yaml").symlink_to(folder.parent / "secrets" / "base.yaml")
+    file = extending(folder, named)
+    message = refused(file)
+    assert f"'{named}' is outside the config's folder" in message
+    assert "--allow-outside" in message
+    if "none" not in named:
+        assert load_config(file, allow_outside=True).loss.alias == "mse"
+
+
+def test_of_what_is_no_config_only_the_name_is_shown(folder: Path) -> None:
+    secrets = {
+        "keys.yaml": "password: hunter2\n",
+        "notes.yaml": "the password is hunter2: {[\n",
+        "list.yaml": "- hunter2\n",
+        "bytes.yaml": "hunter2 \udcff",
+    }
+    for name, content in secrets.items():
+        (folder / name).write_bytes(content.encode("utf-8", "surrogateescape"))
+        message = refused(extending(folder, name))
+        assert f"'{name}' is not a config" in message
+        assert "hunter2" not in message
+    (folder / "notes.txt").write_text(WHOLE)
+    assert "'notes.txt' is not a config by its name" in refused(extending(folder, "notes.txt"))
+
+
+def test_mistakes_in_a_base_are_shown(folder: Path) -> None:
+    (folder / "base.yaml").write_text(WHOLE + "training: {epochs: [3\n")
+    assert "base.yaml:6:20: the '[' that opens here is never closed" in refused(
+        extending(folder, "base.yaml")
+    )
+
+
+def test_devices_pipes_and_files_of_the_system_are_not_opened(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "zero.yaml").symlink_to("/dev/zero")
+    (folder / "environment.yaml").symlink_to("/proc/self/environ")
+    monkeypatch.chdir(folder)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("socket.yaml")
+    for name, kind in {
+        "pipe.yaml": "a named pipe",
+        "socket.yaml": "a socket",
+        "zero.yaml": "a file of the system",
+        "environment.yaml": "a file of the system",
+    }.items():
+        file = extending(folder, name)
+        with pytest.raises(ConfigError, match=f"'{name}' is {kind}"):
+            load_config(file, allow_outside=True)
+
+
+def test_a_huge_file_is_refused_and_the_limit_can_be_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(WHOLE + "#" * 1_000_000)
+    message = refused(file)
+    assert "this file is too large" in message
+    assert f"{ENVIRONMENT}=config_bytes=2000000" in message
+    monkeypatch.setenv(ENVIRONMENT, "config_bytes=2000000, layers=3")
+    assert load_config(file).loss.alias == "mse"
+    assert "too large" in refused(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("config_byte=3", "unknown limit 'config_byte'; did you mean 'config_bytes'"),
+        ("layers=many", "'layers' needs a whole number"),
+    ],
+)
+def test_limits_that_cannot_be_read(
+    given: str, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(ENVIRONMENT, given)
+    (tmp_path / "f.yaml").write_text(WHOLE)
+    with pytest.raises(UsageError, match=message):
+        load_config(tmp_path / "f.yaml")
+
+
+def read(text: str) -> tuple[Node | None, list[str]]:
+    report = Reporter()
+    node = read_yaml(text, lambda line, column: Place(f"{line + 1}", (0, line, column)), report)
+    return node, [problem.message for problem in report.problems()]
+
+
+def test_values_nested_by_aliases_are_refused() -> None:
+    chain = "\n".join(["a0: &a0 [x]", *(f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 3000))])
+    assert read(chain) == (None, ["the values are nested too deeply to be read"])
+
+
+def test_without_aliases_a_file_may_hold_what_fits_into_it() -> None:
+    node, problems = read(f"features: [{', '.join(f'column_{i}' for i in range(12_000))}]")
+    assert problems == []
+    assert node is not None
+    many = f"a: &a [{'x, ' * 6000}]\nb: [*a, *a]"
+    assert read(many) == (None, ["the aliases in this file multiply to too many values"])
+
+
+def test_both_parsers_of_pyyaml_read_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "a: &x {b: [1, 'two', \"th\\x41ree\"]}\n? key\n: *x\n<<: *x\nd: ! |\n  e\n"
+    lists = ["[a, {b: c}, - d]", "- a\n-b", "a: *b", "- &a x\n- &a y", "a: \tb", "a: !"]
+    texts = [WHOLE, text, "é: 'x\ny'\n", *lists]
+    fast = [read(each) for each in texts]
+    monkeypatch.setattr("dlrun.config.yaml_reader._PARSERS", (yaml.SafeLoader, yaml.SafeLoader))
+    assert [read(each) for each in texts] == fast
