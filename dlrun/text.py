@@ -37,11 +37,18 @@ def quoted(names: Iterable[object], conjunction: str = "and") -> str:
     return listed((f"'{name}'" for name in names), conjunction)
 
 
-def first_few(names: Iterable[object], most: int = 4) -> str:
-    """Join the first names and count the others: `a, b, c and 4 more`; never `and 1 more`."""
+def first_few(names: Iterable[object], most: int = 4, count: int | None = None) -> str:
+    """Join the first names and count the others: `a, b, c and 4 more`; never `and 1 more`.
+
+    Args:
+        names: The names, or the first `most` + 1 of them.
+        most: How many to join.
+        count: How many there are; default: as many as are given.
+    """
     every = [str(name) for name in names]
-    if len(every) > most + 1:
-        return f"{', '.join(every[:most])} and {len(every) - most} more"
+    count = len(every) if count is None else count
+    if count > most + 1:
+        return f"{', '.join(every[:most])} and {count - most:,} more"
     return listed(every)
 
 

@@ -239,12 +239,11 @@ def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
     for target in figures["targets"]:
         residuals = [[label, target[key]] for key, label in RESIDUALS.items()]
         print_table(console, as_columns([f"residuals of {target['name']}", ""], residuals))
-        titles = {"row": "worst rows", "true": "true", "predicted": "predicted"}
-        if any("window" in row for row in target["worst"]):
-            # Of a series: the row of the target, the header line not counted.
-            titles["row"] = "worst rows (from 0)"
+        placed = any("place" in row for row in target["worst"])
+        titles = {"place": "worst rows"} if placed else {"row": "worst rows (from 0)"}
+        titles |= {"true": "true", "predicted": "predicted"}
         if any("time" in row for row in target["worst"]):
-            titles = {"time": "worst times"} | titles | {"row": "row (from 0)"}
+            titles = {"time": "worst times"} | titles | ({"place": "row"} if placed else {})
         if any("series" in row for row in target["worst"]):
             titles = {"series": "series"} | titles
         worst = [[row[key] for key in titles] for row in target["worst"][:WORST_SHOWN]]

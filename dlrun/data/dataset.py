@@ -16,7 +16,7 @@ from dlrun.data.lazy import in_memory
 from dlrun.data.reading.files import Paths, refuse_shared
 from dlrun.data.reading.series import previous_targets
 from dlrun.data.row_info import RowInfo
-from dlrun.data.samples import Array, Columns, Dataset, Samples, as_vector
+from dlrun.data.samples import Array, Columns, Dataset, Places, Samples, as_vector
 from dlrun.data.source import Limit, Loaded, Part, Source
 from dlrun.data.splits import errors_at, holdout_split
 from dlrun.data.step import rows_numbered
@@ -263,11 +263,10 @@ def _read(source: Source, part: Part, base: Path, options: _ReadOptions) -> _Row
         given, flags = with_labels(
             loaded.targets, loaded.labels, sequences, named=bool(options.outputs)
         )
-    loaded = replace(loaded, targets=given)
-    if options.outputs:
-        questions = infer_tasks(loaded.targets, loaded.classes, options.outputs)
-    else:
-        questions = {"": infer_task(loaded.targets, loaded.classes, asked)}
+        if options.outputs:
+            questions = infer_tasks(given, loaded.classes, options.outputs)
+        else:
+            questions = {"": infer_task(given, loaded.classes, asked)}
     targets: Columns = {}
     quantities: Columns = {}
     classes: dict[str, tuple[str, ...]] = {}
@@ -388,8 +387,21 @@ def _joined(first: Samples, second: Samples, offset: int) -> Samples:
             if name in second.naive_forecasts
         },
         rows=np.concatenate([first.rows, offset + second.rows]),
-        places=lambda row: first.place_of(row) if row < offset else second.place_of(row - offset),
+        places=_joined_places(first.places, second.places, offset),
     )
+
+
+def _joined_places(first: Places | None, second: Places | None, offset: int) -> Places | None:
+    """Where rows are of two sources, of which the numbers of the second begin at `offset`."""
+    if first is None or second is None:
+        return None
+
+    def places(rows: Sequence[int]) -> list[str]:
+        before = iter(first([row for row in rows if row < offset]))
+        behind = iter(second([row - offset for row in rows if row >= offset]))
+        return [next(before if row < offset else behind) for row in rows]
+
+    return places
 
 
 def _joined_classes(own: Classes, given: Classes) -> dict[str, tuple[str, ...]]:

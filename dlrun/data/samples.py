@@ -16,6 +16,7 @@ from dlrun.data.lazy import Array, in_memory, series_windows
 from dlrun.data.stored import take_all
 from dlrun.data.windows import Windows
 from dlrun.metrics.names import TargetType
+from dlrun.text import first_few
 
 Columns = dict[str, Array]
 """Column name to an array whose first axis is the row; features may be a `StoredColumn` or
@@ -32,8 +33,14 @@ ExpectedColumns = Mapping[str, tuple[str, tuple[int, ...]]]
 
 Kind = Literal["numeric", "categorical", "sequences"]
 
-Places = Callable[[int], str | None]
-"""Gives where a row of a source, counted from 0, is: `file.csv:17`; None: it is in no line."""
+Places = Callable[[Sequence[int]], list[str]]
+"""Gives where rows of a source, counted from 0, are: `file.csv:17`, `file.parquet: row 16`."""
+
+FILE = "file"
+"""The extra column of file names of pictures and texts, never a feature."""
+
+MOST_NAMED = 4
+"""Rows that a message names, at most."""
 
 
 def kind_of(column: Array) -> Kind:
@@ -74,7 +81,7 @@ class Samples:
             that of the last row of each.
         naive_forecasts: Of rows in the order of time, (n, k) forecasts by the name of their rule, a
             column for each number of the targets; NaN where the rule has no forecast.
-        places: Where the rows are in their files; None where these have no lines.
+        places: Where the rows are in their files; None where they are files, or entries of arrays.
     """
 
     features: Columns
@@ -126,15 +133,27 @@ class Samples:
             places=self.places,
         )
 
-    def place_of(self, row: int) -> str | None:
-        """Where a row of the source, counted from 0, is: `file.csv:17`; None where that is not
-        known."""
-        return None if self.places is None else self.places(row)
+    def places_of(self, positions: Sequence[int] | Array) -> list[str] | None:
+        """Where rows held here are: `file.csv:17`, or the file of a picture or text; None where
+        they are entries of arrays."""
+        if self.places is not None:
+            return self.places(self.rows[positions].tolist())
+        files = self.extras.get(FILE)
+        return None if files is None else [str(file) for file in files[positions]]
 
     def where(self, position: int) -> str:
         """Where a row held here is: `file.csv:17`, or `row 15 (counted from 0)`."""
-        row = int(self.rows[position])
-        return self.place_of(row) or f"row {row} (counted from 0)"
+        places = self.places_of([position])
+        return f"row {self.rows[position]} (counted from 0)" if places is None else places[0]
+
+    def listed(self, positions: Array) -> str:
+        """Where the first of some rows held here are: `file.csv:17, file.csv:20 and 8 more`."""
+        count = len(positions)
+        places = self.places_of(positions[: MOST_NAMED + 1])
+        if places is not None:
+            return first_few(places, MOST_NAMED, count)
+        rows = "row" if count == 1 else "rows"
+        return f"{rows} {first_few(self.rows[positions], MOST_NAMED)} (counted from 0)"
 
     def read(self) -> Samples:
         """Return the same rows, all held in memory."""

@@ -14,15 +14,12 @@ from dlrun.config.graph import INPUT
 from dlrun.config.places import Place
 from dlrun.config.schema import Config
 from dlrun.data.reading.files import FolderPart, find_files, has_part
-from dlrun.data.samples import Array, Columns, ExpectedColumns, Places
+from dlrun.data.samples import FILE, Array, Columns, ExpectedColumns, Places
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
 from dlrun.registry.names import did_you_mean
 
 Part = Literal["train", "test"]
-
-FILE = "file"
-"""Column of file names: an extra, never a feature."""
 
 
 class Test(Section):

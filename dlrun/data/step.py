@@ -38,8 +38,9 @@ def rows_numbered(samples: Samples) -> Iterator[None]:
     try:
         yield
     except RowError as error:
-        row = int(samples.rows[error.position])
-        raise error.at(row, samples.place_of(row)) from None
+        places = samples.places_of([error.position])
+        place = None if places is None else places[0]
+        raise error.at(int(samples.rows[error.position]), place) from None
 
 
 class ColumnStep(Component):
@@ -129,8 +130,11 @@ class Step(ColumnStep):
         such as counts of unknown categories; one sentence each."""
         return []
 
-    def findings_of_rows(self, features: Columns, state: State, rows: Array) -> list[str]:
-        """The same, for a step that names rows: (n,) their numbers in the source."""
+    def findings_of_rows(
+        self, features: Columns, state: State, listed: Callable[[Array], str]
+    ) -> list[str]:
+        """The same, for a step that names rows: `listed` says where the rows at (k,) positions
+        are."""
         return self.findings(features, state)
 
     def entry_names(self, column: str, state: State) -> list[str] | None:

@@ -200,7 +200,7 @@ def refuse_missing(name: str, values: Array) -> None:
     """Raise an error where a target is missing or infinite.
 
     Raises:
-        DataError: It is; names the rows.
+        RowError: It is; names the first row.
     """
     if values.dtype == object:
         absent = [value is None for value in values.reshape(-1)]
@@ -210,11 +210,11 @@ def refuse_missing(name: str, values: Array) -> None:
     else:
         return
     if bad.any():
-        rows = np.flatnonzero(bad)
-        more = f" and {len(rows) - 5} more" if len(rows) > 5 else ""
-        raise DataError(
-            f"the target '{name}' is missing or infinite in {len(rows)} of {len(values)} rows: "
-            f"{', '.join(map(str, rows[:5]))}{more} (counted from 0); fix or remove these rows"
+        raise RowError(
+            f"the target '{name}' is missing or infinite",
+            int(bad.argmax()),
+            "fix or remove these rows" if bad.sum() > 1 else "fix or remove this row",
+            others=int(bad.sum()) - 1,
         )
 
 

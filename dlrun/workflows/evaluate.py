@@ -289,7 +289,7 @@ def _figures(
         named = names_of_outputs(names, steps.predictions.shape[1])
         numbers = samples.rows[steps.rows]
         figures = regression_figures(steps.true, steps.predictions, named, rows=numbers).as_dict()
-        _name_target_rows(figures, samples)
+        _name_rows(figures, samples)
         return {**figures, "unit": steps.unit}
     several = dataset.task == "multilabel"
     classes = names if several else pipeline.class_names
@@ -350,24 +350,30 @@ def _width(samples: Samples) -> int:
     return max(1, sum(int(np.prod(c.shape[1:])) for c in samples.features.values()))
 
 
-def _name_target_rows(figures: dict[str, Any], samples: Samples) -> None:
-    """Let the worst rows of `figures` name the rows of the targets, where samples are windows.
+def _name_rows(figures: dict[str, Any], samples: Samples) -> None:
+    """Let the worst rows of `figures` say where they are: `place`, such as `homes.csv:17`, where
+    rows have one.
 
-    `row` becomes the target's row in the source, `window` the last row of the window;
-    `time` is when the target was measured, where that is known, and `series` its series, where
-    there are several.
+    Where samples are windows, `row` becomes the target's row in the source, `window` the last row
+    of the window; `time` is when the target was measured, where that is known, and `series` its
+    series, where there are several.
     """
+    every = [worst for target in figures["targets"] for worst in target["worst"]]
+    position = {int(row): i for i, row in enumerate(samples.rows)}
     windows = samples.windows
-    if windows is None or windows.target_numbers is None:
-        return
-    place = {int(row): i for i, row in enumerate(samples.rows)}
-    steps, times = windows.target_numbers.shape[1], windows.target_times
-    labels = windows.labels()
-    for output, target in enumerate(figures["targets"]):
-        for worst in target["worst"]:
-            at = place[worst["row"]], output % steps
-            worst |= {"row": int(windows.target_numbers[at]), "window": worst["row"]}
-            if labels is not None:
-                worst["series"] = str(labels[at[0]])
-            if times is not None:
-                worst["time"] = time_text(times[at])
+    if windows is None or (numbers := windows.target_numbers) is None:
+        places = samples.places_of([position[worst["row"]] for worst in every])
+    else:
+        labels = windows.labels()
+        for output, target in enumerate(figures["targets"]):
+            for worst in target["worst"]:
+                at = position[worst["row"]], output % numbers.shape[1]
+                worst |= {"row": int(numbers[at]), "window": worst["row"]}
+                if labels is not None:
+                    worst["series"] = str(labels[at[0]])
+                if windows.target_times is not None:
+                    worst["time"] = time_text(windows.target_times[at])
+        rows = [worst["row"] for worst in every]
+        places = None if samples.places is None else samples.places(rows)
+    for worst, place in zip(every, places or (), strict=False):
+        worst["place"] = place

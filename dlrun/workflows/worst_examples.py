@@ -5,6 +5,7 @@ The report shows them, even when the data has moved.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,6 @@ from dlrun.protocols.result import Outcome
 from dlrun.store.examples import Examples
 from dlrun.workflows.loading import meaning_of_output
 from dlrun.workflows.results import out_of_fold
-
-FILE = "file"
-"""Column that names each row's file, where a source has it."""
 
 KEPT = 12
 """Rows that are kept."""
@@ -70,8 +68,8 @@ def _examples(samples: Samples) -> Examples:
             arrays[name] = _smaller(column)
         else:
             columns[name] = [_plain(value) for value in column.tolist()]
-    files = samples.extras.get(FILE)
-    names = () if files is None or files.dtype != object else tuple(map(str, files))
+    places = samples.places_of(np.arange(len(samples))) or ()
+    names = tuple(Path(place).name if samples.places is not None else place for place in places)
     return Examples(tuple(samples.rows.tolist()), columns, arrays, names)
 
 

@@ -74,8 +74,8 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.npz": {"x": np.zeros((8, 2)), "y": np.asarray([0, np.nan, 2, np.inf] + [np.nan] * 4)}},
         npz(),
         {},
-        "the target 'y' is missing or infinite in 6 of 8 rows: 1, 3, 4, 5, 6 and 1 more (counted "
-        "from 0); fix or remove these rows",
+        "the target 'y' is missing or infinite in row 1 (counted from 0) and in 5 more; fix or "
+        "remove these rows",
     ),
     "the same array name twice": (
         {"a.npz": {"x": np.zeros(3)}, "b.npz": {"x": np.zeros(3)}},

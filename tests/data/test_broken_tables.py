@@ -275,7 +275,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.parquet": pd.DataFrame({"g": ["x", None], "a": [1, 2], "y": [1.0, 2.0]})},
         csv(path="d.parquet"),
         {"groups": "g"},
-        "'g' is missing in row 1 (counted from 0); every row needs one",
+        "{d.parquet}: row 2: 'g' is missing; every row needs one",
     ),
     "ambiguous dates": (
         {"d.csv": "t,a,y\n01/02/2024,1,1\n02/02/2024,2,2\n"},

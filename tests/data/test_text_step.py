@@ -170,12 +170,12 @@ def test_what_is_cut_or_empty_is_told() -> None:
     state = step.fit({"t": TRAIN})
     lengths = [len(re.findall(AS_WORDS, text)) for text in OTHER]
     longer, empty = sum(n > 3 for n in lengths), [row for row, n in enumerate(lengths) if n == 0]
-    # By their numbers in the source: these are rows 100, 102, 104, ... of it.
-    first = ", ".join(str(100 + 2 * row) for row in empty[:4])
-    more = f" and {len(empty) - 4} more" if len(empty) > 4 else ""
+    # By their lines in the source, which are every other one here.
+    *first, last = (f"t.csv:{102 + 2 * row}" for row in empty)
     numbers = 100 + 2 * np.arange(len(OTHER))
-    assert step.findings_of_rows({"t": OTHER}, state, numbers) == [
-        f"text: column 't' holds no word in {len(empty)} of 33 rows: {first}{more}, counted from 0",
+    rows = Samples({"t": OTHER}, {}, numbers, places=lambda of: [f"t.csv:{row + 2}" for row in of])
+    assert step.findings_of_rows(rows.features, state, rows.listed) == [
+        f"text: column 't' holds no word in {len(empty)} of 33 rows: {', '.join(first)} and {last}",
         f"text: column 't' is longer than 3 words in {longer} of 33 rows (half of them hold at "
         f"most {int(np.median(lengths))}); these lost their beginning",
     ]

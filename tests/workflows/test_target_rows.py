@@ -54,6 +54,7 @@ def test_the_worst_rows_are_found_in_the_file(run: Path) -> None:
             row = frame.iloc[worst["row"]]
             assert row.load == pytest.approx(worst["true"], rel=1e-5)
             assert f"{row.when}:00" == worst["time"]
+            assert worst["place"].endswith(f"grid.csv:{worst['row'] + 2}")
 
 
 def test_predictions_say_when_they_are_due(run: Path, tmp_path: Path) -> None:

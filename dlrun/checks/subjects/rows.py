@@ -15,7 +15,7 @@ from dlrun.checks.duplicates import exact_hashes, near_hashes
 from dlrun.checks.finding import Finding
 from dlrun.checks.subjects.columns import NEARLY_ALL
 from dlrun.checks.views import DataView, ModelView
-from dlrun.data.samples import Array, Columns, kind_of
+from dlrun.data.samples import MOST_NAMED, Array, Columns, kind_of
 from dlrun.text import first_few
 
 
@@ -26,20 +26,23 @@ class Shared:
     Args:
         count: How many.
         scored: How many rows are scored in all.
-        pairs: Numbers of the first few, each with that of a training row, in the source.
+        pairs: Where the first few are, each with where a training row is.
+        numbered: Whether that is by numbers, counted from 0.
     """
 
     count: int
     scored: int
-    pairs: tuple[tuple[int, int], ...]
+    pairs: tuple[tuple[str, str], ...]
+    numbered: bool
 
     def text(self, how: str) -> str:
         """The finding as a sentence."""
-        shown = first_few(f"{row} ({other})" for row, other in self.pairs)
+        pairs = (f"{row} ({other})" for row, other in self.pairs)
         are = "is" if self.count == 1 else "are"
         return (
             f"{self.count:,} of {self.scored:,} scored rows {are} {how} a training row "
-            f"(in brackets): {shown}, counted from 0"
+            f"(in brackets): {first_few(pairs, MOST_NAMED, self.count)}"
+            f"{', counted from 0' if self.numbered else ''}"
         )
 
 
@@ -103,9 +106,11 @@ def shared_rows(
     chance = expected_by_chance(columns, len(view.folds[0].train))
     if 100 * len(found) / scored_rows <= 3 * chance:
         return None
-    rows = view.dataset.samples.rows[view.hashed_positions]
-    pairs = tuple((int(rows[a]), int(rows[b])) for a, b in sorted(found.items()))
-    return Shared(len(pairs), scored_rows, pairs)
+    first = np.asarray(sorted(found.items())[: MOST_NAMED + 1])
+    places = view.hashed.places_of(first.reshape(-1))
+    shown = [str(row) for row in view.hashed.rows[first.reshape(-1)]] if places is None else places
+    pairs = tuple(zip(shown[::2], shown[1::2], strict=True))
+    return Shared(len(found), scored_rows, pairs, places is None)
 
 
 _OF_IDENTIFIERS = re.compile(r"column '(.+)' holds (\d+) different texts in (\d+) rows")

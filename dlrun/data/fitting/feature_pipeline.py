@@ -110,7 +110,7 @@ class FeaturePipeline:
             if type(fitted.step).findings is not Step.findings:
                 columns = transformed(self.steps[:index], samples, self._columns(samples))
                 remedy = f"; {fitted.step.remedy}" if fitted.step.remedy and not settled else ""
-                texts = fitted.step.findings_of_rows(columns, fitted.state, samples.rows)
+                texts = fitted.step.findings_of_rows(columns, fitted.state, samples.listed)
                 found += [text + remedy for text in texts]
         return found
 

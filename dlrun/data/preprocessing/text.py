@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import repeat
 from typing import Any, Literal
 from zlib import crc32
@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dlrun.data.preprocessing.pad_sequences import Side, padded
-from dlrun.data.samples import Array, Columns
+from dlrun.data.samples import Array, Columns, Samples
 from dlrun.data.step import State, Step, Storage, choose_columns
 from dlrun.data.vocabulary import (
     FIRST_WORD,
@@ -27,9 +27,6 @@ from dlrun.data.vocabulary import (
 from dlrun.errors import DataError
 
 Output = Literal["sequence", "multi_hot", "count", "tf_idf", "hashing"]
-
-SHOWN = 4
-"""Rows that a finding names, at most."""
 
 _OF_SEQUENCES = ("length", "padding", "truncating", "reverse")
 
@@ -137,10 +134,12 @@ class Text(Step):
         return result
 
     def findings(self, features: Columns, state: State) -> list[str]:
-        rows = len(next(iter(features.values()), ()))
-        return self.findings_of_rows(features, state, np.arange(rows))
+        rows = np.arange(len(next(iter(features.values()), ())))
+        return self.findings_of_rows(features, state, Samples(features, {}, rows).listed)
 
-    def findings_of_rows(self, features: Columns, state: State, rows: Array) -> list[str]:
+    def findings_of_rows(
+        self, features: Columns, state: State, listed: Callable[[Array], str]
+    ) -> list[str]:
         found = []
         for name in state["columns"]:
             texts = self._tokens.of_all(features[name])
@@ -149,7 +148,7 @@ class Text(Step):
             if (empty := np.flatnonzero(lengths == 0)).size:
                 found.append(
                     f"text: column '{name}' holds no word in {empty.size:,} {of_rows}: "
-                    f"{_first(rows[empty])}, counted from 0"
+                    f"{listed(empty)}"
                 )
             length = state["length"].get(name)
             if length is not None and (longer := int((lengths > length).sum())):
@@ -229,8 +228,3 @@ class Text(Step):
         vectors = np.zeros((len(lengths), width), np.float32)
         vectors.reshape(-1)[places] = values
         return vectors
-
-
-def _first(rows: Array) -> str:
-    more = f" and {len(rows) - SHOWN:,} more" if len(rows) > SHOWN else ""
-    return ", ".join(map(str, rows[:SHOWN])) + more

@@ -37,8 +37,7 @@ from dlrun.data.reading.table_columns import (
     to_tokens,
 )
 from dlrun.data.reading.tables import TableFiles, names_of_columns, read_table
-from dlrun.data.samples import Array, Columns, as_objects
-from dlrun.data.source import FILE
+from dlrun.data.samples import FILE, Array, Columns, as_objects
 from dlrun.data.stored import as_column
 from dlrun.errors import DataError
 

@@ -90,8 +90,7 @@ def read_times(table: TableFiles, time: TimeColumns) -> Array:
     try:
         return time.read({name: _values(table, name) for name in time.columns})
     except RowError as error:
-        place = table.row_places(error.position)
-        raise error.with_facts(place=place or f"{table.files[0]}: row {error.position}") from None
+        raise error.with_facts(place=table.place(error.position)) from None
     except DataError as error:
         raise DataError(f"{table.files[0]}: {error}") from error
 

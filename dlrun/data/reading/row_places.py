@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from dlrun.data.reading.delimited import COMPRESSED, CsvDialect, records_of_rows
 from dlrun.data.reading.json_lines import lines_of_records
 
@@ -51,22 +49,21 @@ class RowPlaces:
     starts: Sequence[int]
     dialect: CsvDialect
 
-    def __call__(self, row: int) -> str | None:
-        """Where a row (counted from 0) is: `file.csv:17`; None in Parquet files."""
-        part = int(np.searchsorted(self.starts, row, side="right")) - 1
-        return None if format_of(self.files[part]) == "parquet" else self.of([row])[0]
-
-    def of(self, rows: Sequence[int]) -> list[str]:
-        """Where some rows are, in the order of the table."""
-        found = []
+    def __call__(self, rows: Sequence[int]) -> list[str]:
+        """Where some rows (counted from 0) are: `file.csv:17`; `file.parquet: row 16`, counted
+        from 1 as lines are."""
+        found: dict[int, str] = {}
         for file, first, stop in zip(self.files, self.starts, self.starts[1:], strict=False):
-            own = sorted(row - first for row in rows if first <= row < stop)
-            if own and format_of(file) == "parquet":
-                found += [f"{file}: row {row + 1}" for row in own]
-            elif own:
-                json = format_of(file) == "json_lines"
-                lines = lines_of_records(file, own) if json else []
-                records = [] if json else records_of_rows(file, self.dialect, own)
-                lines += [line for line, _ in records]
-                found += [f"{file}:{line}" for line in lines]
-        return found
+            own = sorted({row - first for row in rows if first <= row < stop})
+            if not own:
+                continue
+            match format_of(file):
+                case "parquet":
+                    places = [f"{file}: row {row + 1}" for row in own]
+                case "json_lines":
+                    places = [f"{file}:{line}" for line in lines_of_records(file, own)]
+                case _:
+                    records = records_of_rows(file, self.dialect, own)
+                    places = [f"{file}:{line}" for line, _ in records]
+            found |= {first + row: place for row, place in zip(own, places, strict=True)}
+        return [found[row] for row in rows]

@@ -131,8 +131,8 @@ class TableFiles:
         return self.places([row])[0]
 
     def places(self, rows: Sequence[int]) -> list[str]:
-        """Where some rows are, in the order of the table."""
-        return self.row_places.of(rows)
+        """Where some rows (counted from 0) are, in their order."""
+        return self.row_places(rows)
 
     @property
     def row_places(self) -> RowPlaces:

@@ -49,8 +49,8 @@ from dlrun.data.reading.masks import (
 from dlrun.data.reading.new_rows import read_new_rows
 from dlrun.data.reading.row_places import format_of
 from dlrun.data.reading.table_columns import Separator
-from dlrun.data.samples import Array, Columns, ExpectedColumns, as_objects
-from dlrun.data.source import FILE, FolderSource, Loaded, NewRows, Part
+from dlrun.data.samples import FILE, Array, Columns, ExpectedColumns, as_objects
+from dlrun.data.source import FolderSource, Loaded, NewRows, Part
 from dlrun.data.stored import too_large_to_hold
 from dlrun.errors import DataError
 from dlrun.text import counted, listed

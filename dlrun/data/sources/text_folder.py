@@ -21,8 +21,8 @@ from dlrun.data.reading.files import (
     root_folder,
     skip_broken,
 )
-from dlrun.data.samples import Array, ExpectedColumns, as_objects
-from dlrun.data.source import FILE, FolderSource, Loaded, NewRows, Part
+from dlrun.data.samples import FILE, Array, ExpectedColumns, as_objects
+from dlrun.data.source import FolderSource, Loaded, NewRows, Part
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 

@@ -33,9 +33,8 @@ def most_wrong(record: RunRecord) -> Section | None:
     form, shown = _contents(examples)
     cards = []
     for i in kept:
-        row = f"row {examples.rows[i]}"
         title = "" if scored is None else _title(scored, place[examples.rows[i]])
-        where = f"{examples.names[i]}, {row}" if examples.names else row
+        where = examples.names[i] if examples.names else f"row {examples.rows[i]}"
         masks = mask_pictures(record, scored, examples.rows[i]) if scored is not None else []
         cards.append({"title": title, "place": where, "masks": masks, **shown[i]})
     legend = mask_legend(scored) if scored is not None and any(c["masks"] for c in cards) else []
