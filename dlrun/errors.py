@@ -13,7 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 INTERRUPTED = 130
-"""Exit status of a command that the user interrupted."""
+"""Exit status of a command that the user interrupted with Ctrl-C; of one that another signal ended
+it is 128 and the signal's number, as in a shell."""
+
+TIMED_OUT = 75
+"""Exit status of a training that its time limit ended, and that can be continued: `EX_TEMPFAIL`."""
 
 KeyPath = tuple[str | int, ...]
 """Where a value is in a config: keys and list indices from the top."""

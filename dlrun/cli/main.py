@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import pkgutil
 import sys
 import traceback
@@ -15,9 +14,11 @@ import click
 from dlrun import __version__
 from dlrun.cli import commands
 from dlrun.cli.options import print_json
-from dlrun.errors import INTERRUPTED, DlrunError, without_colours
+from dlrun.cli.output import unbroken_output
+from dlrun.errors import DlrunError, without_colours
 from dlrun.imports import one_command
 from dlrun.registry.names import did_you_mean
+from dlrun.training.interrupt import Interrupted, exit_status, interrupted_by, signals_handled
 
 
 class CommandsByFile(click.Group):
@@ -64,19 +65,25 @@ def dlrun() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 success, 1 a run that failed, 2 a bad config or bad
-    usage, 130 an interrupt."""
+    usage, 75 a time limit, 129, 130 or 143 an interrupt."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        # A terminal that has no `±` shows a question mark instead of failing.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
-    try:
-        with one_command():
-            status = dlrun.main(given, prog_name="dlrun", standalone_mode=False)
-    # The boundary: whatever a command raises ends here as one message.
-    except Exception as error:
-        status = report_error(error, given)
-    sys.exit(status if isinstance(status, int) else 0)
+    with signals_handled(), unbroken_output() as output:
+        try:
+            with one_command():
+                ended = dlrun.main(given, prog_name="dlrun", standalone_mode=False)
+        # The boundary: whatever a command raises ends here as one message.
+        except Exception as error:
+            ended = report_error(error, given)
+        status = ended if isinstance(ended, int) else 0
+        sys.stdout.flush()
+        if output.problem is not None:
+            _show(OutputError(f"cannot write to standard output: {output.problem}"), given)
+            status = status or OutputError.exit_status
+    sys.exit(status)
+
+
+class OutputError(DlrunError):
+    """What a command has to say cannot be written."""
 
 
 KEYS_OF_OPTIONS = {
@@ -103,11 +110,14 @@ def report_error(error: Exception, arguments: Sequence[str]) -> int:
         return int(error.exit_code)
     if isinstance(error, click.NoSuchOption):
         error = _with_key_of_config(error)
+    elif not isinstance(error, DlrunError | click.ClickException) and (cause := interrupted_by()):
+        # A library has turned the interrupt into an error of its own.
+        error, error.__cause__ = click.exceptions.Abort(), Interrupted(cause)
     if "--debug" in arguments:
         traceback.print_exception(error)
     status = 1
     if isinstance(error, click.exceptions.Abort):
-        status = INTERRUPTED
+        status = exit_status(getattr(error.__cause__, "cause", None))
     elif isinstance(error, click.ClickException):
         status = error.exit_code
     elif isinstance(error, DlrunError):

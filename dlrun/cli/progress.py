@@ -6,8 +6,6 @@ Every display is a `dlrun.protocols.observer.Observer`: folds are counted from 0
 from __future__ import annotations
 
 import math
-import os
-import sys
 from types import TracebackType
 from typing import Self
 
@@ -160,18 +158,8 @@ class PlainProgress(QuietProgress):
         # Rich takes 0.1 ms to print a line, which counts where there is one every 2 ms.
         if self.console.quiet:
             return
-        try:
-            print(line, file=self.console.file, flush=True)
-        except BrokenPipeError:
-            # `dlrun train | head` has read enough: the training goes on all the same.
-            self.console.quiet = True
-            give_up_output()
+        print(line, file=self.console.file, flush=True)
 
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.1f}s" if seconds >= 0.0995 else f"{seconds:.3f}s"
-
-
-def give_up_output() -> None:
-    """Send standard output nowhere: nobody reads it any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

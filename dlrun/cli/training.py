@@ -19,11 +19,12 @@ from dlrun.cli.options import TrainingOptions, print_json
 from dlrun.cli.progress import QuietProgress
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
-from dlrun.errors import INTERRUPTED, DlrunError, TrainingError
+from dlrun.errors import DlrunError, TrainingError
 from dlrun.reports.summary import advice, run_summary
 from dlrun.stages import current_stages
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import display_path, duration
+from dlrun.training.interrupt import announced, exit_status
 from dlrun.workflows.plugins import runner
 from dlrun.workflows.run import Run
 
@@ -124,7 +125,7 @@ def show_run(
             _print_run(console, run, log)
 
     try:
-        with elsewhere, display as progress:
+        with elsewhere, display as progress, announced(progress.note):
             run = start(progress, log, scored)
     except TrainingError as error:
         # The error itself ends the command, below what to try.
@@ -145,7 +146,9 @@ def show_run(
         # Last, so that the score stays on the screen, and whatever happens to the report.
         if more and not as_json:
             _print_run(console, run, log)
-    return INTERRUPTED if run.status == "interrupted" else 0
+    if run.status != "interrupted":
+        return 0
+    return exit_status(RunDirectory.open(run.path).read_run().get("interrupted_by"))
 
 
 def _print_run(console: Console, run: Run, log: RunLog) -> None:

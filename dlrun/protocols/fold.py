@@ -50,6 +50,7 @@ from dlrun.store.metrics_csv import PHASE
 from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import FitRequest, FitResult, PhaseResult
 from dlrun.training.features import Features
+from dlrun.training.interrupt import end_if_asked
 from dlrun.training.prediction import masks_of, predict
 from dlrun.training.reporting import DivergedError
 from dlrun.training.rows import FitRows
@@ -141,6 +142,7 @@ class FoldTraining:
         """Train and score as many folds at once as the trainer chose, or one after the other."""
         start = 0
         while start < len(folds):
+            end_if_asked()
             self.observer.fold_started(folds[start].index)
             ready = [self._prepared(folds[start])]
             fits = [self._phased_fit(ready[0])]

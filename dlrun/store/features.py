@@ -17,7 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dlrun.errors import RunError
-from dlrun.store.files import atomic_path, os_errors_named, read_object, write_json
+from dlrun.store.files import (
+    atomic_path,
+    os_errors_named,
+    read_object,
+    remove_leftovers,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -121,6 +127,7 @@ class FeatureStore:
         numbers, facts = self._files(key)
         with os_errors_named("make", self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.path)
         with atomic_path(numbers, replace=True) as temporary:
             mapped = np.lib.format.open_memmap(temporary, "w+", np.float32, shape)
             _reserve(temporary)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import hashlib
 import json
 import os
+import platform
+import re
 import secrets
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -13,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
+from dlrun.store.environment import process_is_gone
 from dlrun.store.json_text import to_json
 from dlrun.text import display_path
 
@@ -35,7 +41,7 @@ def atomic_path(path: Path, *, replace: bool = False) -> Iterator[Path]:
         RunError: `path` exists and may not be replaced, the disk refused, or nothing was
             written.
     """
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    temporary = temporary_path(path)
     with os_errors_named("write", path):
         if not replace and os.path.lexists(path):
             raise FileExistsError(path)
@@ -48,6 +54,53 @@ def atomic_path(path: Path, *, replace: bool = False) -> Iterator[Path]:
             _put(temporary, path, replace)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+LEFTOVER = re.compile(r"\..+\.(?:(\d+)-([0-9a-f]{6})-)?[0-9a-f]{4,8}(?:\.\w+)?")
+"""The name of a file that is being written, or was when its writer was killed: its own name hidden,
+and the process, the host and a random number."""
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a hidden name beside a file or folder that tells who is writing it."""
+    writer = f"{os.getpid()}-{_host()}-{secrets.token_hex(4)}"
+    return path.with_name(f".{path.stem}.{writer}{path.suffix}")
+
+
+def remove_leftovers(folder: Path, *, unsigned: bool = False) -> None:
+    """Remove from a folder what a killed process has not finished writing; not what another one may
+    be writing at this moment, here or on another host.
+
+    What cannot be removed stays; nothing is raised.
+
+    Args:
+        folder: Where to look.
+        unsigned: Also remove what does not tell its writer, as those of earlier versions do not.
+    """
+    for path in _hidden(folder):
+        match = LEFTOVER.fullmatch(path.name)
+        if match is None or not (_is_gone(match[1], match[2]) if match[1] else unsigned):
+            continue
+        with contextlib.suppress(OSError):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _hidden(folder: Path) -> list[Path]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        return [Path(entry.path) for entry in entries if entry.name.startswith(".")]
+    return []
+
+
+def _is_gone(process: str, host: str) -> bool:
+    """Whether a writer is known to have ended."""
+    return host == _host() and process_is_gone({"host": platform.node(), "pid": int(process)})
+
+
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
 
 
 def write_bytes(path: Path, data: bytes, *, replace: bool = False) -> None:
@@ -140,7 +193,11 @@ def append_line(path: Path, line: str) -> None:
     with os_errors_named("write", path):
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
         try:
-            os.write(descriptor, data)
+            before = os.fstat(descriptor).st_size
+            if os.write(descriptor, data) < len(data):
+                # What is left of a full disk takes a part of it.
+                os.ftruncate(descriptor, before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
 
@@ -174,6 +231,11 @@ def os_errors_named(verb: str, path: Path, hint: str = "") -> Iterator[None]:
         raise RunError(f"cannot {verb} {display_path(path)}: {reason}{hint}") from error
 
 
+def is_disk_error(error: BaseException) -> bool:
+    """Whether a file could not be read or written, as on a full disk."""
+    return isinstance(error, RunError) and isinstance(error.__cause__, OSError)
+
+
 def _put(temporary: Path, path: Path, replace: bool) -> None:
     if replace:
         temporary.replace(path)
@@ -189,6 +251,26 @@ def _put(temporary: Path, path: Path, replace: bool) -> None:
                 raise FileExistsError(path) from None
             temporary.rename(path)
     _flush_folder(path.parent)
+
+
+def move_folder(folder: Path, path: Path) -> bool:
+    """Give a folder another name in the same folder, for good; return False if it is taken.
+
+    Raises:
+        OSError: The disk refused.
+    """
+    if os.path.lexists(path):
+        return False
+    _flush_folder(folder)
+    try:
+        # A folder that was made meanwhile is replaced only while it is empty.
+        folder.rename(path)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return False
+        raise
+    _flush_folder(path.parent)
+    return True
 
 
 def _flush_folder(folder: Path) -> None:

@@ -89,7 +89,11 @@ def run_names(runs_dir: Path) -> list[str]:
     """Names of the runs in a folder, newest first."""
     if not runs_dir.is_dir():
         return []
-    return sorted((marker.parent.name for marker in runs_dir.glob(f"*/{MARKER}")), reverse=True)
+    # Hidden ones are being made or removed.
+    return sorted(
+        (marker.parent.name for marker in runs_dir.glob(f"[!.]*/{MARKER}")),
+        reverse=True,
+    )
 
 
 def _no_run(folder: Path) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,18 +17,21 @@ from dlrun.store.files import (
     append_line,
     as_bytes,
     make_folder,
+    move_folder,
     os_errors_named,
     read_bytes,
     read_npz,
     read_object,
     read_text,
+    remove_leftovers,
+    temporary_path,
     write_bytes,
     write_json,
     write_npz,
     write_once,
     write_text,
 )
-from dlrun.store.names import DATA, EVALUATIONS, MARKER, directory_name, find_run
+from dlrun.store.names import DATA, EVALUATIONS, MARKER, directory_name, find_run, slug
 from dlrun.store.training_folder import Arrays, FoldDirectory, TrainingFolder
 from dlrun.text import display_path
 
@@ -54,25 +56,43 @@ class RunDirectory(TrainingFolder):
     """Name of the folder with copies of the config's plugins."""
 
     @classmethod
-    def create(cls, runs_dir: Path, name: str, now: datetime | None = None) -> RunDirectory:
+    def create(
+        cls,
+        runs_dir: Path,
+        name: str,
+        now: datetime | None = None,
+        *,
+        write: Callable[[RunDirectory], None] = lambda directory: None,
+    ) -> RunDirectory:
         """Make a directory with a new name: `YYYYMMDD-HHMMSS-name-xxxx`.
+
+        It is there with all that it begins with, or not at all: until then its name is hidden.
 
         Args:
             runs_dir: Where runs are kept; made where it is missing.
             name: The experiment's name; see `dlrun.store.names.slug`.
             now: Time for the name; default: the clock's.
+            write: Writes what the run begins with into the directory that it is given.
 
         Raises:
             RunError: The directory cannot be made.
         """
         now = now or datetime.now()
-        with os_errors_named("make a run in", runs_dir, "; choose another folder with --runs-dir"):
+        hint = "; choose another folder with --runs-dir"
+        with os_errors_named("make a run in", runs_dir, hint):
             runs_dir.mkdir(parents=True, exist_ok=True)
-            for _ in range(ATTEMPTS):
-                path = runs_dir.absolute() / directory_name(name, now, secrets.token_hex(2))
-                with contextlib.suppress(FileExistsError):
-                    path.mkdir()
-                    return cls(path)
+            remove_leftovers(runs_dir)
+            hidden = temporary_path(runs_dir.absolute() / slug(name))
+            hidden.mkdir()
+        try:
+            write(cls(hidden))
+            with os_errors_named("make a run in", runs_dir, hint):
+                for _ in range(ATTEMPTS):
+                    path = runs_dir.absolute() / directory_name(name, now, secrets.token_hex(2))
+                    if move_folder(hidden, path):
+                        return cls(path)
+        finally:
+            shutil.rmtree(hidden, ignore_errors=True)
         raise RunError(f"no free name for a run '{name}' in {display_path(runs_dir)}")
 
     @classmethod
@@ -210,6 +230,7 @@ class RunDirectory(TrainingFolder):
     def add_report(self, html: str) -> tuple[Path, bool]:
         """Keep a report as `report.html`, or as the next `report-2.html` that is free, unless one
         of them says the same; return the file, and whether it was written now."""
+        self.remove_leftovers()
         return write_once(self.path, "report", ".html", as_bytes(html))
 
     def fold(self, index: int) -> FoldDirectory:
@@ -229,6 +250,7 @@ class RunDirectory(TrainingFolder):
         Returns:
             The JSON file; arrays lie beside it as `.npz`.
         """
+        self.remove_leftovers()
         make_folder(self.evaluations)
         for _ in range(ATTEMPTS):
             number = max(self.evaluation_numbers(), default=0) + 1
@@ -255,6 +277,12 @@ class RunDirectory(TrainingFolder):
         facts, beside = read_object(path), path.with_suffix(".npz")
         return facts, read_npz(beside) if beside.exists() else {}
 
+    def remove_leftovers(self) -> None:
+        """Remove what killed processes have not finished writing; see `remove_leftovers`."""
+        folders = [fold.path for fold in self.folds()]
+        for folder in (self.path, *folders, self.evaluations, self.path / self.PLUGINS):
+            remove_leftovers(folder, unsigned=True)
+
     def log(self, line: str) -> None:
         """Add a line to `log.txt`."""
         append_line(self.log_file, line)
@@ -277,11 +305,24 @@ def remove_run(path: Path) -> None:
     if path.is_symlink() or not marker.is_file():
         raise RunError(f"{display_path(path)} is not a run directory; nothing was removed")
     with os_errors_named("remove", path):
-        for entry in path.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            elif entry != marker:
-                entry.unlink()
-        # Last, so that a run that is removed in part can be removed again.
-        marker.unlink()
-        path.rmdir()
+        remove_leftovers(path.parent)
+        # Gone at once; what is left where this process is killed is removed next time.
+        hidden = temporary_path(path)
+        path.rename(hidden)
+        try:
+            _remove_whole(hidden)
+        except OSError:
+            # What the disk does not let go is shown, so that it can be removed again.
+            hidden.rename(path)
+            raise
+
+
+def _remove_whole(path: Path) -> None:
+    for entry in path.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != MARKER:
+            entry.unlink()
+    # Last, so that a run that is removed in part can be removed again.
+    (path / MARKER).unlink()
+    path.rmdir()

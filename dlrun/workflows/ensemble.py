@@ -42,23 +42,26 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
         raise RunError(f"{parent.name} has no fold that was trained to its end; train it again")
     if missing := [fold.index for fold in folds if not fold.model.exists()]:
         raise RunError(f"{parent.name} has no model in its fold {missing[0]}; train it again")
-    directory = RunDirectory.create(runs_dir, config.name)
     given, before_facts = dump_config(with_kept_plugins(config)), parent.read_run()
     facts: dict[str, Any] = {"name": config.name, "seed": config.seed, **plugin_facts(config)}
     facts |= {key: before_facts.get(key) for key in ("backend", "keras", "devices", "engine")}
     facts |= {**environment_facts(), "config": given}
-    directory.start({**facts, "parent": parent.name, "ensemble": len(folds)})
-    directory.write_config(config.given)
-    keep_plugins(directory, config)
-    directory.write_resolved(dump_yaml(given))
-    directory.write_splits(parent.read_splits())
     data = parent.read_data()
-    directory.write_data(data)
-    for fold in folds:
-        to = directory.fold(fold.index)
-        to.save_model(partial(shutil.copyfile, fold.model))
-        to.write_preprocess(*fold.read_preprocess())
-        to.copy_vocabularies(fold)
+
+    def write(directory: RunDirectory) -> None:
+        directory.start({**facts, "parent": parent.name, "ensemble": len(folds)})
+        directory.write_config(config.given)
+        keep_plugins(directory, config)
+        directory.write_resolved(dump_yaml(given))
+        directory.write_splits(parent.read_splits())
+        directory.write_data(data)
+        for fold in folds:
+            to = directory.fold(fold.index)
+            to.save_model(partial(shutil.copyfile, fold.model))
+            to.write_preprocess(*fold.read_preprocess())
+            to.copy_vocabularies(fold)
+
+    directory = RunDirectory.create(runs_dir, config.name, write=write)
     result = _result(before, len(folds))
     result["next"] = after_final(directory, data["test"]["exists"])
     directory.write_result(result)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -32,6 +32,7 @@ from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
 from dlrun.store.environment import environment_facts
+from dlrun.store.files import is_disk_error
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.store.run_list import brief
 from dlrun.tasks import Task
@@ -39,6 +40,11 @@ from dlrun.text import display_path
 from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
 from dlrun.training.engine import Divergence
+from dlrun.training.interrupt import (
+    TimeLimit,
+    deferred_interrupt,
+    interrupt_cause,
+)
 from dlrun.training.reporting import DivergedError, divergence_message
 from dlrun.workflows.clean_rows import clean_rows_facts
 from dlrun.workflows.loading import start_and_load, with_place
@@ -80,6 +86,7 @@ def execute(
     created: Callable[[RunDirectory], None] | None = None,
     scored: Callable[[Run], None] | None = None,
     force: bool = False,
+    time_limit: TimeLimit | None = None,
 ) -> Run:
     """Train under the config's protocol and keep everything in a new run directory.
 
@@ -92,67 +99,85 @@ def execute(
         created: Called with the run directory when it is made.
         scored: Called with the run when its result is complete, before its curves are drawn.
         force: Train although the checks find errors.
+        time_limit: How long all of it may take.
 
     Raises:
         ConfigError: Keras refused a part of the config, or the checks found errors; says where.
         DataError: The data is missing or broken.
         TrainingError: Training began and failed. Where the loss was a number for some epochs,
             the run holds the model, the result and the curves up to there.
+        Interrupted: Ctrl-C or another signal ended it before there was a result.
     """
     begin_timing()
     additions.use(config.own_code.additions)
     observer = observer or Observer()
-    with components_located(config):
-        backend, dataset = start_and_load(config)
-        if inspect is not None:
-            inspect(dataset)
-        with stage("checking"):
-            findings = data_findings(config, dataset)
-        if not force:
-            refuse_errors(findings)
-        for finding in findings.shown:
-            observer.found(finding.headline, finding.severity)
-        if findings.shown:
-            observer.note(
-                f"dlrun check {config.file} --data gives the reasons and what to write instead"
-            )
+    with ExitStack() as running:
+        with components_located(config):
+            backend, dataset = start_and_load(config)
+            if inspect is not None:
+                inspect(dataset)
+            findings = _checked(config, dataset, observer, force)
 
-        def begin(directory: RunDirectory, splits: Splits, choice: Choice) -> None:
-            if created is not None:
-                created(directory)
-            use_temporary_cache()
-            Thread(target=_import_ahead, daemon=True).start()
-            pinned = _pinned(config, backend, choice)
-            _begin(directory, pinned, dataset, splits, choice, findings, facts or {})
+            def begin(splits: Splits, choice: Choice) -> RunDirectory:
+                # From here on an interrupt waits until what was reached is written.
+                interrupt = running.enter_context(deferred_interrupt(time_limit))
+                pinned = _pinned(config, backend, choice)
 
-        recorder = RunRecorder(config, dataset, runs_dir, begin)
+                def write(directory: RunDirectory) -> None:
+                    _begin(directory, pinned, dataset, splits, choice, findings, facts or {})
+
+                directory = RunDirectory.create(runs_dir, config.name, write=write)
+                interrupt.advice = _kept_in(directory)
+                if created is not None:
+                    created(directory)
+                use_temporary_cache()
+                Thread(target=_import_ahead, daemon=True).start()
+                return directory
+
+            recorder = RunRecorder(config, dataset, runs_dir, begin)
+            try:
+                with mistakes_located(config):
+                    outcome = Task.of(config).run(config, dataset, observer, recorder)
+                assert recorder.directory is not None
+                run = _complete(config, dataset, outcome, recorder.directory, findings)
+            except BaseException as error:
+                if isinstance(error, DivergedError):
+                    # In the first epoch: there is no result, and only here the config is known.
+                    suggestions = suggestions_against_divergence(dump_config(config))
+                    error.result = {"suggestions": suggestions}
+                if recorder.directory is not None:
+                    _end_early(recorder.directory, config, error)
+                    if isinstance(error, TrainingError):
+                        error.run = recorder.directory.path
+                raise
+        # The run is complete: a failure from here on loses nothing.
         try:
-            with mistakes_located(config):
-                outcome = Task.of(config).run(config, dataset, observer, recorder)
-            assert recorder.directory is not None
-            run = _complete(config, dataset, outcome, recorder.directory, findings)
-        except BaseException as error:
-            if isinstance(error, DivergedError):
-                # In the first epoch: there is no result, and only here the config is known.
-                error.result = {"suggestions": suggestions_against_divergence(dump_config(config))}
-            if recorder.directory is not None:
-                _end_early(recorder.directory, config, error)
-                if isinstance(error, TrainingError):
-                    error.run = recorder.directory.path
-            raise
-    # The run is complete: a failure from here on loses nothing.
-    try:
-        if scored is not None and outcome.diverged is None:
-            scored(run)
-    finally:
-        try:
-            _draw(recorder.directory, config, {outcome.score_name: outcome.direction})
-        except (RunError, OSError) as error:
-            observer.note(f"the curves could not be drawn: {error}")
-    _keep_examples(recorder.directory, config, dataset, outcome, observer)
-    if outcome.diverged is not None:
-        raise _diverged(recorder.directory, outcome, outcome.diverged, run.result)
+            if scored is not None and outcome.diverged is None:
+                scored(run)
+        finally:
+            _keep_examples(recorder.directory, config, dataset, outcome, observer)
+            try:
+                _draw(recorder.directory, config, {outcome.score_name: outcome.direction})
+            except (RunError, OSError) as error:
+                observer.note(f"the curves could not be drawn: {error}")
+        if outcome.diverged is not None:
+            raise _diverged(recorder.directory, outcome, outcome.diverged, run.result)
     return run
+
+
+def _checked(config: Config, dataset: Dataset, observer: Observer, force: bool) -> Findings:
+    """Return what the checks find, refuse errors unless forced, and show the rest."""
+    with stage("checking"):
+        findings = data_findings(config, dataset)
+    if not force:
+        refuse_errors(findings)
+    for finding in findings.shown:
+        observer.found(finding.headline, finding.severity)
+    if findings.shown:
+        observer.note(
+            f"dlrun check {config.file} --data gives the reasons and what to write instead"
+        )
+    return findings
 
 
 def _import_ahead() -> None:
@@ -178,26 +203,34 @@ def _keep_examples(
 
 def _end_early(directory: RunDirectory, config: Config, error: BaseException) -> None:
     """Record how the run ended, and draw its curves up to there."""
-    if not directory.run.exists() or directory.status != "running":
-        return
-    if isinstance(error, KeyboardInterrupt):
-        error.add_note(f"the results so far are kept in {display_path(directory.path)}")
-        directory.finish("interrupted")
-    else:
-        directory.finish("failed", error=f"{type(error).__name__}: {error}")
-        directory.log(f"error: {error}")
+    if isinstance(error, KeyboardInterrupt) or is_disk_error(error):
+        error.add_note(_kept_in(directory))
+    # A full disk refuses this as well; the run is then one whose process is gone.
     with suppress(RunError, OSError):
+        if directory.status != "running":
+            return
+        if isinstance(error, KeyboardInterrupt):
+            directory.finish("interrupted", interrupted_by=getattr(error, "cause", None))
+        elif is_disk_error(error):
+            directory.finish("interrupted", interrupted_by="disk", error=str(error))
+        else:
+            directory.finish("failed", error=f"{type(error).__name__}: {error}")
+            directory.log(f"error: {error}")
         _draw(directory, config, {})
+
+
+def _kept_in(directory: RunDirectory) -> str:
+    return f"the results so far are kept in {display_path(directory.path)}"
 
 
 @stage("drawing")
 def _draw(directory: RunDirectory, config: Config, directions: Mapping[str, Direction]) -> None:
-    """Draw the curves of the run and, where they are few, of each fold."""
+    """Draw the curves of the run and, where they are few and there is time, of each fold."""
     folds = directory.folds()
     phases = [phase_name(phase, number) for number, phase in enumerate(config.training.phases)]
     several = folds_word({"protocol": config.evaluation.protocol.member_name()})
     result = directory.read_result() if directory.result.exists() else {}
-    drawn = folds if len(folds) <= MOST_DRAWN_FOLDS else ()
+    drawn = folds if len(folds) <= MOST_DRAWN_FOLDS and interrupt_cause() is None else ()
     for number, folder in enumerate((directory, *drawn)):
         facts = facts_from_table(
             folder.history(),
@@ -308,6 +341,8 @@ def _complete(
         directory.write_predictions(predictions | places_in_series(samples))
     status: Ending = "interrupted" if outcome.interrupted else "finished"
     facts: dict[str, Any] = {"result": brief(result)}
+    if outcome.interrupted:
+        facts["interrupted_by"] = interrupt_cause()
     if phases := outcome.folds[-1].phases:
         facts["phases"] = phase_facts(phases)
     if outcome.diverged is not None:

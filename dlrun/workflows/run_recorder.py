@@ -25,7 +25,7 @@ from dlrun.workflows.statistics import rows_of, units_of
 Splits = Mapping[str, np.ndarray]
 """Row numbers, (k,) int64, by the name of the split."""
 
-Begin = Callable[[RunDirectory, Splits, Choice], None]
+Begin = Callable[[Splits, Choice], RunDirectory]
 
 
 class RunRecorder:
@@ -38,14 +38,13 @@ class RunRecorder:
         config: The experiment.
         dataset: The rows.
         runs_dir: Where the run directory is made.
-        begin: Called with the new run directory, the row numbers, (k,) int64, of every split by
-            its name, and the chosen engine; writes what is known before training.
+        begin: Called with the row numbers, (k,) int64, of every split by its name, and the chosen
+            engine; makes the run directory, with what is known before training.
     """
 
     def __init__(self, config: Config, dataset: Dataset, runs_dir: Path, begin: Begin) -> None:
         self._config = config
         self._dataset = dataset
-        self._runs_dir = runs_dir
         self._begin = begin
         self._protocol = Protocol.of(config)
         self._features = FeatureStore(runs_dir)
@@ -59,8 +58,7 @@ class RunRecorder:
     def training_begins(self, fold: int, choice: Choice) -> None:
         """Make the run directory, if this is the first fold."""
         if self.directory is None:
-            self.directory = RunDirectory.create(self._runs_dir, self._config.name)
-            self._begin(self.directory, self._splits, choice)
+            self.directory = self._begin(self._splits, choice)
 
     def callback_folder(self, fold: int) -> Path:
         """Return the folder for the files of a fold's callbacks."""

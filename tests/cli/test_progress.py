@@ -365,21 +365,6 @@ def test_drawing_does_not_keep_up_with_fast_epochs(
     assert frames <= 10 + 10 * (time.monotonic() - began)
 
 
-def test_a_reader_that_has_read_enough_does_not_end_the_training(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    class Closed(io.StringIO):
-        def write(self, text: str) -> int:
-            raise BrokenPipeError
-
-    monkeypatch.setattr("dlrun.cli.progress.give_up_output", lambda: None)
-    log: list[str] = []
-    progress = PlainProgress(Console(file=Closed()), log.append)
-    progress.note("one")
-    progress.note("two")
-    assert log == ["note: one", "note: two"]
-
-
 def test_phases_are_told_and_the_bar_counts_to_where_they_may_end(
     terminal: Console, pipe: Console, clock: Clock
 ) -> None:

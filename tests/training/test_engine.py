@@ -104,12 +104,15 @@ def test_ctrl_c_ends_the_step_and_keeps_the_epochs_before(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_ctrl_c_in_the_last_moment_is_not_forgotten(request_of: Request) -> None:
+def test_ctrl_c_after_the_last_epoch_does_not_interrupt_the_fit(request_of: Request) -> None:
     def press(epoch: int, logs: dict[str, float], seconds: float) -> None:
         if epoch == 3:
             signal.raise_signal(signal.SIGINT)
 
-    assert KerasEngine().fit(request_of(on_epoch=press)).interrupted is True
+    with deferred_interrupt() as interrupt:
+        fitted = KerasEngine().fit(request_of(on_epoch=press))
+        assert fitted.interrupted is False
+        assert interrupt.cause == "SIGINT"
 
 
 def test_a_second_ctrl_c_does_not_wait() -> None:

@@ -251,7 +251,8 @@ def _train(request: FitRequest, source: EpochSource, control: FitControl) -> Non
             callbacks.on_epoch_end(done, logs)
             report.epoch_ended(dict(sorted(logs.items())), epoch.learning_rate, epoch.seconds)
             done += 1
-        control.interrupt.check()
+        if done < request.epochs and not model.stop_training:
+            control.interrupt.check()
     if isinstance(model.optimizer, keras.optimizers.Optimizer):
         model.optimizer.finalize_variable_values(model.trainable_weights)
     callbacks.on_train_end(logs)
