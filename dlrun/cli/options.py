@@ -8,7 +8,9 @@ from typing import Any, TypedDict, TypeVar
 
 import click
 
+from dlrun.errors import UsageError
 from dlrun.store.json_text import to_json
+from dlrun.training.interrupt import TimeLimit
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -66,6 +68,29 @@ report_option = click.option(
     is_flag=True,
     help="Also write report.html into the run: one page with everything about it.",
 )
+
+
+class TimeLimitType(click.ParamType):
+    """A duration, see `TimeLimit.of`."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> TimeLimit:
+        """Read it."""
+        try:
+            return TimeLimit.of(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+time_limit_option = click.option(
+    "--time-limit",
+    type=TimeLimitType(),
+    metavar="DURATION",
+    help="End in time, with exit status 75, so that all is kept: 90s, 30m, 2h, 1h30m or HH:MM:SS.",
+)
 debug_option = click.option(
     "--debug",
     is_flag=True,
@@ -92,6 +117,7 @@ class TrainingOptions(RunOptions):
     verbose: bool
     force: bool
     allow_outside: bool
+    time_limit: TimeLimit | None
 
 
 def together(*options: Callable[[Any], Any]) -> Callable[[Command], Command]:
@@ -121,6 +147,7 @@ training_options = together(
     trust_plugins_option,
     allow_outside_option,
     force_option,
+    time_limit_option,
     debug_option,
 )
 """The options of every command that trains."""

@@ -67,16 +67,23 @@ def unbroken_output() -> Iterator[Output]:
 
 def _unbroken(name: str, descriptor: int) -> UnbreakableFile | None:
     stream = getattr(sys, name)
+    if stream is None:
+        # Closed by whoever started the command.
+        setattr(sys, name, io.TextIOWrapper(io.BytesIO(), errors="replace"))
+        return None
     if not isinstance(stream, io.TextIOWrapper):
         return None
     stream.reconfigure(errors="replace")
     # Tests and notebooks have put something else there.
-    if stream.fileno() != descriptor or not isinstance(stream.buffer, io.BufferedWriter):
+    unbuffered = isinstance(stream.buffer, io.FileIO)
+    if not (unbuffered or isinstance(stream.buffer, io.BufferedWriter)):
+        return None
+    if stream.fileno() != descriptor:
         return None
     stream.flush()
     file = UnbreakableFile(descriptor)
     replacement = io.TextIOWrapper(
-        io.BufferedWriter(file),
+        file if unbuffered else io.BufferedWriter(file),
         encoding=stream.encoding,
         errors="replace",
         line_buffering=stream.line_buffering,

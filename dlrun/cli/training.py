@@ -82,8 +82,15 @@ def run_and_report(
     def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
         from dlrun.workflows.execute import execute
 
-        folder, created = options["runs_dir"], log.attach
-        return execute(loaded, folder, progress, created=created, scored=scored, force=force)
+        return execute(
+            loaded,
+            options["runs_dir"],
+            progress,
+            created=log.attach,
+            scored=scored,
+            force=force,
+            time_limit=options["time_limit"],
+        )
 
     return show_run(
         start,

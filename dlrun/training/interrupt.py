@@ -94,6 +94,11 @@ class TimeLimit:
         return time.monotonic() + reserve >= self.began + self.seconds
 
 
+def time_limit_of(given: TimeLimit | str | float | None) -> TimeLimit | None:
+    """Return a time limit as a program may give it; see `TimeLimit.of`."""
+    return TimeLimit.of(given) if isinstance(given, str | float | int) else given
+
+
 class Interrupt:
     """Whether a run is asked to end.
 

@@ -22,6 +22,7 @@ from dlrun.reports.summary import part_of_folds
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import counted
 from dlrun.training.callbacks import monitors_validation
+from dlrun.training.interrupt import TimeLimit, time_limit_of
 from dlrun.workflows.ensemble import make_ensemble
 from dlrun.workflows.evaluate import refuse_changed_data
 from dlrun.workflows.execute import execute
@@ -120,6 +121,7 @@ def finalize(
     created: Callable[[RunDirectory], None] | None = None,
     scored: Callable[[Run], None] | None = None,
     trust_plugins: bool = False,
+    time_limit: TimeLimit | str | float | None = None,
 ) -> Run:
     """Train a fresh model on all non-test rows with a run's settings.
 
@@ -138,6 +140,7 @@ def finalize(
         created: Called with the new run directory when it is made.
         scored: Called with the run when its result is complete, before its curves are drawn.
         trust_plugins: Whether the Python files that `plugins` names may run.
+        time_limit: As in `dlrun.train`.
 
     Returns:
         The new run; its `run.json` names the `parent`.
@@ -147,6 +150,7 @@ def finalize(
         RunError: There is no such run, it is final already or did not end, or its data changed.
         DlrunError: As `dlrun.train`.
     """
+    limit = time_limit_of(time_limit)
     if epochs is not None and epochs < 1:
         raise UsageError(f"epochs must be at least 1, found {epochs}")
     if ensemble and epochs is not None:
@@ -182,6 +186,7 @@ def finalize(
         inspect=inspect,
         created=created,
         scored=scored,
+        time_limit=limit,
         # The run has been trained with these settings already.
         force=True,
     )

@@ -13,6 +13,7 @@ from dlrun.protocols.observer import Observer
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.schemes.iterated_kfold import IteratedKFold
 from dlrun.protocols.schemes.kfold import KFold
+from dlrun.training.interrupt import time_limit_of
 from dlrun.workflows.plugins import runner
 from dlrun.workflows.run import Run
 
@@ -29,6 +30,7 @@ def kfold(
     trust_plugins: bool = False,
     allow_outside: bool = False,
     force: bool = False,
+    time_limit: str | float | None = None,
 ) -> Run:
     """Run the experiment of a config file under K-fold cross-validation.
 
@@ -44,6 +46,7 @@ def kfold(
         trust_plugins: Whether the Python files that `plugins` names may run.
         allow_outside: Whether the config may extend files outside its folder.
         force: Train although `dlrun check` finds errors.
+        time_limit: As in `dlrun.train`.
 
     Raises:
         UsageError: `folds` is below 2 or `iterations` below 1.
@@ -51,6 +54,7 @@ def kfold(
     """
     from dlrun.workflows.execute import execute
 
+    limit = time_limit_of(time_limit)
     loaded = load_config(
         Path(config),
         overrides,
@@ -59,7 +63,7 @@ def kfold(
         allow_outside=allow_outside,
     )
     changed = cross_validated(loaded, folds, iterations)
-    return execute(changed, Path(runs_dir), observer, force=force)
+    return execute(changed, Path(runs_dir), observer, force=force, time_limit=limit)
 
 
 def cross_validated(config: Config, folds: int | None, iterations: int | None) -> Config:

@@ -8,6 +8,7 @@ from pathlib import Path
 from dlrun.config.load import load_config
 from dlrun.config.schema import Config
 from dlrun.protocols.observer import Observer
+from dlrun.training.interrupt import time_limit_of
 from dlrun.workflows.plugins import runner
 from dlrun.workflows.run import Run
 
@@ -22,6 +23,7 @@ def train(
     trust_plugins: bool = False,
     allow_outside: bool = False,
     force: bool = False,
+    time_limit: str | float | None = None,
 ) -> Run:
     """Run the experiment of a config file.
 
@@ -34,6 +36,8 @@ def train(
         trust_plugins: Whether the Python files that `plugins` names may run.
         allow_outside: Whether the config may extend files outside its folder.
         force: Train although `dlrun check` finds errors.
+        time_limit: How long it may take, such as `"2h"` or a number of seconds; the run ends as
+            `interrupted` before, with what it has reached.
 
     Returns:
         The run, with `score`, `history`, `model` and `path`.
@@ -45,6 +49,7 @@ def train(
     """
     from dlrun.workflows.execute import execute
 
+    limit = time_limit_of(time_limit)
     loaded: Config = load_config(
         Path(config),
         overrides,
@@ -52,4 +57,4 @@ def train(
         run_plugins=runner(trust_plugins),
         allow_outside=allow_outside,
     )
-    return execute(loaded, Path(runs_dir), observer, force=force)
+    return execute(loaded, Path(runs_dir), observer, force=force, time_limit=limit)

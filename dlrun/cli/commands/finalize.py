@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Unpack
 
 import click
 
-from dlrun.cli.options import RunOptions, quiet_option, run_argument, run_options
+from dlrun.cli.options import (
+    RunOptions,
+    quiet_option,
+    run_argument,
+    run_options,
+    time_limit_option,
+)
 
 if TYPE_CHECKING:
     from dlrun.cli.progress import QuietProgress
     from dlrun.cli.training import OnScored, RunLog
+    from dlrun.training.interrupt import TimeLimit
     from dlrun.workflows.run import Run
 
 
@@ -24,11 +31,13 @@ if TYPE_CHECKING:
     "--ensemble", is_flag=True, help="Keep the models of the folds instead, and average them."
 )
 @quiet_option
+@time_limit_option
 @run_options
 def command(
     run_dir: Path,
     epochs: int | None,
     ensemble: bool,
+    time_limit: TimeLimit | None,
     quiet: bool,
     as_json: bool,
     **options: Unpack[RunOptions],
@@ -54,6 +63,7 @@ def command(
             observer=progress,
             created=log.attach,
             scored=scored,
+            time_limit=time_limit,
             **options,
         )
 
