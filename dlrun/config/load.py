@@ -15,7 +15,7 @@ from dlrun.config.document import NOWHERE, Document, Node, Place, Reporter, node
 from dlrun.config.extends import read_files, with_absolute_paths
 from dlrun.config.grammar import canonical_config, output_names, shapes_of
 from dlrun.config.layers import check_blocks, read_architecture
-from dlrun.config.measures import check_optimizer
+from dlrun.config.measures import check_naive_engine, check_optimizer
 from dlrun.config.model_schema import Block
 from dlrun.config.outputs import (
     declared_targets,
@@ -204,6 +204,8 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
 
     if {"training", "optimizer"} <= values.keys():
         check_optimizer(values["training"].callbacks, values["optimizer"], report)
+        if values["training"].engine == "naive":
+            check_naive_engine(values["training"], values["optimizer"], report)
     read("ignore", read_ignore, given.get("ignore"))
     if len(names) > 1:
         refuse_class_weight(values.get("training"), names, report)

@@ -9,6 +9,7 @@ from typing import Any
 from dlrun.config.document import Reporter
 from dlrun.config.keras_components import metric_names
 from dlrun.config.messages import found
+from dlrun.config.schema import Training
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.registry.names import closest
@@ -101,6 +102,45 @@ def _all_names(metric: KerasComponent) -> set[str]:
     """Everything that a metric may be called."""
     known = catalogue.entry("metric", metric.name)
     return {metric.alias, metric.name, *(known.aliases if known else ())}
+
+
+_NAIVE_OPTIONS = {"learning_rate", "momentum", "nesterov", "name"}
+"""Arguments of `sgd` that the naive engine knows."""
+
+
+def check_naive_engine(training: Training, optimizer: KerasComponent, report: Reporter) -> None:
+    """Report what the naive engine cannot do: anything but plain and momentum SGD in 32 bits."""
+    own = [phase.optimizer for phase in training.all_phases]
+    used = {id(one): one for one in (each or optimizer for each in own)}
+    for component in used.values():
+        if component.name != "SGD":
+            report(
+                component.path,
+                f"the naive engine cannot train with {component.alias}",
+                expected="sgd, with or without momentum",
+                hint="use `engine: auto` for other optimizers",
+                on_key=True,
+            )
+            continue
+        known = catalogue.entry("optimizer", "SGD")
+        defaults = {} if known is None else {a.name: a.default for a in known.arguments}
+        for argument, value in component.arguments.items():
+            if argument not in _NAIVE_OPTIONS and value != defaults.get(argument):
+                report(
+                    (*component.path, argument),
+                    f"the naive engine does not know '{argument}' of {component.alias}",
+                    expected="learning_rate, momentum or nesterov",
+                    hint="leave it out, or use `engine: auto`",
+                    on_key=True,
+                )
+    for option in ("mixed_precision", "xla"):
+        if getattr(training, option):
+            report(
+                ("training", option),
+                f"the naive engine cannot train with '{option}'",
+                hint="leave it out, or use `engine: auto`",
+                on_key=True,
+            )
 
 
 _FILE_ARGUMENTS = {"filepath", "filename", "log_dir", "backup_dir", "directory"}

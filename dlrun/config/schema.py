@@ -105,9 +105,9 @@ class Training(Section):
     sample_weight: str | None = None
     """Column that holds the weight of each row in the loss; it is then no feature."""
 
-    engine: Literal["auto", "fused", "keras"] = "auto"
+    engine: Literal["auto", "fused", "keras", "naive"] = "auto"
     """What runs the epochs: `fused` compiles whole epochs, `keras` is Keras' own `fit`, `auto`
-    fuses where it can."""
+    fuses where it can. `naive` is a loop to learn from, for `sgd` alone."""
 
     mixed_precision: bool = False
     """Whether hidden layers compute with 16 bits (float16 on a GPU, bfloat16 elsewhere); weights

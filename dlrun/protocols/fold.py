@@ -280,6 +280,7 @@ class FoldTraining:
             class_weight=class_weight,
             on_epoch=on_epoch,
             on_step=partial(self.observer.step_ended, fold.index),
+            on_losses=partial(self.recorder.losses, fold.index),
         )
 
     def _weights(

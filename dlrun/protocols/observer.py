@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -74,6 +75,10 @@ class Recorder(Protocol):
 
     def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         """One epoch's metrics."""
+        ...
+
+    def losses(self, fold: int, epoch: int, losses: Sequence[float]) -> None:
+        """The loss of each gradient step of an epoch, by the naive engine alone."""
         ...
 
     def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
 from dlrun.store.files import (
+    append_line,
     atomic_path,
     make_folder,
     read_bytes,
@@ -46,6 +47,8 @@ class TrainingFolder:
         self.path = path
         self.metrics = path / "metrics.csv"
         """A row an epoch: fold, epoch, seconds, every metric."""
+        self.steps = path / "steps.csv"
+        """A row a gradient step, of the naive engine alone: epoch, step and loss before it."""
         self.result = path / "result.json"
         """Score, best epoch, baseline and what else was found."""
         self.model = path / "model.keras"
@@ -73,6 +76,13 @@ class TrainingFolder:
         """Add one epoch's row; see `MetricsCsv.append`."""
         self._make()
         self._metrics_csv.append(fold, epoch, seconds, metrics)
+
+    def append_steps(self, epoch: int, losses: Sequence[float]) -> None:
+        """Add the loss of each gradient step of an epoch; both are counted from 1."""
+        self._make()
+        lines = [] if self.steps.exists() else ["epoch,step,loss"]
+        lines += [f"{epoch},{step},{loss!r}" for step, loss in enumerate(losses, start=1)]
+        append_line(self.steps, "\n".join(lines))
 
     def history(self) -> dict[str, list[float]]:
         """Return `metrics.csv` by column; see `MetricsCsv.read`."""

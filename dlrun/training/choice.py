@@ -21,7 +21,8 @@ from dlrun.training.fused.epochs import READS_LOGS_ONLY
 from dlrun.training.rows import FitRows, every_target
 from dlrun.training.tensorboard import needs_batches
 
-EngineName = Literal["fused", "keras"]
+EngineName = Literal["fused", "keras", "naive"]
+EngineChoice = Literal["auto", "fused", "keras", "naive"]
 
 COMPILING_PAYS_MS = 2000.0
 """Milliseconds that XLA must save: about twice what it takes longer to compile."""
@@ -115,7 +116,7 @@ class Choice:
     """What trains.
 
     Args:
-        name: `fused` compiles whole epochs, `keras` is Keras' own `fit`.
+        name: `fused` compiles whole epochs, `keras` is Keras' own `fit`, `naive` is a plain loop.
         xla: Whether XLA compiles them.
         reason: Why, in a few words.
         folds_together: How many folds are trained in the same calls, at most.
@@ -131,17 +132,17 @@ class Choice:
         return vars(self).copy()
 
 
-def choose(work: Work, engine: str = "auto", xla: bool | None = None) -> Choice:
+def choose(work: Work, engine: EngineChoice = "auto", xla: bool | None = None) -> Choice:
     """Return what trains.
 
     Args:
         work: The fit.
-        engine: What the config asks for: `auto`, `fused` or `keras`. If `fused` is asked for
-            and cannot be, the answer is `keras` with the reason.
+        engine: What the config asks for: `auto`, `fused`, `keras` or `naive`. If `fused` is asked
+            for and cannot be, the answer is `keras` with the reason.
         xla: Whether the config asks for XLA; None leaves it to the rule.
     """
-    if engine == "keras":
-        return Choice("keras", False, "asked for")
+    if engine in ("keras", "naive"):
+        return Choice(engine, False, "asked for")
     if (obstacle := obstacle_to_fusing(work)) is not None:
         return Choice("keras", False, obstacle)
     if engine == "auto" and work.gpu:
@@ -155,7 +156,7 @@ def choose(work: Work, engine: str = "auto", xla: bool | None = None) -> Choice:
     return Choice("fused", True, "XLA on: many small steps")
 
 
-def _choose_on_jax(work: Work, engine: str) -> Choice:
+def _choose_on_jax(work: Work, engine: EngineChoice) -> Choice:
     """JAX compiles with XLA in any case, also what `fit` runs: only the loop around the steps can
     make a difference."""
     too_large = work.inputs > MOST_INPUTS and not work.encoded

@@ -5,7 +5,7 @@ Shapes: n training rows; `inputs` (n, ...), `targets` (n,) or (n, k).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -44,6 +44,8 @@ class FitRequest:
             and the seconds it took.
         on_step: Called as steps are done, not always after each one, with the epoch, steps
             done and steps in all.
+        on_losses: Called at the end of an epoch with its number and the loss of each step, by the
+            engine that takes the steps one by one.
         checkpoints: Where the fit is saved while it goes on; if a state is there already, the fit
             goes on from it, and calls `on_epoch` for later epochs only. None: it is not saved.
         on_note: Called with a sentence that the user should read.
@@ -61,6 +63,7 @@ class FitRequest:
     epochs_before: int = 0
     on_epoch: Callable[[int, dict[str, float], float], None] = lambda epoch, logs, seconds: None
     on_step: Callable[[int, int, int], None] = lambda epoch, step, steps: None
+    on_losses: Callable[[int, Sequence[float]], None] = lambda epoch, losses: None
     checkpoints: Checkpoints | None = None
     on_note: Callable[[str], None] = lambda text: None
 

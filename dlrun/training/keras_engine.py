@@ -48,7 +48,7 @@ def _train(request: FitRequest, control: FitControl) -> None:
     train = with_class_weights(request.train, request.class_weight)
     if train.held and not request.shuffle:
         request.model.fit(
-            _whole(train.inputs),
+            whole_inputs(train.inputs),
             train.targets,
             sample_weight=train.weights,
             batch_size=request.batch_size,
@@ -56,7 +56,7 @@ def _train(request: FitRequest, control: FitControl) -> None:
         )
         return
     if train.streamed:
-        _build(request.model, train, request.batch_size)
+        build_variables(request.model, train, request.batch_size)
     request.model.fit(_batches_in_order(request, train, control.report), **options)
 
 
@@ -69,8 +69,8 @@ def refused_batch(request: FitRequest) -> str | None:
     return None
 
 
-def _build(model: Any, rows: FitRows, batch_size: int) -> None:
-    """Make all variables, as `fit` otherwise does from the first batch.
+def build_variables(model: Any, rows: FitRows, batch_size: int) -> None:
+    """Make all variables, those of metrics too, as `fit` otherwise does from the first batch.
 
     On JAX and PyTorch it takes that from the threads that read ahead, and then every epoch of this
     fit sees some batches twice and others not at all.
@@ -102,11 +102,11 @@ def _validation_data(request: FitRequest) -> Any:
         return None
     if not rows.held:
         return batches_of(rows, request.validation_batch_size)
-    parts = (_whole(rows.inputs), rows.targets, rows.weights)
+    parts = (whole_inputs(rows.inputs), rows.targets, rows.weights)
     return tuple(part for part in parts if part is not None)
 
 
-def _whole(inputs: Inputs) -> Any:
+def whole_inputs(inputs: Inputs) -> Any:
     """Inputs that are held, as `fit` takes them."""
     return dict(inputs.parts) if isinstance(inputs, NamedInputs) else inputs
 

@@ -16,7 +16,7 @@ from dlrun.models.cutting import Cut
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.stages import stage
 from dlrun.store.metrics_csv import PHASE
-from dlrun.training.choice import Choice, choose, work_of
+from dlrun.training.choice import Choice, EngineChoice, choose, work_of
 from dlrun.training.engine import (
     Divergence,
     Engine,
@@ -31,6 +31,7 @@ from dlrun.training.fused.engine import FusedEngine
 from dlrun.training.fused.program import CannotFuse
 from dlrun.training.interrupt import end_if_asked
 from dlrun.training.keras_engine import KerasEngine, refused_batch
+from dlrun.training.naive_engine import NaiveEngine, obstacle_to_naive_steps
 from dlrun.training.reporting import DivergedError
 from dlrun.training.state import (
     are_interchangeable,
@@ -49,14 +50,18 @@ class Trainer:
     """Chooses an engine at the first fit and keeps it, and the model it has compiled, for all.
 
     Args:
-        engine: What the config asks for: `auto`, `fused` or `keras`.
+        engine: What the config asks for: `auto`, `fused`, `keras` or `naive`.
         xla: Whether the config asks for XLA; None leaves it to the rule.
         fits: How many fits of the same numbers of rows there will be, on average.
         alike: How many of them come one after another, at most.
     """
 
     def __init__(
-        self, engine: str = "auto", xla: bool | None = None, fits: float = 1, alike: int = 1
+        self,
+        engine: EngineChoice = "auto",
+        xla: bool | None = None,
+        fits: float = 1,
+        alike: int = 1,
     ) -> None:
         self._wanted = engine
         self._xla = xla
@@ -149,6 +154,10 @@ class Trainer:
             ComponentError: `fused` is asked for but cannot be used; says why.
             TrainingError: Keras cannot train the model either.
         """
+        if choice.name == "naive":
+            if (obstacle := obstacle_to_naive_steps(request.model)) is not None:
+                raise ComponentError(obstacle, ("training", "engine"))
+            return choice, NaiveEngine()
         if choice.name == "keras":
             if self._wanted == "fused":
                 message = f"training cannot be fused: {choice.reason}; use `engine: auto`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,11 @@ class RunRecorder:
         self._run().append_metrics(fold, epoch, seconds, logs)
         if not self._protocol.one_model:
             self._place(fold).append_metrics(fold, epoch, seconds, logs)
+
+    @stage("writing")
+    def losses(self, fold: int, epoch: int, losses: Sequence[float]) -> None:
+        """Keep the loss of each gradient step of an epoch."""
+        self._place(fold).append_steps(epoch, losses)
 
     @stage("writing")
     def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:

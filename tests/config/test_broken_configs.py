@@ -108,6 +108,9 @@ def test_what_cases_are_completed_with_is_sound(tmp_path: Path) -> None:
 
 
 BEYOND_A_SCHEMA = {
+    "engines: an optimizer that the naive engine does not know",
+    "engines: options of SGD and of training that it does not know",
+    "engines: another optimizer in a later phase",
     "components: two layers of one name",
     "components: a score that is not measured",
     "components: a misspelt score",

@@ -25,6 +25,7 @@ PAGES = [
     "docs/engine.md",
     "docs/findings.md",
     "docs/first-run.md",
+    "docs/from-scratch.md",
     "docs/images.md",
     "docs/inputs-and-outputs.md",
     "docs/memory.md",
@@ -145,6 +146,19 @@ def test_the_readme_names_every_command_and_every_page(root: Path) -> None:
         assert f"`dlrun {command}" in text
     for page in root.glob("docs/*.md"):
         assert f"(docs/{page.name}" in text
+
+
+def test_the_loop_that_a_page_walks_through_is_the_loop(
+    root: Path, blocks: Callable[[str], Any]
+) -> None:
+    def lines(text: str) -> str:
+        return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+    source = (root / "dlrun/training/naive_engine.py").read_text(encoding="utf-8")
+    shown = [block for block in blocks("docs/from-scratch.md") if block.language == "py"]
+    assert len(shown) >= 5
+    for block in shown:
+        assert lines(block.text) in lines(source), f"{block.place} is out of date"
 
 
 @pytest.mark.parametrize("config", CONFIGS)

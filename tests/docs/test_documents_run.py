@@ -24,6 +24,7 @@ PAGES = [
     "docs/config.md",
     "docs/findings.md",
     "docs/first-run.md",
+    "docs/from-scratch.md",
     "docs/images.md",
     "docs/inputs-and-outputs.md",
     "docs/monitoring.md",

@@ -97,6 +97,7 @@ MODULES = (
     "test_folds_together.py",
     "test_fused_callbacks.py",
     "test_fused_histories.py",
+    "test_naive_engine.py",
     "test_own_unit.py",
     "test_trainer.py",
     "test_window_inputs.py",
