@@ -41,12 +41,16 @@ from dlrun.workflows.runs import RunDiff, RunListing, ShownRun
 
 if TYPE_CHECKING:
     from dlrun.reports.comparison import Comparison
+    from dlrun.store.recorded_files import Fault
+    from dlrun.workflows.verification import Verification, VerifiedRun
 
 _STATUS_STYLES = {
     "running": "cyan",
     "failed": "red",
     "died": "red",
+    "changed": "bold red",
     "damaged": "bold red",
+    "unreadable": "bold red",
     "interrupted": "yellow",
 }
 
@@ -69,8 +73,8 @@ def print_listing(listing: RunListing, *, filtered: bool) -> None:
     if left_out:
         names = first_few(left_out, NAMED)
         print_line(console, f"no room for {names}; a wider terminal shows more, --json all")
-    for name, problem in table.damaged:
-        print_line(console, f"damaged: {name}: {problem}")
+    for status, name, problem in table.damaged:
+        print_line(console, f"{status}: {name}: {problem}")
     if listing.more:
         print_line(console, "there are more; --limit 0 shows all")
 
@@ -102,6 +106,39 @@ def print_diff(found: RunDiff) -> None:
     if console.is_terminal:
         line = wrapped(line, console.width, command=0)
     print_line(console, line, exact=True)
+
+
+def print_verification(found: Verification) -> None:
+    """Print what is wrong with each run, then how many are sound."""
+    console = Console()
+    for run in found.runs:
+        if run.faults:
+            print_line(console, Text(run.path.name, style="bold"))
+            _print_faults(console, run.faults)
+    for notice in found.notices:
+        print_line(console, Text(f"warning: {notice}", style="bold red"))
+    for run in found.runs:
+        if run.sealed is not None:
+            print_line(console, f"{run.path.name} was sealed by hand: {run.sealed}")
+    if unknown := [run for run in found.runs if run.files is None and not run.faults]:
+        named = first_few([run.path.name for run in unknown], NAMED)
+        print_line(console, f"no manifest.json to verify by: {named}")
+    whole = [run for run in found.runs if run.files is not None and not run.faults]
+    files = sum(run.files or 0 for run in whole)
+    what = f"{counted(len(whole), 'run')} of {len(found.runs)} verified"
+    print_line(console, f"{what}: {counted(files, 'file')} as written")
+
+
+def print_sealed(run: VerifiedRun) -> None:
+    """Print what was accepted."""
+    console = Console()
+    _print_faults(console, run.faults)
+    print_line(console, f"{counted(run.files or 0, 'file')} of {run.path.name} sealed as they are")
+
+
+def _print_faults(console: Console, faults: Sequence[Fault]) -> None:
+    for fault in faults:
+        print_line(console, f"{MARGIN}{fault.name} {fault.text}")
 
 
 def confirm_removal(entries: Sequence[RunEntry]) -> bool:
@@ -215,7 +252,9 @@ WORST_SHOWN = 5
 """Rows with the largest errors that are shown."""
 
 
-def print_evaluation(facts: Mapping[str, Any], path: Path, notices: Sequence[str] = ()) -> None:
+def print_evaluation(
+    facts: Mapping[str, Any], path: Path | None, notices: Sequence[str] = ()
+) -> None:
     """Print the figures of classes or residuals, the score and what it is compared with, which test
     evaluation it was, and what is wrong with the ledger of test evaluations."""
     console = Console()
@@ -225,7 +264,7 @@ def print_evaluation(facts: Mapping[str, Any], path: Path, notices: Sequence[str
         _print_figures(console, figures)
     for notice in notices:
         print_line(console, Text(f"warning: {notice}", style="bold red"))
-    print_summary(console, evaluation_summary(facts, display_path(path)))
+    print_summary(console, evaluation_summary(facts, "" if path is None else display_path(path)))
 
 
 def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:

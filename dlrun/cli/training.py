@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, redirect_stdout
+from contextlib import closing, nullcontext, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -51,6 +51,13 @@ class RunLog:
         early, self._early = self._early, []
         for line in early:
             directory.log(line)
+
+    def close(self) -> None:
+        """Let the run's manifest take in the whole log."""
+        if self._directory is not None:
+            # Of a log that it does not know all of, the manifest knows the beginning.
+            with suppress(DlrunError):
+                self._directory.end_log()
 
 
 def run_and_report(
@@ -119,43 +126,43 @@ def show_run(
         report: Also write the run as an HTML page.
         verbose: Also show what trained and where the time went.
     """
-    log = RunLog()
-    console = Console()
-    # Callbacks of Keras print too.
-    elsewhere = redirect_stdout(sys.stderr) if as_json else nullcontext()
-    display = progress_display(console, quiet=quiet or as_json, on_line=log.add)
-    more = verbose or report
+    with closing(RunLog()) as log:
+        console = Console()
+        # Callbacks of Keras print too.
+        elsewhere = redirect_stdout(sys.stderr) if as_json else nullcontext()
+        display = progress_display(console, quiet=quiet or as_json, on_line=log.add)
+        more = verbose or report
 
-    def scored(run: Run) -> None:
-        if not as_json and not more:
-            display.close()
-            _print_run(console, run, log)
+        def scored(run: Run) -> None:
+            if not as_json and not more:
+                display.close()
+                _print_run(console, run, log)
 
-    try:
-        with elsewhere, display as progress, announced(progress.note):
-            run = start(progress, log, scored)
-    except TrainingError as error:
-        # The error itself ends the command, below what to try.
-        if error.result and not as_json:
-            print_summary(console, advice(error.result), log.add)
-            print_line(console, "")
-        if report and error.run is not None:
-            _report_failure(console, error.run, silent=as_json)
-        raise
-    try:
-        page = _write_report(run.path) if report else None
-        if as_json:
-            written = {} if page is None else {"report": page}
-            print_json({"run": run.path, "status": run.status, **run.result, **written})
-        elif more:
-            _print_more(console, run, page, log, verbose=verbose)
-    finally:
-        # Last, so that the score stays on the screen, and whatever happens to the report.
-        if more and not as_json:
-            _print_run(console, run, log)
-    if run.status != "interrupted":
-        return 0
-    return exit_status(RunDirectory.open(run.path).read_run().get("interrupted_by"))
+        try:
+            with elsewhere, display as progress, announced(progress.note):
+                run = start(progress, log, scored)
+        except TrainingError as error:
+            # The error itself ends the command, below what to try.
+            if error.result and not as_json:
+                print_summary(console, advice(error.result), log.add)
+                print_line(console, "")
+            if report and error.run is not None:
+                _report_failure(console, error.run, silent=as_json)
+            raise
+        try:
+            page = _write_report(run.path) if report else None
+            if as_json:
+                written = {} if page is None else {"report": page}
+                print_json({"run": run.path, "status": run.status, **run.result, **written})
+            elif more:
+                _print_more(console, run, page, log, verbose=verbose)
+        finally:
+            # Last, so that the score stays on the screen, and whatever happens to the report.
+            if more and not as_json:
+                _print_run(console, run, log)
+        if run.status != "interrupted":
+            return 0
+        return exit_status(RunDirectory.open(run.path).read_run().get("interrupted_by"))
 
 
 def _print_run(console: Console, run: Run, log: RunLog) -> None:

@@ -30,17 +30,21 @@ def save_model(model: Any, path: Path) -> None:
         raise RunError(f"Keras cannot save the model: {reason(error)}") from error
 
 
-def load_model(path: Path) -> Any:
+def load_model(path: Path, is_whole: bool = False) -> Any:
     """Return the model of a `.keras` file, compiled as it was when it was saved.
 
     No code from the file is run (Keras' safe mode), and nothing in it is a pickle.
+
+    Args:
+        path: The file.
+        is_whole: Whether it is known to be complete, so that it need not be read to see that.
 
     Raises:
         RunError: There is no such file, it is damaged, or it would run code.
     """
     if not path.is_file():
         raise RunError(f"there is no model at {path}")
-    if not _is_whole(path):
+    if not is_whole and not _is_whole(path):
         raise RunError(f"{path} is damaged: it is not a complete Keras model; train again")
     import keras
 
@@ -55,5 +59,7 @@ def _is_whole(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return set(archive.namelist()) >= MEMBERS and archive.testzip() is None
+    except PermissionError as error:
+        raise RunError(f"cannot read {path}: no permission") from error
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError):
         return False

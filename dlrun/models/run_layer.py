@@ -10,6 +10,7 @@ from dlrun.errors import ComponentError, KeyPath, RunError
 from dlrun.models.cutting import first_outputs, layer_of, node_of, sources_of
 from dlrun.models.files import load_model
 from dlrun.registry.names import did_you_mean
+from dlrun.store.manifest import ChangedFileError
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import listed
 
@@ -44,17 +45,21 @@ def _load(folder: Path, path: KeyPath) -> Any:
         message = f"there is no run directory {folder}"
         raise ComponentError(message, (*path, "run"))
     directory = RunDirectory(folder)
-    if not directory.model.is_file():
+    try:
+        has_model = directory.has_model
+    except RunError as error:
+        raise ComponentError(str(error), (*path, "run")) from error
+    if not has_model:
         what = "no trained model"
         if directory.folds():
             what = "a model for each fold but none trained on all rows: `dlrun finalize` trains one"
         raise ComponentError(f"the run {folder} has {what}", (*path, "run"))
     try:
-        return load_model(directory.model)
+        return directory.load_model(load_model)
     except RunError as error:
         message = str(error)
         facts = directory.read_run() if directory.run.is_file() else {}
-        if plugins := facts.get("plugins"):
+        if not isinstance(error, ChangedFileError) and (plugins := facts.get("plugins")):
             files = listed(plugin["file"] for plugin in plugins)
             message = f"the run {folder} needs its {files}; name them under `plugins`, too"
         raise ComponentError(message, (*path, "run")) from error

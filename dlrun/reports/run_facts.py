@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from dlrun.errors import RunError
 from dlrun.reports.summary import SummaryLine, ends_text, quantity_text, width
+from dlrun.store.manifest import ChangedFileError
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import read_entry
 from dlrun.text import duration, ordinal, percent
@@ -35,6 +36,8 @@ class RunFiles:
         """What `run.json` holds."""
         self.notices = [entry.problem] if entry.problem else []
         """One sentence each."""
+        self.changed: list[str] = []
+        """The notices on files that are not as the run wrote them."""
         self.result: Facts = self.read(directory.result, directory.read_result) or {}
         """What `result.json` holds."""
         self.data: Facts = self.read(directory.data, directory.read_data) or {}
@@ -43,17 +46,21 @@ class RunFiles:
         """The config with everything filled in."""
         self.evaluations: list[Facts] = []
         """The run's own test evaluations, oldest first, each with its `number`."""
-        for number in directory.evaluation_numbers():
-            kept = self.read(directory.evaluations, partial(directory.read_evaluation, number))
+        for number in self.attempt(directory.evaluation_numbers) or ():
+            kept = self.attempt(partial(directory.read_evaluation, number))
             self.evaluations += [] if kept is None else [{"number": number, **kept[0]}]
 
     def read(self, path: Path, read: Callable[[], T]) -> T | None:
         """Return what a file holds, or None where it is missing or damaged."""
-        if not path.exists():
-            return None
+        return self.attempt(lambda: read() if self.directory.files.exists(path) else None)
+
+    def attempt(self, read: Callable[[], T]) -> T | None:
+        """Return what is read, or None where a file is missing or damaged."""
         try:
             return read()
         except RunError as error:
+            if isinstance(error, ChangedFileError):
+                self.changed.append(str(error))
             self.notices.append(str(error))
             return None
 

@@ -21,8 +21,9 @@ from dlrun.metrics.predictions import (
     names_of_outputs,
 )
 from dlrun.reports.run_facts import Facts, RunFiles
-from dlrun.store.ledger import RecordedEvaluation, read_evaluations_of_data, read_ledger
+from dlrun.store.ledger import RecordedEvaluation, read_ledger
 from dlrun.store.run_directory import RunDirectory
+from dlrun.store.run_list import kept_evaluations
 from dlrun.text import display_path
 
 
@@ -33,13 +34,13 @@ class RunRecord(RunFiles):
         directory: The run.
 
     Raises:
-        RunError: Its `run.json` cannot be read.
+        RunError: Its `run.json` cannot be read, or a file is not as the run wrote it.
     """
 
     def __init__(self, directory: RunDirectory) -> None:
         super().__init__(directory)
         if self.entry.problem:
-            raise RunError(f"{directory.name} is damaged: {self.entry.problem}")
+            raise RunError(f"{directory.name} is {self.entry.status}: {self.entry.problem}")
         self.name, self.path = directory.name, display_path(directory.path)
         self.run, self.status = self.entry.facts, self.entry.status
         given = self.read(directory.config, directory.read_config) or b""
@@ -62,15 +63,19 @@ class RunRecord(RunFiles):
         """Those of any run on the same test data."""
         runs_dir = directory.path.parent
         try:
-            self.notices += read_ledger(runs_dir).notices
+            ledger = read_ledger(runs_dir, kept_evaluations(runs_dir))
+            self.notices += ledger.notices
             if fingerprint := self.data.get("fingerprint"):
-                self.test_evaluations = read_evaluations_of_data(runs_dir, fingerprint)
+                known = ledger.evaluations
+                self.test_evaluations = [one for one in known if one.data == fingerprint]
         except RunError as error:
             self.notices.append(str(error))
+        if self.changed:
+            raise RunError("\n".join(self.changed))
 
     def _classes(self) -> dict[str, Sequence[str]]:
         """Those that preprocessing knows: it also names labels that the source did not."""
-        for folder in (self.directory, *self.directory.folds()):
+        for folder in (self.directory, *(self.attempt(self.directory.folds) or ())):
             state, _ = self.read(folder.preprocess, folder.read_preprocess) or ([], {})
             targets = state[0].get("targets", {}) if state else {}
             if known := {n: t["classes"] for n, t in targets.items() if t.get("classes")}:

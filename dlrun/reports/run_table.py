@@ -34,12 +34,13 @@ class RunTable:
     Args:
         common: What all shown runs have in common, one clause each.
         columns: From left to right.
-        damaged: What is wrong with the damaged runs: directory and problem.
+        damaged: What is wrong with changed, damaged and unreadable runs: status, directory and
+            problem.
     """
 
     common: tuple[str, ...]
     columns: tuple[Column, ...]
-    damaged: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[tuple[str, str, str], ...] = ()
 
 
 def run_table(entries: Sequence[RunEntry]) -> RunTable:
@@ -80,7 +81,7 @@ def run_table(entries: Sequence[RunEntry]) -> RunTable:
     return RunTable(
         tuple(common),
         tuple(column for column in columns if any(column.cells)),
-        tuple((entry.path.name, entry.problem) for entry in entries if entry.problem is not None),
+        tuple((e.status, e.path.name, e.problem) for e in entries if e.problem is not None),
     )
 
 

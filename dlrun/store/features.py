@@ -17,13 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from dlrun.errors import RunError
-from dlrun.store.files import (
-    atomic_path,
-    os_errors_named,
-    read_object,
-    remove_leftovers,
-    write_json,
-)
+from dlrun.store.files import atomic_path, os_errors_named, remove_leftovers, write_json
+from dlrun.store.reading import read_object
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,18 +1,16 @@
-"""The files of runs: written whole or not at all, and read back with every damage named."""
+"""The files of runs: written whole or not at all, and never through a link that leaves the run."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import hashlib
-import json
 import os
 import platform
 import re
 import secrets
 import shutil
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,7 +143,7 @@ def write_once(folder: Path, stem: str, suffix: str, data: bytes) -> tuple[Path,
         except RunError:
             if not os.path.lexists(path):
                 raise
-        if path.is_file() and path.read_bytes() == data:
+        if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
             return path, False
         number += 1
 
@@ -227,8 +225,7 @@ def os_errors_named(verb: str, path: Path, hint: str = "") -> Iterator[None]:
     except OSError as error:
         if verb == "write" and isinstance(error, FileExistsError):
             raise RunError(f"{display_path(path)} exists and is never overwritten") from error
-        reason = error.strerror or str(error)
-        raise RunError(f"cannot {verb} {display_path(path)}: {reason}{hint}") from error
+        raise RunError(f"cannot {verb} {display_path(path)}: {no_access(error)}{hint}") from error
 
 
 def is_disk_error(error: BaseException) -> bool:
@@ -287,70 +284,39 @@ def _flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return a file's bytes.
+def no_access(error: OSError) -> str:
+    """Return why the system refused a file: `no permission`, or its own words."""
+    return "no permission" if isinstance(error, PermissionError) else error.strerror or str(error)
+
+
+def refuse_links_out(root: Path, path: Path) -> None:
+    """Refuse a file that a symbolic link below `root` leads out of it. `root` may be a link itself.
 
     Raises:
-        RunError: It is missing or cannot be read.
+        RunError: Names the link's target.
     """
-    with os_errors_named("read", path):
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            raise RunError(f"{display_path(path)} is missing") from None
-
-
-def read_text(path: Path) -> str:
-    """Return a UTF-8 file's text, line ends as they are.
-
-    Raises:
-        RunError: It is missing or not text.
-    """
-    try:
-        return read_bytes(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise RunError(f"{display_path(path)} is damaged: not valid UTF-8") from error
-
-
-def read_json(path: Path) -> Any:
-    """Return what a JSON file holds.
-
-    Raises:
-        RunError: It is missing or not JSON.
-    """
-    try:
-        return json.loads(read_text(path))
-    except json.JSONDecodeError as error:
+    real, inside = os.path.realpath(path), os.path.realpath(root)
+    if os.path.commonpath([real, inside]) != inside:
         raise RunError(
-            f"{display_path(path)} is damaged: not JSON at line {error.lineno}: {error.msg}"
-        ) from error
+            f"{display_path(path)} is, or lies behind, a link that leaves its run: to {real}; "
+            "replace the link by a copy"
+        )
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object that a file holds.
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time into the body, where the system can lock a folder."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
 
-    Raises:
-        RunError: It is missing, not JSON, or another kind of value.
-    """
-    value = read_json(path)
-    if not isinstance(value, dict):
-        raise RunError(f"{display_path(path)} is damaged: expected a JSON object")
-    return value
-
-
-def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz file by name. Nothing in it is ever unpickled.
-
-    Raises:
-        RunError: It is missing, no npz file, or holds Python objects.
-    """
-    import numpy as np
-
+    with os_errors_named("read", folder):
+        descriptor = os.open(folder, os.O_RDONLY)
     try:
-        # NumPy leaves a file open that it opened itself and found to be no archive.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise RunError(f"{display_path(path)} is missing") from None
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise RunError(f"{display_path(path)} is damaged: not a readable npz file") from error
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        # Closing it also unlocks it.
+        os.close(descriptor)

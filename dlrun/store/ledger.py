@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,24 @@ class RecordedEvaluation(LedgerEntry):
 
 
 @dataclass(frozen=True)
+class KeptEvaluation:
+    """One test evaluation, as its run keeps it.
+
+    Args:
+        hash: That of the ledger's line.
+        entry: What the line holds, as far as the run knows it; None if it does not.
+    """
+
+    hash: str
+    entry: LedgerEntry | None = None
+
+
+@dataclass(frozen=True)
 class Ledger:
     """All of a ledger.
 
     Args:
-        evaluations: In the order in which they were written.
+        evaluations: In the order in which they were written; those whose line is gone by time.
         notices: What is wrong with the file, one sentence each; empty if nothing is.
     """
 
@@ -78,8 +92,15 @@ class Ledger:
     notices: tuple[str, ...]
 
 
-def record_evaluation(runs_dir: Path, entry: LedgerEntry) -> RecordedEvaluation:
+def record_evaluation(
+    runs_dir: Path, entry: LedgerEntry, kept: Sequence[KeptEvaluation] = ()
+) -> RecordedEvaluation:
     """Add one test evaluation; safe with several writers.
+
+    Args:
+        runs_dir: Where runs are kept.
+        entry: The evaluation.
+        kept: Those that runs keep; one whose line is gone counts all the same.
 
     Returns:
         The evaluation with its number.
@@ -97,19 +118,26 @@ def record_evaluation(runs_dir: Path, entry: LedgerEntry) -> RecordedEvaluation:
         # A line that was cut off in the middle stays alone.
         torn = b"\n" if before and not before.endswith(b"\n") else b""
         rest = torn + line.encode()
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    number = 1 + sum(one.fingerprint == entry.fingerprint for one in ledger.evaluations)
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fsync(descriptor)
+        except OSError:
+            # On a full disk a part of the line would be left, and taken for damage.
+            with suppress(OSError):
+                os.ftruncate(descriptor, len(before))
+            raise
+    every = _with_kept(ledger, kept, path).evaluations
+    number = 1 + sum(one.fingerprint == entry.fingerprint for one in every)
     return RecordedEvaluation(**asdict(entry), number=number, hash=facts["hash"])
 
 
-def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Ledger:
+def read_ledger(runs_dir: Path, kept: Sequence[KeptEvaluation] = ()) -> Ledger:
     """Return every evaluation on any test data, and what is wrong with the ledger.
 
     Args:
         runs_dir: Where runs are kept.
-        kept: Hashes that the evaluations of runs hold; they reveal a line that is gone.
+        kept: Those that runs keep: they reveal, and make up for, a line that is gone.
 
     Raises:
         RunError: The file cannot be read.
@@ -118,25 +146,33 @@ def read_ledger(runs_dir: Path, kept: Sequence[str] = ()) -> Ledger:
     with os_errors_named("read", path):
         data = path.read_bytes() if path.exists() else b""
     ledger, _ = _parse(data, display_path(path))
-    gone = len(set(kept) - {one.hash for one in ledger.evaluations})
+    return _with_kept(ledger, kept, path)
+
+
+def _with_kept(ledger: Ledger, kept: Sequence[KeptEvaluation], path: Path) -> Ledger:
+    """The ledger with the evaluations that it has lost, and a notice that it has."""
+    known = {one.hash for one in ledger.evaluations}
+    gone = {one.hash: one.entry for one in kept if one.hash not in known}
     if not gone:
         return ledger
     text = (
-        f"{display_path(path)} has no line for {counted(gone, 'evaluation')} that runs keep: "
-        "lines were removed or changed"
+        f"{display_path(path)} has no line for {counted(len(gone), 'evaluation')} that runs keep: "
+        "lines were removed or changed; they are counted all the same"
     )
-    return replace(ledger, notices=(*ledger.notices, text))
+    lost = [RecordedEvaluation(**asdict(e), number=0, hash=h) for h, e in gone.items() if e]
+    counts: dict[str, int] = {}
+    numbered = []
+    for one in sorted((*ledger.evaluations, *lost), key=_moment):
+        counts[one.fingerprint] = counts.get(one.fingerprint, 0) + 1
+        numbered.append(replace(one, number=counts[one.fingerprint]))
+    return Ledger(tuple(numbered), (*ledger.notices, text))
 
 
-def read_evaluations_of_data(runs_dir: Path, data: str) -> list[RecordedEvaluation]:
-    """Return all evaluations on the test rows that belong to some training data, oldest first: for
-    a run whose own test rows nobody has read.
-
-    Args:
-        runs_dir: Where runs are kept.
-        data: Fingerprint of the rows that are not test rows, as `data.json` holds it.
-    """
-    return [one for one in read_ledger(runs_dir).evaluations if one.data == data]
+def _moment(entry: LedgerEntry) -> float:
+    try:
+        return datetime.fromisoformat(entry.time).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _parse(data: bytes, name: str) -> tuple[Ledger, str]:
@@ -174,7 +210,7 @@ def _facts(line: bytes) -> dict[str, Any] | None:
     try:
         # NaN is not JSON, and has no hash.
         facts = json.loads(line, parse_constant=_refuse_constant)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     needed = {*LedgerEntry.__dataclass_fields__, "previous", "hash"}
     if not isinstance(facts, dict) or not needed <= facts.keys():

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.store.files import append_line, read_text
+from dlrun.store.files import append_line, refuse_links_out
+from dlrun.store.recorded_files import RecordedFiles
 from dlrun.text import display_path
 
 COUNTED = ("fold", "epoch", "seconds")
@@ -23,10 +24,12 @@ class MetricsCsv:
 
     Args:
         path: The file; made by the first row.
+        files: Of the run that it belongs to.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: RecordedFiles) -> None:
         self._path = path
+        self._files = files
         self._metrics: list[str] | None = None
 
     def append(self, fold: int, epoch: int, seconds: float, metrics: Mapping[str, float]) -> None:
@@ -49,6 +52,7 @@ class MetricsCsv:
                 f"its columns were fixed by its first row as {', '.join(self._metrics)}"
             )
         cells = [_cell(name, metrics.get(name)) for name in self._metrics]
+        refuse_links_out(self._files.root, self._path)
         append_line(self._path, _row([str(fold), str(epoch), f"{seconds:.6f}", *cells]))
 
     def read(self) -> dict[str, list[float]]:
@@ -59,9 +63,9 @@ class MetricsCsv:
         Raises:
             RunError: A row does not fit the header; names the line.
         """
-        if not self._path.is_file():
+        if not self._files.exists(self._path):
             return {}
-        lines = read_text(self._path).split("\n")[:-1]
+        lines = self._files.read_text(self._path).split("\n")[:-1]
         if not lines:
             return {}
         header = next(csv.reader(lines))
@@ -76,6 +80,7 @@ class MetricsCsv:
         """Write the header, or take it from an existing file."""
         if taken := [name for name in metrics if name in COUNTED]:
             raise RunError(f"a metric cannot be called '{taken[0]}': that column counts epochs")
+        refuse_links_out(self._files.root, self._path)
         if self._path.is_file():
             with self._path.open(encoding="utf-8", newline="") as file:
                 return next(csv.reader([file.readline().rstrip("\n")]))[len(COUNTED) :]

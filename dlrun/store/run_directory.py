@@ -19,10 +19,7 @@ from dlrun.store.files import (
     make_folder,
     move_folder,
     os_errors_named,
-    read_bytes,
-    read_npz,
-    read_object,
-    read_text,
+    refuse_links_out,
     remove_leftovers,
     temporary_path,
     write_bytes,
@@ -31,8 +28,13 @@ from dlrun.store.files import (
     write_once,
     write_text,
 )
+from dlrun.store.json_text import to_json
+from dlrun.store.json_types import DATA_TYPES, EVALUATION, RUN, expect_types
+from dlrun.store.manifest import FORMAT, ChangedFileError, advice
 from dlrun.store.names import DATA, EVALUATIONS, MARKER, directory_name, find_run, slug
-from dlrun.store.training_folder import Arrays, FoldDirectory, TrainingFolder
+from dlrun.store.reading import read_object
+from dlrun.store.recorded_files import Fault
+from dlrun.store.training_folder import FOLDS, Arrays, FoldDirectory, TrainingFolder
 from dlrun.text import display_path
 
 if TYPE_CHECKING:
@@ -131,24 +133,32 @@ class RunDirectory(TrainingFolder):
 
     def write_config(self, data: bytes) -> None:
         """Keep the config, byte for byte."""
-        write_bytes(self.config, data)
+        with self.files.writing(self.config):
+            write_bytes(self.config, data)
 
     def read_config(self) -> bytes:
         """Return the config, byte for byte."""
-        return read_bytes(self.config)
+        return self.files.read_bytes(self.config)
 
     def write_resolved(self, text: str) -> None:
         """Keep the config with everything filled in."""
-        write_text(self.resolved, text)
+        with self.files.writing(self.resolved):
+            write_text(self.resolved, text)
 
     def read_resolved(self) -> str:
         """Return the config with everything filled in."""
-        return read_text(self.resolved)
+        return self.files.read_text(self.resolved)
 
     def write_plugin(self, name: str, content: bytes) -> None:
         """Keep a copy of one of the config's plugins, byte for byte."""
-        make_folder(self.path / self.PLUGINS)
-        write_bytes(self.path / self.PLUGINS / name, content)
+        path = self.path / self.PLUGINS / name
+        with self.files.writing(path):
+            make_folder(path.parent)
+            write_bytes(path, content)
+
+    def read_plugin(self, name: str) -> bytes:
+        """Return a plugin that the run keeps; its name is relative to the run."""
+        return self.files.read_bytes(self.path / name)
 
     def start(self, facts: Mapping[str, Any]) -> None:
         """Write `run.json`: the run is running, in this process, from now on.
@@ -157,10 +167,11 @@ class RunDirectory(TrainingFolder):
             facts: What else is known: command, seed, backend, engine, versions.
         """
         times = {"status": "running", "started": _now(), "ended": None, "seconds": None}
-        write_json(self.run, {**times, **facts, "process": process_facts()})
+        with self.files.writing(self.run):
+            write_json(self.run, {**times, **facts, "process": process_facts()})
 
     def finish(self, status: Ending, **facts: Any) -> None:
-        """Write in `run.json` how the run ended, and when.
+        """Write in `run.json` how the run ended, and when, and in `manifest.json` what is in it.
 
         Args:
             status: How.
@@ -175,16 +186,45 @@ class RunDirectory(TrainingFolder):
         ended = _now()
         lasted = datetime.fromisoformat(ended) - datetime.fromisoformat(before["started"])
         times = {"status": status, "ended": ended, "seconds": lasted.total_seconds()}
-        write_json(self.run, {**before, **times, **facts}, replace=True)
+        self.rewrite({**before, **times, **facts})
+
+    def rewrite(self, facts: Mapping[str, Any]) -> None:
+        """Write `run.json` anew. The manifest takes in what was written since, and is complete
+        unless the run is running (again).
+
+        Args:
+            facts: All that the file is to hold.
+        """
+        ended = facts["status"] != "running"
+        data = to_json({**facts, "manifest": FORMAT} if ended else facts)
+        self.files.replace(self.run, as_bytes(data), ended=ended)
 
     def read_run(self) -> dict[str, Any]:
         """Return what `run.json` holds."""
-        return read_object(self.run)
+        return expect_types(self.files.read_object(self.run), self.run, RUN)
+
+    def update_manifest(self) -> None:
+        """Record in `manifest.json` every file that was written since the last time: to be called
+        at the beginning of a training and after each checkpoint. `finish` does so itself."""
+        self.files.update()
+
+    def seal(self) -> list[Fault]:
+        """Accept the files as they are now: write `manifest.json` anew, and return what did not
+        fit the one before.
+
+        Raises:
+            RunError: The run is still running.
+        """
+        if self._status_of(read_object(self.run)) == "running":
+            raise RunError(f"{self.name} is still running; seal it when it has ended")
+        return self.files.seal()
 
     @property
     def status(self) -> Status:
         """The run's status; `died` if it says `running` but its process is gone."""
-        facts = self.read_run()
+        return self._status_of(self.read_run())
+
+    def _status_of(self, facts: Mapping[str, Any]) -> Status:
         status = facts.get("status")
         if status == "running" and process_is_gone(facts.get("process") or {}):
             return "died"
@@ -194,11 +234,12 @@ class RunDirectory(TrainingFolder):
 
     def write_data(self, facts: Mapping[str, Any]) -> None:
         """Keep the facts about the data."""
-        write_json(self.data, facts)
+        with self.files.writing(self.data):
+            write_json(self.data, facts)
 
     def read_data(self) -> dict[str, Any]:
         """Return the facts about the data."""
-        return read_object(self.data)
+        return expect_types(self.files.read_object(self.data), self.data, DATA_TYPES)
 
     def write_splits(self, splits: Arrays) -> None:
         """Keep row numbers, as int64.
@@ -213,44 +254,60 @@ class RunDirectory(TrainingFolder):
             if rows.ndim != 1 or rows.dtype.kind not in "iu":
                 raise TypeError(f"split '{name}' is not a list of row numbers")
         whole = {name: rows.astype("int64") for name, rows in splits.items()}
-        write_npz(self.splits, whole, compress=True)
+        with self.files.writing(self.splits):
+            write_npz(self.splits, whole, compress=True)
 
     def read_splits(self) -> dict[str, np.ndarray]:
         """Return (k,) int64 row numbers by the split's name."""
-        return read_npz(self.splits)
+        return self.files.read_npz(self.splits)
 
     def write_examples(self, examples: Examples) -> None:
         """Keep a few rows as examples."""
-        write_examples(self.examples, examples)
+        write_examples(self.files, self.examples, examples)
 
     def read_examples(self) -> Examples | None:
         """Return the rows that were kept as examples, or None if there are none."""
-        return read_examples(self.examples) if self.examples.exists() else None
+        found = self.files.exists(self.examples)
+        return read_examples(self.files, self.examples) if found else None
 
     def add_report(self, html: str) -> tuple[Path, bool]:
         """Keep a report as `report.html`, or as the next `report-2.html` that is free, unless one
         of them says the same; return the file, and whether it was written now."""
         self.remove_leftovers()
-        return write_once(self.path, "report", ".html", as_bytes(html))
+        path, written = write_once(self.path, "report", ".html", as_bytes(html))
+        if written:
+            self.files.take_in(path)
+        return path, written
 
     def fold(self, index: int) -> FoldDirectory:
         """Return the directory of one fold, counted from 0; made when something is written."""
-        return FoldDirectory(self.path, index)
+        return FoldDirectory(self.files, index)
 
     def folds(self) -> list[FoldDirectory]:
-        """Return the folds that have left something, in order."""
-        found = [int(path.name) for path in self.path.glob("folds/*") if path.name.isdecimal()]
-        return [self.fold(index) for index in sorted(found)]
+        """Return the folds that have left something, in order.
 
-    def add_evaluation(self, facts: Mapping[str, Any], arrays: Arrays | None = None) -> Path:
-        """Keep one test evaluation under the next free number.
+        Raises:
+            ChangedFileError: One that the manifest lists is missing, or one is there that it does
+                not list.
+        """
+        refuse_links_out(self.path, self.path / FOLDS)
+        names = {path.name for path in self.path.glob(f"{FOLDS}/*") if path.name.isdecimal()}
+        if (manifest := self.files.manifest()) is not None:
+            listed = {name.split("/")[1] for name in manifest.files if name.startswith(FOLDS + "/")}
+            lost, added = sorted(listed - names), sorted(names - listed)
+            if lost or (added and manifest.ended):
+                what = "is missing" if lost else "is not a fold of the run"
+                where = self.path / FOLDS / (lost or added)[0]
+                raise ChangedFileError(where, what, advice(self.path))
+        return [self.fold(index) for index in sorted(map(int, names))]
+
+    def add_evaluation(self, facts: Mapping[str, Any]) -> Path:
+        """Keep one test evaluation under the next free number, and return its JSON file.
 
         Safe with several writers: each gets another number.
-
-        Returns:
-            The JSON file; arrays lie beside it as `.npz`.
         """
         self.remove_leftovers()
+        refuse_links_out(self.path, self.evaluations)
         make_folder(self.evaluations)
         for _ in range(ATTEMPTS):
             number = max(self.evaluation_numbers(), default=0) + 1
@@ -261,31 +318,46 @@ class RunDirectory(TrainingFolder):
                 if path.exists():
                     continue
                 raise
-            if arrays:
-                write_npz(path.with_suffix(".npz"), arrays)
+            self.files.take_in(path)
             return path
         raise RunError(f"too many writers in {display_path(self.evaluations)}")
 
+    def add_evaluation_arrays(self, evaluation: Path, arrays: Arrays) -> None:
+        """Keep the arrays of a test evaluation, as `.npz` beside its JSON file."""
+        with self.files.writing(beside := evaluation.with_suffix(".npz")):
+            write_npz(beside, arrays)
+
     def evaluation_numbers(self) -> list[int]:
-        """Return the numbers of the test evaluations, in order."""
-        names = (path.name for path in self.evaluations.glob("*.json"))
-        return sorted(int(name[:-5]) for name in names if re.fullmatch(r"\d{3,}\.json", name))
+        """Return the numbers of the test evaluations, in order: also of those of which only one of
+        their files, or a line in the manifest, is left."""
+        refuse_links_out(self.path, self.evaluations)
+        manifest = self.files.manifest()
+        names = [f"{EVALUATIONS}/{path.name}" for path in self.evaluations.glob("*")]
+        names += [] if manifest is None else manifest.files
+        pattern = re.compile(rf"{EVALUATIONS}/(\d{{3,}})\.(json|npz)")
+        return sorted({int(match[1]) for name in names if (match := pattern.fullmatch(name))})
 
     def read_evaluation(self, number: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Return the facts and the arrays of one test evaluation."""
         path = self.evaluations / f"{number:03d}.json"
-        facts, beside = read_object(path), path.with_suffix(".npz")
-        return facts, read_npz(beside) if beside.exists() else {}
+        facts, beside = self.files.read_object(path), path.with_suffix(".npz")
+        known = expect_types(facts, path, EVALUATION)
+        return known, self.files.read_npz(beside) if self.files.exists(beside) else {}
 
     def remove_leftovers(self) -> None:
         """Remove what killed processes have not finished writing; see `remove_leftovers`."""
-        folders = [fold.path for fold in self.folds()]
+        folders = self.path.glob(f"{FOLDS}/*")
         for folder in (self.path, *folders, self.evaluations, self.path / self.PLUGINS):
             remove_leftovers(folder, unsigned=True)
 
     def log(self, line: str) -> None:
         """Add a line to `log.txt`."""
+        refuse_links_out(self.path, self.log_file)
         append_line(self.log_file, line)
+
+    def end_log(self) -> None:
+        """Record the log of a run that has ended as it is now."""
+        self.files.take_in(self.log_file)
 
 
 def _now() -> str:

@@ -6,19 +6,34 @@ those that are shown if their names tell their order.
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from dlrun.errors import RunError
 from dlrun.store.environment import process_is_gone
-from dlrun.store.files import os_errors_named
+from dlrun.store.files import os_errors_named, refuse_links_out
+from dlrun.store.ledger import KeptEvaluation, LedgerEntry
+from dlrun.store.manifest import NAME as MANIFEST
+from dlrun.store.manifest import changed_size, parse_manifest
 from dlrun.store.names import DATA, EVALUATIONS, MARKER, RUN_NAME
+from dlrun.store.reading import MOST_BYTES
 from dlrun.text import figure
 
-ListedStatus = Literal["running", "finished", "failed", "interrupted", "died", "damaged"]
+ListedStatus = Literal[
+    "running", "finished", "failed", "interrupted", "died", "changed", "damaged", "unreadable"
+]
+
+_READ = os.O_RDONLY | sum(
+    getattr(os, name, 0) for name in ("O_BINARY", "O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC")
+)
+"""How small files are opened: a link is not followed, and a pipe is not waited for."""
 
 ENDED = ("finished", "failed", "interrupted")
 
@@ -29,10 +44,11 @@ class RunEntry:
 
     Args:
         path: Its directory.
-        status: `died` if it says `running` but its process is gone, `damaged` if `run.json` is
-            missing or cannot be understood.
-        facts: What `run.json` holds; empty if it is damaged.
-        problem: What is wrong with a damaged run, else None.
+        status: `died` if it says `running` but its process is gone, `changed` if a file is not as
+            the run wrote it, `damaged` if `run.json` is missing or cannot be understood,
+            `unreadable` without the permission to read it.
+        facts: What `run.json` holds; empty if that cannot be trusted.
+        problem: What is wrong with a changed, damaged or unreadable run, else None.
     """
 
     path: Path
@@ -130,20 +146,28 @@ def run_entries(runs_dir: Path) -> Iterator[RunEntry]:
 
 
 def read_entry(path: Path) -> RunEntry | None:
-    """Return what `run.json` says of a run, however damaged, or None if there is no run."""
+    """Return what `run.json` says of a run, however damaged, or None if there is no run.
+
+    Of the manifest it is checked only that it knows this very `run.json`.
+    """
     try:
-        with open(f"{path}/{MARKER}", "rb") as file:
-            facts = json.loads(file.read())
+        data = _content(f"{path}/{MARKER}")
+        facts = json.loads(data)
     except (FileNotFoundError, NotADirectoryError):
         if RUN_NAME.fullmatch(path.name) and path.is_dir():
             return _damaged(path, f"it has no {MARKER}")
         return None
+    except PermissionError:
+        return RunEntry(path, "unreadable", {}, f"no permission to read its {MARKER}")
     except OSError as error:
         return _damaged(path, f"{MARKER} cannot be read: {error.strerror or error}")
     except (ValueError, RecursionError):
-        return _damaged(path, f"{MARKER} is not JSON")
+        # What was JSON when it was written was changed since.
+        return _unlike_manifest(path, b"", {}) or _damaged(path, f"{MARKER} is not JSON")
     if not isinstance(facts, dict):
         return _damaged(path, f"{MARKER} is not a JSON object")
+    if (changed := _unlike_manifest(path, data, facts)) is not None:
+        return changed
     status = facts.get("status")
     if status == "running":
         gone = process_is_gone(_mapping(facts.get("process")))
@@ -151,6 +175,36 @@ def read_entry(path: Path) -> RunEntry | None:
     if status not in ENDED:
         return _damaged(path, f"{MARKER} has the unknown status {status!r}")
     return RunEntry(path, status, facts)
+
+
+def checked(entry: RunEntry) -> RunEntry:
+    """Return the entry with the status `changed` if a file of the run is missing or has another
+    size than its manifest lists, or if the manifest itself was changed. No other file is read."""
+    if entry.problem is not None:
+        return entry
+    try:
+        manifest = parse_manifest(_content(f"{entry.path}/{MANIFEST}"))
+    except OSError:
+        return entry
+    if manifest is None:
+        return replace(entry, status="changed", problem=f"its {MANIFEST} was changed")
+    if (found := changed_size(entry.path, manifest)) is None:
+        return entry
+    return replace(entry, status="changed", problem=" ".join(found))
+
+
+def _unlike_manifest(path: Path, data: bytes, facts: Mapping[str, Any]) -> RunEntry | None:
+    """The entry of a run whose `run.json` is another one than its manifest lists; else None."""
+    try:
+        manifest = _content(f"{path}/{MANIFEST}")
+    except OSError:
+        if "manifest" not in facts:
+            return None
+        return RunEntry(path, "changed", {}, f"its {MANIFEST} is missing")
+    # Looked for, not parsed: a list may be of thousands of runs.
+    if hashlib.sha256(data).hexdigest().encode() in manifest:
+        return None
+    return RunEntry(path, "changed", {}, f"its {MARKER} is not the one that its {MANIFEST} lists")
 
 
 def _damaged(path: Path, problem: str) -> RunEntry:
@@ -185,39 +239,73 @@ def count_validated_runs(runs_dir: Path, fingerprint: str) -> int:
     return sum(_was_validated(folder, fingerprint) for folder in _folders(runs_dir))
 
 
-def evaluation_hashes(runs_dir: Path) -> list[str]:
-    """Return the hash of the ledger's line that each evaluation of each run holds."""
-    files = (
-        file.path
+def kept_evaluations(runs_dir: Path) -> list[KeptEvaluation]:
+    """Return every test evaluation that a run of the folder keeps a file of, for the ledger."""
+    return [
+        KeptEvaluation(line, _ledger_entry(folder, facts))
         for folder in _folders(runs_dir)
         for file in _entries(os.path.join(folder, EVALUATIONS))
         if file.name.endswith(".json") and _is(file.is_file)
-    )
-    lines = (_object(file).get("ledger") for file in files)
-    return [line for line in lines if isinstance(line, str)]
+        for facts in [_object(file.path, within=folder)]
+        if isinstance(line := facts.get("ledger"), str)
+    ]
+
+
+def _ledger_entry(folder: str, evaluation: Mapping[str, Any]) -> LedgerEntry | None:
+    """The facts of a run's evaluation as the ledger holds them; None where one is missing."""
+    score = _mapping(evaluation.get("score"))
+    texts = [evaluation.get("fingerprint"), evaluation.get("time"), score.get("name")]
+    value, before = score.get("value"), evaluation.get("runs_before")
+    if not all(isinstance(text, str) for text in texts) or not isinstance(before, int):
+        return None
+    fingerprint, time, metric = map(str, texts)
+    data = str(_object(os.path.join(folder, DATA), within=folder).get("fingerprint") or "")
+    run, number = os.path.basename(folder), value if _is_number(value) else None
+    return LedgerEntry(fingerprint, data, run, time, metric, number, before)
 
 
 def _was_validated(folder: str, fingerprint: str) -> bool:
-    data = _object(os.path.join(folder, DATA), holding=fingerprint)
+    data = _object(os.path.join(folder, DATA), within=folder, holding=fingerprint)
     splits = data.get("splits")
     if data.get("fingerprint") != fingerprint or not isinstance(splits, dict):
         return False
     if not any(name.endswith("_validation") for name in splits):
         return False
-    run = _object(os.path.join(folder, MARKER))
+    run = _object(os.path.join(folder, MARKER), within=folder)
     return run.get("status") == "finished" and run.get("parent") is None
 
 
-def _object(file: str, holding: str = "") -> dict[str, Any]:
-    """The JSON object in a file; empty if there is none, or if its text does not hold
-    `holding`, which is quicker to see than to read it."""
+def _object(file: str, *, within: str, holding: str = "") -> dict[str, Any]:
+    """The JSON object in a file; empty if there is none, if a link leads out of the run that it is
+    within, or if its text does not hold `holding`, which is quicker to see than to read it."""
     try:
-        with open(file, "rb") as opened:
-            content = opened.read()
+        refuse_links_out(Path(within), Path(file))
+        content = _content(file)
         value = json.loads(content) if holding.encode() in content else {}
-    except (OSError, ValueError):
+    except (OSError, RunError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _content(file: str) -> bytes:
+    """What a small file of a run holds.
+
+    Raises:
+        OSError: It cannot be read, is a link, no regular file, or too large.
+    """
+    try:
+        descriptor = os.open(file, _READ)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError("it is a link") from error
+        raise
+    with open(descriptor, "rb") as opened:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError("it is not a regular file")
+        if facts.st_size > MOST_BYTES:
+            raise OSError(f"it holds {facts.st_size:,} bytes")
+        return opened.read()
 
 
 def _folders(runs_dir: Path) -> list[str]:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dlrun.errors import RunError
 from dlrun.store.files import (
     append_line,
+    as_bytes,
     atomic_path,
     make_folder,
-    read_bytes,
-    read_json,
-    read_npz,
-    read_object,
+    refuse_links_out,
     write_bytes,
     write_json,
     write_npz,
     write_text,
 )
+from dlrun.store.json_text import to_json
+from dlrun.store.json_types import RESULT, expect_types
 from dlrun.store.metrics_csv import MetricsCsv
 from dlrun.store.names import slug
+from dlrun.store.recorded_files import RecordedFiles
 from dlrun.text import display_path
 
 if TYPE_CHECKING:
@@ -31,20 +32,29 @@ Arrays = Mapping[str, "np.ndarray"]
 Save = Callable[[Path], object]
 """Writes one file to the path it is given, in the format that the path's suffix names."""
 
+T = TypeVar("T")
+
+
+FOLDS = "folds"
+"""Folder of the folds of a run."""
+
 
 class TrainingFolder:
     """Metrics, model, curves, preprocessing, predictions and result of one training.
 
     Every file is written once and atomically; `metrics.csv` grows by whole rows. All writers
     raise RunError if the file exists already or the disk refuses, all readers if it is missing
-    or damaged.
+    or damaged, or another one than the run's manifest lists.
 
     Args:
         path: The folder.
+        files: Of the run that it belongs to; default: those of the folder itself.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, files: RecordedFiles | None = None) -> None:
         self.path = path
+        self.files = files or RecordedFiles(path)
+        """Readers and writers of the run's files."""
         self.metrics = path / "metrics.csv"
         """A row an epoch: fold, epoch, seconds, every metric."""
         self.steps = path / "steps.csv"
@@ -65,7 +75,7 @@ class TrainingFolder:
         """Validation or out-of-fold predictions with their row numbers."""
         self.callbacks = path / "callbacks"
         """Folder for the files that Keras callbacks of the config write."""
-        self._metrics_csv = MetricsCsv(self.metrics)
+        self._metrics_csv = MetricsCsv(self.metrics, self.files)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r})"
@@ -80,6 +90,7 @@ class TrainingFolder:
     def append_steps(self, epoch: int, losses: Sequence[float]) -> None:
         """Add the loss of each gradient step of an epoch; both are counted from 1."""
         self._make()
+        refuse_links_out(self.files.root, self.steps)
         lines = [] if self.steps.exists() else ["epoch,step,loss"]
         lines += [f"{epoch},{step},{loss!r}" for step, loss in enumerate(losses, start=1)]
         append_line(self.steps, "\n".join(lines))
@@ -91,11 +102,15 @@ class TrainingFolder:
     def write_result(self, facts: Mapping[str, Any], *, replace: bool = False) -> None:
         """Keep the result's facts as JSON; `replace` if a fuller one takes its place."""
         self._make()
-        write_json(self.result, facts, replace=replace)
+        if replace:
+            self.files.replace(self.result, as_bytes(to_json(facts)))
+            return
+        with self.files.writing(self.result):
+            write_json(self.result, facts)
 
     def read_result(self) -> dict[str, Any]:
         """Return the result's facts; NaN comes back as None."""
-        return read_object(self.result)
+        return expect_types(self.files.read_object(self.result), self.result, RESULT)
 
     def save_model(self, save: Save) -> None:
         """Keep the trained model.
@@ -104,8 +119,30 @@ class TrainingFolder:
             save: Writes the model, such as `model.save`.
         """
         self._make()
-        with atomic_path(self.model) as temporary:
+        with self.files.writing(self.model), atomic_path(self.model) as temporary:
             save(temporary)
+
+    def load_model(self, load: Callable[[Path, bool], T]) -> T:
+        """Return what `load` makes of the trained model: of the very file that the manifest lists.
+
+        Args:
+            load: Gets its path, and whether a manifest has vouched for it.
+
+        Raises:
+            RunError: There is none, or it is another.
+        """
+        with self.files.open(self.model):
+            return load(self.model, self.files.manifest() is not None)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a trained model; raises RunError if it was lost."""
+        return self.files.exists(self.model)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there is a result; raises RunError if it was lost."""
+        return self.files.exists(self.result)
 
     def save_curves(self, save: Save) -> None:
         """Keep the curves as PNG and as SVG.
@@ -115,7 +152,7 @@ class TrainingFolder:
         """
         self._make()
         for path in (self.curves_png, self.curves_svg):
-            with atomic_path(path) as temporary:
+            with self.files.writing(path), atomic_path(path) as temporary:
                 save(temporary)
 
     def write_preprocess(
@@ -131,9 +168,10 @@ class TrainingFolder:
             ValueError: `state` holds NaN, infinity or an array: those belong in `arrays`.
         """
         self._make()
-        if arrays:
-            write_npz(self.preprocess_arrays, arrays)
-        write_json(self.preprocess, list(state), exact=True)
+        with self.files.writing(self.preprocess, self.preprocess_arrays):
+            if arrays:
+                write_npz(self.preprocess_arrays, arrays)
+            write_json(self.preprocess, list(state), exact=True)
 
     def write_vocabularies(self, words: Mapping[str, Sequence[str]]) -> None:
         """Keep the words that preprocessing learnt, one a line: those of the only column as
@@ -145,36 +183,40 @@ class TrainingFolder:
             while name in taken:
                 name += "-2"
             taken.add(name)
-            write_text(self.path / f"{name}.txt", "".join(f"{line}\n" for line in lines))
+            with self.files.writing(path := self.path / f"{name}.txt"):
+                write_text(path, "".join(f"{line}\n" for line in lines))
 
     def copy_vocabularies(self, other: TrainingFolder) -> None:
         """Keep the words of another folder."""
         self._make()
         for file in sorted(other.path.glob("vocabulary*.txt")):
-            write_bytes(self.path / file.name, read_bytes(file))
+            with self.files.writing(self.path / file.name):
+                write_bytes(self.path / file.name, other.files.read_bytes(file))
 
     def read_preprocess(self) -> tuple[list[dict[str, Any]], dict[str, np.ndarray]]:
         """Return the state of every step and the arrays, as they were written."""
-        state = read_json(self.preprocess)
+        state = self.files.read_json(self.preprocess)
         if not isinstance(state, list) or not all(isinstance(step, dict) for step in state):
             raise RunError(
                 f"{display_path(self.preprocess)} is damaged: expected a list of objects"
             )
-        found = self.preprocess_arrays.exists()
-        return state, read_npz(self.preprocess_arrays) if found else {}
+        arrays = self.preprocess_arrays
+        return state, self.files.read_npz(arrays) if self.files.exists(arrays) else {}
 
     def write_predictions(self, arrays: Arrays) -> None:
         """Keep predictions and their row numbers, by name."""
         self._make()
-        write_npz(self.predictions, arrays)
+        with self.files.writing(self.predictions):
+            write_npz(self.predictions, arrays)
 
     def read_predictions(self) -> dict[str, np.ndarray]:
         """Return predictions and their row numbers, by name."""
-        return read_npz(self.predictions)
+        return self.files.read_npz(self.predictions)
 
     def make_callbacks_folder(self) -> Path:
         """Make the folder for the files of Keras callbacks, and return it."""
         self._make()
+        refuse_links_out(self.files.root, self.callbacks)
         make_folder(self.callbacks)
         return self.callbacks
 
@@ -199,14 +241,15 @@ class FoldDirectory(TrainingFolder):
     """`folds/00` and so on: one fold of a run; made when the first file is written to it.
 
     Args:
-        run: The run's directory.
+        run: The files of the run.
         index: Counted from 0.
     """
 
-    def __init__(self, run: Path, index: int) -> None:
-        super().__init__(run / "folds" / f"{index:02d}")
+    def __init__(self, run: RecordedFiles, index: int) -> None:
+        super().__init__(run.root / FOLDS / f"{index:02d}", run)
         self.index = index
 
     def _make(self) -> None:
+        refuse_links_out(self.files.root, self.path)
         make_folder(self.path.parent)
         make_folder(self.path)

@@ -16,7 +16,7 @@ from dlrun.config.load import completed, read_config
 from dlrun.config.model_schema import LayerEntry
 from dlrun.config.schema import Config, PartialConfig
 from dlrun.data.source import Source
-from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem
+from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem, RunError
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import counted
 from dlrun.workflows.loading import with_place
@@ -346,7 +346,11 @@ def _problems(config: Config, entry: LayerEntry) -> Iterator[Problem]:
         folder, place = RunDirectory(Path(entry.run.path)), entry.file_at
         if not folder.path.is_dir():
             yield config.problem_at(place, f"there is no run directory {folder.path}")
-        elif not folder.model.is_file():
-            message = f"the run {folder.path} has no trained model"
-            hint = "`dlrun finalize` trains one on all rows" if folder.folds() else None
-            yield config.problem_at(place, message, hint=hint)
+            return
+        try:
+            if not folder.has_model:
+                message = f"the run {folder.path} has no trained model"
+                hint = "`dlrun finalize` trains one on all rows" if folder.folds() else None
+                yield config.problem_at(place, message, hint=hint)
+        except RunError as error:
+            yield config.problem_at(place, str(error))

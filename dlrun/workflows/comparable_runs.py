@@ -80,7 +80,7 @@ class ScoredRun:
     @cached_property
     def parts(self) -> list[dict[str, Array]]:
         """`predictions` of each fold."""
-        if self.directory.model.exists() or len(self.folds) == 1:
+        if self.directory.has_model or len(self.folds) == 1:
             return [self.predictions]
         numbers = [number for number, *_ in self._numbered_folds]
         return [self.directory.fold(number).read_predictions() for number in numbers]
@@ -134,9 +134,12 @@ def read_scored_run(directory: RunDirectory, *, trust_plugins: bool = False) -> 
     """
     entry = read_entry(directory.path)
     assert entry is not None
+    if entry.status == "changed":
+        # Says more of what is wrong.
+        directory.read_run()
     if entry.problem:
-        raise RunError(f"{directory.name} is damaged: {entry.problem}")
-    if not directory.result.exists():
+        raise RunError(f"{directory.name} is {entry.status}: {entry.problem}")
+    if not directory.has_result:
         raise RunError(f"{directory.name} has no result to compare: its status is '{entry.status}'")
     result = directory.read_result()
     if not isinstance(result.get("score"), dict) or not isinstance(result.get("folds"), list):

@@ -13,8 +13,10 @@ from dlrun.config.yaml_writer import dump_yaml
 from dlrun.errors import RunError
 from dlrun.metrics.names import Direction
 from dlrun.store.environment import environment_facts
+from dlrun.store.members import member_hashes
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import brief
+from dlrun.store.training_folder import TrainingFolder
 from dlrun.workflows.next_step import after_final
 from dlrun.workflows.plugins import keep_plugins, plugin_facts, with_kept_plugins
 from dlrun.workflows.run import Run
@@ -38,9 +40,10 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
     # A fold that was interrupted has a model, but one that was not trained to its end.
     whole = {fold["fold"] for fold in before["folds"] if not fold.get("interrupted")}
     folds = [fold for fold in parent.folds() if fold.index in whole]
-    if not folds:
+    if not whole:
         raise RunError(f"{parent.name} has no fold that was trained to its end; train it again")
-    if missing := [fold.index for fold in folds if not fold.model.exists()]:
+    missing = sorted(whole - {fold.index for fold in folds if fold.has_model})
+    if missing:
         raise RunError(f"{parent.name} has no model in its fold {missing[0]}; train it again")
     given, before_facts = dump_config(with_kept_plugins(config)), parent.read_run()
     facts: dict[str, Any] = {"name": config.name, "seed": config.seed, **plugin_facts(config)}
@@ -57,7 +60,7 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
         directory.write_data(data)
         for fold in folds:
             to = directory.fold(fold.index)
-            to.save_model(partial(shutil.copyfile, fold.model))
+            fold.load_model(partial(_copy_model, to))
             to.write_preprocess(*fold.read_preprocess())
             to.copy_vocabularies(fold)
 
@@ -65,8 +68,12 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
     result = _result(before, len(folds))
     result["next"] = after_final(directory, data["test"]["exists"])
     directory.write_result(result)
-    directory.finish("finished", result=brief(result))
+    directory.finish("finished", result=brief(result), members=member_hashes(directory))
     return Run(directory.path, result, "finished")
+
+
+def _copy_model(to: TrainingFolder, model: Path, _: bool) -> None:
+    to.save_model(partial(shutil.copyfile, model))
 
 
 def _result(before: dict[str, Any], models: int) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from dlrun.checks.architecture import output_of
-from dlrun.checks.duplicates import exact_hashes
 from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config, OutputEntry
 from dlrun.data.fingerprint import fingerprint
 from dlrun.data.pipeline import Pipeline
-from dlrun.data.samples import Array, Dataset, Samples
+from dlrun.data.samples import Dataset, Samples
 from dlrun.data.timestamps import time_text
 from dlrun.errors import DataError, RunError
 from dlrun.metrics.cuts import Meaning, as_probabilities
@@ -34,12 +34,15 @@ from dlrun.scoring.model_scores import (
     truths_of,
 )
 from dlrun.scoring.rivals import Rivals
+from dlrun.store.files import as_bytes, write_once
+from dlrun.store.json_text import to_json
 from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, record_evaluation
 from dlrun.store.run_directory import RunDirectory
-from dlrun.store.run_list import count_validated_runs, evaluation_hashes
-from dlrun.text import first_few, percent
+from dlrun.store.run_list import count_validated_runs, kept_evaluations
+from dlrun.text import first_few
 from dlrun.workflows.loading import load_test_rows, meaning_of_output, start_and_load
 from dlrun.workflows.next_step import open_findings
+from dlrun.workflows.repeated_rows import repeated_sentence
 from dlrun.workflows.results import arrays_of
 from dlrun.workflows.statistics import (
     evaluation_statistics,
@@ -55,15 +58,18 @@ class EvaluationResult:
     """One test evaluation.
 
     Args:
-        path: The file in the run directory that holds it.
+        path: The file that holds it: in the run directory, or, where that cannot be written to, in
+            the system's folder of temporary files; None if that cannot be written to either.
         facts: What that file holds: `score`, `measures`, `baseline`, `simple_model`, `verdict`,
             `figures`, `look`, `runs_before`, `rows`.
         notices: What is wrong with the ledger of test evaluations, one sentence each.
+        problem: Why it could not be kept, or not all of it; None if it was.
     """
 
-    path: Path
+    path: Path | None
     facts: dict[str, Any]
     notices: tuple[str, ...] = ()
+    problem: str | None = None
 
     @property
     def score(self) -> float:
@@ -104,15 +110,40 @@ def evaluate(
     _refuse_unknown_labels(config, dataset, test)
     facts, arrays = _score(trained, dataset, test)
     look, before, notices = _record(directory, facts)
+    of_run = sum(one["run"] == directory.name for one in before)
     facts |= {
         "open_findings": open_findings(directory),
         "looks_before": before,
         "look": look.number,
-        "look_of_run": len(directory.evaluation_numbers()) + 1,
+        # A file, or the folder, may have been lost.
+        "look_of_run": max([of_run, *directory.evaluation_numbers()]) + 1,
         "runs_before": look.runs_before,
         "ledger": look.hash,
     }
-    return EvaluationResult(directory.add_evaluation(facts, arrays), facts, notices)
+    path, problem = _keep(directory, facts, arrays)
+    return EvaluationResult(path, facts, notices, problem)
+
+
+def _keep(
+    directory: RunDirectory, facts: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> tuple[Path | None, str | None]:
+    """Keep an evaluation that has been counted: where the run's disk is full, elsewhere. Return the
+    file, and what could not be kept."""
+    try:
+        path = directory.add_evaluation(facts)
+    except RunError as error:
+        folder = Path(tempfile.gettempdir())
+        try:
+            data = as_bytes(to_json(facts))
+            kept = write_once(folder, f"{directory.name}-evaluation", ".json", data)[0]
+        except RunError:
+            return None, f"the evaluation is counted, but could not be kept: {error}"
+        return kept, f"the evaluation is counted, but kept in {kept} instead of the run: {error}"
+    try:
+        directory.add_evaluation_arrays(path, arrays)
+    except RunError as error:
+        return path, f"the predictions for the test rows could not be kept: {error}"
+    return path, None
 
 
 def refuse_changed_data(directory: RunDirectory, dataset: Dataset, why: str) -> None:
@@ -167,13 +198,14 @@ def _record(
         runs_before=count_validated_runs(runs_dir, data),
     )
     # Before the line is written: afterwards its evaluation would still be missing.
-    ledger = read_ledger(runs_dir, evaluation_hashes(runs_dir))
+    kept = kept_evaluations(runs_dir)
+    ledger = read_ledger(runs_dir, kept)
     before = [
         {key: getattr(one, key) for key in ("run", "time", "metric", "score")}
         for one in ledger.evaluations
         if one.fingerprint == entry.fingerprint
     ]
-    return record_evaluation(runs_dir, entry), before, ledger.notices
+    return record_evaluation(runs_dir, entry, kept), before, ledger.notices
 
 
 def _score(
@@ -296,58 +328,6 @@ def _figures(
     shares = as_probabilities(steps.predictions, meaning)
     figures = classification_figures(steps.true, shares, classes, multilabel=several).as_dict()
     return {**figures, "unit": steps.unit}
-
-
-MOST_VALUES = 200_000_000
-"""Rows with more values than this in all are not compared: it would take longer than to score."""
-
-BLOCK_VALUES = 4_000_000
-
-
-def repeated_sentence(training: Samples, test: Samples) -> str | None:
-    """Say how many test rows are the same, in all features and targets, as a training row; None
-    where none is, or that they were not compared."""
-    if training.windows is not None:
-        # Each window lies wholly in its own stretch of the series.
-        return None
-    readable = training.in_memory and test.in_memory
-    if not readable or _width(training) * (len(training) + len(test)) > MOST_VALUES:
-        return "test rows were not compared with the training rows: there is too much to read"
-    count = repeated_rows(training, test)
-    if not count:
-        return None
-    rows, are = ("row", "is") if count == 1 else ("rows", "are")
-    return (
-        f"{count:,} test {rows} of {len(test):,} ({percent(count / len(test))}) {are} the same as "
-        "a training row, in features and target: their score says nothing about new rows"
-    )
-
-
-def repeated_rows(training: Samples, test: Samples) -> int:
-    """Return how many test rows equal a training row in all features and targets."""
-    return int(np.isin(_hashes(test), _hashes(training)).sum())
-
-
-def _hashes(samples: Samples) -> Array:
-    """(n,) uint64, a block of rows at a time: the hashes of a row's values take many times its
-    memory."""
-    step = max(1, BLOCK_VALUES // _width(samples))
-    starts = range(0, len(samples), step)
-    blocks = [samples.take(np.arange(s, min(s + step, len(samples)))) for s in starts]
-    hashes = []
-    for block in blocks:
-        columns = {f"feature {name}": column for name, column in block.features.items()}
-        columns |= {f"target {name}": column for name, column in block.targets.items()}
-        # Numbers of the training and of the test file may be of different types.
-        for name, column in columns.items():
-            if column.dtype.kind in "biuf":
-                columns[name] = column.astype(np.float64)
-        hashes.append(exact_hashes(columns))
-    return np.concatenate(hashes)
-
-
-def _width(samples: Samples) -> int:
-    return max(1, sum(int(np.prod(c.shape[1:])) for c in samples.features.values()))
 
 
 def _name_rows(figures: dict[str, Any], samples: Samples) -> None:

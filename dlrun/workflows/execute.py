@@ -229,7 +229,7 @@ def _draw(directory: RunDirectory, config: Config, directions: Mapping[str, Dire
     folds = directory.folds()
     phases = [phase_name(phase, number) for number, phase in enumerate(config.training.phases)]
     several = folds_word({"protocol": config.evaluation.protocol.member_name()})
-    result = directory.read_result() if directory.result.exists() else {}
+    result = directory.read_result() if directory.has_result else {}
     drawn = folds if len(folds) <= MOST_DRAWN_FOLDS and interrupt_cause() is None else ()
     for number, folder in enumerate((directory, *drawn)):
         facts = facts_from_table(
@@ -285,6 +285,7 @@ def _begin(
     directory.write_resolved(dump_yaml(dump_config(config)))
     directory.write_splits(splits)
     directory.write_data(data_facts(config, dataset, splits, findings))
+    directory.update_manifest()
 
 
 def _pinned(config: Config, backend: str, choice: Choice) -> Config:
@@ -336,7 +337,7 @@ def _complete(
     result["next"] = next_command(config, directory, dataset.has_test, result) if kept else None
     directory.write_result(result)
     predictions = out_of_fold(outcome.complete_folds)
-    if predictions is not None and not directory.model.exists():
+    if predictions is not None and not directory.has_model:
         samples = rows_of(dataset, predictions["rows"])
         directory.write_predictions(predictions | places_in_series(samples))
     status: Ending = "interrupted" if outcome.interrupted else "finished"

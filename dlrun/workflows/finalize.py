@@ -316,7 +316,7 @@ def _refuse(directory: RunDirectory, config: Config, ensemble: bool) -> None:
             "out"
         )
     status = directory.status
-    if status not in ("finished", "interrupted") or not directory.result.exists():
+    if status not in ("finished", "interrupted") or not directory.has_result:
         raise RunError(f"{directory.name} has no result: its status is '{status}'; train it again")
     if ensemble and not directory.folds():
         raise RunError(

@@ -38,14 +38,14 @@ def load_run_config(
         RunError: A plugin has changed since the run was trained.
     """
     for plugin in directory.read_run().get("plugins") or []:
-        path = directory.path / plugin["file"]
-        if not path.is_file():
-            raise RunError(f"{directory.name} lacks its {plugin['file']}; restore it")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != plugin["sha256"]:
+        name = str(plugin.get("file"))
+        if hashlib.sha256(directory.read_plugin(name)).hexdigest() != plugin.get("sha256"):
             raise RunError(
-                f"{plugin['file']} has changed since {directory.name} was trained (its sha256 "
+                f"{name} has changed since {directory.name} was trained (its sha256 "
                 "differs from the one in run.json); restore it, or train again"
             )
+    # Raises if it is not the config that the run was trained with.
+    directory.read_resolved()
     return load_config(directory.resolved, overrides, run_plugins=runner(trust_plugins))
 
 

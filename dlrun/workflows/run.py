@@ -84,7 +84,7 @@ class Run:
         """
         from dlrun.models.files import load_model
 
-        path = RunDirectory.open(self.path).model
-        if not path.exists():
+        directory = RunDirectory.open(self.path)
+        if not directory.has_model:
             raise RunError(f"{self.path} has no single model: every fold trained its own")
-        return load_model(path)
+        return directory.load_model(load_model)

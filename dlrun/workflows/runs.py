@@ -19,7 +19,7 @@ from dlrun.reports.run_table import config_differences, run_table
 from dlrun.reports.summary import Summary, SummaryLine, run_summary
 from dlrun.store.names import RUN_NAME, find_run
 from dlrun.store.run_directory import RunDirectory
-from dlrun.store.run_list import RunEntry, read_entry, run_entries
+from dlrun.store.run_list import RunEntry, checked, read_entry, run_entries
 from dlrun.text import counted, display_path
 from dlrun.workflows.next_step import open_findings
 
@@ -116,7 +116,7 @@ def runs(
     Args:
         runs_dir: The folder; one that is not there holds no runs.
         name: Only runs whose experiment is called so: a part of the name, or a pattern with `*`.
-        status: Only runs with this status, `damaged` included.
+        status: Only runs with this status, `changed` and `damaged` included.
         data: Only runs on this data: a part of the source's or the file's name, a pattern with
             `*`, or the beginning of the fingerprint in `data.json`.
         sort: `time` (newest first), `score` (best first; runs of the most frequent measure
@@ -134,16 +134,17 @@ def runs(
         tests.append(lambda entry: matches(name, entry.name))
     if data is not None:
         tests.append(lambda entry: _is_on(data, entry))
-    found: Iterable[RunEntry] = (
-        entry for entry in run_entries(folder) if all(test(entry) for test in tests)
-    )
+    found: Iterable[RunEntry] = run_entries(folder)
+    if status is not None:
+        found = map(checked, found)
+    found = (entry for entry in found if all(test(entry) for test in tests))
     if sort != "time":
         found = _sorted(found, sort)
     if limit is None:
-        return RunListing(folder, tuple(found), more=False)
+        return RunListing(folder, tuple(map(checked, found)), more=False)
     # Those beyond the limit are not even read where the newest come first.
     first = tuple(islice(found, limit + 1))
-    return RunListing(folder, first[:limit], more=len(first) > limit)
+    return RunListing(folder, tuple(map(checked, first[:limit])), more=len(first) > limit)
 
 
 def removable_runs(runs: Sequence[str | Path], *, runs_dir: str | Path = "runs") -> list[RunEntry]:
@@ -340,8 +341,10 @@ def diff_runs(first: str | Path, second: str | Path, *, runs_dir: str | Path = "
     """
     runs = [RunFiles(RunDirectory.open(run, Path(runs_dir))) for run in (first, second)]
     for run in runs:
+        if run.changed:
+            raise RunError("\n".join(run.changed))
         if run.entry.problem:
-            raise RunError(f"{run.directory.name} is damaged: {run.entry.problem}")
+            raise RunError(f"{run.directory.name} is {run.entry.status}: {run.entry.problem}")
         if not run.entry.config:
             raise RunError(f"{display_path(run.directory.run)} does not hold the run's config")
     one, other = map(result_lines, runs)

@@ -16,6 +16,7 @@ from dlrun.reports.graph_layout import LayerBox, ModelGraph, leads_in_a_circle
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.store.files import write_bytes
 from dlrun.store.run_directory import RunDirectory
+from dlrun.store.training_folder import TrainingFolder
 from dlrun.text import shape_text
 from dlrun.training.backend import start_backend
 from dlrun.workflows.compare import check_picture
@@ -105,18 +106,19 @@ def show_model(
         )
         return ShownModel(config.name, summary_of(_built(config), config.training.batch_size))
     directory = RunDirectory.open(given, Path(runs_dir))
-    model, note = directory.model, ""
-    if not model.exists():
-        models = [fold.model for fold in directory.folds() if fold.model.exists()]
-        if not models:
+    folder: TrainingFolder = directory
+    note = ""
+    if not directory.has_model:
+        folds = [fold for fold in directory.folds() if fold.has_model]
+        if not folds:
             raise RunError(f"{directory.name} has no model: its status is '{directory.status}'")
-        model = models[0]
-        note = f"the model of the first of {len(models)} folds; the others are built alike"
+        folder = folds[0]
+        note = f"the model of the first of {len(folds)} folds; the others are built alike"
     config = load_run_config(directory, overrides, trust_plugins=trust_plugins)
     start_backend(config.backend)
     from dlrun.models.files import load_model
 
-    summary = summary_of(load_model(model), config.training.batch_size)
+    summary = summary_of(folder.load_model(load_model), config.training.batch_size)
     return ShownModel(directory.name, summary, note)
 
 

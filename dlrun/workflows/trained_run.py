@@ -18,6 +18,7 @@ from dlrun.metrics.cuts import as_outputs, as_probabilities, meaning_by_loss
 from dlrun.models.files import load_model
 from dlrun.protocols.phases import scoring_batch_size
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.store.members import ensemble_members
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
 from dlrun.training.prediction import ModelOutput, predict
@@ -88,12 +89,12 @@ class TrainedRun:
         first = self.pipeline.inputs(samples) if inputs is None else inputs
         outputs, batch_size = self.config.outputs, scoring_batch_size(self.config)
         if len(self.members) == 1:
-            return predict(load_model(self.members[0].model), first, batch_size)
+            return predict(self.members[0].load_model(load_model), first, batch_size)
         totals: dict[str | None, Array | float] = {output.name: 0.0 for output in outputs}
         given: list[ModelOutput] = []
         for member in self.members:
             pipeline = self.pipeline if member is self.members[0] else _pipeline_of(member)
-            model = load_model(member.model)
+            model = member.load_model(load_model)
             prepared = first if pipeline is self.pipeline else pipeline.inputs(samples)
             given.append(predict(model, prepared, batch_size))
             for output in outputs:
@@ -115,11 +116,11 @@ class TrainedRun:
 
 
 def _members(directory: RunDirectory) -> tuple[TrainingFolder, ...]:
-    if directory.model.exists():
+    if directory.has_model:
         return (directory,)
     folds = directory.folds()
-    if folds and directory.read_run().get("ensemble"):
-        return tuple(folds)
+    if (members := ensemble_members(directory)) is not None:
+        return members
     if folds:
         raise RunError(
             f"{directory.name} has {len(folds)} models, one for each fold, and no single one "

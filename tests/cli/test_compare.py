@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from dlrun.store.run_directory import RunDirectory
+
 
 def npz(file: Path) -> dict[str, np.ndarray]:
     """Return what an npz file holds."""
@@ -176,6 +178,7 @@ def test_other_features_of_the_same_rows_can_be_compared(
     kept = npz(runs[1] / "predictions.npz")
     kept["targets"] = np.roll(kept["targets"], 1)
     np.savez(runs[1] / "predictions.npz", **kept)
+    RunDirectory(runs[1]).seal()
     facts = experiments("compare", *runs, "--json").json
     assert facts["pairs"][0]["why"] == "different data (dataset.images false against true)"
 
@@ -207,6 +210,7 @@ def test_neither_data_nor_model_nor_test_rows_are_needed(experiments: Any, tmp_p
         splits = npz(folder / "splits.npz")
         assert len(splits.pop("test"))
         np.savez(folder / "splits.npz", **splits)
+        RunDirectory(folder).seal()
     runs = sorted((tmp_path / "runs").iterdir())
     whole = experiments("compare", *(experiments.path(w) for w in ("wide", "narrow")), "--json")
     assert experiments("compare", *runs, "--json").json == whole.json
@@ -277,6 +281,10 @@ def test_a_run_without_a_result_is_refused(
     runs = copies("wide", "narrow")
     (runs[1] / "result.json").unlink()
     answer = experiments("compare", *runs)
+    assert answer.status == 1
+    assert f"{runs[1].name}/result.json is missing, though manifest.json lists it; " in answer.err
+    RunDirectory(runs[1]).seal()
+    answer = experiments("compare", *runs)
     assert (answer.status, answer.err) == (
         1,
         f"error: {runs[1].name} has no result to compare: its status is 'finished'\n",
@@ -307,6 +315,7 @@ def change_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     facts = json.loads(path.read_text())
     change(facts)
     path.write_text(json.dumps(facts))
+    RunDirectory(path.parent).seal()
 
 
 @pytest.fixture

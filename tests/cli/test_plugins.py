@@ -140,9 +140,9 @@ def test_a_copy_that_was_changed_is_refused(folder: Path, trained: Path) -> None
     finally:
         copy.write_bytes(before)
     assert answer.status == 1
-    assert answer.err == (
-        f"error: plugins/pieces.py has changed since {trained.name} was trained (its sha256 "
-        "differs from the one in run.json); restore it, or train again\n"
+    assert answer.err.startswith(
+        f"error: runs/{trained.name}/plugins/pieces.py is not the file that the run wrote: its "
+        "SHA-256 differs from the one in manifest.json; restore it from a copy, or train again; "
     )
     assert not (folder / "ran.txt").exists()
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dlrun.store.environment import process_facts
+from dlrun.store.run_directory import RunDirectory
 
 DATA = {"digits": "a1b2c3" + "0" * 58, "houses": "ffee00" + "0" * 58}
 
@@ -181,6 +182,10 @@ def test_show_tells_looks_and_damaged_files(experiments: Any, tmp_path: Path) ->
     (run / "evaluations" / "001.json").write_text(json.dumps(look))
     (run / "evaluations" / "002.json").write_text("{")
     (run / "result.json").write_text("")
+    answer = experiments("runs", "show", run)
+    assert answer.status == 1
+    assert "/result.json is not the file that the run wrote: " in answer.out
+    RunDirectory(run).seal()
     answer = experiments("runs", "show", run)
     assert answer.status == 0
     assert (

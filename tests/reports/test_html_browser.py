@@ -129,6 +129,7 @@ def test_long_names_of_pictures_stay_in_their_place(browser, tmp_path):
     facts = json.loads(run.examples.read_text())
     facts["names"] = [f"cats/cat_with_a_long_name.{i}.jpg" for i in facts["rows"]]
     run.examples.write_text(json.dumps(facts))
+    run.seal()
     browser.open(report(run.path), width=1000)
     assert browser.evaluate("document.querySelectorAll('.pictures li').length") > 1
     assert browser.evaluate(BESIDE) == []

@@ -19,14 +19,12 @@ from dlrun.errors import RunError
 from dlrun.store.files import (
     append_line,
     atomic_path,
-    read_json,
-    read_npz,
-    read_text,
     write_bytes,
     write_json,
     write_npz,
     write_text,
 )
+from dlrun.store.recorded_files import RecordedFiles
 
 NPY = b"\x93NUMPY\x01\x00\x46\x00{'descr': '<i8', 'fortran_order': False, 'shape': (0,), }".ljust(
     80
@@ -224,7 +222,10 @@ def test_npz_keeps_names_shapes_dtypes_and_values(tmp_path: Path) -> None:
         "reversed": np.arange(5)[::-1],
     }
     write_npz(tmp_path / "a.npz", arrays)
-    for back in (read_npz(tmp_path / "a.npz"), np.load(tmp_path / "a.npz", allow_pickle=False)):
+    for back in (
+        RecordedFiles(tmp_path).read_npz(tmp_path / "a.npz"),
+        np.load(tmp_path / "a.npz", allow_pickle=False),
+    ):
         assert list(back) == list(arrays)
         for name, array in arrays.items():
             np.testing.assert_array_equal(back[name], array, strict=True)
@@ -240,24 +241,24 @@ def test_npz_refuses_python_objects(tmp_path: Path) -> None:
 def test_nothing_is_unpickled(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", words=np.array(["a", None], dtype=object))
     with pytest.raises(RunError, match=r"a\.npz is damaged"):
-        read_npz(tmp_path / "a.npz")
+        RecordedFiles(tmp_path).read_npz(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("damage", [b"", b"no zip", b"PK\x03\x04 torn", NPY])
 def test_damaged_files_are_named(tmp_path: Path, damage: bytes) -> None:
     (tmp_path / "a.npz").write_bytes(damage)
     with pytest.raises(RunError, match=r"a\.npz is damaged: not a readable npz file"):
-        read_npz(tmp_path / "a.npz")
+        RecordedFiles(tmp_path).read_npz(tmp_path / "a.npz")
     (tmp_path / "a.json").write_text('{"a": 1,\n "b"')
     with pytest.raises(RunError, match=r"a\.json is damaged: not JSON at line 2"):
-        read_json(tmp_path / "a.json")
+        RecordedFiles(tmp_path).read_json(tmp_path / "a.json")
     (tmp_path / "a.yaml").write_bytes(b"\xff\xfe")
     with pytest.raises(RunError, match=r"a\.yaml is damaged: not valid UTF-8"):
-        read_text(tmp_path / "a.yaml")
+        RecordedFiles(tmp_path).read_text(tmp_path / "a.yaml")
     with pytest.raises(RunError, match=r"b\.json is missing$"):
-        read_json(tmp_path / "b.json")
+        RecordedFiles(tmp_path).read_json(tmp_path / "b.json")
     with pytest.raises(RunError, match=r"b\.npz is missing$"):
-        read_npz(tmp_path / "b.npz")
+        RecordedFiles(tmp_path).read_npz(tmp_path / "b.npz")
 
 
 def test_lines_are_appended_whole_by_several_processes(tmp_path: Path) -> None:

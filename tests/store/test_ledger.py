@@ -11,12 +11,12 @@ import pytest
 
 from dlrun.store.ledger import (
     NAME,
+    KeptEvaluation,
     LedgerEntry,
-    read_evaluations_of_data,
     read_ledger,
     record_evaluation,
 )
-from dlrun.store.run_list import count_validated_runs, evaluation_hashes
+from dlrun.store.run_list import count_validated_runs, kept_evaluations
 
 ENTRY = LedgerEntry(
     fingerprint="test-a",
@@ -51,9 +51,11 @@ def test_looks_are_counted_for_each_test_set_whatever_run_looked(tmp_path: Path)
     again = record_evaluation(tmp_path, replace(ENTRY, run="run-2", score=0.91))
     assert [first.number, other.number, again.number] == [1, 1, 2]
     assert read_ledger(tmp_path).evaluations == (first, other, again)
-    assert read_evaluations_of_data(tmp_path, "data-b") == [other]
     assert (again.score, again.runs_before, again.metric) == (0.91, 14, "accuracy")
-    assert read_ledger(tmp_path, [first.hash, again.hash]).notices == ()
+    assert (
+        read_ledger(tmp_path, [KeptEvaluation(first.hash), KeptEvaluation(again.hash)]).notices
+        == ()
+    )
     # A person can read it without dlrun.
     assert [json.loads(line)["run"] for line in lines_of(tmp_path)] == ["run-1", "run-1", "run-2"]
 
@@ -87,7 +89,7 @@ def test_several_processes_write_at_once_and_no_line_is_lost(tmp_path: Path) -> 
 def test_what_is_gone_or_changed_is_noticed_and_nothing_is_refused(
     spoil: object, notice: str, tmp_path: Path
 ) -> None:
-    kept = [record_evaluation(tmp_path, ENTRY).hash for _ in range(3)]
+    kept = [KeptEvaluation(record_evaluation(tmp_path, ENTRY).hash) for _ in range(3)]
     assert callable(spoil)
     write_lines(tmp_path, spoil(lines_of(tmp_path)))
     assert any(notice in text for text in read_ledger(tmp_path, kept).notices)
@@ -147,4 +149,4 @@ def test_runs_that_validation_chose_among(tmp_path: Path) -> None:
     (tmp_path / "no run").mkdir()
     assert count_validated_runs(tmp_path, "data-a") == 2
     assert count_validated_runs(tmp_path / "nowhere", "data-a") == 0
-    assert sorted(evaluation_hashes(tmp_path)) == ["hash-1", "hash-2"]
+    assert sorted(one.hash for one in kept_evaluations(tmp_path)) == ["hash-1", "hash-2"]

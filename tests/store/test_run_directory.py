@@ -253,14 +253,14 @@ def test_everything_comes_back_as_it_was_written(run: RunDirectory) -> None:
 
 def test_written_files_stay(run: RunDirectory) -> None:
     run.write_config(b"1")
-    run.write_result({"score": 1})
+    run.write_result({"epochs": 1})
     with pytest.raises(RunError, match=r"config\.yaml exists and is never overwritten"):
         run.write_config(b"2")
     with pytest.raises(RunError, match=r"result\.json exists and is never overwritten"):
-        run.write_result({"score": 2})
-    assert (run.read_config(), run.read_result()) == (b"1", {"score": 1})
-    run.write_result({"score": 3}, replace=True)
-    assert run.read_result() == {"score": 3}
+        run.write_result({"epochs": 2})
+    assert (run.read_config(), run.read_result()) == (b"1", {"epochs": 1})
+    run.write_result({"epochs": 3}, replace=True)
+    assert run.read_result() == {"epochs": 3}
 
 
 def test_splits_are_whole_numbers(run: RunDirectory) -> None:
@@ -357,7 +357,8 @@ def test_preprocessing_state_that_json_would_change_is_refused(
 
 def test_evaluations_are_numbered_and_kept(run: RunDirectory) -> None:
     assert run.evaluation_numbers() == []
-    first = run.add_evaluation({"mae": 2.1}, {"predictions": np.ones(3)})
+    first = run.add_evaluation({"mae": 2.1})
+    run.add_evaluation_arrays(first, {"predictions": np.ones(3)})
     second = run.add_evaluation({"mae": 2.2})
     assert [path.name for path in (first, second)] == ["001.json", "002.json"]
     facts, arrays = run.read_evaluation(1)
@@ -373,7 +374,9 @@ def test_evaluations_of_two_processes_never_share_a_number(run: RunDirectory) ->
         "from dlrun.store.run_directory import RunDirectory\n"
         f"run = RunDirectory(Path({str(run.path)!r}))\n"
         "who = int(sys.argv[1])\n"
-        "for i in range(20): run.add_evaluation({'by': who}, {'by': numpy.array(who)})\n"
+        "for i in range(20):\n"
+        "    path = run.add_evaluation({'by': who})\n"
+        "    run.add_evaluation_arrays(path, {'by': numpy.array(who)})\n"
     )
     writers = [subprocess.Popen([sys.executable, "-c", program, who]) for who in "12"]
     assert [writer.wait() for writer in writers] == [0, 0]

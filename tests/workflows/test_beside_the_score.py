@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dlrun.data.samples import Samples
 from dlrun.reports.summary import run_summary
-from dlrun.workflows.evaluate import repeated_rows, repeated_sentence
+from dlrun.workflows.repeated_rows import repeated_rows, repeated_sentence
 
 Row = tuple[int, int, int]
 rows = st.lists(st.tuples(*[st.integers(0, 2)] * 3), min_size=1, max_size=30)

@@ -14,6 +14,7 @@ import pytest
 import dlrun
 from dlrun.errors import RunError, UsageError
 from dlrun.store.ledger import read_ledger
+from dlrun.store.run_directory import RunDirectory
 
 CONFIG = """\
 name: iris
@@ -152,6 +153,7 @@ def test_a_fold_that_was_interrupted_is_no_part_of_an_ensemble(
     result = json.loads((parent / "result.json").read_text())
     result["folds"][-1]["interrupted"] = True
     (parent / "result.json").write_text(json.dumps(result))
+    RunDirectory(parent).seal()
     ensemble = dlrun.finalize(parent, ensemble=True, runs_dir=parent.parent)
     kept = [place.name for place in sorted((ensemble.path / "folds").iterdir())]
     assert kept == [f"{fold['fold']:02}" for fold in result["folds"][:-1]]
@@ -233,5 +235,6 @@ def test_what_cannot_be_finalized(holdout: dlrun.Run, folds: dlrun.Run, folder: 
     failed.mkdir()
     (failed / "run.json").write_text(json.dumps({**facts, "status": "failed"}))
     (failed / "resolved.yaml").write_bytes((holdout.path / "resolved.yaml").read_bytes())
+    RunDirectory(failed).seal()
     with pytest.raises(RunError, match="has no result: its status is 'failed'"):
         dlrun.finalize(failed, runs_dir=runs)

@@ -8,6 +8,7 @@ from typing import Unpack
 import click
 
 from dlrun.cli.options import RunOptions, run_argument, run_options
+from dlrun.errors import RunError
 
 
 @click.command(name="evaluate", short_help="Score a run's model on the sealed test data.")
@@ -29,7 +30,11 @@ def command(run_dir: Path, as_json: bool, **options: Unpack[RunOptions]) -> None
 
     evaluation = evaluate(run_dir, **options)
     if as_json:
-        notices = list(evaluation.notices)
-        print_json({**evaluation.facts, "path": evaluation.path, "notices": notices})
-    else:
-        print_evaluation(evaluation.facts, evaluation.path, evaluation.notices)
+        notices, problem = list(evaluation.notices), evaluation.problem
+        kept = {"path": evaluation.path, "notices": notices, "problem": problem}
+        print_json({**evaluation.facts, **kept})
+        raise SystemExit(0 if problem is None else 1)
+    print_evaluation(evaluation.facts, evaluation.path, evaluation.notices)
+    # Only now: a score that was counted must not be lost.
+    if evaluation.problem is not None:
+        raise RunError(evaluation.problem)

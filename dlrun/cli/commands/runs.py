@@ -12,11 +12,12 @@ from dlrun.store.run_list import ListedStatus
 
 ORDERS = ("time", "score", "name", "seconds")
 STATUSES = get_args(ListedStatus)
+SUBCOMMANDS = ("show", "diff", "verify", "seal", "rm")
 
 
 @click.group(
     name="runs",
-    short_help="List runs; show, compare or remove some of them.",
+    short_help="List runs; show, compare, verify or remove some of them.",
     invoke_without_command=True,
 )
 @where_option
@@ -63,11 +64,12 @@ def command(
       dlrun runs --name digits --sort score
       dlrun runs show 20261121-101530
       dlrun runs diff 20261121-101530 20261121-101612
+      dlrun runs verify
       dlrun runs rm 20261121-101530
     """
     if context.invoked_subcommand is not None:
         # `dlrun runs --runs-dir DIR show RUN` looks there too.
-        context.default_map = {name: {"runs_dir": runs_dir} for name in ("show", "diff", "rm")}
+        context.default_map = {name: {"runs_dir": runs_dir} for name in SUBCOMMANDS}
         return
     from dlrun.cli.options import print_json
     from dlrun.workflows.runs import runs
@@ -99,10 +101,12 @@ def show(run_dir: Path, runs_dir: Path, as_json: bool) -> None:
     shown = show_run(run_dir, runs_dir=runs_dir)
     if as_json:
         print_json(shown.as_dict())
-        return
-    from dlrun.cli.tables import print_run
+    else:
+        from dlrun.cli.tables import print_run
 
-    print_run(shown)
+        print_run(shown)
+    if shown.files.changed or shown.files.entry.status == "changed":
+        raise SystemExit(1)
 
 
 @command.command(name="diff", short_help="Show what differs between two runs.")
@@ -129,6 +133,59 @@ def diff(first: Path, second: Path, runs_dir: Path, as_json: bool) -> None:
     from dlrun.cli.tables import print_diff
 
     print_diff(found)
+
+
+@command.command(name="verify", short_help="Check every file of runs against its checksum.")
+@click.argument("run_dirs", type=click.Path(path_type=Path), metavar="[RUN_DIR]...", nargs=-1)
+@where_option
+@json_option
+@debug_option
+def verify(run_dirs: tuple[Path, ...], runs_dir: Path, as_json: bool) -> None:
+    """Read every file of RUN_DIR, or of all runs, and compare its SHA-256 with the one in the run's
+    manifest.json. Exits with 1 if a file was changed, is missing or is another run's.
+
+    \b
+    Examples:
+      dlrun runs verify
+      dlrun runs verify 20261121-101530
+    """
+    from dlrun.cli.options import print_json
+    from dlrun.workflows.verification import verify_runs
+
+    found = verify_runs(run_dirs, runs_dir=runs_dir)
+    if as_json:
+        print_json(found.as_dict())
+    else:
+        from dlrun.cli.tables import print_verification
+
+        print_verification(found)
+    if not found.is_sound:
+        raise SystemExit(1)
+
+
+@command.command(name="seal", short_help="Accept a run's files as they are now.")
+@run_argument
+@where_option
+@json_option
+@debug_option
+def seal(run_dir: Path, runs_dir: Path, as_json: bool) -> None:
+    """Write the manifest.json of RUN_DIR anew, after you have changed one of its files on purpose,
+    and show which files have changed. When it was sealed is kept.
+
+    \b
+    Example:
+      dlrun runs seal 20261121-101530
+    """
+    from dlrun.cli.options import print_json
+    from dlrun.workflows.verification import seal_run
+
+    sealed = seal_run(run_dir, runs_dir=runs_dir)
+    if as_json:
+        print_json(sealed.as_dict())
+        return
+    from dlrun.cli.tables import print_sealed
+
+    print_sealed(sealed)
 
 
 @command.command(name="rm", short_help="Remove runs, after asking.")
