@@ -114,10 +114,10 @@ def _compiled_functions_end_with_their_module() -> Iterator[None]:
 
 @contextmanager
 def _without_curves() -> Iterator[None]:
-    from dlrun.workflows import execute
+    from dlrun.reports import stored_curves
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(execute, "draw_run_curves", lambda folder, facts: None)
+        patch.setattr(stored_curves, "draw_run_curves", lambda folder, facts: None)
         yield
 
 
@@ -137,7 +137,7 @@ def _only_some_folders_draw_curves(request: pytest.FixtureRequest) -> Iterator[N
 @pytest.fixture
 def curves_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """For a test of a folder in TRAINS_WITHOUT_CURVES that looks at the curves of a run."""
-    monkeypatch.setattr("dlrun.workflows.execute.draw_run_curves", draw_run_curves)
+    monkeypatch.setattr("dlrun.reports.stored_curves.draw_run_curves", draw_run_curves)
 
 
 @pytest.fixture(scope="session")

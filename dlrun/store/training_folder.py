@@ -145,13 +145,15 @@ class TrainingFolder:
         return self.files.exists(self.result)
 
     def save_curves(self, save: Save) -> None:
-        """Keep the curves as PNG and as SVG.
+        """Keep the curves as PNG and as SVG, each unless it is there already.
 
         Args:
             save: Writes the figure, such as `figure.savefig`; called once for each format.
         """
         self._make()
         for path in (self.curves_png, self.curves_svg):
+            if path.exists():
+                continue
             with self.files.writing(path), atomic_path(path) as temporary:
                 save(temporary)
 

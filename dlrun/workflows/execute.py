@@ -18,17 +18,13 @@ from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.samples import Dataset
 from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, DlrunError, RunError, TrainingError
-from dlrun.metrics.names import Direction
 from dlrun.models.precision import dtype_policy
 from dlrun.protocols.observer import Observer
-from dlrun.protocols.phases import phase_name
 from dlrun.protocols.result import Outcome
 from dlrun.registry import additions
-from dlrun.reports.curve_charts import draw_run_curves
-from dlrun.reports.curve_facts import facts_from_table
 from dlrun.reports.diagnosis import suggestions_against_divergence
-from dlrun.reports.marked_epoch import kept_epoch
 from dlrun.reports.matplotlib_cache import use_temporary_cache
+from dlrun.reports.stored_curves import draw_curves
 from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
 from dlrun.store.environment import environment_facts
@@ -71,9 +67,6 @@ SCORING_AND_DRAWING = (
     "matplotlib.backends.backend_svg",
 )
 """What is imported while the first model compiles and trains."""
-
-MOST_DRAWN_FOLDS = 10
-"""Folds whose curves are drawn one by one; more would take longer than their training."""
 
 
 def execute(
@@ -139,6 +132,7 @@ def execute(
                 with mistakes_located(config):
                     outcome = Task.of(config).run(config, dataset, observer, recorder)
                 assert recorder.directory is not None
+                _keep_examples(recorder.directory, config, dataset, outcome, observer)
                 run = _complete(config, dataset, outcome, recorder.directory, findings)
             except BaseException as error:
                 if isinstance(error, DivergedError):
@@ -146,7 +140,7 @@ def execute(
                     suggestions = suggestions_against_divergence(dump_config(config))
                     error.result = {"suggestions": suggestions}
                 if recorder.directory is not None:
-                    _end_early(recorder.directory, config, error)
+                    _end_early(recorder.directory, error)
                     if isinstance(error, TrainingError):
                         error.run = recorder.directory.path
                 raise
@@ -155,9 +149,8 @@ def execute(
             if scored is not None and outcome.diverged is None:
                 scored(run)
         finally:
-            _keep_examples(recorder.directory, config, dataset, outcome, observer)
             try:
-                _draw(recorder.directory, config, {outcome.score_name: outcome.direction})
+                _draw(recorder.directory)
             except (RunError, OSError) as error:
                 observer.note(f"the curves could not be drawn: {error}")
         if outcome.diverged is not None:
@@ -201,7 +194,7 @@ def _keep_examples(
         observer.note(f"the rows predicted worst could not be kept: {error}")
 
 
-def _end_early(directory: RunDirectory, config: Config, error: BaseException) -> None:
+def _end_early(directory: RunDirectory, error: BaseException) -> None:
     """Record how the run ended, and draw its curves up to there."""
     if isinstance(error, KeyboardInterrupt) or is_disk_error(error):
         error.add_note(_kept_in(directory))
@@ -216,7 +209,7 @@ def _end_early(directory: RunDirectory, config: Config, error: BaseException) ->
         else:
             directory.finish("failed", error=f"{type(error).__name__}: {error}")
             directory.log(f"error: {error}")
-        _draw(directory, config, {})
+        _draw(directory)
 
 
 def _kept_in(directory: RunDirectory) -> str:
@@ -224,23 +217,9 @@ def _kept_in(directory: RunDirectory) -> str:
 
 
 @stage("drawing")
-def _draw(directory: RunDirectory, config: Config, directions: Mapping[str, Direction]) -> None:
-    """Draw the curves of the run and, where they are few and there is time, of each fold."""
-    folds = directory.folds()
-    phases = [phase_name(phase, number) for number, phase in enumerate(config.training.phases)]
-    several = folds_word({"protocol": config.evaluation.protocol.member_name()})
-    result = directory.read_result() if directory.has_result else {}
-    drawn = folds if len(folds) <= MOST_DRAWN_FOLDS and interrupt_cause() is None else ()
-    for number, folder in enumerate((directory, *drawn)):
-        facts = facts_from_table(
-            folder.history(),
-            config.name,
-            directions=directions,
-            phases=phases,
-            several=several,
-            kept=kept_epoch(result, number - 1 if number else None),
-        )
-        draw_run_curves(folder, facts)
+def _draw(directory: RunDirectory) -> None:
+    """Draw the curves; those of folds only if the run is not asked to end."""
+    draw_curves(directory, every_fold=interrupt_cause() is None)
 
 
 @contextmanager

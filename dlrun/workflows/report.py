@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from dlrun.errors import RunError, UsageError
@@ -10,6 +11,7 @@ from dlrun.reports.comparison import Comparison
 from dlrun.reports.html.page import report_page
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.run_record import RunRecord
+from dlrun.reports.stored_curves import draw_curves
 from dlrun.store.files import as_bytes, write_once, write_text
 from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.compare import MOST_RUNS, compare
@@ -64,6 +66,7 @@ def write_report(
         raise UsageError(f"the run {again.name} is given twice")
     records = [RunRecord(directory) for directory in directories]
     use_temporary_cache()
+    _draw_missing(records)
     page = report_page(records, _compared(names, trust_plugins))
     if output is not None:
         write_text(Path(output), page)
@@ -71,6 +74,16 @@ def write_report(
     if len(directories) == 1:
         return directories[0].add_report(page)
     return write_once(directories[0].path.parent, "report", ".html", as_bytes(page))
+
+
+def _draw_missing(records: Sequence[RunRecord]) -> None:
+    """Draw the curves of runs that were killed when they had a result, but no picture yet."""
+    for record in records:
+        # Without them the page is what it would be with them.
+        if record.status == "finished" and not record.directory.curves_svg.exists():
+            with suppress(RunError):
+                record.directory.remove_leftovers()
+                draw_curves(record.directory)
 
 
 def _compared(runs: Sequence[Path], trust_plugins: bool) -> Comparison | None:

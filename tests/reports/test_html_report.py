@@ -354,3 +354,24 @@ def test_repeats_are_called_so_and_a_target_of_two_classes_is_no_number(tmp_path
     assert "Every repeat" in page.text()
     assert ("h2", "Repeats") in page.headings()
     assert "y (‘no’ or ‘yes’)" in page.text()
+
+
+def test_the_curves_of_a_run_that_was_killed_before_they_were_drawn_are_drawn_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+
+    def draw(folder: RunDirectory, facts: Any) -> None:
+        drawn.append(facts.title)
+        folder.save_curves(lambda path: path.write_text("drawn"))
+
+    monkeypatch.setattr("dlrun.reports.stored_curves.draw_run_curves", draw)
+    run = stored_run(tmp_path)
+    page = report(run.path).read_text()
+    assert drawn == []
+    run.curves_svg.unlink()
+    (run.path / ".curves.1a2b3c4d.svg").touch()
+    assert report(run.path).read_text() == page
+    assert (drawn, run.curves_svg.read_text()) == (["stored"], "drawn")
+    assert run.curves_png.read_text() == "a picture"
+    assert not list(run.path.glob(".curves*"))

@@ -10,13 +10,11 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from dlrun.metrics.names import Direction
 from dlrun.reports.curve_charts import curve_charts
-from dlrun.reports.curve_facts import facts_from_table
-from dlrun.reports.marked_epoch import kept_epoch
 from dlrun.reports.result_charts import folds_chart
 from dlrun.reports.run_facts import git_text
 from dlrun.reports.run_record import RunRecord
+from dlrun.reports.stored_curves import stored_curves
 from dlrun.reports.summary import folds_word
 
 NAMED_FEATURES = 12
@@ -60,24 +58,7 @@ def diagnosis(record: RunRecord) -> Section | None:
 
 def curves(record: RunRecord) -> Section | None:
     """Loss and metrics over the epochs."""
-    score = record.result.get("score") or {}
-    directions: dict[str, Direction] = {}
-    if score.get("name") and score.get("direction") in ("min", "max"):
-        directions[score["name"]] = score["direction"]
-    training = record.config.get("training")
-    phases = training.get("phases") if isinstance(training, dict) else None
-    names = [
-        str(phase.get("name") or f"phase {number}")
-        for number, phase in enumerate(_mappings(phases), start=1)
-    ]
-    facts = facts_from_table(
-        record.history,
-        record.title,
-        directions=directions,
-        phases=names,
-        several=folds_word(record.result),
-        kept=kept_epoch(record.result),
-    )
+    facts = stored_curves(record.history, record.title, record.config, record.result)
     if not facts.panels:
         return None
     return Section("curves", "Training", {"charts": curve_charts(facts)})
