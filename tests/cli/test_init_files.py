@@ -114,6 +114,11 @@ TABLES = {
         RENTS,
         features={"size"},
     ),
+    "a first row of counts": Raw(
+        lines(joined(",", SIZES, AGES, RENTS), f"{N},2,rent"),
+        {"header": False, "skip": 1, "target": "c2"},
+        RENTS,
+    ),
     "titles": Raw(
         lines(joined(",", SIZES, TOWNS, RENTS), "Rents of 2024\n\nall towns,,\nsize,town,rent"),
         {"skip": 3},
@@ -375,6 +380,27 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
         },
         "softmax",
     ),
+    "several inputs": (
+        {
+            "photo": np.zeros((40, 12, 12), "u1"),
+            "table": DRAWN.random((40, 2)),
+            "ages": DRAWN.random(40),
+            "ids": np.arange(40),
+            "y": np.arange(40) % 2,
+        },
+        "from: [code_1, code_2, code_3]",
+    ),
+    "several inputs, with a test": (
+        {
+            "photo_train": np.zeros((40, 12, 12, 3), "u1"),
+            "series_train": DRAWN.random((40, 9, 2)),
+            "y_train": DRAWN.random((40, 2)),
+            "photo_test": np.zeros((4, 12, 12, 3), "u1"),
+            "series_test": DRAWN.random((4, 9, 2)),
+            "y_test": DRAWN.random((4, 2)),
+        },
+        "inputs: [photo_train, series_train]",
+    ),
     "words": (
         {
             "x": DRAWN.random(
@@ -405,6 +431,15 @@ def test_arrays_of_which_none_is_called_the_target(call: Any, tmp_path: Path) ->
     assert said.status == 1
     assert "which arrays are inputs and targets? There are one, two" in said.err
     assert not (tmp_path / "data.yaml").exists()
+
+
+def test_sequences_as_python_objects(call: Any, tmp_path: Path) -> None:
+    x = np.array([[1, 2], [3]] * 9, dtype=object)
+    np.savez(tmp_path / "imdb.npz", x_train=x, y_train=np.arange(18) % 2)
+    said = call("init", "imdb.npz")
+    assert said.status == 1
+    assert "or as lists in a JSON lines or Parquet file for `source: csv`" in said.err
+    assert "or read Keras' own data: `dataset: {source: keras, name: imdb}`" in said.err
 
 
 def test_a_header_that_names_a_column_twice_is_no_row(call: Any, tmp_path: Path) -> None:

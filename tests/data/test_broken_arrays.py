@@ -42,14 +42,16 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         npz(),
         {},
         "{d.npz}: array 'x' holds Python objects, which are not read because reading them can "
-        "run code; save it as an array of numbers, with sequences padded to one length",
+        "run code; save sequences padded to one length, or as lists in a JSON lines or Parquet "
+        "file for `source: csv`",
     ),
     "object array in an npy": (
         {"x.npy": np.asarray([[1], [2, 3]], dtype=object), "y.npy": np.arange(2)},
         npz(path="*.npy"),
         {},
         "{x.npy}: array 'x' holds Python objects, which are not read because reading them can "
-        "run code; save it as an array of numbers, with sequences padded to one length",
+        "run code; save sequences padded to one length, or as lists in a JSON lines or Parquet "
+        "file for `source: csv`",
     ),
     "complex numbers": (
         {"d.npz": {"x": np.zeros(3, dtype=complex), "y": np.arange(3)}},

@@ -16,7 +16,8 @@ from dlrun.text import counted
 if TYPE_CHECKING:
     from dlrun.data.reading.delimited import CsvDialect
     from dlrun.workflows.init import WrittenConfig
-    from dlrun.workflows.init.folders import FolderFacts
+    from dlrun.workflows.init.folders import FolderFacts, Look
+    from dlrun.workflows.init.labelled import LabelledFacts
     from dlrun.workflows.init.table import TableFacts, WindowFacts
 
 
@@ -63,9 +64,9 @@ def command(
     as_json: bool,
 ) -> None:
     """Write a commented config that runs as it is. DATA is a CSV, TSV, JSON lines, Parquet or npz
-    file, a folder of Parquet files, a folder of pictures or of texts with one folder a class, or
-    one with a folder of pictures and one of masks; columns, target, classes and task are inferred
-    from it.
+    file, a table of the names of pictures, a folder of Parquet files, a folder of pictures or of
+    texts with one folder a class, or one with a folder of pictures and one of masks; columns,
+    target, classes and task are inferred from it.
 
     \b
     Examples:
@@ -99,16 +100,18 @@ def _lines(written: WrittenConfig) -> Iterator[tuple[str, str]]:
         yield from _table_lines(written.facts, written.series)
     if (pictures := written.pictures) is not None:
         yield "pictures", _classes(pictures)
-        sizes = "one size" if pictures.sizes == 1 else f"{pictures.sizes:,} sizes"
-        yield "size", f"{pictures.size[0]} x {pictures.size[1]} (they are of {sizes})"
+        yield "size", _size(pictures.look)
+    if (labelled := written.labelled) is not None:
+        yield from _labelled_lines(labelled)
     if (masks := written.masks) is not None:
         yield "pictures", f"{masks.count:,} with masks of {len(masks.values)} classes"
     if (texts := written.texts) is not None:
         yield "texts", _classes(texts)
     if (arrays := written.arrays) is not None:
         yield "target", f"{arrays.target} ({arrays.task}; --target and --task say otherwise)"
-        shape = " x ".join(map(str, arrays.shape))
-        yield "features", f"{arrays.inputs}: {arrays.rows:,} rows of {shape or 1}"
+        for one in arrays.inputs:
+            shape = " x ".join(map(str, one.shape))
+            yield "features", f"{one.name}: {arrays.rows:,} rows of {shape or 1}"
     quoted = shlex.quote(str(written.path))
     yield "wrote", str(written.path)
     yield "check", f"dlrun check {quoted} --data"
@@ -116,7 +119,8 @@ def _lines(written: WrittenConfig) -> Iterator[tuple[str, str]]:
 
 
 def _table_lines(facts: TableFacts, series: WindowFacts | None) -> Iterator[tuple[str, str]]:
-    yield "target", f"{facts.target} ({facts.task}; --target and --task say otherwise)"
+    target = ", ".join(facts.labels) or facts.target
+    yield "target", f"{target} ({facts.task}; --target and --task say otherwise)"
     kinds = f"{len(facts.numeric)} numeric, {len(facts.categorical)} categorical"
     yield "features", kinds + (f", {len(facts.sentences)} of sentences" if facts.sentences else "")
     for name, mark in facts.split.items():
@@ -156,6 +160,20 @@ def _file_lines(dialect: CsvDialect) -> Iterator[tuple[str, str]]:
         yield "numbers", f"'{mark}' between thousands, '{point}' before decimals"
     if dialect.encoding != "utf-8":
         yield "encoding", f"{dialect.encoding} (not UTF-8; see that letters are right)"
+
+
+def _size(look: Look) -> str:
+    sizes = "one size" if look.sizes == 1 else f"{look.sizes:,} sizes"
+    return f"{look.size[0]} x {look.size[1]} (they are of {sizes})"
+
+
+def _labelled_lines(facts: LabelledFacts) -> Iterator[tuple[str, str]]:
+    yield "pictures", f"{facts.count:,} that {facts.table.name} names, in {facts.folder.name}"
+    yield "size", _size(facts.look)
+    target = facts.target if isinstance(facts.target, str) else ", ".join(facts.target)
+    yield "target", f"{target} ({facts.task}; --target and --task say otherwise)"
+    if facts.mark is not None:
+        yield "labels", f"{target}: several in a row, with '{facts.mark}' between them"
 
 
 def _classes(facts: FolderFacts) -> str:

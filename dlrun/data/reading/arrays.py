@@ -131,8 +131,8 @@ def _read(file: Path, name: str) -> Array:
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise DataError(
                 f"{file}: array '{name}' holds Python objects, which are not read because reading "
-                f"them can run code; save it as an array of numbers, with sequences padded to one "
-                f"length"
+                f"them can run code; save sequences padded to one length, or as lists in a JSON "
+                f"lines or Parquet file for `source: csv`"
             ) from error
         raise DataError(f"{file}: array '{name}' cannot be read: {error}") from error
 

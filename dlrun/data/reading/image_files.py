@@ -31,8 +31,8 @@ from dlrun.data.reading.images import (
 )
 from dlrun.data.reading.table_columns import (
     boolean_words,
-    column_type,
     labels_of,
+    target_type,
     to_array,
     to_tokens,
 )
@@ -204,7 +204,7 @@ def images_in_table(
         if name in split:
             columns[name] = to_tokens(table, name, split[name])
             continue
-        kind = column_type(table, name)
+        kind = target_type(table, name, several=name in wanted and len(wanted) > 1)
         columns[name] = to_array(table, name, kind)
         if kind == "boolean" and name in wanted:
             classes[name] = boolean_words(table, name)
@@ -220,19 +220,26 @@ def images_in_table(
     )
 
 
+def image_file(folder: Path, name: str) -> Path | None:
+    """Return the picture that a table names, which may leave out the file's ending; None where
+    there is none."""
+    path = folder / name
+    if not path.name:
+        return None
+    endings = (".jpg", ".jpeg", ".png", *IMAGE_ENDINGS)
+    with_ending = (path.with_name(path.name + ending) for ending in endings)
+    return next((file for file in chain([path], with_ending) if file.is_file()), None)
+
+
 def _files(table: TableFiles, names: Array, column: str, folder: Path) -> list[Path]:
     found: list[Path] = []
     missing: list[str] = []
-    endings = (".jpg", ".jpeg", ".png", *IMAGE_ENDINGS)
     for row, name in enumerate(names):
         if name is None:
             raise DataError(f"{table.place(row)}: the column '{column}' names no picture")
-        path = folder / name
-        # A table may leave out the files' ending.
-        with_ending = (path.with_name(path.name + ending) for ending in endings)
-        existing = next((file for file in chain([path], with_ending) if file.is_file()), None)
+        existing = image_file(folder, name)
         if existing is None:
-            missing.append(f"{path} ({table.place(row)})")
+            missing.append(f"{folder / name} ({table.place(row)})")
         else:
             found.append(existing)
     if missing:

@@ -85,6 +85,15 @@ def are_flags(table: TableFiles, name: str) -> bool:
     return len(words) == 2 and {_BOOLEAN_TEXTS.get(word) for word in words} == {True, False}
 
 
+def target_type(
+    table: TableFiles, name: str, given: ColumnType | None = None, *, several: bool
+) -> ColumnType:
+    """Return the type of a target: `several` are true or false where they can be."""
+    kind = column_type(table, name, given)
+    flags = several and given is None and kind == "categorical" and are_flags(table, name)
+    return "boolean" if flags else kind
+
+
 def boolean_words(table: TableFiles, name: str) -> tuple[str, str]:
     """Return how a boolean column writes false and true: the first word that it has for each,
     `false` and `true` where it has none."""

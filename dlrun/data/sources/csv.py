@@ -18,12 +18,12 @@ from dlrun.data.reading.row_places import format_of
 from dlrun.data.reading.table_columns import (
     ColumnType,
     Separator,
-    are_flags,
     boolean_words,
     column_findings,
     column_type,
     labels_of,
     missing_classes,
+    target_type,
     to_array,
     to_extra,
     to_tokens,
@@ -144,13 +144,10 @@ class Csv(TableSource):
         return read_table(files, self.dialect(), as_text)
 
     def _type_of(self, table: TableFiles, name: str, types: Mapping[str, ColumnType]) -> ColumnType:
-        """What a column holds; several targets are true or false where they can be."""
-        kind = column_type(table, name, types.get(name))
+        """What a column holds."""
         targets = as_list(self.target)
-        flags = name not in types and name in targets and len(targets) > 1
-        if flags and kind == "categorical" and are_flags(table, name):
-            return "boolean"
-        return kind
+        several = name in targets and len(targets) > 1
+        return target_type(table, name, types.get(name), several=several)
 
     def _feature_names(self, table: TableFiles, extra: Sequence[str]) -> list[str]:
         missing = [name for name in self.dialect().missing if name != "*"]

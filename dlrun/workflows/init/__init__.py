@@ -27,6 +27,7 @@ from dlrun.workflows.init.folders import (
     picture_facts,
     text_facts,
 )
+from dlrun.workflows.init.labelled import LabelledFacts, labelled_facts, table_in
 from dlrun.workflows.init.table import TableFacts, WindowFacts, table_facts
 from dlrun.workflows.loading import load_rows
 
@@ -51,6 +52,7 @@ class WrittenConfig:
         task: What it predicts.
         facts: Of a table, or None for other data.
         pictures: Of a folder of pictures, or None.
+        labelled: Of pictures that a table names, or None.
         masks: Of a folder of pictures with masks, or None.
         texts: Of a folder of texts, or None.
         arrays: Of an npz file, or None.
@@ -61,6 +63,7 @@ class WrittenConfig:
     task: InitTask
     facts: TableFacts | None = None
     pictures: PictureFacts | None = None
+    labelled: LabelledFacts | None = None
     masks: MaskFacts | None = None
     texts: FolderFacts | None = None
     arrays: ArrayFacts | None = None
@@ -79,9 +82,10 @@ def init(
     """Write a config that runs, or nothing.
 
     Args:
-        data: CSV, TSV, JSON lines, Parquet or npz file, a folder of Parquet files, one of pictures
-            or texts with one folder a class, or one of pictures and their masks; None for data
-            bundled with scikit-learn.
+        data: CSV, TSV, JSON lines, Parquet or npz file, a table of the names of pictures or the
+            folder that holds it, a folder of Parquet files, one of pictures or texts with one
+            folder a class, or one of pictures and their masks; None for data bundled with
+            scikit-learn.
         task: What is predicted; default: as the target's values suggest (multiclass without
             data).
         target: Column or array to predict; default: one with a likely name, else the last column.
@@ -109,6 +113,13 @@ def init(
     path = Path(output or f"{file.absolute().name.split('.')[0]}.yaml")
     if path.exists():
         raise RunError(f"{path} exists and is never overwritten; name another file by --output")
+    table = table_in(file) if holds_pictures(file) else file
+    of_rows = table is not None and table.is_file() and format_of(table) != "arrays"
+    labelled = None
+    if table is not None and of_rows:
+        labelled = labelled_facts(table, task, target, pretrained=pretrained)
+    if labelled is not None:
+        return _of_labels(labelled, path)
     if holds_pictures(file) or holds_texts(file):
         return _of_folder(file, path, task, target, pretrained)
     options: dict[str, Any] = {"data": file, "path": _relative(file, path)}
@@ -123,7 +134,7 @@ def init(
     source = {
         "source": "csv" if series is None else "timeseries",
         "path": options["path"],
-        "target": facts.target,
+        "target": list(facts.labels) or facts.target,
         **({} if series is None else _of_series(facts, series)),
         **facts.source(),
     }
@@ -139,6 +150,20 @@ def _of_series(facts: TableFacts, series: WindowFacts) -> dict[str, Any]:
         **({"series": columns[0] if len(columns) == 1 else columns} if columns else {}),
         **({"sort": True} if series.sort else {}),
     }
+
+
+def _of_labels(labelled: LabelledFacts, path: Path) -> WrittenConfig:
+    """Write a config for pictures that a table names."""
+    source = {
+        "path": _relative(labelled.folder, path),
+        "labels": _relative(labelled.table, path),
+        **({} if labelled.file is None else {"file": labelled.file}),
+        "target": labelled.target,
+        **({} if labelled.mark is None else {"split": {labelled.target: labelled.mark}}),
+    }
+    written = WrittenConfig(path, labelled.task, labelled=labelled)
+    options = {"data": labelled.table, "facts": labelled, "source": source}
+    return _write(written, "pictures", **options, outputs=labelled.classes)
 
 
 def _of_folder(
@@ -172,6 +197,7 @@ def _of_folder(
         return _write(written, "masks", **options, facts=masks, source=source)
     pictures = picture_facts(folder, pretrained=pretrained)
     written = WrittenConfig(path, pictures.task, pictures=pictures)
+    options |= {"source": {"path": options["path"]}, "outputs": len(pictures.classes)}
     return _write(written, kind, **options, facts=pictures)
 
 

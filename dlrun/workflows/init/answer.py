@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,8 +42,17 @@ class Answer:
     numbered: bool
 
 
-def answer_in(table: TableFiles, target: str, column: Column, task: InitTask | None) -> Answer:
-    """Return what is predicted, from a column of a table; see `answer_of`."""
+def answer_in(
+    table: TableFiles,
+    target: str,
+    column: Column,
+    task: InitTask | None,
+    labels: Sequence[str] = (),
+) -> Answer:
+    """Return what is predicted, from a column of a table; see `answer_of`. Several columns may be
+    `labels` instead."""
+    if labels:
+        return Answer("multilabel", len(labels), numbered=True)
     present = table.series(target).dropna()
     refuse_constant(target, present.to_numpy())
     if column.mark is not None and task in (None, "multilabel"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +15,17 @@ from dlrun.data.samples import Array
 from dlrun.data.task import refuse_constant
 from dlrun.errors import DataError, UsageError
 from dlrun.workflows.init.answer import Answer, InitTask, answer_of
+from dlrun.workflows.init.folders import filters_of
 
-INPUTS = ("x", "inputs", "input", "features", "data", "images", "image", "arr_0")
+INPUTS = ("x", "inputs", "input", "features", "data", "arr_0")
 TARGETS = ("y", "targets", "target", "labels", "label", "classes", "class", "outputs", "arr_1")
 """Names of arrays, in lower case and without `train`, in the order in which they are taken."""
+
+OF_KERAS = ("imdb", "reuters")
+"""Files of Keras that hold sequences of different lengths."""
+
+_OF_ROWS = re.compile(r"(.*_)?(ids?|index|weights?|groups?|times?|names?)", re.IGNORECASE)
+"""Arrays that say which row it is, or how much it counts."""
 
 MOST_FILTERED = 4
 """A last axis of at most so many numbers is that of the colours of a picture."""
@@ -27,43 +34,25 @@ SMALLEST_PICTURE = 8
 
 
 @dataclass(frozen=True)
-class ArrayFacts:
-    """The arrays of an npz file.
+class ArrayInput:
+    """An array that the model reads.
 
     Args:
-        inputs: Name of the array that is the model's input.
-        target: Name of the array to predict.
-        task: What kind of answer it is.
-        classes: Number of different targets.
-        numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
-        one_hot: Whether the targets are rows with a single 1.
-        values: Numbers in a row of targets.
-        rows: Number of rows.
-        shape: Of one row of the input.
-        bytes: Whether the input is of bytes, such as pixels from 0 to 255.
+        name: Its name.
+        shape: Of one row.
+        bytes: Whether it holds bytes, such as pixels from 0 to 255.
         missing: Whether numbers are missing.
-        test: Whether the file holds test arrays of the same names, with `test` for `train`.
-        others: Arrays that are neither.
     """
 
-    inputs: str
-    target: str
-    task: InitTask
-    classes: int
-    numbered: bool
-    one_hot: bool
-    values: int
-    rows: int
+    name: str
     shape: tuple[int, ...]
     bytes: bool
     missing: bool
-    test: bool
-    others: tuple[str, ...]
 
     @property
     def kind(self) -> str:
-        """What a row of the input is: `numbers`, `picture` or `steps` of time."""
-        height, width, *channels = (*self.shape, 0)
+        """What a row is: `numbers`, `picture` or `steps` of time."""
+        height, width, *channels = (*self.shape, 0, 0)
         picture = min(height, width) >= SMALLEST_PICTURE
         if len(self.shape) == 3 and picture and channels[0] <= MOST_FILTERED:
             return "picture"
@@ -73,9 +62,37 @@ class ArrayFacts:
 
     @property
     def filters(self) -> list[int]:
-        """Filters of each convolution: there are as many as make a picture about 6 pixels high."""
-        count = max(1, min(4, int(math.log2(max(2, min(self.shape[:2]) / 6)))))
-        return [32 * 2 ** min(number, 2) for number in range(count)]
+        """Filters of each convolution."""
+        return filters_of(self.shape[:2])
+
+
+@dataclass(frozen=True)
+class ArrayFacts:
+    """The arrays of an npz file.
+
+    Args:
+        inputs: The arrays that the model reads.
+        target: Name of the array to predict.
+        task: What kind of answer it is.
+        classes: Number of different targets.
+        numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
+        one_hot: Whether the targets are rows with a single 1.
+        values: Numbers in a row of targets.
+        rows: Number of rows.
+        test: Whether the file holds test arrays of the same names, with `test` for `train`.
+        others: Arrays that are neither.
+    """
+
+    inputs: tuple[ArrayInput, ...]
+    target: str
+    task: InitTask
+    classes: int
+    numbered: bool
+    one_hot: bool
+    values: int
+    rows: int
+    test: bool
+    others: tuple[str, ...]
 
 
 def array_facts(file: Path, task: InitTask | None = None, target: str | None = None) -> ArrayFacts:
@@ -87,41 +104,67 @@ def array_facts(file: Path, task: InitTask | None = None, target: str | None = N
     """
     refuse_missing(file)
     arrays = ArrayFiles([file])
-    inputs = _named(arrays.names, INPUTS)
     target = target or _named(arrays.names, TARGETS)
-    if inputs is None or target is None or inputs == target:
+    named = _named(arrays.names, INPUTS)
+    if target is None or named == target:
         raise DataError(
             f"{file}: which arrays are inputs and targets? There are {', '.join(arrays.names)}; "
             "name the target by --target, and save the input as `x`, or write `dataset: {source: "
             "npz, path: ..., inputs: ..., targets: ...}` yourself"
         )
-    x, y = arrays.read(inputs), arrays.read(target)
-    if len(x) != len(y):
-        raise DataError(f"{file}: array '{target}' has {len(y)} rows, but '{inputs}' has {len(x)}")
-    if x.dtype == object:
-        raise DataError(f"{file}: array '{inputs}' holds text; init reads texts from a table")
+    y = arrays.read(target)
+    try:
+        inputs = _beside(arrays, target, len(y)) if named is None else {named: arrays.read(named)}
+    except DataError as error:
+        if file.stem not in OF_KERAS:
+            raise
+        advice = f"or read Keras' own data: `dataset: {{source: keras, name: {file.stem}}}`"
+        raise DataError(str(error), advice=advice) from error
+    for name, x in inputs.items():
+        if len(x) != len(y):
+            raise DataError(
+                f"{file}: array '{target}' has {len(y)} rows, but '{name}' has {len(x)}"
+            )
+        if x.dtype == object:
+            raise DataError(f"{file}: array '{name}' holds text; init reads texts from a table")
+    if not inputs:
+        raise DataError(f"{file}: no array has as many rows as '{target}', {len(y):,}")
     values = y.reshape(len(y), -1)
     answer = _answer(target, values, task) if values.shape[1] == 1 else _of_vectors(file, target, y)
     if task is not None and answer.task != task:
         raise UsageError(f"--task {task} does not suit the target '{target}' ({answer.task})")
-    names = [inputs.replace("train", "test"), target.replace("train", "test")]
-    test = all(new in arrays.names and new not in (inputs, target) for new in names)
-    used = {inputs, target, *(names if test else ())}
+    own = [*inputs, target]
+    tests = [name.replace("train", "test") for name in own]
+    test = all(name in arrays.names and name not in own for name in tests)
+    used = {*own, *(tests if test else ())}
     return ArrayFacts(
-        inputs=inputs,
+        inputs=tuple(
+            ArrayInput(
+                name=name,
+                shape=x.shape[1:],
+                bytes=x.dtype == np.uint8,
+                missing=x.dtype.kind == "f" and bool(np.isnan(x).any()),
+            )
+            for name, x in inputs.items()
+        ),
         target=target,
         task=answer.task,
         classes=answer.classes,
         numbered=answer.numbered,
         one_hot=answer.task == "multiclass" and values.shape[1] > 1,
         values=values.shape[1],
-        rows=len(x),
-        shape=x.shape[1:],
-        bytes=x.dtype == np.uint8,
-        missing=x.dtype.kind == "f" and bool(np.isnan(x).any()),
+        rows=len(y),
         test=test,
         others=tuple(name for name in arrays.names if name not in used),
     )
+
+
+def _beside(arrays: ArrayFiles, target: str, rows: int) -> dict[str, Array]:
+    """The other arrays of numbers with as many rows, but for those of test rows."""
+    tests = {name.replace("train", "test") for name in arrays.names if "train" in name}
+    names = [name for name in arrays.names if name not in {target, *tests}]
+    found = {name: arrays.read(name) for name in names if not _OF_ROWS.fullmatch(name)}
+    return {n: x for n, x in found.items() if x.dtype.kind in "biuf" and len(x) == rows}
 
 
 def _named(names: list[str], likely: tuple[str, ...]) -> str | None:

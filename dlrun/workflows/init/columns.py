@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from dlrun.data.reading.number_texts import notation_of
 from dlrun.data.reading.row_places import format_of
 from dlrun.data.reading.table_columns import (
     ColumnType,
+    are_flags,
     are_sentences,
     as_texts,
     column_type,
@@ -40,6 +41,9 @@ ROWS_A_CATEGORY = 5
 WIDEST = 1_000
 """Text columns of more different values are categories only where each has so many rows on average,
 and never above the last: one-hot, each takes a column."""
+
+FEWEST_LABELS = 3
+"""Columns of yes and no are labels unasked where there are so many."""
 
 MOST_LABELS = 100
 """Parts of texts that are labels, such as `red|green`, are of no more different ones."""
@@ -117,6 +121,70 @@ def read_columns(file: Path, target: str | None = None, *, header: bool | None =
     found = {name: _described(table, name) for name in table.names if name not in dates}
     found |= {name: Column(None, left_out="dates") for name in dates}
     return Columns(table, {name: found[name] for name in table.names}, dates)
+
+
+def _offered(columns: Columns, of_rows: Sequence[str]) -> list[str]:
+    """The columns that may be the target unasked: complete ones, if there are any."""
+    found = columns.found
+    usable = [name for name in found if found[name].kind is not None and name not in of_rows]
+    fit = [name for name in usable if not found[name].left_out and not found[name].sentences]
+    complete = [name for name in fit if not found[name].missing]
+    usable = usable or [name for name in found if found[name].kind is not None]
+    return complete or fit or usable
+
+
+def likely_target(columns: Columns, target: str | None, of_rows: Sequence[str]) -> tuple[str, bool]:
+    """Return the target: as given, else a likely one; and whether it is clear that it is this one.
+
+    Args:
+        columns: The columns of a table.
+        target: As given, or None.
+        of_rows: Columns that say which row it is, such as its time.
+    """
+    offered = _offered(columns, of_rows)
+    likely = target or next((n for t in LIKELY_TARGETS for n in offered if n.lower() == t), None)
+    clear = likely is not None or len(offered) == 1
+    return likely or _first_class(columns, offered) or offered[-1], clear
+
+
+def yes_or_no_labels(columns: Columns, of_rows: Sequence[str]) -> list[str]:
+    """Return the last columns of a table if they are labels of which a row may have any number: at
+    least `FEWEST_LABELS` of them, and no other column, say yes or no. None has a likely name of a
+    target, and some row has several.
+
+    Args:
+        columns: The columns of a table.
+        of_rows: Columns that say which row it is, such as its time.
+    """
+    table = columns.table
+    offered = _offered(columns, of_rows)
+    labels = [name for name in offered if _says_yes_or_no(columns, name)]
+    named = any(name.lower() in LIKELY_TARGETS for name in table.names)
+    if named or len(labels) < FEWEST_LABELS or table.names[-len(labels) :] != labels:
+        return []
+    of_words = [columns.found[name].kind != "numeric" for name in labels]
+    said = [
+        to_array(table, name, "boolean" if words else "numeric")
+        for name, words in zip(labels, of_words, strict=True)
+    ]
+    return labels if (np.sum(said, axis=0) > 1).any() else []
+
+
+def _says_yes_or_no(columns: Columns, name: str) -> bool:
+    column, table = columns.found[name], columns.table
+    if column.missing:
+        return False
+    if column.kind == "numeric":
+        return set(table.series(name).unique()) == {0, 1}
+    return column.kind == "boolean" or are_flags(table, name)
+
+
+def _first_class(columns: Columns, offered: Sequence[str]) -> str | None:
+    """The one column of classes of a file without a header whose last column holds fractions."""
+    if columns.table.dialect.header or columns.table.series(offered[-1]).dtype.kind != "f":
+        return None
+    classes = [name for name in offered if columns.found[name].kind == "categorical"]
+    return classes[0] if len(classes) == 1 else None
 
 
 def _described(table: TableFiles, name: str) -> Column:

@@ -22,7 +22,9 @@ SEPARATORS = ("\t", ";", "|", ",", " ")
 EVEN_SHARE = 0.9
 """Share of the rows that have the same number of fields if a file is split in the right way."""
 
-_ROWS = 500
+_MOST_READ = 500
+"""Lines from which the rest is inferred."""
+
 ROW_NAMES = "row"
 """Name of a first column that a header leaves out."""
 
@@ -68,9 +70,13 @@ def infer_dialect(file: Path, *, header: bool | None = None) -> CsvDialect:
     plain = CsvDialect(encoding=_encoding(file))
     first_record(file, plain)
     usual = plain.separator_of(file)
-    start = list(islice(_lines(file, plain), _ROWS))
+    start = list(islice(_lines(file, plain), _MOST_READ))
     declared = SEPARATOR_LINE.fullmatch(start[0])
     split = _split(start[1:] if declared else start, declared[1] if declared else None, usual)
+    counted = header is None and _counts_rows(file, plain, split)
+    if counted:
+        split = replace(split, rows=split.rows[1:], titles=split.titles + 1, above=[])
+        header = False
     rows = split.rows
     names = None if header is False else _names_without_first(split)
     named = names is None and (_names_columns(rows) if header is None else header)
@@ -165,6 +171,15 @@ def _quoted_by(lines: list[str], separator: str, quote: str) -> _Split:
     rows = [fields for number, fields in records if number >= titles]
     even = sum(_width(fields) == width for fields in rows) / max(1, len(rows))
     return _Split(separator, quote, rows, even, width, titles, above)
+
+
+def _counts_rows(file: Path, dialect: CsvDialect, split: _Split) -> bool:
+    """Whether the first row is none: it tells how many rows and features follow, and the names of
+    the classes, as in `150,4,setosa,versicolor,virginica`."""
+    first = [field.strip() for field in split.rows[0]] if split.rows else []
+    if split.titles or first[1:2] != [str(split.width - 1)] or not first[0].isdigit():
+        return False
+    return int(first[0]) == sum(bool(line.strip()) for line in _lines(file, dialect)) - 1
 
 
 def _names_without_first(split: _Split) -> tuple[str, ...] | None:

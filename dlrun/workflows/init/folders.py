@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -62,6 +63,8 @@ class FolderFacts:
     classes: tuple[str, ...]
     validation: bool
     test: bool
+    numbered = True
+    others: ClassVar[tuple[str, ...]] = ()
 
     @property
     def task(self) -> InitTask:
@@ -76,8 +79,8 @@ class FolderFacts:
 
 
 @dataclass(frozen=True)
-class PictureFacts(FolderFacts):
-    """A folder of pictures.
+class Look:
+    """What pictures are like.
 
     Args:
         sizes: How many different sizes they have.
@@ -97,9 +100,26 @@ class PictureFacts(FolderFacts):
 
     @property
     def filters(self) -> list[int]:
-        """Filters of each convolution: there are as many as make a picture about 6 pixels high."""
-        count = max(1, min(4, int(math.log2(max(2, min(self.size) / 6)))))
-        return [32 * 2 ** min(number, 2) for number in range(count)]
+        """Filters of each convolution."""
+        return filters_of(self.size)
+
+
+def filters_of(size: Sequence[int]) -> list[int]:
+    """Return the filters of each convolution: there are as many as make a picture of that height
+    and width about 6 pixels high."""
+    count = max(1, min(4, int(math.log2(max(2, min(size) / 6)))))
+    return [32 * 2 ** min(number, 2) for number in range(count)]
+
+
+@dataclass(frozen=True)
+class PictureFacts(FolderFacts):
+    """A folder of pictures with one folder a class.
+
+    Args:
+        look: What they are like.
+    """
+
+    look: Look
 
 
 @dataclass(frozen=True)
@@ -110,23 +130,17 @@ class MaskFacts:
         pictures: Folder of the pictures.
         masks: Folder of the masks.
         count: Pictures.
-        size: Height and width that they are brought to.
-        sizes: How many different sizes they have.
+        look: What the pictures are like.
         values: What the masks hold for each class.
         named: Whether the config has to say so.
-        grey: Whether the pictures have no colours.
-        scaling: The step that brings their pixels to 0 to 1.
     """
 
     pictures: Path
     masks: Path
     count: int
-    size: tuple[int, int]
-    sizes: int
+    look: Look
     values: tuple[int, ...]
     named: bool
-    grey: bool
-    scaling: str
 
     @property
     def task(self) -> InitTask:
@@ -157,50 +171,39 @@ def picture_facts(folder: Path, *, pretrained: bool | None = None) -> PictureFac
     """
     listing = images_in_folders([part_folder(folder, "train")])
     (classes,) = listing.classes.values()
-    seen = _seen(listing.files)
-    size = seen.size
-    photos = (
-        not seen.grey
-        and seen.scaling == _SCALING["uint8"]
-        and min(size) >= SMALLEST_PHOTO
-        and len(listing.files) <= MOST_PHOTOS
-    )
-    based = photos and (_has_weights() if pretrained is None else pretrained)
     return PictureFacts(
         count=len(listing.files),
         classes=classes,
         validation=has_part(folder, "validation"),
         test=has_part(folder, "test"),
-        sizes=seen.sizes,
-        size=BASE_SIZE if based else size,
-        grey=seen.grey,
-        scaling=seen.scaling,
-        photos=photos,
-        based=based,
+        look=look_of(listing.files, pretrained=pretrained),
     )
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What pictures are like; see `PictureFacts`."""
-
-    sizes: int
-    size: tuple[int, int]
-    grey: bool
-    scaling: str
-
-
-def _seen(files: Sequence[Path]) -> _Seen:
+def look_of(files: Sequence[Path], *, pretrained: bool | None = None) -> Look:
+    """Return what pictures are like, and whether they go through a base: see `picture_facts`."""
     sizes = [header.size for header in read_headers(files)[0]]
     sides = sorted(min(size) for size in sizes) or [LONGEST_SIDE]
     side = max(SMALLEST_SIDE, min(LONGEST_SIDE, sides[len(sides) // 2]))
     alike = len(set(sizes)) == 1 and max(sizes[0]) <= LONGEST_SIDE
+    size = sizes[0] if alike else (side, side)
     every = max(1, len(files) // COLOUR_SAMPLE)
-    return _Seen(
+    grey = are_grayscale(files[::every])
+    scaling = _SCALING.get(common_depth(files), "minmax")
+    photos = (
+        not grey
+        and scaling == _SCALING["uint8"]
+        and min(size) >= SMALLEST_PHOTO
+        and len(files) <= MOST_PHOTOS
+    )
+    based = photos and (_has_weights() if pretrained is None else pretrained)
+    return Look(
         sizes=len(set(sizes)),
-        size=sizes[0] if alike else (side, side),
-        grey=are_grayscale(files[::every]),
-        scaling=_SCALING.get(common_depth(files), "minmax"),
+        size=BASE_SIZE if based else size,
+        grey=grey,
+        scaling=scaling,
+        photos=photos,
+        based=based,
     )
 
 
@@ -226,9 +229,9 @@ def mask_facts(folder: Path) -> MaskFacts | None:
     (pictures,), (masks,) = folders.values()
     listing = images_without_classes([pictures])
     files = masks_of([masks], "", listing.files, listing.names.tolist())
-    seen = _seen(listing.files)
+    look = look_of(listing.files, pretrained=False)
     every = max(1, len(files) // MASKS_READ)
-    form = ImageFormat(seen.size, "grayscale", "stretch")
+    form = ImageFormat(look.size, "grayscale", "stretch")
     try:
         held = [np.unique(read_mask(file, form)) for file in files[::every]]
     except ImageError as error:
@@ -244,12 +247,9 @@ def mask_facts(folder: Path) -> MaskFacts | None:
         pictures=pictures,
         masks=masks,
         count=len(files),
-        size=seen.size,
-        sizes=seen.sizes,
+        look=look,
         values=values,
         named=not plain,
-        grey=seen.grey,
-        scaling=seen.scaling,
     )
 
 

@@ -15,7 +15,7 @@ from dlrun.data.reading.tables import TableFiles
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 from dlrun.workflows.init.answer import InitTask, answer_in
-from dlrun.workflows.init.columns import LIKELY_TARGETS, Columns, read_columns
+from dlrun.workflows.init.columns import Columns, likely_target, read_columns, yes_or_no_labels
 from dlrun.workflows.init.times import (
     DAY,
     SeriesFacts,
@@ -73,6 +73,7 @@ class TableFacts:
 
     Args:
         target: The column to predict.
+        labels: Columns of yes and no that are predicted together instead, or none.
         task: What kind of answer it is.
         classes: Number of different targets, or of labels; 1 of quantities.
         numbered: Whether the targets are numbers from 0, or text, which is numbered unasked.
@@ -95,6 +96,7 @@ class TableFacts:
     """
 
     target: str
+    labels: tuple[str, ...]
     task: InitTask
     classes: int
     numbered: bool
@@ -200,12 +202,14 @@ def table_facts(
     series = None if time is None else series_of_rows(table, time, target)
     of_time = [] if time is None else time.columns
     of_rows = [*of_time, *(() if series is None else series.columns)]
-    target, clear = _likely_target(columns, target, of_rows)
+    target, clear = likely_target(columns, target, of_rows)
     if _may_be_names(table, target):
         columns = read_columns(file, target, header=header)
         table, found = columns.table, columns.found
-    answer = answer_in(table, target, found[target], task)
-    features = [name for name in table.names if name != target and name not in of_rows]
+    labels = [] if clear or task is not None else yes_or_no_labels(columns, of_rows)
+    targets = labels or [target]
+    answer = answer_in(table, target, found[target], task, labels)
+    features = [name for name in table.names if name not in (*targets, *of_rows)]
     kept = _kept(columns, features)
     if answer.task == "regression" and time is None:
         series = _without_times(table, target, kept)
@@ -217,7 +221,7 @@ def table_facts(
         series = None
     if series is None or not clear:
         # Of plain rows, what would name their series is a feature like any other.
-        features = [name for name in table.names if name != target and name not in of_time]
+        features = [name for name in table.names if name not in (*targets, *of_time)]
     groups = None if time is not None or series is not None else _groups(columns, features)
     kept = [name for name in _kept(columns, features) if name != groups]
     if not kept and series is None:
@@ -229,6 +233,7 @@ def table_facts(
     texts = [name for name in kept if name not in plain]
     return TableFacts(
         target=target,
+        labels=tuple(labels),
         task=answer.task,
         classes=answer.classes,
         numbered=answer.numbered,
@@ -238,7 +243,7 @@ def table_facts(
         categorical=tuple(n for n in texts if not (found[n].sentences or found[n].mark)),
         sentences=tuple(name for name in texts if found[name].sentences),
         split={n: mark for n in (target, *texts) if (mark := found[n].mark) is not None},
-        types=_types_to_give(columns, [target, *kept], of_series=series is not None),
+        types=_types_to_give(columns, [*targets, *kept], of_series=series is not None),
         missing=tuple(name for name in kept if found[name].missing),
         time=None if time is None else in_config(time),
         dates=tuple(n for n in columns.dates if n in features),
@@ -263,26 +268,6 @@ def _refuse_target(file: Path, columns: Columns, target: str | None) -> None:
     if len(unusable) == len(found):
         what = ", ".join(dict.fromkeys(unusable.values()))
         raise DataError(f"{file}: all columns hold only {what}, which cannot be a target")
-
-
-def _offered(columns: Columns, of_rows: Sequence[str]) -> list[str]:
-    """The columns that may be the target unasked: complete ones, if there are any."""
-    found = columns.found
-    usable = [name for name in found if found[name].kind is not None and name not in of_rows]
-    fit = [name for name in usable if not found[name].left_out and not found[name].sentences]
-    complete = [name for name in fit if not found[name].missing]
-    usable = usable or [name for name in found if found[name].kind is not None]
-    return complete or fit or usable
-
-
-def _likely_target(
-    columns: Columns, target: str | None, of_rows: Sequence[str]
-) -> tuple[str, bool]:
-    """The target: as given, else a likely one; and whether it is clear that it is this one."""
-    offered = _offered(columns, of_rows)
-    likely = target or next((n for t in LIKELY_TARGETS for n in offered if n.lower() == t), None)
-    clear = likely is not None or len(offered) == 1
-    return likely or _first_class(columns, offered) or offered[-1], clear
 
 
 def _kept(columns: Columns, names: Sequence[str]) -> list[str]:
@@ -311,14 +296,6 @@ def _may_be_names(table: TableFiles, target: str) -> bool:
     names = table.dialect.names
     others = (table.series(n).isin(MISSING_WORDS).any() for n in names - {target})
     return target not in names or any(others)
-
-
-def _first_class(columns: Columns, offered: Sequence[str]) -> str | None:
-    """The one column of classes of a file without a header whose last column holds fractions."""
-    if columns.table.dialect.header or columns.table.series(offered[-1]).dtype.kind != "f":
-        return None
-    classes = [name for name in offered if columns.found[name].kind == "categorical"]
-    return classes[0] if len(classes) == 1 else None
 
 
 def _without_times(table: TableFiles, target: str, kept: Sequence[str]) -> SeriesFacts | None:
