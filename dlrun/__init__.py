@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dlrun.workflows.finalize import finalize as finalize
     from dlrun.workflows.kfold import kfold as kfold
     from dlrun.workflows.predict import predict as predict
+    from dlrun.workflows.resume import resume as resume
     from dlrun.workflows.run import Run as Run
     from dlrun.workflows.runs import runs as runs
     from dlrun.workflows.train import train as train
@@ -30,6 +31,7 @@ __all__ = [
     "finalize",
     "kfold",
     "predict",
+    "resume",
     "runs",
     "train",
 ]

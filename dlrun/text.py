@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -183,6 +184,20 @@ def duration(seconds: float) -> str:
         return f"{whole // 60} min {whole % 60:02d} s"
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a time as one writes it: `90`, `90s`, `5m`, `2h`, `1h30m`.
+
+    Raises:
+        ValueError: It is no such time, or it is nothing.
+    """
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text.strip())
+    parts = [float(part or 0) for part in match.groups()] if match else []
+    seconds = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False))
+    if not seconds:
+        raise ValueError(f"expected a time such as 90s, 5m or 2h, found '{text}'")
+    return seconds
 
 
 def percent(share: float) -> str:

@@ -55,6 +55,7 @@ def dlrun() -> None:
     dlrun show houses.yaml           show the layers of its model
     dlrun train houses.yaml          train, and score on held-out rows
     dlrun kfold houses.yaml          score by cross-validation
+    dlrun resume RUN_DIR             go on with a run that was broken off
     dlrun finalize RUN_DIR           train the final model on all non-test rows
     dlrun evaluate RUN_DIR           score a run's model on the test data
     dlrun predict RUN_DIR --input new.csv
@@ -146,6 +147,7 @@ def _show(error: Exception, arguments: Sequence[str]) -> None:
     from rich.console import Console
 
     from dlrun.cli.console import print_error
+    from dlrun.cli.lines import print_line
 
     message: DlrunError | str
     if isinstance(error, DlrunError):
@@ -161,6 +163,9 @@ def _show(error: Exception, arguments: Sequence[str]) -> None:
                 "run it again with --debug for the traceback, and please report it"
             )
     print_error(Console(stderr=True), message)
+    if not isinstance(error, click.exceptions.Abort):
+        for note in getattr(error, "__notes__", ()):
+            print_line(Console(stderr=True), note)
 
 
 def _facts(error: Exception) -> dict[str, Any]:

@@ -28,7 +28,8 @@ from dlrun.reports.differences import short_names
 from dlrun.reports.run_facts import fact_groups
 from dlrun.reports.run_table import run_table
 from dlrun.reports.summary import ends_text, evaluation_summary, quantity_text, width
-from dlrun.store.run_list import RunEntry
+from dlrun.store.run_directory import RunDirectory
+from dlrun.store.run_list import RunEntry, can_go_on
 from dlrun.text import (
     counted,
     display_path,
@@ -37,6 +38,7 @@ from dlrun.text import (
     figure_beside,
     first_few,
 )
+from dlrun.workflows.next_step import resume_command
 from dlrun.workflows.runs import RunDiff, RunListing, ShownRun
 
 if TYPE_CHECKING:
@@ -75,6 +77,11 @@ def print_listing(listing: RunListing, *, filtered: bool) -> None:
         print_line(console, f"no room for {names}; a wider terminal shows more, --json all")
     for status, name, problem in table.damaged:
         print_line(console, f"{status}: {name}: {problem}")
+    broken_off = [run for run in listing.entries if can_go_on(run.status, run.facts)]
+    for entry in broken_off[:NAMED]:
+        print_line(console, f"{entry.status}: {resume_command(RunDirectory(entry.path))} goes on")
+    if len(broken_off) > NAMED:
+        print_line(console, f"and {len(broken_off) - NAMED} more that `dlrun resume` goes on with")
     if listing.more:
         print_line(console, "there are more; --limit 0 shows all")
 

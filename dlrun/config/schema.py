@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from dlrun.config.document import Document
@@ -29,6 +29,7 @@ from dlrun.errors import Details, KeyPath, Problem
 from dlrun.registry.component import Component, Section
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, TASKS
 from dlrun.registry.keras_component import KerasComponent
+from dlrun.text import seconds_of
 
 CHOSEN_SOURCE = ChosenBy("source", SOURCES)
 CHOSEN_PROTOCOL = ChosenBy("protocol", PROTOCOLS, "holdout", shares_options=True)
@@ -38,6 +39,13 @@ Metric = Annotated[KerasComponent, Kind("metric")]
 Optimizer = Annotated[KerasComponent, Kind("optimizer")]
 RandomLayer = Annotated[KerasComponent, Kind("layer")]
 
+
+def _is_duration(text: str) -> str:
+    seconds_of(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_is_duration)]
 Codes = Annotated[list[Annotated[str, FindingCode()]], OneOrMany(("code of a finding", "codes"))]
 LayerPatterns = Annotated[list[str], OneOrMany(("name", "names"))]
 
@@ -125,11 +133,21 @@ class Training(Section):
     """Whether to run a frozen base once, where no augmentation comes before it, and keep its output
     in the folder of the runs for all epochs, folds and later runs."""
 
+    checkpoint: Annotated[float, Field(gt=0)] | Duration | Literal[False] = 60.0
+    """Seconds between two checkpoints, from which `dlrun resume` goes on with a run that was broken
+    off; also a text such as `5m` or `1h30m`. `false` writes none."""
+
     @model_validator(mode="after")
     def _epochs_of_all_phases(self) -> Training:
         if self.phases:
             object.__setattr__(self, "epochs", sum(phase.epochs for phase in self.phases))
         return self
+
+    @property
+    def checkpoint_seconds(self) -> float | None:
+        """Seconds between two checkpoints; None writes none."""
+        every = self.checkpoint
+        return None if every is False else seconds_of(str(every))
 
     def own_options(self) -> list[str]:
         """With phases, `epochs` is no option; without, there are none to write down."""

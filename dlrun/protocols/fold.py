@@ -69,7 +69,8 @@ class ReadyFold:
         train: The training rows.
         scored: The rows that give the score, or None.
         request: The fit, without its callbacks.
-        epoch_seconds: How long each epoch took, as they end.
+        epoch_seconds: How long each epoch took, as they end; those before a run was resumed
+            come first.
         seconds: Time the preparation took.
     """
 
@@ -145,6 +146,10 @@ class FoldTraining:
             end_if_asked()
             self.observer.fold_started(folds[start].index)
             ready = [self._prepared(folds[start])]
+            if (finished := self.recorder.finished(folds[start].index)) is not None:
+                yield self._completed(ready[0], finished, kept=True)
+                start += 1
+                continue
             fits = [self._phased_fit(ready[0])]
             choice = self._trainer.choose(fits[0])
             self.recorder.training_begins(folds[start].index, choice)
@@ -165,11 +170,12 @@ class FoldTraining:
         for number, fold in enumerate(ready):
             if number:
                 self.observer.fold_started(fold.fold.index)
-            began = time.perf_counter()
+            began, before = time.perf_counter(), sum(fold.epoch_seconds)
             result = self._completed(fold, next(fitted))
             if len(ready) == 1:
                 # Features, and the models of later phases, take time too.
-                result = replace(result, seconds=fold.seconds + time.perf_counter() - began)
+                lasted = fold.seconds + before + time.perf_counter() - began
+                result = replace(result, seconds=lasted)
             yield result
 
     def _phased_fit(self, ready: ReadyFold) -> PhasedFit:
@@ -241,7 +247,7 @@ class FoldTraining:
         model = fresh_model(config, pipeline, train.arrays, held_out, seed)
         coverage = set_word_vectors(config, model, pipeline, lambda: samples.take(fold.train))
         train = replace(train, findings=(*train.findings, *coverage))
-        epoch_seconds: list[float] = []
+        epoch_seconds = self.recorder.epoch_seconds(fold.index)
         request = self._request(fold, model, pipeline, train, monitored, epoch_seconds)
         # Keras' refusals come before there is a run directory.
         for number in range(len(config.training.all_phases)):
@@ -281,6 +287,8 @@ class FoldTraining:
             on_epoch=on_epoch,
             on_step=partial(self.observer.step_ended, fold.index),
             on_losses=partial(self.recorder.losses, fold.index),
+            checkpoints=self.recorder.checkpoints(fold.index),
+            on_note=self.observer.note,
         )
 
     def _weights(
@@ -296,12 +304,14 @@ class FoldTraining:
         )
         return weighted_by_class(train.arrays.weights, by_class, targets, indices=indices)
 
-    def _completed(self, ready: ReadyFold, fitted: FitResult) -> FoldResult:
-        """Keep the trained model of a fold, and score it, before the next fold is trained."""
+    def _completed(self, ready: ReadyFold, fitted: FitResult, *, kept: bool = False) -> FoldResult:
+        """Keep the trained model of a fold, unless it is kept already, and score it, before the
+        next fold is trained."""
         started = time.perf_counter()
         fold, pipeline, scored, chosen = ready.fold, ready.pipeline, ready.scored, self._chosen
-        # The trained model is saved before anything else can fail.
-        self.recorder.trained(fold.index, fitted.model, pipeline)
+        if not kept:
+            # The trained model is saved before anything else can fail.
+            self.recorder.trained(fold.index, fitted, pipeline)
         history = fitted.history
         findings = findings_of_outputs(self.config, pipeline, output_shapes(fitted.model))
         findings += [*ready.train.findings, *(scored.findings if scored else ())]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from dlrun.data.pipeline import Pipeline
     from dlrun.protocols.result import FoldResult
     from dlrun.store.features import FeatureStore
+    from dlrun.training.checkpoint import Checkpoints
     from dlrun.training.choice import Choice
+    from dlrun.training.engine import FitResult
 
 
 class Observer:
@@ -81,8 +83,20 @@ class Recorder(Protocol):
         """The loss of each gradient step of an epoch, by the naive engine alone."""
         ...
 
-    def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:
-        """One fold's trained `keras.Model` and its preprocessing, before they are scored."""
+    def checkpoints(self, fold: int) -> Checkpoints | None:
+        """Return where a fold's fit is saved while it goes on; None saves nothing."""
+        ...
+
+    def epoch_seconds(self, fold: int) -> list[float]:
+        """Return how long each epoch of a fold took that was trained before the run was resumed."""
+        ...
+
+    def finished(self, fold: int) -> FitResult | None:
+        """Return the outcome of a fold's fit that was finished before the run was resumed."""
+        ...
+
+    def trained(self, fold: int, fitted: FitResult, pipeline: Pipeline) -> None:
+        """One fold's fit and its preprocessing, before they are scored."""
         ...
 
     def fold(self, result: FoldResult) -> None:

@@ -23,6 +23,23 @@ PACKAGES = (
 )
 """Distributions whose versions may change a result."""
 
+NUMERICS = (
+    "CUBLAS_WORKSPACE_CONFIG",
+    "CUDA_VISIBLE_DEVICES",
+    "JAX_DEFAULT_MATMUL_PRECISION",
+    "JAX_ENABLE_X64",
+    "JAX_PLATFORMS",
+    "NVIDIA_TF32_OVERRIDE",
+    "OMP_NUM_THREADS",
+    "TF_CUDNN_DETERMINISTIC",
+    "TF_DETERMINISTIC_OPS",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+"""Variables of the environment that may change the digits of a result."""
+
 GIT_SECONDS = 2.0
 """How long git may take before the run goes on without its facts."""
 
@@ -34,8 +51,9 @@ def environment_facts() -> dict[str, Any]:
 
     Returns:
         `command` (list of arguments), `directory`, `python`, `platform`, `host`, `cpus` (those
-        this process may use), `packages` (name to version, only what is installed), `git`
-        (`commit`, `dirty`; None outside a repository or without git).
+        this process may use), `packages` (name to version, only what is installed), `numerics`
+        (variables of the environment that decide digits, those that are set), `git` (`commit`,
+        `dirty`; None outside a repository or without git).
     """
     limited = hasattr(os, "sched_getaffinity")
     cpus = len(os.sched_getaffinity(0)) if limited else os.cpu_count()
@@ -47,6 +65,7 @@ def environment_facts() -> dict[str, Any]:
         "host": platform.node(),
         "cpus": cpus,
         "packages": package_versions(),
+        "numerics": {name: os.environ[name] for name in NUMERICS if name in os.environ},
         "git": git_facts(Path.cwd()),
     }
 

@@ -304,19 +304,28 @@ def refuse_links_out(root: Path, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time into the body, where the system can lock a folder."""
+def locked(path: Path, *, wait: bool = True) -> Iterator[bool]:
+    """Let one process at a time into the body, where the system can lock a file or folder.
+
+    Args:
+        path: The file or folder.
+        wait: Whether to wait for another process; if not, the body learns whether it is alone.
+    """
     if os.name != "posix":
-        yield
+        yield True
         return
     import fcntl
 
-    with os_errors_named("read", folder):
-        descriptor = os.open(folder, os.O_RDONLY)
+    with os_errors_named("read", path):
+        descriptor = os.open(path, os.O_RDONLY)
+    alone = True
     try:
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            except BlockingIOError:
+                alone = False
+        yield alone
     finally:
         # Closing it also unlocks it.
         os.close(descriptor)

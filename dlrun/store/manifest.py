@@ -31,8 +31,12 @@ TABLES = ("metrics.csv", "steps.csv")
 LATER = ("curves", "examples", "report", "evaluations/", LOG)
 """How the names of files begin that are also written after a run has ended."""
 
-LEFT_OUT_AT_FIRST = ("callbacks", "checkpoint")
-"""Folders, and beginnings of names, of files that are written over and over while a run trains."""
+AT_FIRST = "callbacks"
+"""Folder of files that are written over and over while a run trains, left out until it has ended.
+"""
+
+CHECKPOINT = "checkpoint"
+"""Folder of files with checksums of their own, which are gone when the run is finished."""
 
 READ_BYTES = 2**20
 
@@ -198,12 +202,14 @@ def written_files(run: Path, *, ended: bool) -> Iterator[str]:
     """
     for folder, folders, names in os.walk(run):
         place = Path(folder).relative_to(run)
-        folders[:] = [name for name in folders if ended or name not in LEFT_OUT_AT_FIRST]
+        folders[:] = [
+            name for name in folders if name != CHECKPOINT and (ended or name != AT_FIRST)
+        ]
         for name in names:
             path = place / name
             if name.startswith(".") or path.as_posix() == NAME or (run / path).is_symlink():
                 continue
-            if not name.startswith(LEFT_OUT_AT_FIRST[1]) and (run / path).is_file():
+            if (run / path).is_file():
                 yield path.as_posix()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dlrun.errors import RunError
-from dlrun.store.files import append_line, refuse_links_out
+from dlrun.store.files import append_line, as_bytes, refuse_links_out
 from dlrun.store.recorded_files import RecordedFiles
 from dlrun.text import display_path
 
@@ -54,6 +54,29 @@ class MetricsCsv:
         cells = [_cell(name, metrics.get(name)) for name in self._metrics]
         refuse_links_out(self._files.root, self._path)
         append_line(self._path, _row([str(fold), str(epoch), f"{seconds:.6f}", *cells]))
+
+    def cut(self, epochs: Mapping[int, int]) -> None:
+        """Keep the rows of the first epochs of each fold, and leave out a last line that was cut
+        off in the middle; without any row the file goes.
+
+        Args:
+            epochs: How many, by fold; no row of other folds is kept.
+
+        Raises:
+            RunError: A row cannot be read, or the disk refused.
+        """
+        history = self.read()
+        counted = zip(history.get("fold", ()), history.get("epoch", ()), strict=True)
+        kept = [epoch <= epochs.get(int(fold), 0) for fold, epoch in counted]
+        self._metrics = None
+        if not any(kept):
+            self._files.remove(self._path)
+            return
+        text = self._files.read_text(self._path)
+        header, *rows = text.split("\n")[:-1]
+        lines = [header, *(row for row, keep in zip(rows, kept, strict=True) if keep)]
+        if (whole := "".join(f"{line}\n" for line in lines)) != text:
+            self._files.replace(self._path, as_bytes(whole))
 
     def read(self) -> dict[str, list[float]]:
         """Return the columns by name, one value an epoch; empty if nothing was trained.

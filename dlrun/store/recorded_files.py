@@ -205,6 +205,14 @@ class RecordedFiles:
             for path in paths:
                 path.unlink(missing_ok=True)
 
+    def forget(self, *folders: Path) -> None:
+        """Leave what is in some folders out of the manifest from now on."""
+        with locked(self.root):
+            if (manifest := self.manifest()) is not None:
+                places = tuple(f"{self._name(folder)}/" for folder in folders)
+                gone = {name: None for name in manifest.files if name.startswith(places)}
+                write_manifest(self.root, manifest.with_files(gone))
+
     def update(self) -> None:
         """Record every file that was written since the last time. What is recorded already stays
         as it is, except that files that grow are recorded as they are now."""

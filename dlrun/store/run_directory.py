@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from dlrun.errors import RunError
+from dlrun.store.checkpoint import CheckpointFolder
 from dlrun.store.environment import process_facts, process_is_gone
 from dlrun.store.examples import Examples, read_examples, write_examples
 from dlrun.store.files import (
     append_line,
     as_bytes,
+    locked,
     make_folder,
     move_folder,
     os_errors_named,
@@ -130,6 +133,8 @@ class RunDirectory(TrainingFolder):
         """Folder of the test evaluations, numbered from 001."""
         self.examples = path / "examples.json"
         """The rows that were predicted worst, as they came from the source."""
+        self.checkpoint = CheckpointFolder(path)
+        """What the run needs to go on after it was broken off."""
 
     def write_config(self, data: bytes) -> None:
         """Keep the config, byte for byte."""
@@ -183,9 +188,10 @@ class RunDirectory(TrainingFolder):
         before = self.read_run()
         if before.get("status") != "running":
             raise RunError(f"{display_path(self.path)} is {before.get('status')} already")
-        ended = _now()
-        lasted = datetime.fromisoformat(ended) - datetime.fromisoformat(before["started"])
-        times = {"status": status, "ended": ended, "seconds": lasted.total_seconds()}
+        ended, earlier = _now(), list(before.get("resumed") or ())
+        began = earlier[-1]["at"] if earlier else before["started"]
+        seconds = _seconds_between(began, ended) + sum(one["seconds"] for one in earlier)
+        times = {"status": status, "ended": ended, "seconds": seconds}
         self.rewrite({**before, **times, **facts})
 
     def rewrite(self, facts: Mapping[str, Any]) -> None:
@@ -198,6 +204,48 @@ class RunDirectory(TrainingFolder):
         ended = facts["status"] != "running"
         data = to_json({**facts, "manifest": FORMAT} if ended else facts)
         self.files.replace(self.run, as_bytes(data), ended=ended)
+
+    def restart(self, facts: Mapping[str, Any]) -> None:
+        """Write in `run.json` that the run goes on, in this process, from now on.
+
+        Args:
+            facts: What is known of where it goes on; `resumed` lists them.
+        """
+        before = self.read_run()
+        earlier = list(before.get("resumed") or ())
+        began = earlier[-1]["at"] if earlier else before["started"]
+        ended = before["ended"] or self._last_written()
+        seconds = max(0.0, _seconds_between(began, ended))
+        resumed = [*earlier, {"at": _now(), "seconds": seconds, **facts}]
+        gone = ("error", "result", "phases", "resumable", "interrupted_by")
+        kept = {name: value for name, value in before.items() if name not in gone}
+        times = {"status": "running", "ended": None, "seconds": None}
+        again = {**kept, **times, "resumed": resumed, "process": process_facts()}
+        self.rewrite(again)
+        # While a run trains, they are written over and over.
+        self.files.forget(*(folder.callbacks for folder in (self, *self.folds())))
+
+    def _last_written(self) -> str:
+        """When a run that died wrote something, at the latest."""
+        times = [
+            path.stat().st_mtime
+            for path in (self.run, self.log_file, self.metrics, self.checkpoint.state)
+            if path.is_file()
+        ]
+        return datetime.fromtimestamp(max(times)).astimezone().isoformat(timespec="milliseconds")
+
+    @contextlib.contextmanager
+    def taken_over(self) -> Iterator[None]:
+        """Keep other processes from resuming the run while the body does; the system lets go of it
+        when the process ends.
+
+        Raises:
+            RunError: Another one is resuming it.
+        """
+        with locked(self.config, wait=False) as alone:
+            if not alone:
+                raise RunError(f"another process is resuming {self.name}")
+            yield
 
     def read_run(self) -> dict[str, Any]:
         """Return what `run.json` holds."""
@@ -362,6 +410,10 @@ class RunDirectory(TrainingFolder):
 
 def _now() -> str:
     return datetime.now().astimezone().isoformat(timespec="milliseconds")
+
+
+def _seconds_between(began: str, ended: str) -> float:
+    return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
 
 
 def remove_run(path: Path) -> None:

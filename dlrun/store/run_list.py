@@ -111,6 +111,17 @@ class RunEntry:
         return seconds if _is_number(seconds) else None
 
 
+def can_go_on(status: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a run was broken off, so that `dlrun resume` goes on with it.
+
+    Args:
+        status: Of the run.
+        facts: What its `run.json` holds.
+    """
+    broken_off = status in ("died", "interrupted") or bool(facts.get("resumable"))
+    return broken_off and not facts.get("ensemble")
+
+
 def brief(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a list of runs says of a result, to be kept in `run.json`.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +14,7 @@ from dlrun.store.files import (
     as_bytes,
     atomic_path,
     make_folder,
+    os_errors_named,
     refuse_links_out,
     write_bytes,
     write_json,
@@ -95,6 +98,37 @@ class TrainingFolder:
         lines += [f"{epoch},{step},{loss!r}" for step, loss in enumerate(losses, start=1)]
         append_line(self.steps, "\n".join(lines))
 
+    def cut_metrics(self, epochs: Mapping[int, int]) -> None:
+        """Keep the first epochs of each fold alone; see `MetricsCsv.cut`."""
+        self._metrics_csv.cut(epochs)
+
+    def flush_metrics(self) -> None:
+        """Make the rows so far last through a power cut."""
+        if self.metrics.is_file():
+            with os_errors_named("write", self.metrics), self.metrics.open("rb+") as file:
+                os.fsync(file.fileno())
+
+    @property
+    def curves(self) -> tuple[Path, ...]:
+        """The drawn curves."""
+        return self.curves_png, self.curves_svg
+
+    def discard_training(self, *, callbacks: bool) -> None:
+        """Remove what a training that was broken off has left, but for its metrics.
+
+        Args:
+            callbacks: Whether also the files of callbacks, and the losses of steps.
+        """
+        trained = (self.model, self.preprocess, self.preprocess_arrays, self.predictions)
+        words = self.path.glob("vocabulary*.txt")
+        self.files.remove(self.result, *trained, *words, *self.curves)
+        if not callbacks:
+            return
+        self.files.remove(self.steps)
+        with os_errors_named("remove", self.callbacks):
+            if self.callbacks.is_dir() and not self.callbacks.is_symlink():
+                shutil.rmtree(self.callbacks)
+
     def history(self) -> dict[str, list[float]]:
         """Return `metrics.csv` by column; see `MetricsCsv.read`."""
         return self._metrics_csv.read()
@@ -151,7 +185,7 @@ class TrainingFolder:
             save: Writes the figure, such as `figure.savefig`; called once for each format.
         """
         self._make()
-        for path in (self.curves_png, self.curves_svg):
+        for path in self.curves:
             if path.exists():
                 continue
             with self.files.writing(path), atomic_path(path) as temporary:

@@ -17,7 +17,7 @@ from dlrun.store.members import member_hashes
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import brief
 from dlrun.store.training_folder import TrainingFolder
-from dlrun.workflows.next_step import after_final
+from dlrun.workflows.next_step import after_final, what_helps
 from dlrun.workflows.plugins import keep_plugins, plugin_facts, with_kept_plugins
 from dlrun.workflows.run import Run
 
@@ -41,7 +41,7 @@ def make_ensemble(parent: RunDirectory, config: Config, runs_dir: Path) -> Run:
     whole = {fold["fold"] for fold in before["folds"] if not fold.get("interrupted")}
     folds = [fold for fold in parent.folds() if fold.index in whole]
     if not whole:
-        raise RunError(f"{parent.name} has no fold that was trained to its end; train it again")
+        raise RunError(f"{parent.name} has no complete fold: {what_helps(parent)}")
     missing = sorted(whole - {fold.index for fold in folds if fold.has_model})
     if missing:
         raise RunError(f"{parent.name} has no model in its fold {missing[0]}; train it again")

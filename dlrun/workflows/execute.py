@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -20,6 +21,7 @@ from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, DlrunError, RunError, TrainingError
 from dlrun.models.precision import dtype_policy
 from dlrun.protocols.observer import Observer
+from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import Outcome
 from dlrun.registry import additions
 from dlrun.reports.diagnosis import suggestions_against_divergence
@@ -37,6 +39,7 @@ from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
 from dlrun.training.engine import Divergence
 from dlrun.training.interrupt import (
+    Interrupt,
     TimeLimit,
     deferred_interrupt,
     interrupt_cause,
@@ -44,7 +47,7 @@ from dlrun.training.interrupt import (
 from dlrun.training.reporting import DivergedError, divergence_message
 from dlrun.workflows.clean_rows import clean_rows_facts
 from dlrun.workflows.loading import start_and_load, with_place
-from dlrun.workflows.next_step import next_command
+from dlrun.workflows.next_step import next_command, resume_command
 from dlrun.workflows.plugins import keep_plugins, mistakes_located, plugin_facts, with_kept_plugins
 from dlrun.workflows.results import (
     data_facts,
@@ -53,6 +56,7 @@ from dlrun.workflows.results import (
     places_in_series,
     run_result,
 )
+from dlrun.workflows.resumption import Resumption, lies_in_the_machine
 from dlrun.workflows.run import Run
 from dlrun.workflows.run_recorder import RunRecorder, Splits
 from dlrun.workflows.statistics import rows_of
@@ -80,6 +84,7 @@ def execute(
     scored: Callable[[Run], None] | None = None,
     force: bool = False,
     time_limit: TimeLimit | None = None,
+    resumed: RunDirectory | None = None,
 ) -> Run:
     """Train under the config's protocol and keep everything in a new run directory.
 
@@ -93,6 +98,7 @@ def execute(
         scored: Called with the run when its result is complete, before its curves are drawn.
         force: Train although the checks find errors.
         time_limit: How long all of it may take.
+        resumed: The run that goes on; no new one is made, and `created` is called with it.
 
     Raises:
         ConfigError: Keras refused a part of the config, or the checks found errors; says where.
@@ -111,6 +117,13 @@ def execute(
                 inspect(dataset)
             findings = _checked(config, dataset, observer, force)
 
+            def train_in(directory: RunDirectory, interrupt: Interrupt) -> None:
+                interrupt.advice = _kept_in(directory)
+                if created is not None:
+                    created(directory)
+                use_temporary_cache()
+                Thread(target=_import_ahead, daemon=True).start()
+
             def begin(splits: Splits, choice: Choice) -> RunDirectory:
                 # From here on an interrupt waits until what was reached is written.
                 interrupt = running.enter_context(deferred_interrupt(time_limit))
@@ -120,17 +133,24 @@ def execute(
                     _begin(directory, pinned, dataset, splits, choice, findings, facts or {})
 
                 directory = RunDirectory.create(runs_dir, config.name, write=write)
-                interrupt.advice = _kept_in(directory)
-                if created is not None:
-                    created(directory)
-                use_temporary_cache()
-                Thread(target=_import_ahead, daemon=True).start()
+                train_in(directory, interrupt)
                 return directory
 
-            recorder = RunRecorder(config, dataset, runs_dir, begin)
+            resumption = None
+            if resumed is not None:
+
+                def goes_on() -> None:
+                    interrupt = running.enter_context(deferred_interrupt(time_limit))
+                    train_in(resumed, interrupt)
+
+                one_model = Protocol.of(config).one_model
+                resumption = Resumption(resumed, one_model, observer.note, goes_on)
+            recorder = RunRecorder(config, dataset, runs_dir, begin, resumption)
             try:
                 with mistakes_located(config):
                     outcome = Task.of(config).run(config, dataset, observer, recorder)
+                if resumption is not None:
+                    outcome = replace(outcome, seconds=outcome.seconds + resumption.seconds)
                 assert recorder.directory is not None
                 _keep_examples(recorder.directory, config, dataset, outcome, observer)
                 run = _complete(config, dataset, outcome, recorder.directory, findings)
@@ -196,7 +216,8 @@ def _keep_examples(
 
 def _end_early(directory: RunDirectory, error: BaseException) -> None:
     """Record how the run ended, and draw its curves up to there."""
-    if isinstance(error, KeyboardInterrupt) or is_disk_error(error):
+    broken_off = isinstance(error, KeyboardInterrupt) or is_disk_error(error)
+    if broken_off or lies_in_the_machine(error):
         error.add_note(_kept_in(directory))
     # A full disk refuses this as well; the run is then one whose process is gone.
     with suppress(RunError, OSError):
@@ -204,16 +225,20 @@ def _end_early(directory: RunDirectory, error: BaseException) -> None:
             return
         if isinstance(error, KeyboardInterrupt):
             directory.finish("interrupted", interrupted_by=getattr(error, "cause", None))
-        elif is_disk_error(error):
+        elif broken_off:
             directory.finish("interrupted", interrupted_by="disk", error=str(error))
         else:
-            directory.finish("failed", error=f"{type(error).__name__}: {error}")
+            text, resumable = f"{type(error).__name__}: {error}", lies_in_the_machine(error)
+            directory.finish("failed", error=text, resumable=resumable)
             directory.log(f"error: {error}")
+        if isinstance(error, DivergedError):
+            directory.checkpoint.remove()
         _draw(directory)
 
 
 def _kept_in(directory: RunDirectory) -> str:
-    return f"the results so far are kept in {display_path(directory.path)}"
+    where, command = display_path(directory.path), resume_command(directory)
+    return f"the results so far are kept in {where}; go on with: {command}"
 
 
 @stage("drawing")
@@ -310,10 +335,21 @@ def _complete(
     splits = directory.read_splits()
     planned = [name for name in splits if re.fullmatch(r"fold\d+_train", name)]
     result = run_result(config, dataset, outcome, len(planned))
-    if (clean := clean_rows_facts(dataset, outcome, splits, findings)) is not None:
-        result["clean_rows"] = clean
+    try:
+        if (clean := clean_rows_facts(dataset, outcome, splits, findings)) is not None:
+            result["clean_rows"] = clean
+    # Nothing that is found beside the score may cost it.
+    except (DlrunError, OSError, MemoryError, ValueError) as fault:
+        result["findings"].append(
+            "the score on the rows that no training row repeats could not be computed "
+            f"({type(fault).__name__}: {fault})"
+        )
     kept = outcome.diverged is None
-    result["next"] = next_command(config, directory, dataset.has_test, result) if kept else None
+    result["next"] = None
+    if outcome.interrupted:
+        result["next"] = resume_command(directory)
+    elif kept:
+        result["next"] = next_command(config, directory, dataset.has_test, result)
     directory.write_result(result)
     predictions = out_of_fold(outcome.complete_folds)
     if predictions is not None and not directory.has_model:
@@ -331,4 +367,6 @@ def _complete(
         directory.log(f"error: {error}")
     facts["stages"] = current_stages().seconds()
     directory.finish(status, **facts)
+    if status != "interrupted":
+        directory.checkpoint.remove()
     return Run(directory.path, result, status)

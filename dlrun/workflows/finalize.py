@@ -27,7 +27,7 @@ from dlrun.workflows.ensemble import make_ensemble
 from dlrun.workflows.evaluate import refuse_changed_data
 from dlrun.workflows.execute import execute
 from dlrun.workflows.loading import validation_files
-from dlrun.workflows.next_step import is_final
+from dlrun.workflows.next_step import is_final, what_helps
 from dlrun.workflows.plugins import load_run_config
 from dlrun.workflows.run import Run
 
@@ -317,7 +317,7 @@ def _refuse(directory: RunDirectory, config: Config, ensemble: bool) -> None:
         )
     status = directory.status
     if status not in ("finished", "interrupted") or not directory.has_result:
-        raise RunError(f"{directory.name} has no result: its status is '{status}'; train it again")
+        raise RunError(f"{directory.name} has no result: {what_helps(directory)}")
     if ensemble and not directory.folds():
         raise RunError(
             f"{directory.name} has one model and no folds to average; leave out --ensemble, or "

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
 from dlrun.store.run_directory import RunDirectory
+from dlrun.store.run_list import can_go_on
 from dlrun.text import display_path
 
 if TYPE_CHECKING:
@@ -53,6 +54,25 @@ def after_final(directory: RunDirectory, has_test: bool) -> str:
 def finalize_command(directory: RunDirectory) -> str:
     """Return the command that trains one model on all non-test rows with a run's settings."""
     return f"dlrun finalize {_place(directory)}"
+
+
+def resume_command(directory: RunDirectory) -> str:
+    """Return the command that goes on with a run that was broken off."""
+    with suppress(RunError):
+        if directory.read_run().get("plugins"):
+            return f"dlrun resume {_place(directory)} --trust-plugins"
+    return f"dlrun resume {_place(directory)}"
+
+
+def what_helps(directory: RunDirectory) -> str:
+    """Return the status of a run that lacks what is asked of it, and what to do."""
+    status = directory.status
+    helps = "train it again"
+    if status == "running":
+        helps = "wait until it has ended"
+    elif can_go_on(status, directory.read_run()):
+        helps = f"go on with:\n  {resume_command(directory)}"
+    return f"its status is '{status}'; {helps}"
 
 
 def is_final(config: Config) -> bool:

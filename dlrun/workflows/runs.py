@@ -19,9 +19,9 @@ from dlrun.reports.run_table import config_differences, run_table
 from dlrun.reports.summary import Summary, SummaryLine, run_summary
 from dlrun.store.names import RUN_NAME, find_run
 from dlrun.store.run_directory import RunDirectory
-from dlrun.store.run_list import RunEntry, checked, read_entry, run_entries
+from dlrun.store.run_list import RunEntry, can_go_on, checked, read_entry, run_entries
 from dlrun.text import counted, display_path
-from dlrun.workflows.next_step import open_findings
+from dlrun.workflows.next_step import open_findings, resume_command
 
 Order = Literal["time", "score", "name", "seconds"]
 
@@ -325,6 +325,8 @@ def show_run(run: str | Path, *, runs_dir: str | Path = "runs") -> ShownRun:
     lines = [SummaryLine("status", files.entry.status), SummaryLine("run", where)]
     if cause := files.entry.facts.get("error"):
         lines.insert(1, SummaryLine("error", str(cause)))
+    if can_go_on(files.entry.status, files.entry.facts):
+        lines.append(SummaryLine("next", resume_command(files.directory)))
     return ShownRun(files, Summary(tuple(lines), None))
 
 

@@ -22,7 +22,7 @@ from dlrun.store.members import ensemble_members
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.training_folder import TrainingFolder
 from dlrun.training.prediction import ModelOutput, predict
-from dlrun.workflows.next_step import finalize_command
+from dlrun.workflows.next_step import finalize_command, what_helps
 from dlrun.workflows.plugins import load_run_config
 
 LEAST_SHARE = 1e-7
@@ -116,20 +116,20 @@ class TrainedRun:
 
 
 def _members(directory: RunDirectory) -> tuple[TrainingFolder, ...]:
+    if directory.status in ("running", "died"):
+        raise RunError(f"{directory.name} is not complete: {what_helps(directory)}")
     if directory.has_model:
         return (directory,)
     folds = directory.folds()
     if (members := ensemble_members(directory)) is not None:
         return members
-    if folds:
+    if folds and directory.has_result:
         raise RunError(
             f"{directory.name} has {len(folds)} models, one for each fold, and no single one "
             "to use. Train one on all non-test rows, then use that:\n  "
             + finalize_command(directory)
         )
-    raise RunError(
-        f"{directory.name} has no model: its status is '{directory.status}'; train it again"
-    )
+    raise RunError(f"{directory.name} has no model: {what_helps(directory)}")
 
 
 def _pipeline_of(folder: TrainingFolder) -> Pipeline:

@@ -22,6 +22,7 @@ from dlrun.protocols.observer import Observer
 from dlrun.protocols.protocol import Fold
 from dlrun.protocols.result import FoldResult, Outcome
 from dlrun.training.choice import Choice
+from dlrun.training.engine import FitResult
 from dlrun.workflows.loading import start_and_load
 
 
@@ -54,9 +55,18 @@ class Memory:
     def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         self.epochs.append((fold, epoch, logs))
 
-    def trained(self, fold: int, model: Any, pipeline: Pipeline) -> None:
+    def checkpoints(self, fold: int) -> None:
+        """No fit is saved."""
+
+    def epoch_seconds(self, fold: int) -> list[float]:
+        return []
+
+    def finished(self, fold: int) -> None:
+        """No fold was trained before."""
+
+    def trained(self, fold: int, fitted: FitResult, pipeline: Pipeline) -> None:
         # The next fold trains the same model object anew.
-        self.weights.append(model.get_weights())
+        self.weights.append(fitted.model.get_weights())
 
     def fold(self, result: FoldResult) -> None:
         self.results.append(result)

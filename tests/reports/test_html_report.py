@@ -244,7 +244,8 @@ def test_nothing_from_config_or_data_is_ever_markup(tmp_path):
 
 def test_an_interrupted_and_a_failed_run_say_so(tmp_path):
     interrupted = page_of(stored_run(tmp_path, status="interrupted")).text()
-    assert "This run was interrupted; the page shows the results so far." in interrupted
+    told = "This run was interrupted, and `dlrun resume` goes on with it; the page shows the"
+    assert told in interrupted
     failed = page_of(stored_run(tmp_path, status="failed")).text()
     assert "This run failed" in failed
     assert "TrainingError: the loss is <NaN>" in failed

@@ -110,3 +110,24 @@ def test_phases_are_whole_numbers(folder: TrainingFolder) -> None:
         "0,2,0.250000,2,0.25",
     ]
     assert folder.history()["phase"] == [1, 2]
+
+
+def test_a_resumed_run_keeps_the_epochs_that_it_has(folder: TrainingFolder) -> None:
+    for fold, epochs in ((0, 2), (1, 3)):
+        for epoch in range(1, epochs + 1):
+            folder.append_metrics(fold, epoch, 0.5, {"loss": 1 / (fold + epoch + 2)})
+    before = folder.metrics.read_text().splitlines()
+    # The write of a row was cut off.
+    with folder.metrics.open("a") as file:
+        file.write("1,4,0.5,0.3")
+    folder.cut_metrics({0: 2, 1: 1})
+    assert folder.metrics.read_text().splitlines() == before[:4]
+    folder.append_metrics(1, 2, 0.5, {"loss": 0.25})
+    assert folder.metrics.read_text().splitlines() == [*before[:4], "1,2,0.500000,0.25"]
+    folder.cut_metrics({})
+    assert not folder.metrics.exists()
+    # Other columns may follow.
+    folder.append_metrics(0, 1, 0.5, {"mae": 0.25})
+    assert folder.history()["mae"] == [0.25]
+    folder.metrics.unlink()
+    folder.cut_metrics({0: 1})

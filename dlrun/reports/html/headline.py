@@ -38,9 +38,11 @@ PROTOCOLS = {
 
 ENDINGS = {
     "running": "This run was still in progress when this page was made.",
-    "interrupted": "This run was interrupted; the page shows the results so far.",
+    "interrupted": "This run was interrupted, and `dlrun resume` goes on with it; the page "
+    "shows the results so far.",
     "failed": "This run failed; the page shows the results so far.",
-    "died": "The process of this run died; the page shows the results so far.",
+    "died": "The process of this run died, and `dlrun resume` goes on with it; the page shows the "
+    "results so far.",
 }
 
 
