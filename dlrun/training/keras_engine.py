@@ -12,7 +12,14 @@ import numpy as np
 from dlrun.data.inputs import Inputs, NamedInputs
 from dlrun.models.objects import reason
 from dlrun.training.engine import FitRequest, FitResult
-from dlrun.training.reporting import EpochReport, FitControl, run_fit, step_errors
+from dlrun.training.reporting import (
+    EpochReport,
+    FitControl,
+    callbacks_of,
+    end_training,
+    run_fit,
+    step_errors,
+)
 from dlrun.training.rows import FitRows, row_order, with_class_weights
 from dlrun.training.state import optimizer_variables
 
@@ -37,12 +44,20 @@ class KerasEngine:
 
 
 def _train(request: FitRequest, control: FitControl) -> None:
+    saving = control.saving
+    callbacks = [*saving.callbacks, _monitor(control)]
+    if saving.ended:
+        whole = callbacks_of(request, callbacks)
+        whole.on_train_begin()
+        end_training(request.model, whole, saving.logs)
+        return
     options = {
         "validation_data": _validation_data(request),
         "validation_batch_size": request.validation_batch_size,
         "epochs": request.epochs,
+        "initial_epoch": saving.done,
         "shuffle": False,
-        "callbacks": [*request.callbacks, _monitor(control)],
+        "callbacks": callbacks,
         "verbose": 0,
     }
     train = with_class_weights(request.train, request.class_weight)
@@ -117,6 +132,9 @@ def _monitor(control: FitControl) -> Any:
     import keras
 
     class Monitor(keras.callbacks.Callback):
+        def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+            control.saving.restore()
+
         def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             control.report.epoch = epoch + 1
             self.started = time.perf_counter()
@@ -133,6 +151,7 @@ def _monitor(control: FitControl) -> Any:
             seconds = time.perf_counter() - self.started
             control.report.epoch_ended(logs or {}, self.learning_rate, seconds)
             control.finite.keep(epoch + 1)
+            control.saving.epoch_ended(epoch + 1, logs or {})
 
     return Monitor()
 

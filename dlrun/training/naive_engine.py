@@ -16,7 +16,7 @@ from typing import Any
 
 from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.keras_engine import batches_of, build_variables, whole_inputs
-from dlrun.training.reporting import FitControl, run_fit
+from dlrun.training.reporting import FitControl, callbacks_of, run_fit
 from dlrun.training.rows import FitRows, row_order, with_class_weights
 from dlrun.training.state import optimizer_variables
 
@@ -45,19 +45,18 @@ def obstacle_to_naive_steps(model: Any) -> str | None:
 
 def train(request: FitRequest, control: FitControl) -> None:
     """Train all epochs."""
-    import keras
-
-    model, validation = request.model, request.validation
+    model, validation, saving = request.model, request.validation, control.saving
     rows = with_class_weights(request.train, request.class_weight)
     build_variables(model, rows, request.batch_size)
     optimizer_variables(model)
-    callbacks = keras.callbacks.CallbackList(
-        request.callbacks, model=model, epochs=request.epochs, steps=request.steps, verbose=0
-    )
-    logs: dict[str, float] = {}
+    callbacks = callbacks_of(request, saving.callbacks)
+    logs = saving.logs
     model.stop_training = False
     callbacks.on_train_begin()
-    for epoch in range(request.epochs):
+    saving.restore()
+    for epoch in range(saving.done, request.epochs):
+        if model.stop_training:
+            break
         started, rate = time.perf_counter(), float(model.optimizer.learning_rate)
         control.report.epoch = epoch + 1
         callbacks.on_epoch_begin(epoch)
@@ -69,8 +68,7 @@ def train(request: FitRequest, control: FitControl) -> None:
         callbacks.on_epoch_end(epoch, logs)
         control.report.epoch_ended(logs, rate, time.perf_counter() - started)
         control.finite.keep(epoch + 1)
-        if model.stop_training:
-            break
+        saving.epoch_ended(epoch + 1, logs)
     callbacks.on_train_end(logs)
 
 

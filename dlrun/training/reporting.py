@@ -14,6 +14,7 @@ from dlrun.errors import TrainingError
 from dlrun.models.objects import REFUSALS, reason
 from dlrun.training.engine import Divergence, FitRequest, FitResult, History, KeptWeights
 from dlrun.training.interrupt import Interrupt, deferred_interrupt
+from dlrun.training.saving import FitSaving
 from dlrun.training.state import LastFiniteState
 
 
@@ -81,11 +82,13 @@ class EpochReport:
 
 @dataclass(frozen=True)
 class FitControl:
-    """What reports a fit, what may stop it, and the state to go back to if it diverges."""
+    """What reports a fit, what may stop it, the state to go back to if it diverges, and what saves
+    it."""
 
     report: EpochReport
     interrupt: Interrupt
     finite: LastFiniteState
+    saving: FitSaving
 
 
 def run_fit(
@@ -108,7 +111,8 @@ def run_fit(
         interrupt.begin()
         try:
             with as_training_errors(report):
-                train(FitControl(report, interrupt, finite))
+                saving = FitSaving(request, report, finite, interrupt)
+                train(FitControl(report, interrupt, finite, saving))
         except DivergedError as error:
             return _diverged_result(request, report, finite, error)
         except KeyboardInterrupt:
@@ -123,6 +127,28 @@ def run_fit(
     )
 
 
+def callbacks_of(request: FitRequest, callbacks: Sequence[Any]) -> Any:
+    """Return the `keras.callbacks.CallbackList` of a fit, as `fit` makes it."""
+    import keras
+
+    return keras.callbacks.CallbackList(
+        list(callbacks),
+        verbose=0,
+        epochs=request.epochs,
+        steps=request.steps,
+        model=request.model,
+    )
+
+
+def end_training(model: Any, callbacks: Any, logs: Mapping[str, Any] | None) -> None:
+    """Do what `fit` does after the last epoch."""
+    import keras
+
+    if isinstance(model.optimizer, keras.optimizers.Optimizer):
+        model.optimizer.finalize_variable_values(model.trainable_weights)
+    callbacks.on_train_end(logs)
+
+
 def _end_callbacks(request: FitRequest) -> None:
     """Tell callbacks that training was stopped, as `fit` tells them that it ended: EarlyStopping
     then restores the best weights where the config asks for it."""
@@ -135,7 +161,7 @@ def _diverged_result(
 ) -> FitResult:
     """The result of a training whose loss became NaN or infinite: the model as the last epoch left
     it whose loss and weights were finite, or as callbacks leave it at the end."""
-    if not finite.restore():
+    if not finite.put_back():
         raise error
     _end_callbacks(request)
     restored = _restored_weights(request)

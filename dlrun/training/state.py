@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,12 +93,40 @@ class LastFiniteState:
         if all(map(_is_finite, values)):
             self._values, self.epoch = values, epoch
 
-    def restore(self) -> bool:
-        """Put the values back; False if there are none."""
+    def put_back(self) -> bool:
+        """Give the variables the values that are kept; False if there are none."""
         if not self.epoch:
             return False
         _assign(self._values, self._variables())
         return True
+
+    def state(self) -> dict[str, Any]:
+        """Return the epoch, and those values that the variables do not have now."""
+        kept = zip(self._values, self._variables(), strict=True) if self.epoch else ()
+        pairs = ((_in_memory(value), _in_memory(variable)) for value, variable in kept)
+        values = {
+            str(index): value for index, (value, now) in enumerate(pairs) if not _same(value, now)
+        }
+        return {"epoch": self.epoch, "values": values}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Keep what `state` returned; the variables have the values again that they had then."""
+        self.epoch = state["epoch"]
+        self._values = [_copy_of(variable) for variable in self._variables()] if self.epoch else []
+        for index, value in state["values"].items():
+            self._values[int(index)] = value
+
+
+def _in_memory(value: Any) -> np.ndarray:
+    import keras
+
+    return np.asarray(keras.ops.convert_to_numpy(value))
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two arrays of one shape and type have the same bits."""
+    width = f"u{one.itemsize}"
+    return bool(np.array_equal(one.view(width), other.view(width)))
 
 
 def _copy_of(variable: Any) -> Any:

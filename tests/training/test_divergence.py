@@ -91,13 +91,13 @@ def test_weights_that_are_no_numbers_are_not_kept() -> None:
 
     weights = keras.Variable(np.arange(70_000, dtype="float32"))
     state = LastFiniteState(lambda: [weights])
-    assert not state.restore()
+    assert not state.put_back()
     state.keep(1)
     spoilt = np.arange(70_000, dtype="float32")
     spoilt[69_999] = np.nan
     weights.assign(spoilt)
     state.keep(2)
-    assert state.restore()
+    assert state.put_back()
     assert state.epoch == 1
     np.testing.assert_array_equal(weights.numpy(), np.arange(70_000))
     # The sum is infinite, and no part of it is.

@@ -99,6 +99,7 @@ MODULES = (
     "test_fused_histories.py",
     "test_naive_engine.py",
     "test_own_unit.py",
+    "test_saved_fits.py",
     "test_trainer.py",
     "test_window_inputs.py",
 )

@@ -27,6 +27,8 @@ from dlrun.training.reporting import (
     EpochReport,
     FitControl,
     as_training_errors,
+    callbacks_of,
+    end_training,
     run_fit,
     step_errors,
 )
@@ -225,24 +227,16 @@ def _run(request: FitRequest, source: Callable[[FitControl], EpochSource]) -> Fi
 
 def _train(request: FitRequest, source: EpochSource, control: FitControl) -> None:
     """Train all epochs: what `keras.Model.fit` does around its steps."""
-    import keras
-
-    model, report = request.model, control.report
-    callbacks = keras.callbacks.CallbackList(
-        request.callbacks,
-        add_history=True,
-        verbose=0,
-        epochs=request.epochs,
-        steps=request.steps,
-        model=model,
-    )
+    model, report, saving = request.model, control.report, control.saving
+    callbacks = callbacks_of(request, saving.callbacks)
     model.stop_training = False
     callbacks.on_train_begin()
-    logs: dict[str, float] | None = None
-    done = 0
+    saving.restore()
+    logs, done = saving.logs, saving.done
     while done < request.epochs and not model.stop_training:
         report.epoch = done + 1
-        callbacks.on_epoch_begin(done)
+        if not saving.within_epoch:
+            callbacks.on_epoch_begin(done)
         for number, epoch in enumerate(source.train_next(done)):
             if number:
                 callbacks.on_epoch_begin(done)
@@ -251,8 +245,6 @@ def _train(request: FitRequest, source: EpochSource, control: FitControl) -> Non
             callbacks.on_epoch_end(done, logs)
             report.epoch_ended(dict(sorted(logs.items())), epoch.learning_rate, epoch.seconds)
             done += 1
-        if done < request.epochs and not model.stop_training:
-            control.interrupt.check()
-    if isinstance(model.optimizer, keras.optimizers.Optimizer):
-        model.optimizer.finalize_variable_values(model.trainable_weights)
-    callbacks.on_train_end(logs)
+        assert logs is not None
+        saving.epoch_ended(done, logs)
+    end_training(model, callbacks, logs)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -128,6 +128,28 @@ class EpochLength:
         return max(1, min(rows // self.rows_of(self.whole()), most))
 
 
+@dataclass
+class _Position:
+    """Where in an epoch a fit is, and what was measured by then; see `EpochMetrics`."""
+
+    step: int = 0
+    batch: int = 0
+    seconds: float = 0.0
+    train: Mapping[str, np.ndarray] = field(default_factory=dict)
+    validation: Mapping[str, np.ndarray] = field(default_factory=dict)
+    learning_rate: np.ndarray = field(default_factory=lambda: np.empty(0, np.float32))
+
+    def add(self, chunk: Chunk, metrics: EpochMetrics, seconds: float) -> None:
+        """Go on by a call."""
+        if chunk.steps:
+            self.train = metrics.train
+        if not self.learning_rate.size:
+            self.learning_rate = metrics.learning_rate
+        self.validation = metrics.validation
+        self.step, self.batch = chunk.steps.stop, chunk.validation.stop
+        self.seconds += seconds
+
+
 class SingleFit:
     """Trains by a program, and cuts epochs into calls, or puts several into one, by how long
     calls take.
@@ -149,7 +171,7 @@ class SingleFit:
     def train_next(self, done: int) -> Sequence[Epoch]:
         """Train the next epoch, and those after it that no callback has to see first."""
         finite, capacity, count = self._control.finite, self._program.capacity, 1
-        if not self._needs_every_epoch:
+        if not (self._needs_every_epoch or self._control.saving.within_epoch):
             most = min(capacity, self._request.epochs - done)
             count = self._length.fitting_epochs(self._per_call.rows, most)
         orders = self._program.put_orders(orders_of(self._request, done, count, capacity))
@@ -157,32 +179,28 @@ class SingleFit:
             metrics, seconds = self._timed_run(orders, self._length.whole(count))
             epochs = epochs_of(metrics, count, seconds / count)
         else:
-            epochs = [self._train_one(orders)]
+            epochs = [self._train_one(orders, done)]
         losses = [math.isfinite(epoch.logs["loss"]) for epoch in epochs]
         good = losses.index(False) if False in losses else count
         if 0 < good < count and finite.epoch == done:
             # Back to the end of the last epoch whose loss was finite.
-            finite.restore()
+            finite.put_back()
             self._program.run(orders, self._length.whole(good))
         if good:
             finite.keep(done + good)
         return epochs[: good + 1]
 
-    def _train_one(self, orders: Any) -> Epoch:
-        began = time.perf_counter()
-        parts: list[EpochMetrics] = []
-        trained: Mapping[str, np.ndarray] = {}
-        step = batch = 0
-        while chunk := self._length.next_chunk(step, batch, self._per_call.rows):
-            if parts:
-                self._control.interrupt.check()
-            parts.append(self._timed_run(orders, chunk)[0])
+    def _train_one(self, orders: Any, done: int) -> Epoch:
+        at = _Position(**self._control.saving.take_position())
+        while chunk := self._length.next_chunk(at.step, at.batch, self._per_call.rows):
+            if at.step:
+                self._control.saving.call_ended(done, vars(at))
+            metrics, seconds = self._timed_run(orders, chunk)
+            at.add(chunk, metrics, seconds)
             if chunk.steps:
-                trained = parts[-1].train
-                self._control.report.step(chunk.steps.stop)
-            step, batch = chunk.steps.stop, chunk.validation.stop
-        whole = EpochMetrics(trained, parts[-1].validation, parts[0].learning_rate)
-        return epochs_of(whole, 1, time.perf_counter() - began)[0]
+                self._control.report.step(at.step)
+        whole = EpochMetrics(at.train, at.validation, at.learning_rate)
+        return epochs_of(whole, 1, at.seconds)[0]
 
     def _timed_run(self, orders: Any, chunk: Chunk) -> tuple[EpochMetrics, float]:
         started = time.perf_counter()
