@@ -39,6 +39,9 @@ class RunRecord(RunFiles):
 
     def __init__(self, directory: RunDirectory) -> None:
         super().__init__(directory)
+        if self.entry.status == "changed":
+            # Says more of what is wrong.
+            directory.read_run()
         if self.entry.problem:
             raise RunError(f"{directory.name} is {self.entry.status}: {self.entry.problem}")
         self.name, self.path = directory.name, display_path(directory.path)

@@ -202,9 +202,9 @@ def written_files(run: Path, *, ended: bool) -> Iterator[str]:
     """
     for folder, folders, names in os.walk(run):
         place = Path(folder).relative_to(run)
-        folders[:] = [
-            name for name in folders if name != CHECKPOINT and (ended or name != AT_FIRST)
-        ]
+        if not place.parts:
+            folders[:] = [name for name in folders if name != CHECKPOINT]
+        folders[:] = [name for name in folders if ended or name != AT_FIRST]
         for name in names:
             path = place / name
             if name.startswith(".") or path.as_posix() == NAME or (run / path).is_symlink():
