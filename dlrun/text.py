@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 ELLIPSIS = "…"
@@ -165,6 +166,14 @@ def figure_beside(value: float | None, distance: float | None) -> str:
         return figure(value)
     decimals = max(0, DIGITS - 1 - _exponent(value))
     return _rounded(value, decimals) if len(text.partition(".")[2]) > decimals else text
+
+
+def figures_apart(*values: float) -> list[str]:
+    """Return numbers that a sentence compares, all to the place of the second digit of the smallest
+    distance between two of them: 36.7 and 30.75 give `36.7` and `30.8`."""
+    ordered = sorted({value for value in values if math.isfinite(value)})
+    distance = min((high - low for low, high in pairwise(ordered)), default=None)
+    return [figure_beside(value, distance) for value in values]
 
 
 def _rounded(value: float, decimals: int) -> str:

@@ -12,6 +12,7 @@ from dlrun.text import (
     figure_beside,
     figure_near,
     figure_with_spread,
+    figures_apart,
     percent,
 )
 
@@ -112,3 +113,17 @@ def test_percent():
 def test_a_number_is_rounded_by_its_interval(value, width, near, beside):
     assert figure_near(value, width) == near
     assert figure_beside(value, width) == beside
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ((36.7, 30.75), ["36.7", "30.8"]),
+        ((0.6, 0.28, 0.5), ["0.60", "0.28", "0.50"]),
+        ((0.3, 0.3001), ["0.3000", "0.3001"]),
+        ((2.5, 2.5), ["2.5", "2.5"]),
+        ((2.5, float("nan")), ["2.5", "nan"]),
+    ],
+)
+def test_compared_numbers_are_rounded_by_how_far_they_are_apart(values, texts):
+    assert figures_apart(*values) == texts

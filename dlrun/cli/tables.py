@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,7 @@ from dlrun.text import (
     duration,
     figure,
     figure_beside,
+    figure_near,
     first_few,
 )
 from dlrun.workflows.next_step import resume_command
@@ -252,8 +254,8 @@ RESIDUALS = {
     "mean_absolute_error": "mean absolute error",
     "median_absolute_error": "median absolute error",
     "root_mean_squared_error": "root mean squared error",
-    "r2": "share of variance explained (R2)",
 }
+R2 = "share of variance explained (R2)"
 
 WORST_SHOWN = 5
 """Rows with the largest errors that are shown."""
@@ -277,14 +279,25 @@ def print_evaluation(
 def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
     if "classes" in figures:
         lines = [*figures["classes"], figures["macro"], figures["weighted"]]
-        columns = ["class", "precision", "recall", "f1", figures.get("unit", "rows")]
-        keys = ["name", "precision", "recall", "f1", "support"]
-        rows = [[line[key] for key in keys] for line in lines]
-        print_table(console, as_columns(columns, rows))
+        shares = [
+            Column(name, tuple(f"{line[name]:.3f}" for line in lines), place, to_right=True)
+            for place, name in enumerate(("precision", "recall", "f1"), 1)
+        ]
+        rows = [[line["name"], line["support"]] for line in lines]
+        name, count = as_columns(["class", figures.get("unit", "rows")], rows)
+        print_columns(console, [name, *shares, count])
         return
     for target in figures["targets"]:
-        residuals = [[label, target[key]] for key, label in RESIDUALS.items()]
-        print_table(console, as_columns([f"residuals of {target['name']}", ""], residuals))
+        error = target["root_mean_squared_error"]
+        # Twice a mean's standard error to either side: the width of its interval.
+        width_of_mean = 4 * error / math.sqrt(target["rows"])
+        texts = [figure_near(target[key], width_of_mean) for key in RESIDUALS]
+        r2 = figure_near(target["r2"], 4 / math.sqrt(target["rows"]))
+        residuals = [
+            Column(f"residuals of {target['name']}", (*RESIDUALS.values(), R2), 0),
+            Column("", (*texts, r2), 1, to_right=True),
+        ]
+        print_columns(console, residuals)
         placed = any("place" in row for row in target["worst"])
         titles = {"place": "worst rows"} if placed else {"row": "worst rows (from 0)"}
         titles |= {"true": "true", "predicted": "predicted"}
@@ -293,4 +306,9 @@ def _print_figures(console: Console, figures: Mapping[str, Any]) -> None:
         if any("series" in row for row in target["worst"]):
             titles = {"series": "series"} | titles
         worst = [[row[key] for key in titles] for row in target["worst"][:WORST_SHOWN]]
-        print_table(console, as_columns(list(titles.values()), worst))
+        columns = as_columns(list(titles.values()), worst)
+        for place, key in enumerate(titles):
+            if key in ("true", "predicted"):
+                cells = tuple(figure_beside(values[place], error) for values in worst)
+                columns[place] = replace(columns[place], cells=cells)
+        print_columns(console, columns)

@@ -14,7 +14,7 @@ import numpy as np
 from dlrun.metrics.folds import moving_average
 from dlrun.metrics.names import Direction
 from dlrun.reports.curve_facts import History, dwarfing_epochs, is_noisy, smoothing_factor
-from dlrun.text import figure
+from dlrun.text import figures_apart
 
 FEWEST_EPOCHS = 3
 """Shorter trainings show no trend, only a beginning."""
@@ -95,8 +95,9 @@ class CostCurve:
         middle = (self.raw[:-2] + self.raw[2:]) / 2
         return float(np.median(np.abs(self.raw[1:-1] - middle)))
 
-    def shown(self, part: Literal["training", "validation"], epoch: int) -> str:
-        return figure(self.number(part, epoch))
+    def apart(self, part: Literal["training", "validation"], *epochs: int) -> list[str]:
+        """The values of some epochs, rounded by how far they are apart."""
+        return figures_apart(*(self.number(part, epoch) for epoch in epochs))
 
     def number(self, part: Literal["training", "validation"], epoch: int) -> float:
         values = self.given[0] if part == "training" else self.given[1]

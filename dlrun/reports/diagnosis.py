@@ -26,7 +26,7 @@ from dlrun.reports.suggestions import (
     simpler_model,
     suggest,
 )
-from dlrun.text import figure
+from dlrun.text import figure, figures_apart
 
 Kind = Literal[
     "diverged",
@@ -202,9 +202,10 @@ def _no_signal(curve: CostCurve, baseline: float | None) -> CurveFinding | None:
     best = curve.best
     if curve.validation[best] < costs_of([baseline], curve.direction, curve.bounded)[0]:
         return None
+    beaten, reached = figures_apart(baseline, curve.reached)
     text = (
         f"no signal: in {curve.epochs} epochs validation {curve.metric} never beat the baseline's "
-        f"{figure(baseline)} (best {figure(curve.reached)} in epoch {best + 1}"
+        f"{beaten} (best {reached} in epoch {best + 1}"
         f"{', smoothed' if (curve.validation != curve.raw).any() else ''})"
     )
     figures = {"baseline": baseline, "best": curve.reached}
@@ -230,11 +231,11 @@ def _overfitting(curve: CostCurve, rows: int | None) -> CurveFinding | None:
     )
     if lost <= enough or curve.training[last] >= curve.training[best]:
         return None
+    low, high = curve.apart("validation", best, last)
     text = (
-        f"overfitting from epoch {best + 2} on: validation {curve.metric} went from "
-        f"{curve.shown('validation', best)} in epoch {best + 1} to "
-        f"{curve.shown('validation', last)} in epoch {last + 1}, while training {curve.metric} "
-        f"improved from {curve.shown('training', best)} to {curve.shown('training', last)}"
+        f"overfitting from epoch {best + 2} on: validation {curve.metric} went from {low} in epoch "
+        f"{best + 1} to {high} in epoch {last + 1}, while training {curve.metric} improved from "
+        f"{' to '.join(curve.apart('training', best, last))}"
     )
     figures = {
         "best_epoch": best + 1,
@@ -257,7 +258,7 @@ def _still_improving(curve: CostCurve) -> CurveFinding | None:
         return None
     text = (
         f"still improving at the last epoch: validation {curve.metric} went from "
-        f"{curve.shown('validation', before)} to {curve.shown('validation', last)} in the last "
+        f"{' to '.join(curve.apart('validation', before, last))} in the last "
         f"{last - before} of {curve.epochs} epochs"
     )
     figures = {
@@ -281,9 +282,10 @@ def _underfitting(curve: CostCurve) -> CurveFinding | None:
     moving = float(training[before] - reached) > STILL_GAINED * whole
     if moving or reached <= learnt or curve.validation[last] > NO_GAP * reached:
         return None
+    stays, beside = figures_apart(curve.number("training", last), curve.number("validation", last))
     text = (
-        f"underfitting: training {curve.metric} stays at {curve.shown('training', last)}, no "
-        f"better than validation ({curve.shown('validation', last)}); a model with enough "
+        f"underfitting: training {curve.metric} stays at {stays}, no better than validation "
+        f"({beside}); a model with enough "
         "capacity would fit the training rows better"
     )
     figures = {
@@ -313,8 +315,8 @@ def _constant(history: History) -> list[CurveFinding]:
             continue
         text = (
             f"{metric} did not move: {figure(values[0])} on the validation rows in all "
-            f"{len(values)} epochs, while the training loss went from {figure(losses[0])} to "
-            f"{figure(losses[-1])}"
+            f"{len(values)} epochs, while the training loss went from "
+            f"{' to '.join(figures_apart(losses[0], losses[-1]))}"
         )
         found.append(CurveFinding("constant", text, {"value": float(values[0])}))
     return found

@@ -19,7 +19,6 @@ from dlrun.reports.curve_facts import smoothing_factor
 from dlrun.reports.diagnosis import CurveFinding, diagnose, diagnosis_facts
 from dlrun.reports.suggestions import suggest
 from dlrun.reports.summary import run_summary
-from dlrun.text import figure
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SHIPPED = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
@@ -53,7 +52,7 @@ def test_overfitting_says_from_when_on_with_the_figures() -> None:
     assert (finding.kind, finding.epoch) == ("overfitting", 5)
     assert finding.figures["best_epoch"] == 4
     assert finding.text.startswith(
-        "overfitting from epoch 5 on: validation loss went from 0.28 in epoch 4 to 0.7 in epoch "
+        "overfitting from epoch 5 on: validation loss went from 0.28 in epoch 4 to 0.70 in epoch "
         "20, while training loss improved from "
     )
 
@@ -112,7 +111,7 @@ def test_a_metric_that_does_not_move_although_the_loss_does() -> None:
     assert finding.kind == "constant"
     assert finding.text == (
         "f1_score did not move: 0.8649 on the validation rows in all 10 epochs, while the training "
-        f"loss went from 0.6 to {figure(loss[-1])}"
+        f"loss went from 0.60 to {loss[-1]:.2f}"
     )
     for other in (
         {"f1_score": [*[0.86] * 9, 0.87]},
@@ -127,8 +126,8 @@ def test_no_signal_is_never_better_than_the_baseline() -> None:
     (finding,) = diagnose([history], "accuracy", "max", baseline=0.55, asked=20)
     smooth = moving_average(history["val_accuracy"], smoothing_factor(20))
     assert finding.text == (
-        "no signal: in 20 epochs validation accuracy never beat the baseline's 0.55 "
-        f"(best {figure(max(smooth))} in epoch {int(np.argmax(smooth)) + 1}, smoothed)"
+        "no signal: in 20 epochs validation accuracy never beat the baseline's 0.550 "
+        f"(best {max(smooth):.3f} in epoch {int(np.argmax(smooth)) + 1}, smoothed)"
     )
     assert kinds(diagnose([history], "accuracy", "max", baseline=0.4, asked=20)) != ["no_signal"]
     error = {"loss": [4.0] * 10, "mae": [3.1] * 10, "val_mae": [3.2] * 10, "val_loss": [4.0] * 10}
