@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, TypedDict
 
 INTERRUPTED = 130
@@ -221,10 +222,26 @@ def _blank_of(character: str) -> str:
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "
 
 
+MOST_PROBLEMS, MOST_LINES = 5, 24
+"""So many problems are shown in full at most, and in so many lines; the rest is counted."""
+
+
+def number_shown(texts: Sequence[str], most_lines: int = MOST_LINES - 1) -> int:
+    """Return how many of these texts are shown, at least one; a single one is not left out where
+    there is room."""
+    lines = list(accumulate(text.count("\n") + 1 for text in texts))
+    if len(texts) <= MOST_PROBLEMS + 1 and lines and lines[-1] <= most_lines + 1:
+        return len(texts)
+    return max(sum(count <= most_lines for count in lines[:MOST_PROBLEMS]), 1)
+
+
 class ConfigError(DlrunError):
-    """Everything that is wrong with a config, at once, in the order of the file.
+    """Everything that is wrong with a config, in the order of the file; its text shows the first
+    few problems and counts the rest.
 
     Attributes:
+        problems: All of them.
+        rest: Says how many are not shown; empty where all are.
         more: What `--json` shows beside the problems.
     """
 
@@ -232,7 +249,12 @@ class ConfigError(DlrunError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: problem.order))
-        super().__init__("\n".join(map(str, self.problems)))
+        texts = list(map(str, self.problems))
+        self.shown = self.problems[: number_shown(texts)]
+        more = len(texts) - len(self.shown)
+        noun = "problem" if more == 1 else "problems"
+        self.rest = f"and {more:,} more {noun}; mend these first" if more else ""
+        super().__init__("\n".join([*texts[: len(self.shown)], *filter(None, [self.rest])]))
         self.more: dict[str, Any] = {}
 
     def as_dict(self) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 ELLIPSIS = "…"
 
+_UNSEEN = re.compile("([\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069])")
+"""What steers a terminal or turns the direction of a text, tabs and line breaks excepted."""
+
 ORDINALS = (
     "first",
     "second",
@@ -22,6 +25,25 @@ ORDINALS = (
     "ninth",
     "tenth",
 )
+
+
+def visible(text: str) -> str:
+    """Return a text with its control characters as escapes, such as `\\x1b` and `\\u202e`: those of
+    a file must not steer the terminal. Tabs and line breaks stay."""
+    return "".join(pieces_visible(text))
+
+
+def pieces_visible(text: str) -> list[str]:
+    """Return a text in pieces: every second one is a control character, as an escape."""
+    pieces = _UNSEEN.split(text)
+    pieces[1::2] = [ascii(piece)[1:-1] for piece in pieces[1::2]]
+    return pieces
+
+
+def in_one_line(text: str, length: int) -> str:
+    """Return what somebody wrote, for a message: cut to a length, control characters and line
+    breaks as escapes."""
+    return visible(shortened(text, length)).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def listed(names: Iterable[object], conjunction: str = "and", most: int = 40) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from dlrun.config.graph import POSITIONS, LayerCall, LayerGraph, layer_graph
+from dlrun.config.graph import layer_graph
+from dlrun.config.layer_calls import POSITIONS, LayerCall, LayerGraph
 from dlrun.config.layers import PlainLayer, every_graph, plain
 from dlrun.config.schema import Config
 from dlrun.errors import KeyPath
@@ -188,7 +189,7 @@ def _only_user(graph: LayerGraph, node: LayerCall) -> LayerCall | None:
     users = graph.users(node.name)
     if len(users) != 1 or users[0].sources != (node.name,) or node.name in graph.outputs:
         return None
-    reused = any(other.calls == node.name and other is not node for other in graph.nodes)
+    reused = graph.callers(node.name) > (node.calls == node.name)
     return None if reused else users[0]
 
 

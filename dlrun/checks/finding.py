@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from dlrun.config.layers import PlainLayer
 from dlrun.config.yaml_writer import in_line
-from dlrun.errors import ConfigError, KeyPath, Problem
+from dlrun.errors import ConfigError, KeyPath, Problem, number_shown
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.text import counted
 
@@ -156,12 +156,14 @@ class FoundErrorsError(ConfigError):
     def __init__(self, findings: Findings) -> None:
         errors = [finding for finding in findings.shown if finding.severity == "error"]
         super().__init__([finding.problem for finding in errors])
-        self.errors = tuple(errors)
+        self.errors = tuple(errors[: number_shown([str(error) for error in errors])])
+        more = len(errors) - len(self.errors)
         self.more = {"findings": findings.as_dicts()}
         them = "it" if len(errors) == 1 else "them"
         self.advice = (
-            f"nothing was trained: {counted(len(errors), 'error')} found; fix {them}, or train "
-            "anyway with --force"
+            f"nothing was trained: {counted(len(errors), 'error')} found{' ' if more else ''}"
+            f"{f'({more:,} more than shown)' if more else ''}; fix {them}, or train anyway with "
+            "--force"
         )
 
     def __str__(self) -> str:

@@ -18,7 +18,7 @@ from dlrun.checks.views import (
     is_own_target,
     known_without_data,
 )
-from dlrun.config.graph import INPUT
+from dlrun.config.layer_calls import INPUT
 from dlrun.config.load import completed
 from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
 from dlrun.data.fitting.target_pipeline import classes_made

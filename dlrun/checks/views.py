@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dlrun.checks.architecture import OutputLayer, followed, output_of
-from dlrun.config.graph import INPUT
+from dlrun.config.layer_calls import INPUT
 from dlrun.config.layers import PlainLayer, every_layer
 from dlrun.config.schema import Config, PartialConfig
 from dlrun.metrics.names import TargetType

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeGuard
 from rich.console import Console
 from rich.text import Text
 
-from dlrun.cli.lines import INDENT, MARGIN, NARROW, OnLine, cropped, print_line, wrapped
+from dlrun.cli.lines import INDENT, MARGIN, NARROW, OnLine, cropped, harmless, print_line, wrapped
 from dlrun.errors import ConfigError, DlrunError
 from dlrun.reports.columns import GAP, PIPE_WIDTH, Column, fitted
 from dlrun.reports.summary import Summary
@@ -46,11 +46,13 @@ class FoldRow:
 def print_problems(console: Console, error: ConfigError) -> None:
     """Print everything that is wrong with a config; without colours and width, exactly
     `str(error)`."""
-    for problem in error.problems:
+    for problem in error.shown:
         first, *others = Text(str(problem)).split("\n", allow_blank=True)
         first.stylize("bold", 0, len(problem.place) + 1)
         print_line(console, first)
         _print_details(console, [line.plain for line in others])
+    if error.rest:
+        print_line(console, error.rest)
 
 
 def _print_details(console: Console, lines: Sequence[str]) -> None:
@@ -87,7 +89,7 @@ def print_error(console: Console, error: DlrunError | str) -> None:
             print_finding(console, finding)
         print_line(console, Text(error.advice, "bold"))
         return
-    text = Text(f"error: {error}")
+    text = harmless(f"error: {error}")
     text.stylize("bold red", 0, len("error:"))
     print_line(console, text)
 

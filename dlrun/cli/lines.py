@@ -1,20 +1,21 @@
 """Lines on the terminal.
 
 Whatever comes from the user (names, paths, lines of a file) is shown as it is, never read as
-markup. A terminal gets lines that are broken between words, never within one; a file or pipe gets
-them whole.
+markup, and its control characters are shown as escapes. A terminal gets lines that are broken
+between words, never within one; a file or pipe gets them whole.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from dlrun.text import ELLIPSIS
+from dlrun.text import ELLIPSIS, pieces_visible, visible
 
 OnLine = Callable[[str], None]
 """Takes every line that is shown, as plain text, for the run's log."""
@@ -46,12 +47,28 @@ def print_line(
         hang: Blanks before what is broken off; default: two more than the line begins with.
         exact: Break nothing.
     """
-    line = Text(text) if isinstance(text, str) else text
+    line = harmless(text)
     if on_line is not None:
         on_line(line.plain)
     if console.is_terminal and not exact:
         line = wrapped(line, console.width, hang)
     console.print(line, soft_wrap=True)
+
+
+def harmless(text: Text | str) -> Text:
+    """Return text whose control characters are escapes; only styles change what a terminal does."""
+    if isinstance(text, str):
+        return Text(visible(text))
+    pieces = pieces_visible(text.plain)
+    if len(pieces) == 1:
+        return text
+    ends = list(
+        accumulate(len(piece) if place % 2 == 0 else 1 for place, piece in enumerate(pieces))
+    )
+    parts = text.divide(ends[:-1])
+    for place in range(1, len(pieces), 2):
+        parts[place] = Text(pieces[place], parts[place].style)
+    return Text("").join(parts)
 
 
 def wrapped(text: Text, width: int, hang: int | None = None, *, command: int | None = None) -> Text:

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from dlrun.cli.console import FoldRow, fold_header, fold_line, headline_text
-from dlrun.cli.lines import MARGIN, OnLine, print_line
+from dlrun.cli.lines import MARGIN, OnLine, harmless, print_line
 from dlrun.cli.progress import PlainProgress, QuietProgress
 from dlrun.text import duration, steady_figure
 
@@ -136,7 +136,7 @@ class LiveProgress(QuietProgress):
         if self._preparing:
             waited = duration(now - self._opened)
             return Text(f"{MARGIN}preparing, {waited}", style="dim") if not self.name else Text()
-        return Text("\n").join([Text(), self._bar_line(now), *self._metric_lines()])
+        return harmless(Text("\n").join([Text(), self._bar_line(now), *self._metric_lines()]))
 
     def seconds_left(self, now: float) -> float | None:
         """Return an estimate of the time that all remaining epochs and folds take, or None while

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import pkgutil
 import sys
 import traceback
@@ -13,7 +14,7 @@ import click
 
 from dlrun import __version__
 from dlrun.cli import commands
-from dlrun.cli.options import print_json
+from dlrun.cli.options import echo, print_json
 from dlrun.cli.output import unbroken_output
 from dlrun.errors import DlrunError, without_colours
 from dlrun.imports import one_command
@@ -115,7 +116,7 @@ def report_error(error: Exception, arguments: Sequence[str]) -> int:
         # A library has turned the interrupt into an error of its own.
         error, error.__cause__ = click.exceptions.Abort(), Interrupted(cause)
     if "--debug" in arguments:
-        traceback.print_exception(error)
+        echo("".join(traceback.format_exception(error)), err=True, nl=False)
     status = 1
     if isinstance(error, click.exceptions.Abort):
         status = exit_status(getattr(error.__cause__, "cause", None))
@@ -126,7 +127,9 @@ def report_error(error: Exception, arguments: Sequence[str]) -> int:
     if "--json" in arguments:
         print_json({"error": _facts(error), "exit_status": status})
     if isinstance(error, click.ClickException):
-        error.show()
+        usage = io.StringIO()
+        error.show(usage)
+        echo(usage.getvalue(), err=True, nl=False)
     else:
         _show(error, arguments)
     return status

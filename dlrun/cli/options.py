@@ -10,6 +10,7 @@ import click
 
 from dlrun.errors import UsageError
 from dlrun.store.json_text import to_json
+from dlrun.text import pieces_visible, visible
 from dlrun.training.interrupt import TimeLimit
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -154,5 +155,12 @@ training_options = together(
 
 
 def print_json(facts: dict[str, Any]) -> None:
-    """Print one JSON object."""
-    click.echo(to_json(facts), nl=False)
+    """Print one JSON object, control characters in the escapes of JSON."""
+    pieces = pieces_visible(to_json(facts))
+    pieces[1::2] = [piece.replace("\\x", "\\u00") for piece in pieces[1::2]]
+    click.echo("".join(pieces), nl=False)
+
+
+def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print text that quotes files, with its control characters as escapes."""
+    click.echo(visible(text), err=err, nl=nl)

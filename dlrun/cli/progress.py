@@ -14,7 +14,7 @@ from rich.console import Console
 from dlrun.cli.console import FoldRow
 from dlrun.cli.lines import OnLine
 from dlrun.protocols.observer import Observer
-from dlrun.text import counted, duration, figure
+from dlrun.text import counted, duration, figure, visible
 
 
 class QuietProgress(Observer):
@@ -158,7 +158,7 @@ class PlainProgress(QuietProgress):
         # Rich takes 0.1 ms to print a line, which counts where there is one every 2 ms.
         if self.console.quiet:
             return
-        print(line, file=self.console.file, flush=True)
+        print(visible(line), file=self.console.file, flush=True)
 
 
 def _seconds(seconds: float) -> str:

@@ -23,6 +23,7 @@ from dlrun.cli.console import (
     print_table,
 )
 from dlrun.cli.lines import MARGIN, print_line, wrapped
+from dlrun.cli.options import echo
 from dlrun.errors import UsageError
 from dlrun.reports.columns import Column, fitted
 from dlrun.reports.differences import short_names
@@ -157,7 +158,7 @@ def confirm_removal(entries: Sequence[RunEntry]) -> bool:
         UsageError: Nobody answers.
     """
     for entry in entries:
-        click.echo(f"{display_path(entry.path)}  {entry.status}", err=True)
+        echo(f"{display_path(entry.path)}  {entry.status}", err=True)
     these = "this run" if len(entries) == 1 else f"these {len(entries)} runs"
     try:
         return click.confirm(f"Remove {these} with everything in it?", err=True)

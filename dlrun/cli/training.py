@@ -23,7 +23,7 @@ from dlrun.errors import DlrunError, TrainingError
 from dlrun.reports.summary import advice, run_summary
 from dlrun.stages import current_stages
 from dlrun.store.run_directory import RunDirectory
-from dlrun.text import display_path, duration
+from dlrun.text import display_path, duration, visible
 from dlrun.training.interrupt import announced, exit_status
 from dlrun.workflows.plugins import runner
 from dlrun.workflows.run import Run
@@ -40,6 +40,7 @@ class RunLog:
 
     def add(self, line: str) -> None:
         """Take one line."""
+        line = visible(line)
         if self._directory is None:
             self._early.append(line)
         else:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, overload
 
-from dlrun.config.messages import found
+from dlrun.config.messages import LONGEST_VALUE, found
 from dlrun.errors import Details, KeyPath, Problem
+from dlrun.text import in_one_line, shortened, visible
 
 Key = str | int
 Scalar = str | int | float | bool | None
 
 LONGEST_LINE = 110
 """Longer lines are cut around the caret."""
+
+LONGEST_MESSAGE, LONGEST_DETAIL = 300, 600
+"""Longer messages, hints and the like are cut."""
+
+_QUOTED = re.compile(r"(?<![\w`'])'([^']+)'(?!\w)")
+"""What a message quotes from a config."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +53,16 @@ class Place:
         line, column = self.line, self.column
         if line is not None and column is not None:
             line, column = _cut_around(line, column)
-        return Problem(self.text, message, line=line, column=column, order=self.order, **details)
+        return Problem(
+            visible(self.text),
+            _told(message, LONGEST_MESSAGE),
+            expected=_told(details.get("expected")),
+            found=_told(details.get("found")),
+            hint=_told(details.get("hint")),
+            line=line,
+            column=column,
+            order=self.order,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +160,27 @@ class Document:
 def _cut_around(line: str, column: int) -> tuple[str, int]:
     """Shorten a long line so that the caret is in sight; a tab takes one column."""
     line = line.replace("\t", " ")
-    if len(line) <= LONGEST_LINE:
-        return line, column
-    start = min(max(0, column - LONGEST_LINE // 2), len(line) - LONGEST_LINE)
+    start = max(0, min(column - LONGEST_LINE // 2, len(line) - LONGEST_LINE))
     end = start + LONGEST_LINE
     before, after = "…" if start else "", "…" if end < len(line) else ""
-    return before + line[start:end] + after, column - start + len(before)
+    caret = len(before + visible(line[start : column - 1])) + 1
+    return before + visible(line[start:end]) + after, caret
+
+
+@overload
+def _told(text: str, longest: int = ...) -> str: ...
+
+
+@overload
+def _told(text: None) -> None: ...
+
+
+def _told(text: str | None, longest: int = LONGEST_DETAIL) -> str | None:
+    """A text for people to read, whatever somebody wrote into the config that it quotes."""
+    if text is None:
+        return None
+    quoted = _QUOTED.sub(lambda match: f"'{in_one_line(match[1], LONGEST_VALUE)}'", text)
+    return shortened(visible(quoted), longest)
 
 
 NOWHERE = Place("", (0, 0, 0))
@@ -201,7 +233,11 @@ class Reporter:
         if self.names_known:
             self(path, message, on_key=on_key, **details)
         else:
-            self._calls += 1
+            self.repeated()
+
+    def repeated(self) -> None:
+        """Count a problem that was recorded before."""
+        self._calls += 1
 
     def at(
         self,

@@ -237,7 +237,7 @@ def _read_file(
 
 
 def _read_text(text: str, file: Path, number: int, report: Reporter) -> Node | None:
-    lines = text.splitlines()
+    lines, folder = text.splitlines(), file.parent
 
     def place_at(line: int, column: int) -> Place:
         return Place(
@@ -245,7 +245,7 @@ def _read_text(text: str, file: Path, number: int, report: Reporter) -> Node | N
             order=(number, line + 1, column + 1),
             line=lines[line] if line < len(lines) else "",
             column=column + 1,
-            folder=file.parent,
+            folder=folder,
         )
 
     root = read_yaml(text, place_at, report)

@@ -1,9 +1,12 @@
-"""Who calls whom: the layers of an architecture, and what each of them is called with."""
+"""Resolving who calls whom in an architecture, and reporting what does not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property, lru_cache
+from typing import Any
 
 from dlrun.config.calls import (
     ReportProblem,
@@ -15,87 +18,19 @@ from dlrun.config.calls import (
     wrong_count,
 )
 from dlrun.config.document import Reporter
+from dlrun.config.layer_calls import (
+    INPUT,
+    INPUT_LAYER,
+    POSITIONS,
+    LayerCall,
+    LayerGraph,
+    gives,
+    owner_of,
+)
 from dlrun.config.model_schema import Architecture, Block, LayerEntry
 from dlrun.errors import KeyPath
 from dlrun.registry.names import did_you_mean, snake_case
 from dlrun.text import listed, quoted
-
-INPUT = "input"
-"""What `from` calls the one input of an architecture that states none, and of a block."""
-
-INPUT_LAYER = "input_layer"
-"""What Keras calls that input's layer."""
-
-POSITIONS = ".positions"
-"""After the name of a sequence: the places of its steps, counted from 0."""
-
-
-@dataclass(frozen=True)
-class LayerCall:
-    """One call of a layer.
-
-    Args:
-        name: What others call its output, and the layer's own name.
-        entry: The entry that it is written in.
-        sources: Names of the nodes and inputs that it is called with: `node.output` for one of
-            several outputs of a node, `sequence.positions` for the places of a sequence's steps.
-        calls: Name of the node whose layer is called: its own, but for `use`.
-        number: Which of the entry's repetitions it is, from 0.
-        named: The sources by the call's argument, where the entry names arguments.
-        outputs: Names of what it gives, where that is several tensors: empty for a layer's output
-            itself; None where only the layer knows.
-    """
-
-    name: str
-    entry: LayerEntry
-    sources: tuple[str, ...]
-    calls: str
-    number: int = 0
-    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    outputs: tuple[str, ...] | None = ()
-
-
-@dataclass(frozen=True)
-class LayerGraph:
-    """An architecture whose names are resolved.
-
-    Args:
-        inputs: Names of the inputs.
-        nodes: The calls from top to bottom, repetitions written out.
-        outputs: Names of the nodes that give the answers; `node.output` for one of several
-            outputs of a node.
-    """
-
-    inputs: tuple[str, ...]
-    nodes: tuple[LayerCall, ...]
-    outputs: tuple[str, ...]
-
-    @property
-    def is_chain(self) -> bool:
-        """Whether each layer takes the output of the one above, and the last gives the answer."""
-        if not self.nodes or len(self.inputs) != 1:
-            return False
-        above = (*self.inputs, *(node.name for node in self.nodes[:-1]))
-        return self.outputs == (self.nodes[-1].name,) and all(
-            node.sources == (name,)
-            and node.calls == node.name
-            and not (node.named or node.outputs or node.entry.call)
-            for node, name in zip(self.nodes, above, strict=True)
-        )
-
-    def node(self, name: str) -> LayerCall | None:
-        """The node that a name means, also as one of its outputs; None for an input."""
-        by_name = {node.name: node for node in self.nodes}
-        owner = owner_of(name, {*self.inputs, *by_name})
-        return None if owner is None else by_name.get(owner)
-
-    def users(self, name: str) -> list[LayerCall]:
-        """The nodes that take a node's or an input's output."""
-        return [
-            node
-            for node in self.nodes
-            if any(s == name or s.startswith(f"{name}.") for s in node.sources)
-        ]
 
 
 def layer_graph(
@@ -108,7 +43,27 @@ def layer_graph(
         blocks: The blocks of the config.
         report: Takes what is wrong; None where it was looked at before.
     """
-    return _Linking(architecture, blocks, Reporter() if report is None else report).graph()
+    if report is not None:
+        return _Linking(architecture, blocks, report).graph()
+    return _known_graph(_Same(architecture), _Same(blocks))
+
+
+class _Same:
+    """Equal for the same object alone: configs are not changed once they are read."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.value is self.value
+
+
+@lru_cache(maxsize=16)
+def _known_graph(architecture: _Same, blocks: _Same) -> LayerGraph:
+    return _Linking(architecture.value, blocks.value, Reporter()).graph()
 
 
 def given_name(entry: LayerEntry) -> str | None:
@@ -122,24 +77,6 @@ def _given_names(entry: LayerEntry) -> list[str]:
     if name is None:
         return []
     return [*(f"{name}_{number}" for number in range(1, entry.repeat)), name]
-
-
-def owner_of(name: str, known: Collection[str]) -> str | None:
-    """Return the longest name that a name is, or begins with before a dot; None where none is."""
-    while name not in known:
-        name, dot, _ = name.rpartition(".")
-        if not dot:
-            return None
-    return name
-
-
-def gives(node: LayerCall, name: str) -> bool:
-    """Tell whether a node's name, alone or with an output behind it, means one tensor."""
-    output, of_block = name.removeprefix(node.name).removeprefix("."), node.entry.block is not None
-    if not output or node.outputs is None:
-        return not (of_block and node.outputs)
-    numbered = output.isdecimal() and int(output) < len(node.outputs) and not of_block
-    return numbered or output in node.outputs
 
 
 def _place_of(entry: LayerEntry, argument: str, index: int) -> KeyPath:
@@ -161,6 +98,7 @@ class _Linking:
         self._stated = tuple(architecture.inputs)
         self._inferred: list[str] = []
         self._nodes: dict[str, LayerCall] = {}
+        self._numbers = Counter[str]()
         self._names = self._all_names()
 
     def graph(self) -> LayerGraph:
@@ -206,10 +144,17 @@ class _Linking:
             taken.update(name.removesuffix(POSITIONS) for name in entry.sources)
             names = _given_names(entry)
             while len(names) < entry.repeat:
-                names.append(_free_name(self._base(entry), taken))
+                names.append(self._free_name(self._base(entry), taken))
                 taken.add(names[-1])
             found.append(names)
         return found
+
+    def _free_name(self, base: str, taken: set[str]) -> str:
+        number = self._numbers[base]
+        while (name := f"{base}_{number}" if number else base) in taken:
+            number += 1
+        self._numbers[base] = number
+        return name
 
     def _check_name(self, entry: LayerEntry, name: str, taken: set[str]) -> None:
         if name not in taken:
@@ -284,7 +229,7 @@ class _Linking:
 
     def _stands_below(self, entry: LayerEntry, name: str, place: KeyPath) -> bool:
         """Report a name that a layer further down has been given."""
-        owner = next((e for e in self._architecture.layers if given_name(e) == name), None)
+        owner = self._given.get(name)
         if owner is None:
             return False
         if owner is entry:
@@ -292,6 +237,12 @@ class _Linking:
         else:
             self._report(place, f"'{name}' is defined later", hint=NO_CYCLES)
         return True
+
+    @cached_property
+    def _given(self) -> dict[str, LayerEntry]:
+        """The first entry that is given a name, by the names."""
+        entries = reversed(self._architecture.layers)
+        return {name: entry for entry in entries if (name := given_name(entry)) is not None}
 
     def _called(self, entry: LayerEntry) -> str | None:
         """The node whose layer an entry with `use` calls."""
@@ -403,10 +354,3 @@ MOST_NAMED = 12
 """So many names are listed in a message."""
 
 NO_CYCLES = "layers are read from top to bottom; each can only use layers above it"
-
-
-def _free_name(base: str, taken: set[str]) -> str:
-    number = 0
-    while (name := f"{base}_{number}" if number else base) in taken:
-        number += 1
-    return name

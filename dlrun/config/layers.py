@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dlrun.config.blocks import substituted
 from dlrun.config.document import Reporter
 from dlrun.config.grammar import layers_shape
-from dlrun.config.graph import INPUT, LayerCall, LayerGraph, layer_graph
+from dlrun.config.graph import layer_graph
 from dlrun.config.keras_components import read_component
+from dlrun.config.layer_calls import INPUT, LayerCall, LayerGraph
+from dlrun.config.limits import how_to_raise, limit
 from dlrun.config.messages import found, list_of
 from dlrun.config.model_schema import Architecture, Block, BlockCall, LayerEntry
 from dlrun.config.sections import SectionReader
@@ -32,11 +34,32 @@ class Scope:
         report: Takes the problems.
         blocks: The blocks of the config.
         within: The blocks that the list is in, the outermost first.
+        sizes: Layers of each sound block by its name and parameters, so that it is read once.
+        faulty: Other blocks, with the places of their parameters.
     """
 
     report: Reporter
     blocks: Mapping[str, Block]
     within: tuple[str, ...] = ()
+    sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+    faulty: set[tuple[str, str]] = field(default_factory=set)
+
+    def size(self, entries: Sequence[LayerEntry], place: KeyPath) -> int:
+        """Return how many layers entries come to; reports too many."""
+        total, most = 0, limit("layers")
+        for entry in entries:
+            block = entry.block and _key(entry.block.name, entry.block.parameters)
+            total += entry.repeat * (self.sizes.get(block, 1) if block else 1)
+            if total > most:
+                what = f"from here on, the model has more than {most:,} layers"
+                hint = how_to_raise("layers", 2 * most)
+                self.report(entry.path or place, f"{what} (blocks and `repeat`)", hint=hint)
+                break
+        return total
+
+
+def _key(name: str, parameters: Mapping[str, Any]) -> tuple[str, str]:
+    return name, repr(parameters)
 
 
 class _Moved(Reporter):
@@ -65,6 +88,9 @@ class _Moved(Reporter):
                 return (*given, *path[length:])
         return path
 
+    def repeated(self) -> None:
+        self._inner.repeated()
+
     def __len__(self) -> int:
         return len(self._inner)
 
@@ -88,9 +114,9 @@ def read_architecture(
         return None
     before, values = len(report), {k: v for k, v in value.items() if v is not None or k == "layers"}
     if "layers" in values:
-        values["layers"] = read_layers(
-            values["layers"], ("architecture", "layers"), Scope(report, blocks)
-        )
+        scope, place = Scope(report, blocks), ("architecture", "layers")
+        values["layers"] = read_layers(values["layers"], place, scope)
+        scope.size(values["layers"], place)
     unknown = UnknownKeys(report, "architecture", list(Architecture.options()))
     reported = ["layers"] if len(report) > before else []
     architecture = validate(
@@ -128,10 +154,11 @@ def block_body(call: BlockCall, blocks: Mapping[str, Block]) -> Architecture:
 
 def check_blocks(blocks: Mapping[str, Block], report: Reporter) -> None:
     """Report what is wrong in blocks whose parameters all have defaults, used or not."""
+    scope = Scope(report, blocks)
     for name, block in blocks.items():
         if None not in block.parameters.values():
             places = {key: (*block.path, "parameters", key) for key in block.parameters}
-            _body(block, block.parameters, Scope(report, blocks, (name,)), places)
+            _body(block, block.parameters, replace(scope, within=(name,)), places)
 
 
 def _body(
@@ -149,13 +176,17 @@ def _body(
     first = {name: next(iter(each.parameters), None) for name, each in scope.blocks.items()}
     names = Names(first=tuple((name, key) for name, key in first.items() if key is not None))
     layers = canonical_value(layers, layers_shape(names))
-    entries = read_layers(layers, path, replace(scope, report=moved))
+    moved_scope = replace(scope, report=moved)
+    entries = read_layers(layers, path, moved_scope)
+    size = moved_scope.size(entries, path)
     if len(scope.report) > before:
         return None
     outputs = {"outputs": block.outputs} if block.outputs else {}
     inputs = {name: [name] for name in block.inputs}
     body = Architecture(inputs=inputs, layers=entries, path=block.path, **outputs)
     layer_graph(body, scope.blocks, moved)
+    if len(scope.report) == before:
+        scope.sizes[_key(str(block.path[-1]), parameters)] = size
     return body
 
 
@@ -311,8 +342,14 @@ def _read_call(
     places = {
         key: (*place, key) if key in value else (*block.path, "parameters", key) for key in known
     }
-    _body(block, parameters, replace(scope, within=(*scope.within, name)), places)
+    here = name, f"{parameters} {places}"
+    if _key(name, parameters) not in scope.sizes:
+        if here in scope.faulty:
+            report.repeated()
+        else:
+            _body(block, parameters, replace(scope, within=(*scope.within, name)), places)
     if len(report) > before:
+        scope.faulty.add(here)
         return None
     given_at = {key: report.given_at(place) for key, place in places.items()}
     return BlockCall(name=name, parameters=parameters, places=given_at)

@@ -12,7 +12,7 @@ from dlrun.config.fields import Kind, Member, OneOrMany, unpacked
 from dlrun.registry.catalogue import Argument
 from dlrun.registry.component import Section
 from dlrun.registry.keras_component import TITLES
-from dlrun.text import listed, shortened
+from dlrun.text import first_few, in_one_line, listed
 
 LONGEST_VALUE = 60
 
@@ -34,15 +34,25 @@ def found(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"'{shortened(value, LONGEST_VALUE)}'"
+        return f"'{in_one_line(value, LONGEST_VALUE)}'"
     if isinstance(value, dict):
-        return f"a mapping with {listed(value)}" if value else "an empty mapping"
+        return _found_mapping([in_one_line(str(key), LONGEST_VALUE) for key in value])
     if isinstance(value, list):
         if not value:
             return "an empty list"
         text = f"[{', '.join(found(item) for item in value)}]"
         return text if len(text) <= LONGEST_VALUE else f"a list of {len(value)}"
-    return shortened(str(value), LONGEST_VALUE)
+    return in_one_line(str(value), LONGEST_VALUE)
+
+
+def _found_mapping(keys: Sequence[str]) -> str:
+    if not keys:
+        return "an empty mapping"
+    shown = f"a mapping with {listed(keys)}"
+    most = next((n for n in (4, 2) if len(first_few(keys, n)) <= LONGEST_VALUE), 0)
+    if len(shown) <= len("a mapping with ") + LONGEST_VALUE:
+        return shown
+    return f"a mapping with {first_few(keys, most)}" if most else f"a mapping of {len(keys)} keys"
 
 
 def describe(annotation: Any, metadata: Sequence[Any] = ()) -> str:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dlrun.config.document import Key, Node, Place, Reporter
+from dlrun.config.document import LONGEST_LINE, Key, Node, Place, Reporter
 from dlrun.config.extends import merge
 from dlrun.config.grammar import ChosenKeys, canonical_config, config_shape, names_of
 from dlrun.config.messages import found
 from dlrun.config.shapes import Arguments, Keys, Named, OutputsShape, Shape
 from dlrun.config.yaml_reader import read_yaml
-from dlrun.text import quoted
+from dlrun.text import in_one_line, quoted
 
 _AFTER_ALL_FILES = 1_000_000_000
 
@@ -47,8 +47,8 @@ def apply_overrides(
 def _apply(root: Node, text: str, number: int, report: Reporter) -> Node:
     order = (_AFTER_ALL_FILES, number, 0)
     key, equals, value = text.partition("=")
-    key_place = Place(f"--set {key}", order)
-    value_place = Place(f"--set {text}", order)
+    key_place = Place(f"--set {in_one_line(key, LONGEST_LINE)}", order)
+    value_place = Place(f"--set {in_one_line(text, LONGEST_LINE)}", order)
     parts = key.strip().split(".")
     if not equals or not all(parts):
         report.at(

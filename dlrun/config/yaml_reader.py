@@ -23,6 +23,9 @@ from dlrun.errors import Details
 PlaceAt = Callable[[int, int], Place]
 """Gives the place of a line and a column, both counted from 0."""
 
+_READ_OTHERWISE = re.compile(r"\t|[^\s-][^\S\n]*\?|(?:^|[\s\[{,:-])!", re.MULTILINE)
+"""What libyaml is laxer about: tabs, question marks that begin no key, tags without a name."""
+
 _PARSERS = (getattr(yaml, "CSafeLoader", yaml.SafeLoader), yaml.SafeLoader)
 
 
@@ -78,8 +81,7 @@ def _events(text: str, place_at: PlaceAt) -> list[events.Event]:
         YAMLError: The syntax is wrong.
     """
     fast, exact = _PARSERS
-    # libyaml is laxer about tabs and question marks, and takes a lone `!` for text.
-    if not set("\t?!") & set(text):
+    if not _READ_OTHERWISE.search(text):
         with suppress(yaml.YAMLError, UnicodeError):
             return list(_flat_enough(yaml.parse(text, Loader=fast), place_at))
     return list(_flat_enough(yaml.parse(text, Loader=exact), place_at))
@@ -114,6 +116,7 @@ class _Builder:
         self._sizes: dict[int, tuple[int, int, Node]] = {}
         # Without aliases a file comes to no more than what is in it.
         self._most = max(limit("config_values"), len(found))
+        self._levels = limit("config_depth")
         self.incomplete = False
         """Whether something could not be read, so that what is there would mislead."""
 
@@ -255,7 +258,7 @@ class _Builder:
             size, levels = size + inside[0], max(levels, inside[1] + 1)
         if size > self._most:
             raise _TooLargeError(node.place, self._most)
-        if levels > limit("config_depth"):
+        if levels > self._levels:
             raise _TooDeepError(node.place)
         if size > 1:
             # With the node: an address is used again once what was there is gone.

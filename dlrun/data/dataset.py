@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.config.graph import INPUT
+from dlrun.config.layer_calls import INPUT
 from dlrun.data.label_findings import label_findings
 from dlrun.data.lazy import in_memory
 from dlrun.data.reading.files import Paths, refuse_shared

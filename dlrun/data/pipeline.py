@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 from pydantic import ValidationError
 
-from dlrun.config.graph import INPUT
+from dlrun.config.layer_calls import INPUT
 from dlrun.data.fitting.feature_pipeline import FeaturePipeline, fit_features
 from dlrun.data.fitting.input_columns import InputColumns
 from dlrun.data.fitting.target_pipeline import (

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from dlrun.config.graph import INPUT
+from dlrun.config.layer_calls import INPUT
 from dlrun.config.places import Place
 from dlrun.config.schema import Config
 from dlrun.data.reading.files import FolderPart, find_files, has_part

@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 from dlrun.config.calls import call_arguments, calling
-from dlrun.config.graph import INPUT, INPUT_LAYER, POSITIONS, LayerCall, LayerGraph, layer_graph
+from dlrun.config.graph import layer_graph
+from dlrun.config.layer_calls import INPUT, INPUT_LAYER, POSITIONS, LayerCall, LayerGraph
 from dlrun.config.layers import block_body
 from dlrun.config.model_schema import Architecture, Block, LayerEntry
 from dlrun.errors import ComponentError, KeyPath

@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.config.graph import POSITIONS, given_name
+from dlrun.config.graph import given_name
+from dlrun.config.layer_calls import POSITIONS
 from dlrun.config.schema import Config
 from dlrun.data.pipeline import Pipeline, fit_pipeline
 from dlrun.data.samples import Dataset, Samples

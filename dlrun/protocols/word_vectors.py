@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from dlrun.config.graph import LayerCall, layer_graph
+from dlrun.config.graph import layer_graph
+from dlrun.config.layer_calls import LayerCall
 from dlrun.config.model_schema import Vectors
 from dlrun.config.schema import Config
 from dlrun.data.pipeline import Pipeline

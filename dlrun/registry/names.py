@@ -6,6 +6,9 @@ import difflib
 import re
 from collections.abc import Iterable
 
+LONGEST_NAME = 100
+"""Longer texts are near to no name."""
+
 
 def closest(name: str, known: Iterable[str]) -> str | None:
     """Return the known name that is nearest to `name`, or None if none is near.
@@ -13,6 +16,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
     Case and underscores do not count: `earlystopping` is near to `EarlyStopping`. They decide
     between names that differ in nothing else: `acuracy` means `accuracy`, not `Accuracy`.
     """
+    if len(name) > LONGEST_NAME:
+        return None
     by_folded: dict[str, list[str]] = {}
     for candidate in known:
         by_folded.setdefault(_fold(candidate), []).append(candidate)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dlrun.text import ELLIPSIS, shortened
+from dlrun.text import ELLIPSIS, shortened, visible
 
 GAP = 2
 """Blanks between two columns."""
@@ -35,6 +35,11 @@ class Column:
     cells: tuple[str, ...]
     rank: int
     to_right: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", visible(self.title))
+        cells = tuple(visible(cell).replace("\n", "\\n") for cell in self.cells)
+        object.__setattr__(self, "cells", cells)
 
     @property
     def name(self) -> str:

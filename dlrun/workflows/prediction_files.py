@@ -5,6 +5,7 @@ Legend: n rows, k outputs or classes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,9 +198,59 @@ def check_output_file(output: Path) -> None:
         raise RunError(f"{output} exists and is never overwritten; name another file by --output")
 
 
-def save_predictions(predictions: Predictions, output: Path) -> None:
+_FORMULA = re.compile(r"[=+@\t\r-]")
+"""How a cell begins that a spreadsheet takes for a formula, or that hides one."""
+
+
+def without_formulas(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose names and texts no spreadsheet computes: an apostrophe is put before
+    those that begin as a formula, numbers excepted. Class names and times come from files."""
+
+    def harmless(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        # A carriage return, which pandas does not quote, would begin a row of its own.
+        text = value.replace("\r\n", "\n").replace("\r", "\n")
+        return f"'{text}" if is_formula(value) else text
+
+    changed = {
+        name: column.map(harmless) if column.dtype.kind in "OUT" else column
+        for name, column in table.items()
+    }
+    return type(table)({harmless(str(name)): column for name, column in changed.items()})
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet may take a text for a formula; a number is none."""
+    if not _FORMULA.match(text):
+        return False
+    try:
+        float(text)
+    except ValueError:
+        return True
+    return text[0] in "\t\r"
+
+
+def as_csv(predictions: Predictions, *, raw: bool = False) -> str:
+    """Return the table of predictions as CSV.
+
+    Args:
+        predictions: Those of new rows.
+        raw: Leave cells that begin as a formula as they are.
+    """
+    table = predictions.table
+    text: str = (table if raw else without_formulas(table)).to_csv(index=False)
+    return text
+
+
+def save_predictions(predictions: Predictions, output: Path, *, raw: bool = False) -> None:
     """Write predictions as CSV, as Parquet or npz if the file ends so, or as a folder of PNG
     pictures if the name has no ending.
+
+    Args:
+        predictions: Those of new rows.
+        output: The file or folder.
+        raw: See `as_csv`.
 
     Raises:
         RunError: The file exists, or cannot be written.
@@ -213,12 +264,11 @@ def save_predictions(predictions: Predictions, output: Path) -> None:
     elif not output.suffix:
         _save_pictures(predictions, output)
     else:
-        table = predictions.table
         with atomic_path(output) as temporary:
             if output.suffix == ".parquet":
-                table.to_parquet(temporary, index=False)
+                predictions.table.to_parquet(temporary, index=False)
             else:
-                table.to_csv(temporary, index=False)
+                temporary.write_text(as_csv(predictions, raw=raw), encoding="utf-8", newline="")
 
 
 def _save_pictures(predictions: Predictions, folder: Path) -> None:

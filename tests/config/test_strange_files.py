@@ -163,3 +163,38 @@ def test_both_parsers_of_pyyaml_read_the_same(monkeypatch: pytest.MonkeyPatch) -
     fast = [read(each) for each in texts]
     monkeypatch.setattr("dlrun.config.yaml_reader._PARSERS", (yaml.SafeLoader, yaml.SafeLoader))
     assert [read(each) for each in texts] == fast
+
+
+def test_blocks_and_repetitions_that_multiply_are_refused(tmp_path: Path) -> None:
+    blocks = "".join(
+        f"  b{i}: {{layers: [{', '.join([f'b{i - 1}'] * 10)}]}}\n" for i in range(1, 30)
+    )
+    file = tmp_path / "f.yaml"
+    layers = "  b0: {layers: [{Dense: 8}]}\n" + blocks
+    file.write_text(WHOLE.replace("{Dense: 10}", "b29, {Dense: 10}") + f"blocks:\n{layers}")
+    assert "the model has more than 10,000 layers" in refused(file)
+    file.write_text(WHOLE.replace("{Dense: 10}", "{Dense: 10, repeat: 1000000000}"))
+    assert "the model has more than 10,000 layers" in refused(file)
+
+
+def test_only_the_first_problems_are_shown_in_full(tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(WHOLE + "".join(f"unheard_of_{i}: 1\n" for i in range(12)))
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert len(caught.value.problems) == 12
+    lines = str(caught.value).splitlines()
+    assert lines[-1] == "and 7 more problems; mend these first"
+    assert sum("unknown key" in line for line in lines) == 5
+    assert len(lines) < 25
+
+
+def test_what_a_config_holds_is_cut_and_cannot_steer_a_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(WHOLE.replace("mse", f'"{"x" * 500}\\e[31m\\n"') + '"\\e]0;\\u202e": 1\n')
+    message = refused(file)
+    assert f"unknown loss '{'x' * 59}…'" in message
+    assert "unknown key '\\x1b]0;\\u202e'" in message
+    # The caret is where it belongs in a line with characters that are shown as escapes.
+    file.write_text("loss: \u202emse\ndata\u202eset: 1\n", encoding="utf-8")
+    assert "\n    loss: \\u202emse\n          ^\n" in refused(file)

@@ -14,7 +14,7 @@ from dlrun.checks.subjects.losses_and_metrics import (
     QUANTITY_LOSSES,
 )
 from dlrun.checks.views import ConfigView, is_array_of_inputs
-from dlrun.config.graph import INPUT
+from dlrun.config.layer_calls import INPUT
 from dlrun.errors import KeyPath
 from dlrun.text import counted
 

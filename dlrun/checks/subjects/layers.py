@@ -19,7 +19,8 @@ from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Finding, as_written, put, with_arguments
 from dlrun.checks.subjects.losses_and_metrics import PROBABILITY_LOSSES
 from dlrun.checks.views import ConfigView, ModelView
-from dlrun.config.graph import LayerGraph, layer_graph
+from dlrun.config.graph import layer_graph
+from dlrun.config.layer_calls import LayerGraph
 from dlrun.config.layers import every_graph, plain
 from dlrun.text import figure
 

@@ -9,7 +9,8 @@ from fnmatch import fnmatchcase
 from dlrun.checks.check import BOOK, check
 from dlrun.checks.finding import Finding, put
 from dlrun.checks.views import ConfigView
-from dlrun.config.graph import LayerCall, layer_graph
+from dlrun.config.graph import layer_graph
+from dlrun.config.layer_calls import LayerCall
 from dlrun.config.schema import Config, Phase
 from dlrun.registry import catalogue
 from dlrun.registry.keras_component import KerasComponent

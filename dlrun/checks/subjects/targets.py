@@ -12,7 +12,7 @@ from dlrun.checks.columns import with_step, with_targets
 from dlrun.checks.finding import Change, Finding, put, with_arguments
 from dlrun.checks.subjects.losses_and_metrics import QUANTITY_LOSSES
 from dlrun.checks.views import DataView, is_array_of_inputs, is_own_target
-from dlrun.config.graph import INPUT
+from dlrun.config.layer_calls import INPUT
 from dlrun.config.layers import every_layer
 from dlrun.config.schema import Config
 from dlrun.metrics.names import canonical

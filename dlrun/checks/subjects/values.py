@@ -13,7 +13,8 @@ from dlrun.checks.check import BOOK, check
 from dlrun.checks.columns import preprocess_place, with_step
 from dlrun.checks.finding import Finding
 from dlrun.checks.views import DataView, PreparedInput, is_array_of_inputs, is_own_target
-from dlrun.config.graph import LayerGraph, layer_graph
+from dlrun.config.graph import layer_graph
+from dlrun.config.layer_calls import LayerGraph
 from dlrun.config.layers import plain
 from dlrun.data.preprocessing.rescale import Rescale
 from dlrun.data.samples import kind_of

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Unpack
 
 import click
 
-from dlrun.cli.options import RunOptions, run_argument, run_options
-from dlrun.text import counted
+from dlrun.cli.options import RunOptions, echo, run_argument, run_options
+from dlrun.text import counted, visible
 
 
 @click.command(name="predict", short_help="Predict new rows with a run's model.")
@@ -27,12 +28,19 @@ from dlrun.text import counted
     help="CSV, Parquet or npz file to write, or a folder of PNG pictures where a class or value of "
     "each pixel is predicted; default: CSV on standard output.",
 )
+@click.option(
+    "--raw",
+    is_flag=True,
+    help="Leave cells of CSV as they are that begin with =, +, -, @ or a tab; without it, they get "
+    "an apostrophe, so that no spreadsheet takes them for formulas.",
+)
 @run_options
 def command(
     run_dir: Path,
     inputs: tuple[Path, ...],
     input_file: Path | None,
     output: Path | None,
+    raw: bool,
     as_json: bool,
     **options: Unpack[RunOptions],
 ) -> None:
@@ -51,7 +59,7 @@ def command(
     from dlrun.cli.options import print_json
     from dlrun.errors import UsageError
     from dlrun.workflows.predict import predict
-    from dlrun.workflows.prediction_files import check_output_file, save_predictions
+    from dlrun.workflows.prediction_files import as_csv, check_output_file, save_predictions
 
     given = [*inputs, *([] if input_file is None else [input_file])]
     if not given:
@@ -60,14 +68,15 @@ def command(
         check_output_file(output)
     predictions = predict(run_dir, given, **options)
     for finding in predictions.findings:
-        click.echo(f"note: {finding}", err=True)
+        echo(f"note: {finding}", err=True)
     if output is not None:
-        save_predictions(predictions, output)
+        save_predictions(predictions, output, raw=raw)
         if not as_json:
-            click.echo(f"wrote {counted(len(predictions), 'prediction')} to {output}")
+            echo(f"wrote {counted(len(predictions), 'prediction')} to {output}")
     if as_json:
         rows = {} if output else {"predictions": predictions.table.to_dict(orient="records")}
         facts = {"rows": len(predictions), "output": output, **rows}
         print_json({**facts, "findings": list(predictions.findings)})
     elif output is None:
-        click.echo(predictions.table.to_csv(index=False), nl=False)
+        csv = as_csv(predictions, raw=raw)
+        click.echo(visible(csv) if sys.stdout.isatty() else csv, nl=False)

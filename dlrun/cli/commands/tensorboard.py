@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from dlrun.cli.options import debug_option, where_option
+from dlrun.cli.options import debug_option, echo, where_option
 
 
 @click.command(name="tensorboard", short_help="Open TensorBoard on the logs of runs.")
@@ -32,5 +32,5 @@ def command(runs: tuple[Path, ...], port: int, runs_dir: Path) -> None:
     from dlrun.workflows.tensorboard import board_of, serve
 
     board = board_of(runs, runs_dir=runs_dir, port=port)
-    click.echo(f"{' and '.join(board.runs)}\nTensorBoard on {board.address} (Ctrl-C ends it)")
+    echo(f"{' and '.join(board.runs)}\nTensorBoard on {board.address} (Ctrl-C ends it)")
     serve(board)
