@@ -175,7 +175,18 @@ def as_times(name: str, values: Array) -> Array:
 
 def _fits(text: str, form: str) -> bool:
     """Whether a text is written in a format."""
-    return bool(_parsed(_series([text]), form).notna().all())
+    return may_fit(text, form) and bool(_parsed(_series([text]), form).notna().all())
+
+
+def may_fit(text: str, form: str) -> bool:
+    """Whether a text has the marks and letters of a format; to read it takes pandas a thousand
+    times as long, and there are hundreds of formats."""
+    if form == "ISO8601":
+        return True
+    counts = [(text.count(mark), form.count(mark)) for mark in ".:/-,"]
+    if any(code in form for code in ("%b", "%B", "%p")):
+        return any(map(str.isalpha, text)) and all(found >= least for found, least in counts)
+    return not any(map(str.isalpha, text)) and all(found == least for found, least in counts)
 
 
 def _series(texts: Any) -> pd.Series:

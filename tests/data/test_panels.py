@@ -103,7 +103,7 @@ PROTOCOL_OPTIONS = (
 )
 
 
-@settings(max_examples=15)
+@settings(max_examples=6)
 @given(
     protocol=st.sampled_from(PROTOCOL_OPTIONS),
     lengths=st.lists(st.tuples(st.integers(12, 60), st.integers(0, 8)), min_size=4, max_size=6),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from dlrun.data.lazy import joined
-from dlrun.data.timestamps import TimeColumns, as_times
+from dlrun.data.timestamps import FORMATS, TO_BE_NAMED, TimeColumns, as_times, may_fit
 from dlrun.errors import DataError
 
 
@@ -110,3 +111,15 @@ def test_columns_that_need_a_format_are_refused_with_it() -> None:
     )
     read = TimeColumns(column=["year", "month"], format="%Y %b").read(columns)
     assert read.astype("datetime64[M]").astype(str).tolist() == ["1949-01", "1950-12"]
+
+
+@pytest.mark.slow
+def test_no_format_is_passed_over_that_pandas_reads() -> None:
+    forms = (*FORMATS, *TO_BE_NAMED)
+    dates = (datetime(2024, 6, 9, 1, 40, 5), datetime(1950, 12, 25, 13, 0, 59, 250_000))
+    others = [date.strftime(form) for form in forms[::11] for date in dates]
+    for form in forms:
+        texts = pd.Series([dates[0].strftime(form), *others])
+        read = texts[pd.to_datetime(texts, format=form, errors="coerce").notna()]
+        assert texts[0] in set(read), form
+        assert all(may_fit(text, form) for text in read), form

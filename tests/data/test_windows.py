@@ -140,11 +140,11 @@ PROTOCOL_OPTIONS = (
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(
     protocol=st.sampled_from(PROTOCOL_OPTIONS),
-    lookback=st.integers(1, 30),
-    delay=st.integers(1, 20),
+    lookback=st.integers(1, 20),
+    delay=st.integers(1, 10),
     ahead=st.integers(1, 4),
     stride=st.integers(1, 3),
     step=st.integers(1, 5),
