@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import gc
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["MPLBACKEND"] = "Agg"
+# Compiling all modules anew takes every test process seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def _linked_keras_home() -> Path:
@@ -38,6 +43,7 @@ import pytest  # noqa: E402 - a plugin of it may import Keras, which looks at th
 from hypothesis import settings  # noqa: E402 - as pytest
 from pages import Section  # noqa: E402 - as pytest
 
+from dlrun.data.sources.sklearn import Sklearn  # noqa: E402 - as pytest
 from dlrun.reports.curve_charts import draw_run_curves  # noqa: E402 - as pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -110,6 +116,22 @@ def _compiled_functions_end_with_their_module() -> Iterator[None]:
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
     gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _bundled_data_sets_are_read_once() -> Iterator[None]:
+    """Hundreds of tests use digits, whose 64 columns scikit-learn parses from text."""
+    read, known = Sklearn.load, dict[Any, Any]()
+
+    def load(source: Sklearn, part: Any, base: Path, extra: Sequence[str] = ()) -> Any:
+        key = (source.name, source.images, tuple(extra))
+        if key not in known:
+            known[key] = read(source, part, base, extra)
+        return copy.deepcopy(known[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Sklearn, "load", load)
+        yield
 
 
 @contextmanager

@@ -27,8 +27,8 @@ def test_each_workload_names_a_script_and_a_config_that_are_there() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workload", ["digits", "boston-100"])
-def test_a_workload_is_measured_both_ways(tmp_path: Path, workload: str) -> None:
+def test_a_workload_is_measured_both_ways(tmp_path: Path) -> None:
+    workload = "boston-100"
     output, page = tmp_path / "results.json", tmp_path / "benchmark.md"
     kept = {"script": {"seconds": 2.0, "epoch_seconds": 1.0, "memory_mb": 3.0, "metric": 0.5}}
     kept |= {"dlrun": kept["script"], "epochs": 1, "metric": "loss", "data": "synthetic"}

@@ -57,7 +57,13 @@ def test_every_command_has_an_example() -> None:
     assert WRONG.keys() == SOUND.keys()
 
 
-@pytest.mark.parametrize("command", SOUND)
+TRAINS_AGAIN = {"finalize", "kfold"}
+"""What `train --json` trains too."""
+
+
+@pytest.mark.parametrize(
+    "command", [pytest.param(c, marks=[pytest.mark.slow] * (c in TRAINS_AGAIN)) for c in SOUND]
+)
 def test_what_went_well(command: str, project: Any, words_of: Any) -> None:
     answer = project(command, *words_of(SOUND[command]), "--json")
     assert answer.status == 0, answer.err

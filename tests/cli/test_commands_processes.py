@@ -60,6 +60,7 @@ def test_the_same_config_and_seed_give_the_same_digits(project: Any, holdout_run
     assert_same_digits(holdout_run.path, Path(other["run"]))
 
 
+@pytest.mark.slow
 def test_resolved_yaml_repeats_the_run_from_anywhere(
     project: Any, holdout_run: Any, tmp_path: Path
 ) -> None:

@@ -6,9 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
+@pytest.mark.slow
 def test_digits_reaches_what_its_header_promises(call: Any, tmp_path: Path) -> None:
     shutil.copy(CONFIGS / "digits.yaml", tmp_path)
     result = call("train", "digits.yaml", "--json").json

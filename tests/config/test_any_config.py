@@ -169,7 +169,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("configs")
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(config=CONFIGS)
 def test_an_accepted_config_survives_being_written_out(config: Any, folder: Path) -> None:
     text = dump_yaml(config)
@@ -230,7 +230,7 @@ def put(config: Any, path: tuple[Any, ...], value: Any) -> None:
 PATHS = st.sampled_from(list(paths(SOUND)))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
 @given(
     changes=st.lists(st.tuples(PATHS, RUBBISH), max_size=2),
     overrides=st.lists(st.tuples(PATHS | st.just(("x", "y")), RUBBISH), max_size=2),

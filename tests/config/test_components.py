@@ -169,7 +169,7 @@ KIND_AND_VALUE = st.sampled_from(catalogue.KINDS).flatmap(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(KIND_AND_VALUE)
 def test_what_is_accepted_comes_back_the_same(example: tuple[KerasKind, Any]) -> None:
     kind, value = example
@@ -205,7 +205,7 @@ def assert_same_value(first: Any, again: Any) -> None:
         assert again == first
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.sampled_from(catalogue.KINDS),
     st.recursive(

@@ -22,7 +22,7 @@ TABLE = """
 """
 
 
-@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("classes", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_f1_in_the_history_is_scikit_learns_mean(
     classes: int, tmp_path: Path, run: Callable[..., Any]
 ) -> None:

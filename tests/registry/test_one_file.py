@@ -102,7 +102,7 @@ print(json.dumps([written, messages, "thrice" in json.dumps(json_schema()), find
 
 def test_a_new_member_is_read_written_refused_and_listed(tmp_path: Path) -> None:
     package = Path(dlrun.__file__).parent
-    shutil.copytree(package, tmp_path / "dlrun", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(package, tmp_path / "dlrun")
     for place, text in FILES.items():
         (tmp_path / "dlrun" / place).write_text(text)
     (tmp_path / "c.yaml").write_text(CONFIG)

@@ -9,7 +9,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
@@ -86,6 +86,7 @@ def test_an_edge_ends_where_its_boxes_are() -> None:
         assert points[-1] == (boxes[second].x, boxes[second].top)
 
 
+@settings(max_examples=20)
 @given(st.integers(2, 14), st.randoms(use_true_random=False))
 def test_any_graph_without_circles_has_its_place(count: int, draw: random.Random) -> None:
     pairs = itertools.combinations(range(count), 2)
@@ -130,6 +131,7 @@ def test_pictures_hold_every_name_and_are_always_the_same() -> None:
     assert np.asarray(picture).min() < 120
 
 
+@pytest.mark.slow
 def test_a_long_model_fits_into_a_picture() -> None:
     names = [f"layer_{number}" for number in range(160)]
     edges = tuple(itertools.pairwise(names))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import itertools
 import json
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -105,15 +107,25 @@ def page_of(*runs: RunDirectory) -> Page:
 SLOW = {"20,000 rows, quantities", "500 epochs of 10 folds", "forty classes", "texts", "tokens"}
 
 
+@pytest.fixture(scope="module")
+def report_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Writes the report of a situation once."""
+
+    @functools.cache
+    def write(situation: str) -> Path:
+        run = stored_run(tmp_path_factory.mktemp("runs"), **SITUATIONS[situation])
+        return report(run.path)
+
+    return write
+
+
 @pytest.fixture(
-    scope="module",
     params=[
         pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in SITUATIONS
     ],
 )
-def written(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    run = stored_run(tmp_path_factory.mktemp("runs"), **SITUATIONS[request.param])
-    return report(run.path)
+def written(request: pytest.FixtureRequest, report_of: Callable[[str], Path]) -> Path:
+    return report_of(request.param)
 
 
 def test_every_page_is_well_formed_and_accessible(written):
@@ -175,8 +187,9 @@ def test_nothing_is_drawn_outside_its_chart(written):
         ("failed", ["Training", "Data", "Config"], ["Classes", "Most wrong", "Diagnosis"]),
     ],
 )
-def test_a_section_stands_where_it_applies(situation, there, absent, tmp_path):
-    found = [text for _, text in page_of(stored_run(tmp_path, **SITUATIONS[situation])).headings()]
+def test_a_section_stands_where_it_applies(situation, there, absent, report_of):
+    page = Page(report_of(situation).read_text(encoding="utf-8"))
+    found = [text for _, text in page.headings()]
     always = ["Training", "Data", "Config", "How to repeat it"]
     assert set(there + always) <= set(found)
     assert not set(absent) & set(found)

@@ -130,13 +130,13 @@ def test_every_other_one_trains_and_leaves_what_it_should(name: str, tmp_path: P
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    ("given", "rates"),
+    ("engine", "given", "rates"),
     [
-        ({0: 0.01, 2: 0.001}, [0.01, 0.01, 0.001, 0.001]),
-        ({1: 0.5, 3: 0.25}, [0.001, 0.5, 0.5, 0.25]),
+        ("keras", {0: 0.01, 2: 0.001}, [0.01, 0.01, 0.001, 0.001]),
+        ("fused", {1: 0.5, 3: 0.25}, [0.001, 0.5, 0.5, 0.25]),
         (
+            "fused",
             {
                 "schedule": {
                     "ExponentialDecay": {
@@ -149,6 +149,7 @@ def test_every_other_one_trains_and_leaves_what_it_should(name: str, tmp_path: P
             [0.08, 0.04, 0.02, 0.01],
         ),
         (
+            "keras",
             {"PiecewiseConstantDecay": {"boundaries": [1], "values": [0.1, 0.01]}},
             [0.1, 0.1, 0.01, 0.01],
         ),

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ TRAIN, WATCHED = np.arange(0, 50, 2), np.arange(1, 50, 2)
 
 
 def compiled(model: Any) -> Any:
-    model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy"])
+    """Without a graph for Keras' `fit`: tracing takes longer than so few steps."""
+    model.compile("rmsprop", "binary_crossentropy", metrics=["accuracy"], run_eagerly=True)
     return model
 
 
@@ -107,6 +109,27 @@ def trainer(folder: Path | None, engine: str = "keras", tell: Any = print) -> Ph
     return PhasedTrainer([Trainer(engine)], kept)
 
 
+@dataclass(frozen=True)
+class Computed:
+    """A fit of one epoch and the features that it kept."""
+
+    fitted: FitResult
+    folder: Path
+
+    def copied_to(self, folder: Path) -> Path:
+        """The file of the features in another folder."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        (path,) = folder.rglob("*.npy")
+        return path
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory) -> Computed:
+    folder = tmp_path_factory.mktemp("features")
+    fitted = trainer(folder).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
+    return Computed(fitted, folder)
+
+
 def refuse(*arguments: Any) -> None:
     raise AssertionError("the base was run again")
 
@@ -160,10 +183,10 @@ def test_the_same_fit_gives_the_same_digits_whether_features_are_computed_or_fou
 def test_folds_share_what_is_computed_and_what_is_compiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    computed, compute = [], features_module._compute
+    calls, compute = [], features_module._compute
 
     def count(*arguments: Any) -> None:
-        computed.append(arguments)
+        calls.append(arguments)
         compute(*arguments)
 
     monkeypatch.setattr(features_module, "_compute", count)
@@ -177,7 +200,7 @@ def test_folds_share_what_is_computed_and_what_is_compiled(
         fit.model.layers[0].set_weights(model(0).layers[0].get_weights())
         same(result, trainer(None, "fused").fit(PhasedFit(fit, [phase()], rows(fold))))
         models.append(together._trainers[0]._model)
-    assert len(computed) == 1
+    assert len(calls) == 1
     assert models[0] is models[1]
 
 
@@ -227,22 +250,23 @@ def without_numbers(path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spoil", [spoilt_end, spoilt_number, spoilt_facts, without_numbers])
-def test_damaged_features_are_computed_again(tmp_path: Path, spoil: Callable[[Path], None]) -> None:
-    first = trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
-    (path,) = tmp_path.rglob("*.npy")
-    spoil(path)
+def test_damaged_features_are_computed_again(
+    tmp_path: Path, computed: Computed, spoil: Callable[[Path], None]
+) -> None:
+    spoil(computed.copied_to(tmp_path))
     again = trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
-    assert first.history == again.history
+    assert computed.fitted.history == again.history
 
 
 @pytest.mark.slow
 def test_features_that_do_not_fit_into_memory_stay_on_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, computed: Computed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = trainer(tmp_path).fit(PhasedFit(request(), [phase()], rows()))
+    computed.copied_to(tmp_path)
     monkeypatch.setattr(features_module, "MOST_BYTES_IN_MEMORY", 100)
-    read = trainer(tmp_path).fit(PhasedFit(request(), [phase()], rows()))
-    same(held, read)
+    monkeypatch.setattr(features_module, "_compute", refuse)
+    read = trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
+    same(computed.fitted, read)
 
 
 @pytest.mark.slow
@@ -282,10 +306,10 @@ def test_what_was_not_used_for_longest_gives_way(
 @pytest.mark.skipif(os.name != "posix", reason="other systems refuse to remove an open file")
 @pytest.mark.parametrize("in_memory", [2**30, 100])
 def test_features_that_another_run_removes_are_read_to_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
+    tmp_path: Path, computed: Computed, monkeypatch: pytest.MonkeyPatch, in_memory: int
 ) -> None:
+    computed.copied_to(tmp_path)
     monkeypatch.setattr(features_module, "MOST_BYTES_IN_MEMORY", in_memory)
-    undisturbed = trainer(tmp_path).fit(PhasedFit(request(), [phase()], rows()))
     find = FeatureStore.find
 
     def robbed(store: FeatureStore, key: str, shape: tuple[int, ...]) -> Any:
@@ -295,8 +319,8 @@ def test_features_that_another_run_removes_are_read_to_the_end(
 
     monkeypatch.setattr(FeatureStore, "find", robbed)
     monkeypatch.setattr(features_module, "_compute", refuse)
-    again = trainer(tmp_path).fit(PhasedFit(request(), [phase()], rows()))
-    assert again.history == undisturbed.history
+    again = trainer(tmp_path).fit(PhasedFit(request(), [phase(epochs=1)], rows()))
+    assert again.history == computed.fitted.history
     assert not list(tmp_path.rglob("*.npy"))
 
 

@@ -123,7 +123,7 @@ def test_any_number_of_rows_in_batches_of_any_size(
 ) -> None:
     case = CASES["weighted line"]
     validation = case.rows(checked, seed=1) if checked else None
-    request = request_of(case, rows, batch_size, validation=validation)
+    request = request_of(case, rows, batch_size, validation=validation, epochs=2)
     fused = FusedEngine(xla=False).fit(request)
     model = case.model()
     assert_equal(fused, keras_fit(request, model), model, 1e-6)

@@ -115,7 +115,9 @@ def test_a_fold_of_another_shape_gets_a_program_of_its_own() -> None:
     ("component", "engine"),
     [
         (callback("EarlyStopping"), "fused"),
-        (callback("ModelCheckpoint", filepath="best.keras"), "fused"),
+        pytest.param(
+            callback("ModelCheckpoint", filepath="best.keras"), "fused", marks=pytest.mark.slow
+        ),
         (callback("ModelCheckpoint", filepath="best.keras", save_freq=10), "keras"),
         (callback("TerminateOnNaN"), "keras"),
         (callback("SwapEMAWeights"), "keras"),

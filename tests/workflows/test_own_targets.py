@@ -63,6 +63,7 @@ def test_the_target_is_the_prepared_input(folder: Path) -> None:
     np.testing.assert_allclose(predicted, model.predict(rows, verbose=0), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_array_may_be_input_and_target(folder: Path) -> None:
     Path("arrays.yaml").write_text(ARRAYS)
     run = dlrun.train("arrays.yaml")
