@@ -153,7 +153,9 @@ def _show(error: Exception, arguments: Sequence[str]) -> None:
     from dlrun.cli.lines import print_line
 
     message: DlrunError | str
-    if isinstance(error, DlrunError):
+    if isinstance(error, DlrunError) and (notes := getattr(error, "__notes__", ())):
+        message = "\n".join((str(error), *notes))
+    elif isinstance(error, DlrunError):
         message = error
     elif isinstance(error, click.exceptions.Abort):
         # Notes on the interrupt name what is kept, and where.

@@ -18,6 +18,7 @@ from dlrun.store.examples import Examples, read_examples, write_examples
 from dlrun.store.files import (
     append_line,
     as_bytes,
+    is_disk_error,
     locked,
     make_folder,
     move_folder,
@@ -90,7 +91,13 @@ class RunDirectory(TrainingFolder):
             hidden = temporary_path(runs_dir.absolute() / slug(name))
             hidden.mkdir()
         try:
-            write(cls(hidden))
+            try:
+                write(cls(hidden))
+            except RunError as error:
+                if not is_disk_error(error):
+                    raise
+                with os_errors_named("make a run in", runs_dir, hint):
+                    raise error.__cause__ from None  # type: ignore[misc]  # an OSError
             with os_errors_named("make a run in", runs_dir, hint):
                 for _ in range(ATTEMPTS):
                     path = runs_dir.absolute() / directory_name(name, now, secrets.token_hex(2))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import NoReturn
 
 from dlrun.errors import INTERRUPTED, TIMED_OUT, RunError, UsageError
 
@@ -282,7 +283,7 @@ def _handle(number: int, frame: FrameType | None) -> None:
         return
     # Half a module is imported then, and a library may turn the interrupt into another error.
     if _began is not None and _is_importing(frame):
-        _end_at_once(exit_status(cause), "")
+        end_at_once(cause)
     _raised = cause
     raise Interrupted(cause)
 
@@ -295,7 +296,7 @@ def _watch(pipe: int) -> None:
         for number in data:
             asked += number == signal.SIGINT
             if asked > 1:
-                _end_at_once(INTERRUPTED, "" if _current is None else _current.advice)
+                end_at_once("SIGINT", "" if _current is None else _current.advice)
             elif _current is not None and number in {getattr(signal, n, 0) for n in SIGNALS}:
                 again = "; press Ctrl-C again to end at once" if asked else ""
                 for say in _announce:
@@ -305,14 +306,15 @@ def _watch(pipe: int) -> None:
     os.close(pipe)
 
 
-def _end_at_once(status: int, advice: str) -> None:
+def end_at_once(cause: str | None, advice: str = "") -> NoReturn:
+    """End the process, whatever it is doing, with one line."""
     text = f"error: interrupted{f'; {advice}' if advice else ''}\n"
     with suppress(OSError):
         if os.isatty(sys.__stdout__.fileno() if sys.__stdout__ else 1):
             # A progress display hides the cursor.
             os.write(1, b"\x1b[?25h\n")
         os.write(2, text.encode(errors="replace"))
-    os._exit(status)
+    os._exit(exit_status(cause))
 
 
 def _is_importing(frame: FrameType | None) -> bool:

@@ -133,6 +133,7 @@ def execute(
                     _begin(directory, pinned, dataset, splits, choice, findings, facts or {})
 
                 directory = RunDirectory.create(runs_dir, config.name, write=write)
+                recorder.directory = directory
                 train_in(directory, interrupt)
                 return directory
 
@@ -227,6 +228,8 @@ def _end_early(directory: RunDirectory, error: BaseException) -> None:
             directory.finish("interrupted", interrupted_by=getattr(error, "cause", None))
         elif broken_off:
             directory.finish("interrupted", interrupted_by="disk", error=str(error))
+            # What space there is, is needed to go on.
+            return
         else:
             text, resumable = f"{type(error).__name__}: {error}", lies_in_the_machine(error)
             directory.finish("failed", error=text, resumable=resumable)
