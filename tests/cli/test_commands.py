@@ -360,8 +360,8 @@ def test_an_interrupt_while_a_run_is_written_names_what_is_kept(
     answer = call("train", "digits.yaml")
     assert answer.status == 130
     (run,) = (tmp_path / "runs").iterdir()
-    told = f"error: interrupted; the results so far are kept in runs/{run.name}"
-    assert answer.err.strip() == told
+    told = f"error: interrupted; the results so far are kept in runs/{run.name}; go on with: "
+    assert " ".join(answer.err.split()) == f"{told}dlrun resume runs/{run.name}"
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     assert (run / "curves.png").exists()
     assert len((run / "metrics.csv").read_text().splitlines()) == 1 + 4

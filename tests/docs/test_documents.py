@@ -35,6 +35,7 @@ PAGES = [
     "docs/protocols.md",
     "docs/python.md",
     "docs/report.md",
+    "docs/resume.md",
     "docs/run-directory.md",
     "docs/runs.md",
     "docs/text.md",
