@@ -51,10 +51,11 @@ from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import FitRequest, FitResult, PhaseResult
 from dlrun.training.features import Features
 from dlrun.training.interrupt import end_if_asked
+from dlrun.training.phased import PhasedFit, PhasedTrainer
 from dlrun.training.prediction import masks_of, predict
 from dlrun.training.reporting import DivergedError
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import PhasedFit, PhasedTrainer, Trainer
+from dlrun.training.trainer import Trainer
 
 Array = np.ndarray
 

@@ -34,8 +34,8 @@ from dlrun.training.callbacks import build_callbacks
 from dlrun.training.engine import validation_batch_size
 from dlrun.training.features import FeatureRows, rows_key
 from dlrun.training.own_unit import measure_in_own_unit
+from dlrun.training.phased import FitPhase
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import FitPhase
 
 
 def phase_name(phase: Phase, number: int) -> str:

@@ -114,7 +114,7 @@ class FitSaving:
             return
         model = self._request.model
         self._saved = None
-        _put(saved["variables"], _variables(model, with_metrics=self.within_epoch))
+        put_values(saved["variables"], _variables(model, with_metrics=self.within_epoch))
         model.stop_training = saved["stopped"]
         self._report.history.update(saved["history"])
         self._finite.restore(saved["finite"])
@@ -147,7 +147,12 @@ class FitSaving:
 
     def _save_if_due(self, done: int, logs: dict[str, Any] | None, position: State | None) -> None:
         checkpoints = self._checkpoints
-        if checkpoints is None or not (self._interrupt.asked or checkpoints.due()):
+        # Once weights are not finite, the training is about to diverge.
+        if (
+            checkpoints is None
+            or done > self._finite.epoch
+            or not (self._interrupt.asked or checkpoints.due())
+        ):
             return
         model = self._request.model
         variables = _variables(model, with_metrics=position is not None)
@@ -158,7 +163,7 @@ class FitSaving:
             "logs": logs,
             "stopped": bool(model.stop_training),
             "history": self._report.history,
-            "variables": {name: _value_of(variable) for name, variable in variables.items()},
+            "variables": {name: value_of(variable) for name, variable in variables.items()},
             "finite": self._finite.state(),
             "callbacks": [
                 {"name": type(one).__name__, "state": _state_of(one)} for one in self.callbacks
@@ -231,13 +236,14 @@ def _variables(model: Any, *, with_metrics: bool) -> dict[str, Any]:
     }
 
 
-def _value_of(variable: Any) -> np.ndarray:
+def value_of(variable: Any) -> np.ndarray:
+    """Return the value of a `keras.Variable`."""
     import keras
 
     return np.asarray(keras.ops.convert_to_numpy(variable))
 
 
-def _put(values: State, variables: Mapping[str, Any]) -> None:
+def put_values(values: State, variables: Mapping[str, Any]) -> None:
     """Give variables their values.
 
     Raises:
@@ -251,8 +257,8 @@ def _put(values: State, variables: Mapping[str, Any]) -> None:
             f"the checkpoint is of another model: its {odd} has the shape {theirs.get(odd)}, that "
             f"of this one {shapes.get(odd)}"
         )
-    for name, variable in variables.items():
-        variable.assign(values[name])
+    for name, value in values.items():
+        variables[name].assign(value)
 
 
 def _generators() -> dict[str, Any]:
@@ -264,7 +270,7 @@ def _generators() -> dict[str, Any]:
     return {
         "python": random.getstate(),
         "numpy": np.random.get_state(),
-        "keras": None if unseeded is None else _value_of(unseeded.state),
+        "keras": None if unseeded is None else value_of(unseeded.state),
         "torch": [np.asarray(get().cpu()) for get, _ in _torch_generators()],
     }
 

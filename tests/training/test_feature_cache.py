@@ -20,8 +20,9 @@ from dlrun.store.features import FeatureStore
 from dlrun.training import features as features_module
 from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.features import FeatureRows, Features
+from dlrun.training.phased import FitPhase, PhasedFit, PhasedTrainer
 from dlrun.training.rows import FitRows
-from dlrun.training.trainer import FitPhase, PhasedFit, PhasedTrainer, Trainer
+from dlrun.training.trainer import Trainer
 
 RANDOM = np.random.default_rng(0)
 PICTURES = RANDOM.normal(size=(50, 8, 8, 3)).astype("float32")
