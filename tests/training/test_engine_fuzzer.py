@@ -61,6 +61,7 @@ class Setup:
         optimizer: The optimizer.
         callbacks: The callbacks.
         weights: Whether rows have weights.
+        per_step: Whether each step has a target: then Keras takes weights as (n, 1).
         class_weight: Weights of classes.
         scaled: Whether the targets are scaled.
         folds: How many fits use one trainer.
@@ -79,6 +80,7 @@ class Setup:
     optimizer: Make
     callbacks: Make
     weights: bool
+    per_step: bool
     class_weight: dict[int, float] | None
     scaled: bool
     folds: int
@@ -99,7 +101,8 @@ class Setup:
         inputs: Array = draw.normal(size=(count, *self.shape)).astype(np.float32)
         if self.dtype == "int32":
             inputs = draw.integers(0, 12, (count, *self.shape)).astype(np.int32)
-        weights = draw.uniform(0.1, 2, count).astype(np.float32) if self.weights else None
+        one_each = (count, 1) if self.per_step else (count,)
+        weights = draw.uniform(0.1, 2, one_each).astype(np.float32) if self.weights else None
         return FitRows(inputs, self.target(draw, count), weights)
 
     def request(self, fold: int) -> FitRequest:
@@ -151,6 +154,7 @@ def setup_of(draw: random.Random) -> Setup:
         optimizer=optimizer_of(draw),
         callbacks=callbacks_of(draw),
         weights=weighting == "rows",
+        per_step=per_step,
         class_weight={0: 0.4, classes - 1: 2.5} if by_class else None,
         scaled=scaled,
         folds=draw.choice([1, 1, 1, 2]),
