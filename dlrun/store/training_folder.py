@@ -102,6 +102,14 @@ class TrainingFolder:
         """Keep the first epochs of each fold alone; see `MetricsCsv.cut`."""
         self._metrics_csv.cut(epochs)
 
+    def cut_steps(self, epochs: int) -> None:
+        """Keep the losses of the first epochs alone; a line that was cut off goes, too."""
+        if not self.files.exists(self.steps):
+            return
+        header, *rows = self.files.read_text(self.steps).split("\n")[:-1]
+        kept = [row for row in rows if int(row.partition(",")[0]) <= epochs]
+        self.files.replace(self.steps, as_bytes("\n".join([header, *kept, ""])))
+
     def flush_metrics(self) -> None:
         """Make the rows so far last through a power cut."""
         if self.metrics.is_file():

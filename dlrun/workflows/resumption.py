@@ -150,6 +150,7 @@ class Resumption:
             if not self._one_model:
                 folder.cut_metrics(epochs)
             folder.discard_training(callbacks=self.state(fold) is None)
+            folder.cut_steps(epochs.get(fold, 0))
 
 
 def _groups(splits: Mapping[str, np.ndarray], together: int) -> list[list[int]]:

@@ -131,3 +131,14 @@ def test_a_resumed_run_keeps_the_epochs_that_it_has(folder: TrainingFolder) -> N
     assert folder.history()["mae"] == [0.25]
     folder.metrics.unlink()
     folder.cut_metrics({0: 1})
+
+
+def test_a_resumed_run_keeps_the_losses_of_the_epochs_that_it_has(folder: TrainingFolder) -> None:
+    folder.cut_steps(1)
+    folder.append_steps(1, [0.5, 0.25])
+    before = folder.steps.read_text()
+    folder.append_steps(2, [0.125])
+    with folder.steps.open("a") as file:
+        file.write("3,1,0.")
+    folder.cut_steps(1)
+    assert folder.steps.read_text() == before

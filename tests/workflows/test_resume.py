@@ -88,6 +88,7 @@ def test_a_killed_run_goes_on_to_the_same_files(killed: Any, tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     "killed",
     [(engine, protocol) for engine in ("fused", "keras") for protocol in (HOLDOUT, FOLDS)],
