@@ -62,7 +62,8 @@ def holdout_split(
         fraction: Share of the rows to hold out, rounded up to whole rows.
         samples: Number of rows to hold out.
         first: Hold out this many of the first rows (the book's `x_val = x_train[:first]`).
-        shuffle: Whether rows are drawn at random; otherwise the last ones are held out.
+        shuffle: Whether rows are drawn at random; otherwise the last ones are held out, with
+            `groups` the groups that begin last.
         stratify: Whether the held-out rows keep the class shares; None: where there are enough
             rows to hold out. A class with a single row is then trained on.
         loosely: Whether to find more different splits of groups; see `deal_groups`.
@@ -227,9 +228,9 @@ def _random_holdout(rows: RowInfo, held_out: int, stratify: bool | None) -> Spli
 def _group_holdout(
     rows: RowInfo, held_out: int, shuffle: bool, stratify: bool | None, loosely: bool
 ) -> Split:
-    if not shuffle:
-        raise DataError("whole groups are drawn at random; leave out `shuffle: false`")
     _refuse_few_groups(rows, 2, "a hold-out of whole groups needs at least 2 groups")
+    if not shuffle:
+        return _last_groups(rows, held_out)
     what = f"a stratified hold-out of {held_out} rows"
     by_class = _stratified(rows, 2, stratify, what, True)
     parts = deal_groups(
@@ -241,6 +242,15 @@ def _group_holdout(
         exchange=not loosely,
     )
     return _split(rows, np.flatnonzero(parts == 0))
+
+
+def _last_groups(rows: RowInfo, held_out: int) -> Split:
+    """Hold out the groups that begin last, so many that the number of their rows is nearest."""
+    _, first, codes = np.unique(_codes(rows.groups), return_index=True, return_inverse=True)
+    latest = np.argsort(-first)
+    sizes = np.cumsum(np.bincount(codes)[latest])[:-1]
+    count = int(np.abs(sizes - held_out).argmin()) + 1
+    return _split(rows, np.flatnonzero(np.isin(codes, latest[:count])))
 
 
 def _with_all_of_a_class(rows: RowInfo, held_out: int) -> Array | None:

@@ -91,6 +91,25 @@ def test_stratified_folds_keep_the_class_shares(case: tuple[RowInfo, int]):
         assert max(counts) - min(counts) <= 1
 
 
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=8), st.floats(0.05, 0.9), seeds)
+def test_without_shuffling_the_groups_that_begin_last_are_held_out(sizes, fraction, seed):
+    groups = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(sizes)), sizes))
+    begins = [int(np.flatnonzero(groups == group)[0]) for group in range(len(sizes))]
+    train, held_out = holdout_split(
+        RowInfo(n=len(groups), groups=groups),
+        samples=max(1, int(fraction * len(groups) * 0.9)),
+        shuffle=False,
+    )
+    asked = max(1, int(fraction * len(groups) * 0.9))
+    trained, later = set(groups[train]), set(groups[held_out])
+    assert not trained & later
+    assert max(begins[group] for group in trained) < min(begins[group] for group in later)
+    # No other number of groups comes nearer.
+    latest = sorted(range(len(sizes)), key=lambda group: -begins[group])
+    counts = [sum(sizes[group] for group in latest[:k]) for k in range(1, len(sizes))]
+    assert abs(len(held_out) - asked) == min(abs(count - asked) for count in counts)
+
+
 @given(st.integers(2, 200), st.floats(0.01, 0.9), seeds)
 def test_a_hold_out_is_that_of_scikit_learn(n: int, fraction: float, seed: int):
     held_out = int(np.ceil(fraction * n - 1e-9))
@@ -264,10 +283,6 @@ IMPOSSIBLE = [
     (
         lambda: holdout_split(RowInfo(n=4, groups=GROUPS[:4]), samples=1),
         "a hold-out of whole groups needs at least 2 groups; there is 1",
-    ),
-    (
-        lambda: holdout_split(RowInfo(n=10, groups=GROUPS), samples=1, shuffle=False),
-        "whole groups are drawn at random; leave out `shuffle: false`",
     ),
     (
         lambda: holdout_split(RowInfo(n=10, groups=GROUPS), first=5),

@@ -23,6 +23,7 @@ from dlrun.checks.views import DataView
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.reading.table_columns import has_several_words
 from dlrun.data.samples import Array, kind_of
+from dlrun.protocols.protocol import repeated_iterations
 from dlrun.scoring.intervals import share_of_rows
 from dlrun.text import first_few
 
@@ -212,6 +213,35 @@ _IN_TIME = (
     "find out what changed over time; if a column only grows, its change from row to row may say "
     "more than its value"
 )
+
+
+@check(
+    "DL146",
+    severity="note",
+    why="a split that is trained again shows chance in training, and nothing new about the rows",
+    source="scikit-learn, ShuffleSplit",
+    instead="repeat less often, or hold out another share",
+    fault="""
+    dataset: {source: csv, path: rows.csv, target: y}   # 4 houses
+    evaluation: {protocol: repeated_holdout, repeats: 9, reshuffle: true, groups: house}
+    """,
+    fix="""
+    evaluation: {protocol: repeated_holdout, repeats: 4, reshuffle: true, groups: house}
+    """,
+)
+def repeated_splits(view: DataView) -> Iterator[Finding]:
+    """Splits that are to be different, of which there are fewer than were asked for."""
+    protocol = view.config.evaluation.protocol
+    if not getattr(protocol, "reshuffle", hasattr(protocol, "iterations")):
+        return
+    count = len({fold.iteration for fold in view.folds})
+    if repeated := repeated_iterations(view.folds):
+        text = (
+            f"{repeated} of {count} splits repeat an earlier one: there are only "
+            f"{count - repeated} different ones"
+        )
+        option = "iterations" if hasattr(protocol, "iterations") else "repeats"
+        yield Finding(text, ("evaluation", option))
 
 
 @check(

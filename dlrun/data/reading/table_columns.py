@@ -216,13 +216,20 @@ def holds_lists(series: pd.Series) -> bool:
     return len(present) > 0 and isinstance(present.iloc[0], list | dict | tuple | np.ndarray)
 
 
-def column_findings(table: TableFiles, name: str, values: Array) -> list[str]:
-    """What the user should know about a feature, one sentence each."""
+def column_findings(
+    table: TableFiles, name: str, values: Array, given: ColumnType | None = None
+) -> list[str]:
+    """What the user should know about a feature of an inferred or given type, one sentence each."""
     if name.startswith("Unnamed: "):
         return [f"column '{name}' has no name in the file; drop it if it numbers the rows"]
     if values.dtype != object:
         if values.dtype.kind == "f" and np.isnan(values).all():
             return [f"column '{name}' holds no value in any row; drop it"]
+        if given is None and values.dtype.kind in "iuf" and (code := table.codes.get(name)):
+            return [
+                f"column '{name}' holds numbers such as '{code}', whose zeros in front are lost; "
+                f"if they are codes, say `types: {{{name}: categorical}}`"
+            ]
         return []
     texts = as_texts(table, name)
     if texts.are_large:

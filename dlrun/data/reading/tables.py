@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -31,6 +32,10 @@ from dlrun.registry.names import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
+
+_CODE = re.compile(r"0\d{2,}")
+_ROWS_OF_CODES = 1_000
+"""Rows among which zeros in front of numbers are looked for."""
 
 _NO_TABLES = {
     ".npz": "`source: npz` reads it",
@@ -125,6 +130,21 @@ class TableFiles:
             return None
         ((_, fields),) = records_of_rows(file, self.dialect, [row - self.starts[part]])
         return fields[self.names.index(name)].strip()
+
+    @cached_property
+    def codes(self) -> Mapping[str, str]:
+        """The columns whose first rows hold digits with zeros in front, as in `007`, and one that
+        does: such digits may be a code rather than a number."""
+        file = self.files[0]
+        if format_of(file) != "delimited":
+            return {}
+        rows = range(min(_ROWS_OF_CODES, self.starts[1]))
+        fields = [fields for _, fields in records_of_rows(file, self.dialect, rows)] if rows else []
+        found = {}
+        for name, texts in zip(self.names, zip(*fields, strict=False), strict=False):
+            if code := next((text for text in texts if _CODE.fullmatch(text.strip())), None):
+                found[name] = code.strip()
+        return found
 
     def place(self, row: int) -> str:
         """Where a row (counted from 0) is: `file.csv:17`, with the line counted from 1."""

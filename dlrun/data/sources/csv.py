@@ -178,7 +178,7 @@ class Csv(TableSource):
                 columns[name] = to_tokens(table, name, self.split[name])
                 continue
             values = to_array(table, name, column_type(table, name, types.get(name)))
-            notes += column_findings(table, name, values)
+            notes += column_findings(table, name, values, types.get(name))
             columns[name] = stored(values) if isinstance(table, ParquetFiles) else values
         whole = [name for name in as_list(self.target) if name not in self.split]
         kinds = {name: self._type_of(table, name, types) for name in whole}

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
+from dlrun.config.yaml_writer import in_line
 from dlrun.data.reading.files import as_list, find_files, refuse_missing, refuse_shared
 from dlrun.data.reading.new_rows import refuse_missing_header
 from dlrun.data.reading.row_order import FILE, likely_series, ordered_rows, time_of
@@ -117,6 +118,11 @@ class Timeseries(TableSource):
     @model_validator(mode="after")
     def _options_fit(self) -> Timeseries:
         targets = as_list(self.target)
+        if self.reconstructs:
+            raise ValueError(
+                "windows are made while the model trains, so they cannot be targets; save them as "
+                "an array and read it by `source: npz`, with `targets: input`"
+            )
         if not targets or len(set(targets)) != len(targets):
             raise ValueError("`target` must name at least one column, and none twice")
         if self.features is not None and self.drop is not None:
@@ -295,10 +301,12 @@ class Timeseries(TableSource):
                 found[name] = self.types[name]
             elif name in of_rows:
                 continue
-            elif (kind := _kind_of_numbers(table, name)) is not None:
-                found[name] = kind
             else:
-                texts.append(name)
+                kind = _kind_of_numbers(table, name)
+                if kind is None:
+                    texts.append(name)
+                else:
+                    found[name] = kind
         if not found:
             raise DataError(
                 f"{table.files[0]}: no column of numbers is left; the columns are: "
@@ -395,5 +403,10 @@ def _kind_of_numbers(table: TableFiles, name: str) -> ColumnType | None:
     series = table.series(name)
     if series.dtype.kind in "mM" or holds_lists(series):
         return None
-    kind = column_type(table, name)
+    try:
+        kind = column_type(table, name)
+    except DataError as error:
+        unwanted = in_line({"drop": [name]})[1:-1]
+        advice = f"{error.advice}, or `{unwanted}` to leave it out"
+        raise DataError(error.problem, advice=advice, path=error.path) from None
     return kind if kind == "numeric" or series.dtype.kind == "b" else None

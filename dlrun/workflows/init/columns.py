@@ -204,6 +204,8 @@ def _described(table: TableFiles, name: str) -> Column:
             to_array(table, name, kind)
     except DataError:
         return Column(None, left_out=f"numbers and texts, such as '{_odd_text(table, name)}'")
+    if kind == "numeric" and not given and name in table.codes:
+        return _described_code(table, name, missing)
     plain = Column(kind, is_type_given=given, missing=missing)
     if present.nunique() == 1:
         return replace(plain, left_out="the same value in all rows")
@@ -215,6 +217,13 @@ def _described(table: TableFiles, name: str) -> Column:
     if _are_texts(array):
         return replace(plain, sentences=True)
     return replace(plain, left_out=_why_too_many(int(present.nunique()), len(present)))
+
+
+def _described_code(table: TableFiles, name: str, missing: bool) -> Column:
+    """Digits with zeros in front are categories."""
+    present = table.series(name).dropna()
+    why = _why_too_many(int(present.nunique()), len(present))
+    return Column("categorical", is_type_given=True, left_out=why, missing=missing)
 
 
 def _markers(table: TableFiles, name: str) -> list[str]:
