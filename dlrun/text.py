@@ -218,12 +218,14 @@ def duration(seconds: float) -> str:
 
 
 def seconds_of(text: str) -> float:
-    """Return the seconds of a time as one writes it: `90`, `90s`, `5m`, `2h`, `1h30m`.
+    """Return the seconds of a time as one writes it: `90`, `90s`, `5m`, `2h`, `1h30m`, `01:30:00`.
 
     Raises:
         ValueError: It is no such time, or it is nothing.
     """
-    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", text.strip())
+    plain = text.strip()
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m)?(?:([\d.]+)s?)?", plain)
+    match = match or re.fullmatch(r"(\d+):([0-5]\d):([0-5]\d)", plain)
     parts = [float(part or 0) for part in match.groups()] if match else []
     seconds = sum(part * size for part, size in zip(parts, (3600, 60, 1), strict=False))
     if not seconds:

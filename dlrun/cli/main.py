@@ -44,6 +44,13 @@ class CommandsByFile(click.Group):
             ctx.fail(f"unknown command '{args[0]}'{hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            # Click would print an empty line, where nobody has typed ^C too.
+            raise click.Abort from error
+
 
 @click.group(cls=CommandsByFile, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="dlrun")
@@ -62,6 +69,10 @@ def dlrun() -> None:
     dlrun predict RUN_DIR --input new.csv
     dlrun runs                       list runs
     dlrun compare RUN_DIR RUN_DIR    show whether they differ by more than chance
+
+    \b
+    Exit status: 0 success, 1 a run failed, 2 bad config or usage, 75 --time-limit reached,
+    129 SIGHUP, 130 Ctrl-C, 143 SIGTERM.
     """
 
 
@@ -160,6 +171,8 @@ def _show(error: Exception, arguments: Sequence[str]) -> None:
     elif isinstance(error, click.exceptions.Abort):
         # Notes on the interrupt name what is kept, and where.
         message = "; ".join(("interrupted", *getattr(error.__cause__, "__notes__", ())))
+        if sys.stderr.isatty():
+            click.echo(err=True)
     else:
         message = without_colours("".join(traceback.format_exception_only(error)).strip())
         if "--debug" not in arguments:

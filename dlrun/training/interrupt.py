@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from types import FrameType
 from typing import NoReturn
 
 from dlrun.errors import INTERRUPTED, TIMED_OUT, RunError, UsageError
+from dlrun.text import seconds_of
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Signals that ask a run to end, as far as the system has them: Ctrl-C, the end of a job, a closed
@@ -27,9 +27,6 @@ TIME_LIMIT = "time limit"
 RESERVE = 0.05
 LONGEST_RESERVE = 60.0
 """Share of a time limit, and seconds at most, that are kept for writing what was reached."""
-
-DURATION = re.compile(r"(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d)")
 
 
 def exit_status(cause: str | None) -> int:
@@ -77,16 +74,12 @@ class TimeLimit:
             UsageError: It is none of them, or not above zero.
         """
         text = str(given).strip()
-        seconds: float = 0
-        if match := CLOCK.fullmatch(text) or DURATION.fullmatch(text):
-            hours, minutes, rest = (int(part or 0) for part in match.groups())
-            seconds = hours * 3600 + minutes * 60 + rest
-        elif not isinstance(given, str):
-            seconds = float(given)
-        if not 0 < seconds < float("inf"):
+        try:
+            seconds = seconds_of(text)
+        except ValueError:
             raise UsageError(
                 f"the time limit must be like 90s, 30m, 2h, 1h30m or 01:30:00, found '{text[:60]}'"
-            )
+            ) from None
         return cls(text if isinstance(given, str) else f"{text}s", seconds)
 
     def is_over(self, needed: float = 0.0) -> bool:

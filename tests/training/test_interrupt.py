@@ -49,6 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
         ("1h0m5s", 3605),
         ("01:30:00", 5400),
         ("100:00:01", 360_001),
+        ("90", 90),
         (90, 90),
         (0.5, 0.5),
     ],
@@ -57,7 +58,7 @@ def test_a_time_limit_is_read_as_it_is_written_elsewhere(text: str, seconds: flo
     assert TimeLimit.of(text).seconds == seconds
 
 
-@pytest.mark.parametrize("text", ["", "90", "h", "2 h", "-1h", "0s", "30:00", "1:70:00", 0, -3])
+@pytest.mark.parametrize("text", ["", "h", "2 h", "-1h", "0s", "30:00", "1:70:00", "inf", 0, -3])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="like 90s, 30m, 2h, 1h30m or 01:30:00, found"):
         TimeLimit.of(text)
