@@ -331,6 +331,7 @@ training:
 """
 
 
+@pytest.mark.slow
 def test_whose_weights_a_model_has_is_said(call: Any, tmp_path: Path) -> None:
     """The rate of the third epoch spoils what the first two have learnt."""
     (tmp_path / "digits.yaml").write_text(TURNING)

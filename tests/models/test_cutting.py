@@ -77,8 +77,8 @@ def layers_of_its_own() -> Any:
     ("make", "name"),
     [
         (plain, "flatten"),
-        (no_pooling_of_its_own, "pool"),
-        (functional, "pool"),
+        pytest.param(no_pooling_of_its_own, "pool", marks=pytest.mark.slow),
+        pytest.param(functional, "pool", marks=pytest.mark.slow),
         (two_ways_out_of_the_base, "base"),
         (layers_of_its_own, "flat"),
     ],

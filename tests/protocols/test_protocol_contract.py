@@ -78,7 +78,7 @@ CASES = [
     for kind in example.rows
 ]
 every_protocol = pytest.mark.parametrize(("name", "example", "kind"), CASES)
-some_rows = settings(max_examples=5)
+some_rows = settings(max_examples=3)
 """Enough: there are many cases, and rows of every kind are alike."""
 
 

@@ -199,12 +199,13 @@ def test_noisy_folds_are_smoothed_and_their_first_epochs_left_out_and_it_says_so
 
 
 QUICK = ("hold-out", "only NaN", "noisy folds")
-
-
-@pytest.mark.parametrize(
+every_situation = pytest.mark.parametrize(
     "name",
     [pytest.param(name, marks=[] if name in QUICK else [pytest.mark.slow]) for name in SITUATIONS],
 )
+
+
+@every_situation
 def test_every_situation_is_drawn_without_a_warning(name):
     picture, vectors = drawn(SITUATIONS[name])
     with Image.open(io.BytesIO(picture)) as image:
@@ -214,7 +215,7 @@ def test_every_situation_is_drawn_without_a_warning(name):
 
 # Text is measured in the test itself, in a font that has no Chinese.
 @pytest.mark.filterwarnings("ignore:Glyph:UserWarning")
-@pytest.mark.parametrize("name", SITUATIONS)
+@every_situation
 def test_every_situation_fits_its_picture(name):
     figure = build_figure(SITUATIONS[name])
     figure.draw_without_rendering()

@@ -76,7 +76,9 @@ def test_no_baseline_is_told_across_rows_that_are_left_out() -> None:
     assert (far.baseline, far.baseline_name) == (None, "")
 
 
-@pytest.mark.parametrize("rows", [1, 2, 300, 5000])
+@pytest.mark.parametrize(
+    "rows", [1, 300, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 5000))]
+)
 def test_the_page_shows_predictions_over_time(tmp_path: Path, rows: int) -> None:
     run = stored_run(tmp_path, "regression", names=["load"], rows=rows, dataset=SERIES)
     page = report(run.path).read_text(encoding="utf-8")

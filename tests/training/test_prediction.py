@@ -30,7 +30,7 @@ def test_keras_measures(kind: KerasKind, name: str, alias: str, weighted: bool) 
     weights = rng.uniform(0, 2, 40).astype(np.float32) if weighted else None
     model = keras.Sequential([keras.layers.Dense(1, activation="sigmoid")])
     loss, metrics = (alias, []) if kind == "loss" else ("mse", [name])
-    model.compile("sgd", loss=loss, weighted_metrics=metrics)
+    model.compile("sgd", loss=loss, weighted_metrics=metrics, run_eagerly=True)
     theirs = model.evaluate(x, y, sample_weight=weights, batch_size=40, verbose=0)
     component = KerasComponent(kind, name, alias)
     ours = keras_measure(component, y, predict(model, x).values[None], weights)
@@ -58,7 +58,9 @@ def test_masks_and_penalties_are_those_of_evaluate() -> None:
             layers.Dense(3, activation="softmax", activity_regularizer="l1"),
         ]
     )
-    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    # Three batches take less time than a graph.
+    loss = "sparse_categorical_crossentropy"
+    model.compile("sgd", loss, metrics=["accuracy"], run_eagerly=True)
     for _ in range(2):  # The second time with other weights.
         model.fit(tokens[:9], tags[:9], verbose=0)
         loss, accuracy = model.evaluate(tokens, tags, batch_size=256, verbose=0)
