@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from dlrun.config.layer_calls import INPUT
 from dlrun.config.places import Place
 from dlrun.config.schema import Config
-from dlrun.data.reading.files import FolderPart, find_files, has_part
+from dlrun.data.reading.files import FolderPart, find_files, has_part, refuse_links_out
 from dlrun.data.samples import FILE, Array, Columns, ExpectedColumns, Places
 from dlrun.errors import DataError
 from dlrun.registry.component import Component, Section
@@ -308,6 +308,19 @@ class FolderSource(FileSource):
 
     what: ClassVar[str]
     """What one file is, for messages: `text`."""
+
+    follow_links: bool = False
+    """Whether symbolic links may lead out of the folder, to files elsewhere; by default they are
+    refused."""
+
+    def refuse_links(self, files: Sequence[Path], roots: Sequence[Path]) -> None:
+        """Raise an error for a file that a link leads to, out of the folders, unless asked to.
+
+        Raises:
+            DataError: There is one.
+        """
+        if not self.follow_links:
+            refuse_links_out(files, roots)
 
     @abstractmethod
     def root(self) -> Path | None:

@@ -241,14 +241,38 @@ def files_in(folder: Path, endings: Collection[str]) -> list[Path]:
 
 
 def _files_below(folder: Path) -> list[Path]:
-    """Files in and below a folder. Links to folders are left alone: they may lead in a circle."""
+    """Files in and below a folder, without pipes and devices. Links to folders are left alone: they
+    may lead in a circle."""
     found: list[Path] = []
     for entry in _entries(folder):
-        if not entry.is_dir():
+        if entry.is_file() or not entry.exists():
             found.append(entry)
-        elif not entry.is_symlink():
+        elif entry.is_dir() and not entry.is_symlink():
             found += _files_below(entry)
     return found
+
+
+def refuse_links_out(files: Sequence[Path], folders: Sequence[Path]) -> None:
+    """Refuse files that links lead to, out of the folders that a config names.
+
+    Raises:
+        DataError: There is one.
+    """
+    roots = [folder.resolve() for folder in folders]
+    inside: dict[Path, bool] = {}
+
+    def is_inside(path: Path) -> bool:
+        resolved = path.resolve()
+        return any(resolved.is_relative_to(root) for root in roots)
+
+    for file in files:
+        if file.parent not in inside:
+            inside[file.parent] = is_inside(file.parent)
+        if (file.is_symlink() or not inside[file.parent]) and not is_inside(file):
+            raise DataError(
+                f"{file}: a link leads out of {folders[0]}, to {file.resolve()}",
+                advice="put the files there, or say `follow_links: true` under 'dataset'",
+            )
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
+from dlrun.config.limits import how_to_raise, limit
 from dlrun.data.reading.image_depth import Color, Depth, ImageError, deep_colors, depth_of, in_color
 
 if TYPE_CHECKING:
@@ -219,7 +220,12 @@ def _opened(file: Path) -> Iterator[ImageFile]:
     from PIL import Image, UnidentifiedImageError
 
     try:
+        most = limit("picture_pixels")
+        # Pillow's own limit is higher, and below it refuses nothing.
+        Image.MAX_IMAGE_PIXELS = most
         with _WARNINGS.silenced(), Image.open(file) as image:
+            if image.width * image.height > most:
+                raise ImageError(_too_large(f"has {image.width * image.height:,} pixels"))
             yield image
     except UnidentifiedImageError as error:
         found = "is empty" if file.stat().st_size == 0 else "is not an image that Pillow can read"
@@ -227,12 +233,17 @@ def _opened(file: Path) -> Iterator[ImageFile]:
     except FileNotFoundError as error:
         raise ImageError("is not there") from error
     except Image.DecompressionBombError as error:
-        raise ImageError("has more pixels than Pillow agrees to read") from error
+        raise ImageError(_too_large(f"has more than {2 * most:,} pixels")) from error
     except ImageError:
         raise
     except Exception as error:
         # Damaged files make Pillow's decoders fail in any way: struct, zlib, index errors, ...
         raise ImageError(f"cannot be decoded: {error or type(error).__name__}") from error
+
+
+def _too_large(found: str) -> str:
+    most = limit("picture_pixels")
+    return f"{found}, and at most {most:,} are read; {how_to_raise('picture_pixels', 2 * most)}"
 
 
 def _pixels(image: ImageFile, color: Color, depth: Depth) -> Array:

@@ -177,7 +177,8 @@ def read_table(
     table = TableFiles(tuple(files), frames, dialect)
     for file, frame in zip(files[1:], frames[1:], strict=True):
         refuse_other_columns(file, list(frame.columns), files[0], table.names)
-    if of_two_types := [name for name in table.names if _has_two_types(name, frames)]:
+    names = table.names if len(frames) > 1 else ()
+    if of_two_types := [name for name in names if _has_two_types(name, frames)]:
         # What are numbers in one file and text in another is text in all of them.
         again = {*as_text, *of_two_types}
         frames = tuple(_read(file, dialect, again) for file in files)

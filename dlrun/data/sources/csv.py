@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from dlrun.config.layer_calls import INPUT
+from dlrun.config.limits import how_to_raise, limit
 from dlrun.data.reading.files import as_list, find_files, refuse_shared
 from dlrun.data.reading.new_rows import new_row_places, new_rows_findings, read_new_rows
 from dlrun.data.reading.row_places import format_of
@@ -31,6 +32,7 @@ from dlrun.data.reading.table_columns import (
 from dlrun.data.reading.tables import (
     ParquetFiles,
     TableFiles,
+    names_of_columns,
     open_parquet,
     read_table,
     stays_on_disk,
@@ -92,6 +94,7 @@ class Csv(TableSource):
 
     def load(self, part: Part, base: Path, extra: Sequence[str] = ()) -> Loaded:
         files = find_files(self.path, base)
+        self._refuse_many_columns(files[0])
         table = self._table(files, self.types, extra)
         features = self._feature_names(table, extra)
         if part == "train":
@@ -101,6 +104,20 @@ class Csv(TableSource):
         # Groups, times and weights belong to training; test files may do without them.
         extra = [name for name in extra if name in test.names]
         return self._loaded(test, features, types, extra, labels)
+
+    def _refuse_many_columns(self, file: Path) -> None:
+        """Refuse a wide table whose features nobody chose, before it is read."""
+        if self.features is not None or self.drop is not None:
+            return
+        names, most = names_of_columns(file, self.dialect()), limit("table_columns")
+        count = len(set(names).difference(as_list(self.target)))
+        if count > most:
+            raise DataError(
+                f"{file}: has {count:,} columns beside the target, all of which would be features",
+                path=("dataset", "path"),
+                advice="choose some by `features` or `drop`, or "
+                f"{how_to_raise('table_columns', count).replace('to allow more, ', '')}",
+            )
 
     def test_targets(self, base: Path) -> Columns:
         table = self._table(find_files(self.path, base), self.types)

@@ -321,7 +321,10 @@ class ImageFolder(FolderSource):
     def _mask_files(self, base: Path, listing: ImageFiles) -> tuple[Path, ...]:
         assert self.masks is not None
         folders = [root_folder(path, base) for path in as_list(self.masks)]
-        return masks_of(folders, Path(listing.place).name, listing.files, listing.names.tolist())
+        names = listing.names.tolist()
+        masks = masks_of(folders, Path(listing.place).name, listing.files, names)
+        self.refuse_links(masks, folders)
+        return masks
 
     def _check_files(self, listing: ImageFiles) -> None:
         """Read the first bytes of every file."""
@@ -345,12 +348,13 @@ class ImageFolder(FolderSource):
         roots = [root_folder(path, base) for path in as_list(self.path)]
         self.refuse_second_test(roots[0])
         train = self._in_folders([part_folder(root, "train") for root in roots])
+        self.refuse_links(train.files, roots)
         hint = "; a table named by `labels` may have others"
         self.refuse_extra(extra, train.place, hint)
         if part == "train":
             return train
         if self.test is None:
-            folders = [part_folder(roots[0], "test")]
+            test_roots, folders = roots, [part_folder(roots[0], "test")]
         else:
             assert self.test.path is not None
             test_roots = [root_folder(path, base) for path in as_list(self.test_path)]
@@ -359,6 +363,7 @@ class ImageFolder(FolderSource):
                 for root in test_roots
             ]
         listing = self._in_folders(folders, next(iter(train.classes.values()), None))
+        self.refuse_links(listing.files, test_roots)
         refuse_shared(train.files, listing.files)
         return listing
 

@@ -131,12 +131,13 @@ class TextFolder(FolderSource):
             )
         self.refuse_second_test(root)
         train = _read(part_folder(root, "train"))
+        self.refuse_links(train.files, [root])
         if part == "train":
             return train
         if self.test is None or self.test.path is None:
-            folder = part_folder(root, "test")
+            folder, test_root = part_folder(root, "test"), root
         elif isinstance(self.test.path, str):
-            folder = root_folder(self.test.path, base)
+            folder = test_root = root_folder(self.test.path, base)
         else:
             raise DataError(f"{self.test.path}: expected one folder of texts")
         if has_part(folder, "test"):
@@ -144,6 +145,7 @@ class TextFolder(FolderSource):
         elif not folder.is_dir():
             raise DataError(f"{folder}: no such folder; expected a folder with one folder a class")
         test = _read(folder, train.classes)
+        self.refuse_links(test.files, [root, test_root])
         refuse_shared(train.files, test.files)
         return test
 

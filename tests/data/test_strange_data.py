@@ -1,0 +1,87 @@
+"""Data from strangers: links out of folders, huge pictures, wide tables, pipes and devices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dlrun.config.limits import ENVIRONMENT
+from dlrun.data.sources.csv import Csv
+from dlrun.data.sources.image_folder import ImageFolder
+from dlrun.data.sources.text_folder import TextFolder
+from dlrun.errors import DataError
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name in "ab":
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "photos" / name / "1.png")
+        (tmp_path / "photos" / name / "1.txt").write_text("a text")
+    return tmp_path / "photos"
+
+
+def test_pipes_among_pictures_are_left_out(photos: Path) -> None:
+    os.mkfifo(photos / "a" / "pipe.png")
+    ImageFolder(path="photos").check(photos.parent)
+
+
+def test_links_out_of_a_folder_are_refused_unless_asked_for(photos: Path) -> None:
+    base = photos.parent
+    (photos / "a" / "2.png").symlink_to("../b/1.png")
+    ImageFolder(path="photos").check(base)
+    for ending, source in ((".png", ImageFolder), (".txt", TextFolder)):
+        outside = base / f"outside{ending}"
+        outside.write_bytes((photos / "a" / f"1{ending}").read_bytes())
+        (photos / "a" / f"3{ending}").symlink_to(outside)
+        with pytest.raises(DataError, match=f"3{ending}: a link leads out of .*follow_links: true"):
+            source(path="photos").check(base)
+        source(path="photos", follow_links=True).check(base)
+
+
+def test_a_class_that_is_a_link_is_refused(photos: Path) -> None:
+    (photos / "b").rename(photos.parent / "elsewhere")
+    (photos / "b").symlink_to(photos.parent / "elsewhere")
+    with pytest.raises(DataError, match=r"b/1\.png: a link leads out of"):
+        ImageFolder(path="photos").check(photos.parent)
+
+
+def test_a_picture_has_a_limit_that_can_be_raised(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    monkeypatch.setenv(ENVIRONMENT, "picture_pixels=63")
+    with pytest.raises(DataError, match=r"has 64 pixels, and at most 63 are read; .*=126"):
+        ImageFolder(path="photos").check(photos.parent)
+    monkeypatch.setenv(ENVIRONMENT, "picture_pixels=10")
+    with pytest.raises(DataError, match="has more than 20 pixels"):
+        ImageFolder(path="photos").check(photos.parent)
+    monkeypatch.setenv(ENVIRONMENT, "picture_pixels=64")
+    ImageFolder(path="photos").check(photos.parent)
+
+
+def test_a_wide_table_needs_a_choice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "wide.csv").write_text("a,b,c,y\n1,2,3,4\n5,6,7,8\n")
+    monkeypatch.setenv(ENVIRONMENT, "table_columns=2")
+    with pytest.raises(DataError, match=r"3 columns beside the target.*table_columns=3"):
+        Csv(path="wide.csv", target="y").load("train", tmp_path)
+    assert list(Csv(path="wide.csv", target="y", drop=["a"]).load("train", tmp_path).features)
+    monkeypatch.setenv(ENVIRONMENT, "table_columns=3")
+    assert list(Csv(path="wide.csv", target="y").load("train", tmp_path).features) == [
+        "a",
+        "b",
+        "c",
+    ]
+
+
+def test_devices_and_pipes_are_no_tables(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path, kind in (
+        ("pipe.csv", "a named pipe"),
+        ("/proc/self/environ", "a file of the system"),
+    ):
+        with pytest.raises(DataError, match=kind):
+            Csv(path=path, target="y").load("train", tmp_path)
