@@ -30,7 +30,8 @@ class TableSource(FileSource):
     """Names of the columns of a file without a header; default: c0, c1, ..."""
 
     separator: str | None = Field(default=None, min_length=1, max_length=1)
-    """Character between two fields; default: a tab for `.tsv`, else a comma."""
+    """Character between two fields; default: a tab for `.tsv`, else a comma. A blank stands for any
+    number of blanks and tabs."""
 
     skip: int = Field(default=0, ge=0)
     """Lines of a CSV file above its header, or first row, that are not part of the table; a line

@@ -119,6 +119,15 @@ TABLES = {
         {"header": False, "skip": 1, "target": "c2"},
         RENTS,
     ),
+    "columns in line, a tab before the last": Raw(
+        lines(
+            f'{s:7.2f}   {a}    {r:9.2f}\t"{t}"'
+            for s, a, r, t in zip(SIZES, AGES, RENTS, TOWNS, strict=True)
+        ),
+        {"separator": " ", "header": False, "target": "c3"},
+        TOWNS,
+        features={"c0", "c1", "c2"},
+    ),
     "titles": Raw(
         lines(joined(",", SIZES, TOWNS, RENTS), "Rents of 2024\n\nall towns,,\nsize,town,rent"),
         {"skip": 3},
@@ -431,6 +440,14 @@ def test_arrays_of_which_none_is_called_the_target(call: Any, tmp_path: Path) ->
     assert said.status == 1
     assert "which arrays are inputs and targets? There are one, two" in said.err
     assert not (tmp_path / "data.yaml").exists()
+
+
+def test_lists_in_json_lines_are_left_out(call: Any, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"size": SIZES, "tags": [["a", "b"]] * N, "rent": RENTS})
+    rows.to_json(tmp_path / "raw.jsonl", orient="records", lines=True)
+    (tmp_path / "plan.png").write_bytes(b"no table names it")
+    assert call("init", "raw.jsonl").status == 0
+    assert "drop: [tags]" in (tmp_path / "raw.yaml").read_text()
 
 
 def test_sequences_as_python_objects(call: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import bz2
 import codecs
 import csv
 import gzip
+import io
 import lzma
 import re
 import warnings
@@ -273,7 +274,12 @@ def _rows(file: Path, dialect: CsvDialect) -> Iterator[tuple[IO[str], int, str]]
             for _ in islice(stream, dialect.skip):
                 pass
         usual = "\t" if {".tsv", ".tab"} & set(file.suffixes) else ","
-        yield stream, skipped, dialect.separator or (named[1] if named else usual)
+        separator = dialect.separator or (named[1] if named else usual)
+        if separator == " ":
+            # Columns in line often have a tab before the last one.
+            yield io.StringIO(stream.read().replace("\t", " "), newline=""), skipped, separator
+        else:
+            yield stream, skipped, separator
 
 
 def records_of_rows(

@@ -43,6 +43,7 @@ MISSING = ("", "na", "n/a", "nan", "null", "none")
 MARKERS = ("?", "-", "--", ".", "*", "n.a.", "n/d", "#n/a", "missing", "unknown")
 """Texts, in lower case, that mark a missing value among numbers."""
 
+_SEVERAL_NUMBERS = re.compile(r"\s*[-+\d.?eE]+(\s+[-+\d.?eE]+){2,}\s*")
 _NUMBER = re.compile(r"[-+]?(\d[\d.,' ]*|[.,]\d+)([eE][-+]?\d+)?")
 _DATE = re.compile(r"\d{1,4}([-/.:]\w{1,9}){1,2}([T ,]+\d{1,2}(:\d{2})+.*)?")
 _MARKS: tuple[tuple[str, str | None], ...] = (
@@ -138,9 +139,18 @@ def _split(lines: list[str], declared: str | None, usual: str) -> _Split:
     even = [split for split in several if split.even >= EVEN_SHARE]
     untitled = [split for split in even if not split.titles]
     if untitled or even:
-        return (untitled or even)[0]
+        best = (untitled or even)[0]
+        spaced = next((split for split in untitled if split.separator == " "), best)
+        return spaced if spaced.even == 1 and _holds_several_numbers(best) else best
     several = [split for split in several if split.separator != " "]
     return max(several, key=lambda s: s.even, default=_split_by(lines, usual))
+
+
+def _holds_several_numbers(split: _Split) -> bool:
+    """Whether a field holds numbers with blanks between them, in all rows: columns in line, with a
+    tab before the last one."""
+    columns = zip_longest(*split.rows, fillvalue="")
+    return any(all(map(_SEVERAL_NUMBERS.fullmatch, column)) for column in columns)
 
 
 def _split_by(lines: list[str], separator: str) -> _Split:

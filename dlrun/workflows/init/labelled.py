@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from dlrun.data.reading.delimited import CsvDialect
 from dlrun.data.reading.image_files import image_file
+from dlrun.data.reading.images import IMAGE_ENDINGS
 from dlrun.data.reading.row_places import ending_of
+from dlrun.data.reading.table_columns import holds_lists
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import FILE
 from dlrun.errors import DataError
@@ -22,6 +25,9 @@ TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".pq")
 
 NAMES_TRIED = 20
 """Names of pictures that must all be those of files, for a column to hold names."""
+
+MOST_ENTRIES = 5_000
+"""Files and folders beside and below the table among which there must be a picture."""
 
 MOST_FOLDERS = 100
 """Folders beside the table in which pictures are looked for."""
@@ -86,6 +92,9 @@ def labelled_facts(
         DataError: The table is broken, is written as none of pictures may be, or has no such
             column.
     """
+    near = islice(file.absolute().parent.rglob("*"), MOST_ENTRIES)
+    if not any(path.suffix.lower() in IMAGE_ENDINGS for path in near):
+        return None
     columns = read_columns(file, target)
     table = columns.table
     found = next(_pictures(table), None)
@@ -129,9 +138,11 @@ def _pictures(table: TableFiles) -> Iterator[tuple[str, Path, list[Path]]]:
     folders = [beside, *(path for path in sorted(beside.iterdir()) if path.is_dir())]
     for column in table.names:
         names = table.series(column).dropna()
-        if names.dtype.kind in "fbmM" or names.nunique() < min(2, len(names)):
+        if names.dtype.kind in "fbmM" or holds_lists(names):
             continue
         texts = [str(name) for name in names]
+        if len(set(texts)) < min(2, len(texts)):
+            continue
         for folder in folders[:MOST_FOLDERS]:
             if all(image_file(folder, name) for name in _evenly(texts)):
                 files = [found for name in texts if (found := image_file(folder, name))]
