@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 FILES = {
     "config.yaml", "resolved.yaml", "run.json", "data.json", "splits.npz", "metrics.csv",
     "result.json", "curves.png", "curves.svg", "model.keras", "preprocess.json",
-    "predictions.npz", "examples.json", "log.txt",
+    "predictions.npz", "examples.json", "log.txt", "manifest.json",
 }  # fmt: skip
 """What a hold-out run leaves."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -86,6 +87,18 @@ def test_a_run_that_cannot_be_begun_leaves_nothing(tmp_path: Path) -> None:
 
     with pytest.raises(RunError, match="no space"):
         RunDirectory.create(tmp_path, "x", write=write)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_too_full_to_begin_is_said_of_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(RunError, match=r"cannot make a run in .*: No space left on device; choose"):
+        RunDirectory.create(tmp_path, "x", write=lambda run: run.start({}))
     assert list(tmp_path.iterdir()) == []
 
 
