@@ -38,6 +38,9 @@ Save = Callable[[Path], object]
 T = TypeVar("T")
 
 
+MODELS = (".keras", ".h5")
+"""How the names of files end that a callback writes anew each time."""
+
 FOLDS = "folds"
 """Folder of the folds of a run."""
 
@@ -263,6 +266,28 @@ class TrainingFolder:
         refuse_links_out(self.files.root, self.callbacks)
         make_folder(self.callbacks)
         return self.callbacks
+
+    def callback_sizes(self) -> dict[str, int]:
+        """Return the sizes of the files that callbacks have written, by name."""
+        files = (path for path in self.callbacks.rglob("*") if path.is_file())
+        return {path.relative_to(self.callbacks).as_posix(): path.stat().st_size for path in files}
+
+    def cut_callbacks(self, sizes: Mapping[str, int]) -> None:
+        """Bring the files of callbacks to where they were: those that grow are cut back, those that
+        came later are removed. Models stay: the epochs that follow write them again.
+
+        Args:
+            sizes: What `callback_sizes` returned then.
+        """
+        refuse_links_out(self.files.root, self.callbacks)
+        with os_errors_named("write", self.callbacks):
+            for name, size in self.callback_sizes().items():
+                path = self.callbacks / name
+                refuse_links_out(self.files.root, path)
+                if name not in sizes:
+                    path.unlink()
+                elif size > sizes[name] and path.suffix not in MODELS:
+                    os.truncate(path, sizes[name])
 
     def _make(self) -> None:
         """Make the folder itself, if the first file makes it."""

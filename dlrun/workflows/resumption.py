@@ -41,6 +41,7 @@ class Resumption:
         self.fits: dict[int, dict[str, Any]] = {}
         """The facts of each fold's finished fit."""
         self._saved: tuple[int, int, FitState] | None = None
+        self._callbacks: dict[str, int] = {}
 
     def begin(self, splits: Mapping[str, np.ndarray]) -> None:
         """Let the run go on, if it has the same rows.
@@ -118,6 +119,7 @@ class Resumption:
             self._note(f"{name} lacks epochs of fold {fold}, which is trained again from the first")
             return
         self._saved = fold, epochs, FitState(facts["fit"], arrays)
+        self._callbacks = facts["callbacks"]
 
     def _epochs_written(self) -> dict[int, int]:
         return {fold: len(seconds) for fold, seconds in self._seconds.items()}
@@ -151,6 +153,7 @@ class Resumption:
                 folder.cut_metrics(epochs)
             folder.discard_training(callbacks=self.state(fold) is None)
             folder.cut_steps(epochs.get(fold, 0))
+            folder.cut_callbacks(self._callbacks)
 
 
 def _groups(splits: Mapping[str, np.ndarray], together: int) -> list[list[int]]:

@@ -123,7 +123,12 @@ class RunRecorder:
         """Keep the state of a fold's fit in place of the one before."""
         for folder in self._folders(fold):
             folder.flush_metrics()
-        facts = {"fold": fold, "epochs": state.facts["epochs"], "fit": state.facts}
+        facts = {
+            "fold": fold,
+            "epochs": state.facts["epochs"],
+            "callbacks": self._place(fold).callback_sizes(),
+            "fit": state.facts,
+        }
         self._run().checkpoint.write_state(facts, state.arrays)
         self._run().update_manifest()
 

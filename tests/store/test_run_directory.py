@@ -384,3 +384,20 @@ def test_evaluations_of_two_processes_never_share_a_number(run: RunDirectory) ->
     found = [run.read_evaluation(number) for number in run.evaluation_numbers()]
     assert sorted(facts["by"] for facts, _ in found) == [1] * 20 + [2] * 20
     assert all(facts["by"] == arrays["by"] for facts, arrays in found)
+
+
+def test_files_of_callbacks_are_cut_back_to_where_they_were(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "digits")
+    assert run.callback_sizes() == {}
+    folder = run.make_callbacks_folder()
+    (folder / "log.csv").write_text("epoch,loss\n0,1.0\n")
+    (folder / "best.keras").write_bytes(b"model")
+    sizes = run.callback_sizes()
+    with (folder / "log.csv").open("a") as file:
+        file.write("1,0.5\n")
+    (folder / "best.keras").write_bytes(b"a later model")
+    (folder / "later").write_text("x")
+    run.cut_callbacks(sizes)
+    assert sorted(run.callback_sizes()) == ["best.keras", "log.csv"]
+    assert (folder / "log.csv").read_text() == "epoch,loss\n0,1.0\n"
+    assert (folder / "best.keras").read_bytes() == b"a later model"

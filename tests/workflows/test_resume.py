@@ -13,11 +13,14 @@ import pytest
 from kills import (
     as_a_process_that_is_killed,
     assert_same_run,
+    digest_of,
     states_at_every_change,
     the_run,
 )
 
 import dlrun
+from dlrun.errors import RunError
+from dlrun.store.run_directory import RunDirectory
 
 CONFIG = """\
 name: waves
@@ -27,7 +30,7 @@ architecture: {layers: [{Dense: {units: 3, activation: relu}}, {Dropout: 0.2}, {
 loss: mse
 optimizer: adam
 metrics: [mae]
-training: {epochs: 4, batch_size: 8, checkpoint: 0.0001}
+training: {epochs: 4, batch_size: 8, checkpoint: 0.0001, callbacks: [{CSVLogger: log.csv}]}
 """
 
 HOLDOUT, FOLDS = "holdout", "kfold"
@@ -85,6 +88,75 @@ def test_a_killed_run_goes_on_to_the_same_files(killed: Any, tmp_path: Path) -> 
     assert len(begun) > 20
     chosen = [begun[place] for place in np.linspace(0, len(begun) - 1, SAMPLE).astype(int)]
     assert all(goes_on(state, whole, tmp_path / state.name) for state in chosen)
+
+
+@pytest.mark.parametrize("killed", [("fused", HOLDOUT)], indirect=True)
+def test_other_data_splits_or_versions_are_refused(
+    killed: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, states = killed
+    shutil.copytree(states[-len(states) // 2], tmp_path / "runs")
+    run = the_run(tmp_path / "runs")
+    assert run is not None
+    before = digest_of(run)
+    rows = (folder / "rows.csv").read_text()
+    (folder / "rows.csv").write_text(rows.replace("\n0", "\n1", 1))
+    with pytest.raises(RunError, match=r"the training data has changed .* to the same digits"):
+        dlrun.resume(run)
+    (folder / "rows.csv").write_text(rows)
+    monkeypatch.setattr("dlrun.store.environment.package_versions", lambda: {"keras": "2.0"})
+    with pytest.raises(RunError, match=rf"keras was 3\S+, is 2\.0.*dlrun resume {run} --force"):
+        dlrun.resume(run)
+    assert digest_of(run) == before
+
+
+def broken_off(runs: Path, status: str, **facts: Any) -> RunDirectory:
+    """A run with nothing but its `run.json`."""
+    run = RunDirectory.create(runs, "waves")
+    run.start({"name": "waves", "config": {}})
+    run.rewrite({**run.read_run(), "status": status, **facts})
+    return run
+
+
+@pytest.mark.parametrize(
+    ("status", "facts", "told"),
+    [
+        ("running", {}, r"is still running \(process \d+\)"),
+        ("running", {"process": {"host": "elsewhere", "pid": 7}}, r"process 7 on elsewhere; .*"),
+        ("failed", {"error": "DivergedError: the loss became NaN"}, "change the config and train"),
+        ("failed", {"error": "TypeError: no"}, "TypeError: no; train again, or add --force"),
+        ("interrupted", {"ensemble": 3, "parent": "p"}, "dlrun finalize p --ensemble"),
+    ],
+)
+def test_a_run_that_cannot_go_on_is_refused_with_the_reason(
+    status: str, facts: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    run = broken_off(tmp_path, status, **facts)
+    run.write_config(b"")
+    with pytest.raises(RunError, match=told):
+        dlrun.resume(run.path)
+
+
+def test_a_run_that_was_scored_on_its_test_rows_needs_force(tmp_path: Path) -> None:
+    run = broken_off(tmp_path, "interrupted")
+    run.write_config(b"")
+    run.add_evaluation({"score": 1})
+    with pytest.raises(RunError, match=r"is chosen by its test rows\. Add --force"):
+        dlrun.resume(run.path)
+
+
+@pytest.mark.parametrize("killed", [("fused", HOLDOUT)], indirect=True)
+@pytest.mark.parametrize("refusing", [dlrun.evaluate, dlrun.finalize])
+def test_commands_that_refuse_a_run_name_the_one_that_goes_on(
+    refusing: Any, killed: Any, tmp_path: Path
+) -> None:
+    _, states = killed
+    shutil.copytree(states[-len(states) // 2], tmp_path / "runs")
+    run = the_run(tmp_path / "runs")
+    with pytest.raises(
+        RunError, match=rf"its status is 'died'; go on with:\n  dlrun resume {run}$"
+    ):
+        refusing(run)
 
 
 @pytest.mark.slow
