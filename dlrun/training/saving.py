@@ -95,7 +95,7 @@ class FitSaving:
             self.done, self.logs = self._saved["done"], self._saved["logs"]
             self.ended = self._saved["stopped"] or self.done == request.epochs
             self._position = self._saved["position"]
-            report.epoch = self.done + 1
+            report.epoch = self.done + (not self.ended)
             self._let_callbacks_go_on()
 
     @property
