@@ -17,8 +17,8 @@ from dlrun.cli.lines import MARGIN, print_line
 from dlrun.cli.live_progress import progress_display
 from dlrun.cli.options import TrainingOptions, print_json
 from dlrun.cli.progress import QuietProgress
-from dlrun.config.load import load_config
-from dlrun.config.schema import Config
+from dlrun.config.load import load_config, load_experiment
+from dlrun.config.schema import Config, Experiment
 from dlrun.errors import DlrunError, TrainingError
 from dlrun.reports.summary import advice, run_summary
 from dlrun.stages import current_stages
@@ -63,26 +63,30 @@ class RunLog:
 
 def run_and_report(
     config: Path,
-    change: Callable[[Config], Config] = lambda config: config,
+    change: Callable[[Config], Config] | None = None,
     **options: Unpack[TrainingOptions],
 ) -> int:
     """Run a config and return the exit status.
 
     Args:
         config: The YAML file.
-        change: What the command itself changes in the config.
+        change: What the command itself changes in the config of a model that learns from data,
+            which it then needs; None: it runs any task.
         options: Of the command line.
     """
     plugins = runner(options["trust_plugins"])
     # The config is read before anything heavy is imported: its errors answer at once.
-    given = load_config(
+    load = load_experiment if change is None else load_config
+    given = load(
         config,
         options["overrides"],
         options["seed"],
         run_plugins=plugins,
         allow_outside=options["allow_outside"],
     )
-    loaded = change(given)
+    if not isinstance(given, Config):
+        return _run_task(given, options)
+    loaded = given if change is None else change(given)
     force = options["force"]
     if not force:
         refuse_errors(config_findings(loaded))
@@ -99,6 +103,23 @@ def run_and_report(
             force=force,
             time_limit=options["time_limit"],
         )
+
+    return show_run(
+        start,
+        quiet=options["quiet"],
+        as_json=options["as_json"],
+        report=options["report"],
+        verbose=options["verbose"],
+    )
+
+
+def _run_task(experiment: Experiment, options: TrainingOptions) -> int:
+    def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
+        from dlrun.workflows.other_task import run_task
+
+        run = run_task(experiment, options["runs_dir"], created=log.attach)
+        scored(run)
+        return run
 
     return show_run(
         start,
@@ -171,7 +192,7 @@ def _print_run(console: Console, run: Run, log: RunLog) -> None:
     from dlrun.workflows.next_step import open_findings
 
     found = open_findings(RunDirectory.open(run.path))
-    where, following = display_path(run.path), run.result["next"]
+    where, following = display_path(run.path), run.result.get("next")
     print_summary(console, run_summary(run.result, where, following, open_findings=found), log.add)
 
 
@@ -215,7 +236,15 @@ def computed_lines(run: Mapping[str, Any], seconds: Mapping[str, float]) -> list
         run: What `run.json` holds.
         seconds: By stage, in the order in which they began.
     """
-    engine = run["engine"]
+    engine, computed = run.get("engine"), (run["backend"], run.get("dtype_policy"))
+    engine_lines = (
+        []
+        if engine is None
+        else [
+            ("engine", f"{engine['name']} ({engine['reason']})"),
+            ("XLA", "on" if engine["xla"] else "off"),
+        ]
+    )
     devices = ", ".join(str(device) for device in run["devices"])
     stages = [
         f"{name} {duration(spent)}"
@@ -223,8 +252,7 @@ def computed_lines(run: Mapping[str, Any], seconds: Mapping[str, float]) -> list
         if spent >= LEAST_SECONDS or name == "training"
     ]
     return [
-        ("engine", f"{engine['name']} ({engine['reason']})"),
-        ("XLA", "on" if engine["xla"] else "off"),
-        ("device", f"{devices} with {run['backend']}, {run['dtype_policy']}"),
+        *engine_lines,
+        ("device", f"{devices} with {', '.join(filter(None, computed))}"),
         ("time", ", ".join(stages)),
     ]

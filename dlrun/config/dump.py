@@ -13,13 +13,25 @@ from dlrun.config.fields import ChosenBy, Member, OneOrMany, unpacked
 from dlrun.config.grammar import layers_shape, shapes_of
 from dlrun.config.keras_components import dump_component
 from dlrun.config.model_schema import Block, LayerEntry
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, Experiment
 from dlrun.config.shapes import NO_NAMES, Arguments, Items, Keys, Named, Shape, canonical_value
 from dlrun.registry.component import Component, Section
 from dlrun.registry.keras_component import KerasComponent
 
 ALWAYS_DUMPED = ("preprocess", "metrics")
 """Keys that `resolved.yaml` holds where they are empty, too."""
+
+
+def dump_experiment(experiment: Experiment) -> dict[str, Any]:
+    """Return a config of any task as plain data, as `dump_config` does."""
+    if isinstance(experiment, Config):
+        return dump_config(experiment)
+    given = {**_options(experiment), "backend": _backend(experiment)}
+    return {key: value for key, value in given.items() if value not in (None, [], {})}
+
+
+def _backend(experiment: Experiment) -> str:
+    return experiment.backend or os.environ.get("KERAS_BACKEND") or "tensorflow"
 
 
 def dump_config(config: Config) -> dict[str, Any]:
@@ -37,7 +49,7 @@ def dump_config(config: Config) -> dict[str, Any]:
         steps.append({"targets": _dump(config.target_steps)})
     given = {
         **_options(config),
-        "backend": config.backend or os.environ.get("KERAS_BACKEND") or "tensorflow",
+        "backend": _backend(config),
         "preprocess": steps,
         "loss": losses if several else losses[config.outputs[0].name],
         "metrics": metrics if several else metrics[config.outputs[0].name],

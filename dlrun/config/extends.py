@@ -90,7 +90,7 @@ def read_files(
 
 def _extend(base: Node, child: Node) -> Node:
     """Return a config with what another one says that extends it."""
-    making = ("architecture", "blocks")
+    making = ("architecture", "blocks", "task")
     names = names_of(merge(base.only(making), child.only(making), config_shape(NO_NAMES)))
     shape = config_shape(names)
     return merge(shape.canonical(base), shape.canonical(child), shape)

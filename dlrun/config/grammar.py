@@ -23,7 +23,7 @@ from dlrun.config.fields import (
     unpacked,
 )
 from dlrun.config.model_schema import Block, LayerEntry
-from dlrun.config.schema import Config
+from dlrun.config.schema import Config, Experiment
 from dlrun.config.shapes import (
     ANYTHING,
     HOLE,
@@ -44,7 +44,7 @@ from dlrun.config.shapes import (
     is_hole,
 )
 from dlrun.registry.component import Section
-from dlrun.registry.families import STEPS, TARGET_STEPS, Family
+from dlrun.registry.families import STEPS, TARGET_STEPS, TASKS, Family
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,21 @@ class Blocks(Shape):
 
 def config_shape(names: Names) -> Keys:
     """Return what may appear where in a config that makes these names."""
-    return Keys(Config, shapes_of(Config, names))
+    experiment = experiment_of(names.task)
+    return Keys(experiment, shapes_of(experiment, names))
+
+
+def experiment_of(task: object) -> type[Experiment]:
+    """Return the class of a config with this task: which sections it has."""
+    if not isinstance(task, str) or task not in TASKS.names():
+        return Config
+    experiment: type[Experiment] = getattr(TASKS.get(task), "experiment", Config)
+    return experiment
+
+
+def task_of(given: Any) -> object:
+    """Return the name of the task that a config gives, in any of its spellings; else None."""
+    return next(iter(given), None) if isinstance(given, dict) else given
 
 
 def layers_shape(names: Names) -> Shape:
@@ -181,7 +195,12 @@ def names_of(root: Node) -> Names:
     """Return the names that a config makes, as far as they can be read."""
     sections = root.mapping or {}
     architecture, blocks = sections.get("architecture"), sections.get("blocks")
-    names = Names(tuple(output_names(architecture.plain())) if architecture else ())
+    task = sections.get("task")
+    named = task_of(task.plain()) if task else None
+    names = Names(
+        tuple(output_names(architecture.plain())) if architecture else (),
+        task=named if isinstance(named, str) else None,
+    )
     if blocks is None or blocks.mapping is None:
         return names
     parameters = {

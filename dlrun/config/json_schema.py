@@ -19,7 +19,7 @@ from dlrun.config.fields import (
     OneOrMany,
     unpacked,
 )
-from dlrun.config.grammar import ChosenKeys, shapes_of
+from dlrun.config.grammar import ChosenKeys, experiment_of, shapes_of
 from dlrun.config.json_schema_keras import (
     arguments_reference,
     component_definitions,
@@ -32,7 +32,15 @@ from dlrun.config.schema import CHOSEN_PROTOCOL, Config, Evaluation
 from dlrun.config.shapes import Either, Entries, Items, Keys, OutputsShape
 from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section
-from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, Family, finding_codes
+from dlrun.registry.families import (
+    PROTOCOLS,
+    SOURCES,
+    STEPS,
+    TARGET_STEPS,
+    TASKS,
+    Family,
+    finding_codes,
+)
 
 Schema = dict[str, Any]
 
@@ -63,17 +71,28 @@ def json_schema() -> Schema:
     del beside[CHOSEN_PROTOCOL.key]
     meaning = _on_one_line(Extension.options()["extends"].description or "")
     known["extends"] = described({"type": ["string", "null"]}, meaning)
+    not_extending = {"not": {"required": ["extends"]}}
+    learning: Schema = {
+        "properties": {key: known[key] for key in KEYS},
+        "additionalProperties": False,
+        # A config that extends another one needs to say no more than what differs.
+        "if": not_extending,
+        "then": {"required": list(EXAMPLES), "properties": _complete(writer)},
+        "allOf": [_without_blocks()],
+    }
+    for name in TASKS.names():
+        if (experiment := experiment_of(name)) is not Config:
+            sections = writer.section(experiment)
+            sections["properties"]["extends"] = known["extends"]
+            needed = [key for key in sections.pop("required") if key != "name"]
+            sections |= {"if": not_extending, "then": {"required": needed}}
+            learning = {"if": _has_task(name), "then": sections, "else": learning}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dlrun config",
         "description": "One experiment: data, model, training and evaluation.",
         "type": "object",
-        "properties": {key: known[key] for key in KEYS},
-        "additionalProperties": False,
-        # A config that extends another one needs to say no more than what differs.
-        "if": {"not": {"required": ["extends"]}},
-        "then": {"required": list(EXAMPLES), "properties": _complete(writer)},
-        "allOf": [_without_blocks()],
+        **learning,
         "$defs": {
             **component_definitions(),
             **writer.definitions,
@@ -217,6 +236,11 @@ def _chosen_by(
 
 def _says(key: str, name: str) -> Schema:
     return {"properties": {key: {"const": name}}, "required": [key]}
+
+
+def _has_task(name: str) -> Schema:
+    given = {"anyOf": [{"const": name}, {"type": "object", "required": [name]}]}
+    return {"properties": {"task": given}, "required": ["task"]}
 
 
 def _complete(writer: _Writer) -> dict[str, Schema]:

@@ -13,7 +13,13 @@ from dlrun.config.blocks import read_blocks
 from dlrun.config.components import read_dataset, read_steps, with_own_validation
 from dlrun.config.document import NOWHERE, Document, Node, Place, Reporter, node_of
 from dlrun.config.extends import read_files, with_absolute_paths
-from dlrun.config.grammar import canonical_config, output_names, shapes_of
+from dlrun.config.grammar import (
+    canonical_config,
+    experiment_of,
+    output_names,
+    shapes_of,
+    task_of,
+)
 from dlrun.config.layers import check_blocks, read_architecture
 from dlrun.config.measures import check_naive_engine, check_optimizer
 from dlrun.config.model_schema import Block
@@ -29,7 +35,7 @@ from dlrun.config.outputs import (
 )
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
-from dlrun.config.schema import Backend, Config, OutputEntry, PartialConfig
+from dlrun.config.schema import Backend, Config, Experiment, OutputEntry, PartialConfig
 from dlrun.config.sections import (
     SectionReader,
     read_augment,
@@ -79,7 +85,28 @@ def load_config(
     run_plugins: RunPlugins | None = None,
     allow_outside: bool = False,
 ) -> Config:
-    """Read and check a config file. Its paths to data become absolute.
+    """Read and check the config of a model that learns from data; see `load_experiment`.
+
+    Raises:
+        ConfigError: Everything that is wrong, at once; also a task without such a model.
+    """
+    config, problems = read_config(
+        path, overrides, seed, run_plugins=run_plugins, allow_outside=allow_outside
+    )
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config
+
+
+def load_experiment(
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    run_plugins: RunPlugins | None = None,
+    allow_outside: bool = False,
+) -> Experiment:
+    """Read and check a config file of any task. Its paths to data become absolute.
 
     Args:
         path: The file.
@@ -94,12 +121,12 @@ def load_config(
         ConfigError: Everything that is wrong, at once: in the order of the files, then of the
             overrides.
     """
-    config, problems = read_config(
+    experiment, problems = read_experiment(
         path, overrides, seed, run_plugins=run_plugins, allow_outside=allow_outside
     )
-    if problems or config is None:
+    if problems or experiment is None:
         raise ConfigError(problems)
-    return config
+    return experiment
 
 
 def read_config(
@@ -110,11 +137,37 @@ def read_config(
     run_plugins: RunPlugins | None = None,
     allow_outside: bool = False,
 ) -> tuple[Config | None, list[Problem]]:
-    """Read as much of a config file as can be read; for the arguments see `load_config`.
+    """Read as much as can be read of the config of a model that learns from data.
+
+    Returns:
+        As `read_experiment`; None also where the task has no such model, which is a problem.
+    """
+    experiment, problems = read_experiment(
+        path, overrides, seed, run_plugins=run_plugins, allow_outside=allow_outside
+    )
+    if experiment is None or isinstance(experiment, Config):
+        return experiment, problems
+    name = "" if experiment.task is None else experiment.task.member_name()
+    message = f"the task '{name}' has no model that learns from data, which this command needs"
+    hint = "`dlrun train` runs it, and `dlrun report` shows its run"
+    problem = experiment.problem_at(("task",), message, hint=hint, on_key=True)
+    return None, [*problems, problem]
+
+
+def read_experiment(
+    path: str | os.PathLike[str],
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    run_plugins: RunPlugins | None = None,
+    allow_outside: bool = False,
+) -> tuple[Experiment | None, list[Problem]]:
+    """Read as much of a config file as can be read; for the arguments see `load_experiment`.
 
     Returns:
         The config, and everything that is wrong with it. Where something is, it is a
-        `PartialConfig`; None where the file itself cannot be read.
+        `PartialConfig`, or None for another task than `supervised`; None also where the file itself
+        cannot be read.
     """
     file, report = Path(path), Reporter()
     root, content = read_files(file, report, allow_outside=allow_outside)
@@ -129,9 +182,16 @@ def read_config(
         root = canonical_config(root)
     root = with_absolute_paths(apply_overrides(root, overrides, seed, report))
     report.root = root
-    config = _read(root.plain(), file.stem, plugins, report)
-    config._document = Document(file, content, root)
-    config._plugins = plugins
+    given = root.plain()
+    config: Experiment | None
+    experiment = experiment_of(task_of(given.get("task")))
+    if experiment is Config:
+        config = _read(given, file.stem, plugins, report)
+    else:
+        config = _read_other(experiment, given, file.stem, plugins, report)
+    if config is not None:
+        config._document = Document(file, content, root)
+        config._plugins = plugins
     return config, report.problems()
 
 
@@ -219,6 +279,30 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
     if "loss" not in reported:
         config._outputs = outputs
     return config
+
+
+def _read_other(
+    experiment: type[Experiment],
+    given: dict[Any, Any],
+    stem: str,
+    plugins: Plugins,
+    report: Reporter,
+) -> Experiment | None:
+    """Read a config whose task has sections of its own."""
+    if "backend" not in given:
+        _check_environment(report)
+    keys, task = list(experiment.options()), task_of(given.get("task"))
+    unknown = UnknownKeys(report, None, keys)
+
+    def report_unknown(key: str | int) -> None:
+        if key in KEYS:
+            message = f"the task '{task}' has no '{key}'"
+            report((key,), message, expected=listed(keys, "or"), on_key=True)
+        else:
+            unknown(key)
+
+    values = {"name": stem, **given, "plugins": [str(file.path) for file in plugins.files]}
+    return SectionReader(report).section(experiment, values, (), unknown=report_unknown)
 
 
 def _read_typed(key: str, value: Any, report: Reporter) -> Any:

@@ -195,8 +195,8 @@ class OutputEntry(Section):
     """What is measured of it."""
 
 
-class Config(Section):
-    """One experiment."""
+class Experiment(Section):
+    """What every config has; each task has a class of its own with the sections that it needs."""
 
     name: str = Field(min_length=1, max_length=100)
     """Name of the run directory; default: the file's stem."""
@@ -214,69 +214,8 @@ class Config(Section):
     task: Annotated[Component, Member(TASKS, "supervised")] | None = None
     """What is optimised; default: `supervised`, the loss of the targets."""
 
-    dataset: Annotated[Component, CHOSEN_SOURCE]
-    """Where the data comes from: `source` names the loader, the other keys are its options."""
-
-    preprocess: list[Annotated[Component, Member(STEPS)]] = Field(default_factory=list)
-    """Steps in order, fitted on the training rows only; an entry `targets:` holds steps on the
-    target."""
-
-    target_steps: SkipJsonSchema[list[Annotated[Component, Member(TARGET_STEPS)]]] = Field(
-        default_factory=list
-    )
-    """Steps on the target (`targets:` in `preprocess`), in order."""
-
-    augment: list[RandomLayer] | dict[str, list[RandomLayer]] = Field(default_factory=list)
-    """Random layers of Keras that change only training rows, such as `RandomFlip`: a
-    list for the one input of pictures, or a mapping from an input's name to a list."""
-
-    blocks: dict[str, Block] = Field(default_factory=dict)
-    """Pieces of models by name, to be used like layers."""
-
-    architecture: Architecture
-    """What is built."""
-
-    loss: Annotated[KerasComponent, Kind("loss"), ByOutput("loss")]
-    """What training minimises. Several outputs: a mapping from their names to losses, or one loss
-    for all of them; training minimises the sum."""
-
-    loss_weights: dict[str, float] = Field(default_factory=dict)
-    """What the loss of each of several outputs counts in the sum, by its name; default: 1."""
-
-    optimizer: Optimizer
-    """How training minimises it."""
-
-    metrics: Annotated[list[Metric], OneOrMany(("metric", "metrics")), ByOutput("metric")] = Field(
-        default_factory=list
-    )
-    """What is measured at every epoch, besides the loss: one metric or a list. Several outputs: a
-    mapping from their names to that, or the same for all of them."""
-
-    training: Training = Training()
-    """How the model is trained."""
-
-    evaluation: Evaluation
-    """How the model is evaluated."""
-
-    ignore: Codes = Field(default_factory=list)
-    """Codes of findings to hide, such as `[DL012]`; suppressed findings are still counted."""
-
     _document: Document | None = PrivateAttr(default=None)
-    _outputs: tuple[OutputEntry, ...] = PrivateAttr(default=())
     _plugins: Plugins = PrivateAttr(default=Plugins())
-
-    @property
-    def outputs(self) -> tuple[OutputEntry, ...]:
-        """The outputs of the model: of several each with its name, of one without; `loss` and
-        `metrics` are those of the output that gives the score."""
-        return self._outputs or (OutputEntry(loss=self.loss, metrics=self.metrics),)
-
-    def of_output(self, name: str | None) -> Config:
-        """Return the same with loss and metrics of one of several outputs; None: as it is."""
-        for output in self._outputs:
-            if output.name == name:
-                return self.model_copy(update={"loss": output.loss, "metrics": output.metrics})
-        return self
 
     @field_validator("name")
     @classmethod
@@ -330,6 +269,72 @@ class Config(Section):
         """Return a problem with the value at `path` (or its key), for a `ConfigError`."""
         place = self.document.root.locate(path, on_key=on_key)
         return place.problem(message, **details)
+
+
+class Config(Experiment):
+    """One experiment in which a model learns from data."""
+
+    dataset: Annotated[Component, CHOSEN_SOURCE]
+    """Where the data comes from: `source` names the loader, the other keys are its options."""
+
+    preprocess: list[Annotated[Component, Member(STEPS)]] = Field(default_factory=list)
+    """Steps in order, fitted on the training rows only; an entry `targets:` holds steps on the
+    target."""
+
+    target_steps: SkipJsonSchema[list[Annotated[Component, Member(TARGET_STEPS)]]] = Field(
+        default_factory=list
+    )
+    """Steps on the target (`targets:` in `preprocess`), in order."""
+
+    augment: list[RandomLayer] | dict[str, list[RandomLayer]] = Field(default_factory=list)
+    """Random layers of Keras that change only training rows, such as `RandomFlip`: a
+    list for the one input of pictures, or a mapping from an input's name to a list."""
+
+    blocks: dict[str, Block] = Field(default_factory=dict)
+    """Pieces of models by name, to be used like layers."""
+
+    architecture: Architecture
+    """What is built."""
+
+    loss: Annotated[KerasComponent, Kind("loss"), ByOutput("loss")]
+    """What training minimises. Several outputs: a mapping from their names to losses, or one loss
+    for all of them; training minimises the sum."""
+
+    loss_weights: dict[str, float] = Field(default_factory=dict)
+    """What the loss of each of several outputs counts in the sum, by its name; default: 1."""
+
+    optimizer: Optimizer
+    """How training minimises it."""
+
+    metrics: Annotated[list[Metric], OneOrMany(("metric", "metrics")), ByOutput("metric")] = Field(
+        default_factory=list
+    )
+    """What is measured at every epoch, besides the loss: one metric or a list. Several outputs: a
+    mapping from their names to that, or the same for all of them."""
+
+    training: Training = Training()
+    """How the model is trained."""
+
+    evaluation: Evaluation
+    """How the model is evaluated."""
+
+    ignore: Codes = Field(default_factory=list)
+    """Codes of findings to hide, such as `[DL012]`; suppressed findings are still counted."""
+
+    _outputs: tuple[OutputEntry, ...] = PrivateAttr(default=())
+
+    @property
+    def outputs(self) -> tuple[OutputEntry, ...]:
+        """The outputs of the model: of several each with its name, of one without; `loss` and
+        `metrics` are those of the output that gives the score."""
+        return self._outputs or (OutputEntry(loss=self.loss, metrics=self.metrics),)
+
+    def of_output(self, name: str | None) -> Config:
+        """Return the same with loss and metrics of one of several outputs; None: as it is."""
+        for output in self._outputs:
+            if output.name == name:
+                return self.model_copy(update={"loss": output.loss, "metrics": output.metrics})
+        return self
 
 
 class UnreadableSectionError(LookupError):

@@ -35,11 +35,13 @@ class Names:
             has one.
         first: The first parameter of every block that has one, which a bare value sets.
         paths: Parameters of blocks that stand for paths.
+        task: The task, on which depends which sections there are.
     """
 
     outputs: tuple[str, ...] = ()
     first: tuple[Parameter, ...] = ()
     paths: frozenset[Parameter] = frozenset()
+    task: str | None = None
 
 
 NO_NAMES = Names()

@@ -93,6 +93,10 @@ STYLES = {
     "true": Style("orange", 1.4),
     "expected": Style("soft", 0.9, dashes=(3, 2.5), layer=1.5),
     "right": Style("blue"),
+    "contour": Style("pale", 1.1, layer=1.0),
+    "path": Style("bad", 1.2, layer=2.5),
+    "goal": Style("good", layer=3.0),
+    "start": Style("ink", layer=3.0),
     "wrong": Style("orange"),
     **{f"run {number}": Style(color) for number, color in enumerate(RUN_COLORS)},
     **{

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from dlrun.reports.tasks import report_of
 from dlrun.text import (
     counted,
     duration,
@@ -72,6 +73,9 @@ def run_summary(
         open_findings: `codes` of the warnings that were open before training, and the command to
             `check`; None where there were none.
     """
+    if (task := report_of(result)) is not None:
+        ends = [("run", where), ("time", duration(result["seconds"])), ("next", next_command)]
+        return Summary(_lines([*task.lines(result), *ends]), None)
     score, baseline = result.get("score") or {}, result.get("baseline") or {}
     trained = result.get("folds") or []
     folds = sum(not fold.get("interrupted") for fold in trained) or len(trained)

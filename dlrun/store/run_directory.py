@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -138,6 +140,8 @@ class RunDirectory(TrainingFolder):
         """What the terminal showed."""
         self.evaluations = path / EVALUATIONS
         """Folder of the test evaluations, numbered from 001."""
+        self.steps_path = path / "path.csv"
+        """Where each optimizer of a descent was at every step."""
         self.examples = path / "examples.json"
         """The rows that were predicted worst, as they came from the source."""
         self.checkpoint = CheckpointFolder(path)
@@ -315,6 +319,20 @@ class RunDirectory(TrainingFolder):
     def read_splits(self) -> dict[str, np.ndarray]:
         """Return (k,) int64 row numbers by the split's name."""
         return self.files.read_npz(self.splits)
+
+    def write_path(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """Keep where each optimizer of a descent was, a row a step, by the columns' names."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+        with self.files.writing(self.steps_path):
+            write_text(self.steps_path, text.getvalue())
+
+    def read_path(self) -> dict[str, list[str]]:
+        """Return the columns of `path.csv` as texts, by their names."""
+        header, *rows = csv.reader(io.StringIO(self.files.read_text(self.steps_path)))
+        return {name: [row[index] for row in rows] for index, name in enumerate(header)}
 
     def write_examples(self, examples: Examples) -> None:
         """Keep a few rows as examples."""

@@ -195,8 +195,12 @@ class TrainingFolder:
         Args:
             save: Writes the figure, such as `figure.savefig`; called once for each format.
         """
+        self.save_picture(self.curves_png.stem, save)
+
+    def save_picture(self, name: str, save: Save) -> None:
+        """Keep a picture as PNG and as SVG; see `save_curves`."""
         self._make()
-        for path in self.curves:
+        for path in (self.path / f"{name}.png", self.path / f"{name}.svg"):
             if path.exists():
                 continue
             with self.files.writing(path), atomic_path(path) as temporary:

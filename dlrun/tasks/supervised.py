@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dlrun.tasks import Task
+from dlrun.tasks import LearningTask
 
 if TYPE_CHECKING:
     from dlrun.config.schema import Config
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dlrun.protocols.result import Outcome
 
 
-class Supervised(Task):
+class Supervised(LearningTask):
     """Minimise the loss between the model's outputs and the targets of the training rows, and
     score it on rows that did not train it."""
 

@@ -12,9 +12,9 @@ from dlrun.checks.finding import Findings
 from dlrun.checks.views import ModelView
 from dlrun.config.extends import NO_PATHS
 from dlrun.config.layers import every_graph
-from dlrun.config.load import completed, read_config
+from dlrun.config.load import completed, read_experiment
 from dlrun.config.model_schema import LayerEntry
-from dlrun.config.schema import Config, PartialConfig
+from dlrun.config.schema import Config, Experiment, PartialConfig
 from dlrun.data.source import Source
 from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem, RunError
 from dlrun.store.run_directory import RunDirectory
@@ -89,6 +89,7 @@ class Checked:
         with_data: Whether it was asked for.
         problems: What makes the config unreadable; the findings are then those of the sections
             that can be read, and of the rows.
+        task: Its task, where no model learns from data.
     """
 
     config: str
@@ -98,6 +99,7 @@ class Checked:
     built: Built | None
     with_data: bool = False
     problems: tuple[Problem, ...] = ()
+    task: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -138,12 +140,15 @@ class Checked:
     def lines(self) -> list[str]:
         """The facts for a person to read, the findings only counted."""
         layers = None if self.layers is None else counted(self.layers, "layer")
-        known = ", ".join(fact for fact in (layers, self.protocol) if fact is not None)
+        facts = (self.task, layers, self.protocol)
+        known = ", ".join(fact for fact in facts if fact is not None)
         counts = self.findings.counts()
         if self.problems:
             problems = counted(len(self.problems), "problem")
             counts = f"{problems}, {counts}" if self.findings.shown else problems
         lines = [f"{self.config}: {counts} ({known})" if known else f"{self.config}: {counts}"]
+        if self.task is not None:
+            return lines
         if self.built is not None:
             return lines + self.built.lines()
         if self.with_data:
@@ -175,13 +180,20 @@ def check(
         DataError: The data cannot be used (with `with_data`).
     """
     path = Path(config)
-    loaded, problems = read_config(
+    loaded, problems = read_experiment(
         path, overrides, seed, run_plugins=runner(trust_plugins), allow_outside=allow_outside
     )
     if problems and with_data and isinstance(loaded, PartialConfig):
         return _check_readable(str(config), loaded, problems)
     if problems or loaded is None:
         raise ConfigError(problems)
+    if not isinstance(loaded, Config):
+        if with_data:
+            from dlrun.workflows.other_task import prepare_task
+
+            prepare_task(loaded)
+        nothing = Findings((), {})
+        return Checked(str(config), None, None, nothing, None, task=_task_name(loaded))
     _check_files(loaded)
     findings, built = _with_data(loaded) if with_data else (config_findings(loaded), None)
     return Checked(
@@ -192,6 +204,11 @@ def check(
         built=built,
         with_data=with_data,
     )
+
+
+def _task_name(experiment: Experiment) -> str:
+    """Return the name of a config's task."""
+    return "supervised" if experiment.task is None else experiment.task.member_name()
 
 
 def _check_readable(name: str, config: PartialConfig, problems: Sequence[Problem]) -> Checked:

@@ -33,7 +33,7 @@ from dlrun.store.environment import environment_facts
 from dlrun.store.files import is_disk_error
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.store.run_list import brief
-from dlrun.tasks import Task
+from dlrun.tasks import LearningTask
 from dlrun.text import display_path
 from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
@@ -149,7 +149,7 @@ def execute(
             recorder = RunRecorder(config, dataset, runs_dir, begin, resumption)
             try:
                 with mistakes_located(config):
-                    outcome = Task.of(config).run(config, dataset, observer, recorder)
+                    outcome = LearningTask.of(config).run(config, dataset, observer, recorder)
                 if resumption is not None:
                     outcome = replace(outcome, seconds=outcome.seconds + resumption.seconds)
                 assert recorder.directory is not None

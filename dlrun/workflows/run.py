@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from dlrun.errors import RunError
 from dlrun.reports.summary import run_summary
+from dlrun.reports.tasks import report_of
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import display_path
 from dlrun.workflows.plugins import load_run_config
@@ -38,7 +39,12 @@ class Run:
     def __repr__(self) -> str:
         """Five lines: where it is and how it ended, and how good it is."""
         where = display_path(self.path)
-        texts = {line.label: line.text for line in run_summary(self.result, where).lines}
+        summary = run_summary(self.result, where).lines
+        if report_of(self.result) is not None:
+            width = max(len(line.label) for line in summary)
+            ends = [f"{line.label:<{width}} {line.text}" for line in summary if line.label != "run"]
+            return "\n".join([f"{'Run':<{width}} {where} ({self.status})", *ends])
+        texts = {line.label: line.text for line in summary}
         lines = [f"{label:<9} {texts.get(label, 'none')}" for label in IN_REPR]
         return "\n".join([f"Run       {where} ({self.status})", *lines])
 
@@ -64,8 +70,8 @@ class Run:
 
     @property
     def score(self) -> float | None:
-        """The measure of success: on the validation rows, or the mean over folds."""
-        value = self.result["score"]["value"]
+        """The measure of success: on the validation rows, or the mean over folds; None without."""
+        value = (self.result.get("score") or {}).get("value")
         return None if value is None else float(value)
 
     @property

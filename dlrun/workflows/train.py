@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from dlrun.config.load import load_config
+from dlrun.config.load import load_experiment
 from dlrun.config.schema import Config
 from dlrun.protocols.observer import Observer
 from dlrun.training.interrupt import time_limit_of
@@ -47,14 +47,18 @@ def train(
         DataError: The data is missing or broken.
         TrainingError: Training began and failed.
     """
-    from dlrun.workflows.execute import execute
-
     limit = time_limit_of(time_limit)
-    loaded: Config = load_config(
+    loaded = load_experiment(
         Path(config),
         overrides,
         seed,
         run_plugins=runner(trust_plugins),
         allow_outside=allow_outside,
     )
+    if not isinstance(loaded, Config):
+        from dlrun.workflows.other_task import run_task
+
+        return run_task(loaded, Path(runs_dir))
+    from dlrun.workflows.execute import execute
+
     return execute(loaded, Path(runs_dir), observer, force=force, time_limit=limit)

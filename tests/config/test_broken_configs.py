@@ -108,6 +108,8 @@ def test_what_cases_are_completed_with_is_sound(tmp_path: Path) -> None:
 
 
 BEYOND_A_SCHEMA = {
+    "descent: a curve that begins at two numbers",
+    "descent: a function both ways",
     "engines: an optimizer that the naive engine does not know",
     "engines: options of SGD and of training that it does not know",
     "engines: another optimizer in a later phase",

@@ -10,10 +10,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from dlrun.config.document import Reporter
-from dlrun.config.dump import dump_config
+from dlrun.config.dump import dump_experiment
 from dlrun.config.extends import read_files
 from dlrun.config.json_schema import json_schema
-from dlrun.config.load import KEYS, load_config
+from dlrun.config.load import KEYS, load_experiment
 from dlrun.registry import catalogue
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS
 
@@ -39,7 +39,7 @@ def test_shipped_configs_are_valid_as_they_are_and_written_out(file: Path) -> No
     root, _ = read_files(file, report)
     assert report.problems() == []
     assert root is not None
-    for plain in (root.plain(), dump_config(load_config(file))):
+    for plain in (root.plain(), dump_experiment(load_experiment(file))):
         assert [error.message for error in validator.iter_errors(plain)] == []
 
 
@@ -62,7 +62,7 @@ def test_a_config_that_extends_another_needs_only_what_differs(child: dict[str, 
 
 
 def test_everything_that_can_be_written_is_explained() -> None:
-    properties = SCHEMA["properties"]
+    properties = SCHEMA["else"]["properties"]
     assert list(properties) == KEYS
     assert all(properties[key]["description"] for key in KEYS)
     sources = {

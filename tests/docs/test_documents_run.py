@@ -22,6 +22,7 @@ PAGES = [
     "README.md",
     "docs/architectures.md",
     "docs/config.md",
+    "docs/descent.md",
     "docs/findings.md",
     "docs/first-run.md",
     "docs/from-scratch.md",

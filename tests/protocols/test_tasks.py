@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dlrun.config.schema import Config
 from dlrun.registry.families import TASKS
-from dlrun.tasks import Task
+from dlrun.tasks import LearningTask, OtherTask
 
 CONFIG = """
     dataset: {source: sklearn, name: diabetes}
@@ -17,12 +17,17 @@ CONFIG = """
 
 
 def test_every_task_can_run() -> None:
-    assert TASKS.names() == ["supervised"]
-    assert all(issubclass(TASKS.get(name), Task) for name in TASKS.names())
+    assert TASKS.names() == ["descent", "supervised"]
+    for name in TASKS.names():
+        assert issubclass(TASKS.get(name), LearningTask | OtherTask)
 
 
 def test_the_default_task_is_supervised(
     config: Callable[..., Config],
 ) -> None:
     default, named = config(CONFIG), config(CONFIG, task="supervised")
-    assert Task.of(default).member_name() == Task.of(named).member_name() == "supervised"
+    assert (
+        LearningTask.of(default).member_name()
+        == LearningTask.of(named).member_name()
+        == "supervised"
+    )

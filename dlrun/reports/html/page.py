@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 SECTIONS: tuple[Callable[[RunRecord], Section | None], ...] = (
+    sections.task,
     sections.diagnosis,
     sections.curves,
     sections.phases,

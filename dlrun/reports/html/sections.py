@@ -16,6 +16,7 @@ from dlrun.reports.run_facts import git_text
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.stored_curves import stored_curves
 from dlrun.reports.summary import folds_word
+from dlrun.reports.tasks import section_of
 
 NAMED_FEATURES = 12
 NAMED_CLASSES = 3
@@ -54,6 +55,12 @@ def diagnosis(record: RunRecord) -> Section | None:
     if not texts and not advice:
         return None
     return Section("diagnosis", "Diagnosis", {"texts": texts, "advice": advice})
+
+
+def task(record: RunRecord) -> Section | None:
+    """What a task came to where no model learnt from data."""
+    shown = section_of(record.directory, record.result)
+    return None if shown is None else Section("task", shown.title, vars(shown))
 
 
 def curves(record: RunRecord) -> Section | None:
