@@ -131,13 +131,20 @@ def _checksum(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def parse_manifest(data: bytes) -> Manifest | None:
-    """Return the manifest that a file's bytes hold; None if one of them was changed."""
+def parse_manifest(data: bytes, *, quickly: bool = False) -> Manifest | None:
+    """Return the manifest that a file's bytes hold; None if one of them was changed.
+
+    Args:
+        data: The file.
+        quickly: Look at what it says alone, and not at how it is written.
+    """
     try:
         facts = json.loads(data)
         files = {name: FileRecord.of(one) for name, one in facts["files"].items()}
         manifest = Manifest(facts["ended"], files, facts["sealed"])
-        return manifest if manifest.as_bytes() == data else None
+        checksum = facts.pop("sha256")
+        unchanged = _checksum(facts) == checksum if quickly else manifest.as_bytes() == data
+        return manifest if unchanged else None
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return None
 

@@ -194,7 +194,7 @@ def checked(entry: RunEntry) -> RunEntry:
     if entry.problem is not None:
         return entry
     try:
-        manifest = parse_manifest(_content(f"{entry.path}/{MANIFEST}"))
+        manifest = parse_manifest(_content(f"{entry.path}/{MANIFEST}"), quickly=True)
     except OSError:
         return entry
     if manifest is None:

@@ -136,7 +136,9 @@ def runs(
         tests.append(lambda entry: _is_on(data, entry))
     found: Iterable[RunEntry] = run_entries(folder)
     if status is not None:
-        found = map(checked, found)
+        # Whether a run was changed takes longer to see than how it ended.
+        maybe = (entry for entry in found if status in (entry.status, "changed"))
+        found = map(checked, maybe)
     found = (entry for entry in found if all(test(entry) for test in tests))
     if sort != "time":
         found = _sorted(found, sort)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlrun.errors import RunError, UsageError
+from dlrun.store.files import refuse_links_out
 from dlrun.store.names import run_names
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import display_path
@@ -92,7 +93,10 @@ def serve(board: Board) -> None:
 
 def has_logs(run: Path) -> bool:
     """Whether a run's callbacks have left logs of TensorBoard."""
-    places = (run / "callbacks", *run.glob("folds/*/callbacks"))
+    directory = RunDirectory(run)
+    places = [folder.callbacks for folder in (directory, *directory.folds())]
+    for place in places:
+        refuse_links_out(run, place)
     return any(next(place.rglob(EVENTS), None) is not None for place in places)
 
 
