@@ -24,9 +24,9 @@ terminal."""
 TIME_LIMIT = "time limit"
 """The cause of an end that is no signal."""
 
-RESERVE = 0.05
-LONGEST_RESERVE = 60.0
-"""Share of a time limit, and seconds at most, that are kept for writing what was reached."""
+RESERVE, SHORTEST_RESERVE, LONGEST_RESERVE = 0.05, 10.0, 120.0
+"""Share of a time limit that is kept for scoring and writing what was reached, and its bounds in
+seconds; of a short limit it is a quarter."""
 
 
 def exit_status(cause: str | None) -> int:
@@ -84,8 +84,9 @@ class TimeLimit:
 
     def is_over(self, needed: float = 0.0) -> bool:
         """Whether no time is left but what writing takes, and this many seconds."""
-        reserve = min(RESERVE * self.seconds, LONGEST_RESERVE) + needed
-        return time.monotonic() + reserve >= self.began + self.seconds
+        least = min(SHORTEST_RESERVE, self.seconds / 4)
+        reserve = min(max(RESERVE * self.seconds, least), LONGEST_RESERVE)
+        return time.monotonic() + reserve + needed >= self.began + self.seconds
 
 
 def time_limit_of(given: TimeLimit | str | float | None) -> TimeLimit | None:

@@ -67,11 +67,11 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_the_time_limit_leaves_room_for_the_longest_step_and_for_writing(clock: Clock) -> None:
     interrupt = Interrupt(TimeLimit.of("100s"))
     interrupt.begin()
-    for now in (1010.0, 1011.0, 1041.0, 1064.9):
+    for now in (1010.0, 1011.0, 1041.0, 1059.9):
         clock.now = now
         interrupt.check()
-    # The step of 30 seconds might come again, and 5 seconds are for writing.
-    clock.now = 1065.0
+    # The step of 30 seconds might come again, and 10 seconds are for writing.
+    clock.now = 1060.0
     with pytest.raises(Interrupted):
         interrupt.check()
     assert interrupt.cause == "time limit"
@@ -84,7 +84,7 @@ def test_compiling_is_no_step(clock: Clock) -> None:
     clock.now = 1060.0
     interrupt.check()
     interrupt.begin()
-    clock.now = 1090.0
+    clock.now = 1085.0
     interrupt.check()
 
 
