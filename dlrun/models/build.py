@@ -15,6 +15,7 @@ from dlrun.config.model_schema import Architecture, Block, LayerEntry
 from dlrun.errors import ComponentError, KeyPath
 from dlrun.models.applications import build_application
 from dlrun.models.augment import NO_AUGMENTATION, Augmentation, InputSpec, Shape
+from dlrun.models.memory import weights_within_memory
 from dlrun.models.objects import REFUSALS, build_object, reason
 from dlrun.models.precision import exact_output
 from dlrun.models.run_layer import build_run_layer
@@ -30,6 +31,7 @@ _WRONG_AXES = re.compile(r"expected (min_|max_)?ndim=(\d+), found")
 """In Keras' message about an input with too few or too many axes."""
 
 
+@weights_within_memory()
 def build_model(
     architecture: Architecture,
     blocks: Blocks,
@@ -50,8 +52,8 @@ def build_model(
         augmentation: What changes inputs while the model is trained.
 
     Raises:
-        ComponentError: Keras refused a layer, or a layer cannot take what it is given; names the
-            layer, the shapes it gets and what it wants.
+        ComponentError: Keras refused a layer, a layer cannot take what it is given, or its weights
+            do not fit into memory; names the layer, the shapes it gets and what it wants.
     """
     import keras
 
@@ -64,8 +66,7 @@ def build_model(
             return model
     augmented = _augmented(augmentation, entrances)[1]
     tensors = _called(graph, blocks, augmented, exact=graph.outputs)
-    place = (*architecture.path, "outputs")
-    outputs = {name: _tensor(tensors, name, place) for name in graph.outputs}
+    outputs = {n: _tensor(tensors, n, (*architecture.path, "outputs")) for n in graph.outputs}
     for name in outputs:
         node = graph.node(name)
         gives_it = node is not None and node.name == name and node.calls == name
