@@ -39,6 +39,7 @@ PAGES = [
     "docs/resume.md",
     "docs/run-directory.md",
     "docs/runs.md",
+    "docs/tensors.md",
     "docs/text.md",
     "docs/timeseries.md",
     "docs/workflow.md",

@@ -34,6 +34,7 @@ PAGES = [
     "docs/report.md",
     "docs/run-directory.md",
     "docs/runs.md",
+    "docs/tensors.md",
     "docs/text.md",
     "docs/timeseries.md",
     "docs/workflow.md",
