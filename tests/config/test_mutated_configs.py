@@ -188,7 +188,7 @@ def check(text: str, file: Path) -> None:
     assert max(map(len, lines)) < 700
     assert shown.getvalue() == visible(shown.getvalue())
     for problem in error.problems:
-        said = f"{problem.message} {problem.expected} {problem.found} {problem.hint}"
+        said = f"{problem.message} {problem.found}"
         for word in ("pydantic", "Input should", "x" * 70, "9" * 70, "🦄" * 70):
             assert word not in said
 
