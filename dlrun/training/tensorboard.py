@@ -17,6 +17,7 @@ import numpy as np
 from dlrun.errors import ComponentError
 from dlrun.models.objects import leaf_layers
 from dlrun.store.files import write_text
+from dlrun.training.saving import KEPT
 
 BUCKETS = 30
 """Buckets of a histogram, as TensorBoard's own have."""
@@ -62,6 +63,16 @@ def tensorboard(
         def _write_keras_model_train_graph(self) -> None:
             # The fused engine has no such function; the model itself is drawn all the same.
             return
+
+        def state(self) -> dict[str, Any]:
+            # What is written later than a checkpoint is cut off when a training goes on.
+            for writer in self._writers.values():
+                writer.flush()
+            return {name: getattr(self, name) for name in KEPT["TensorBoard"]}
+
+        def restore(self, state: Mapping[str, Any]) -> None:
+            for name, value in state.items():
+                setattr(self, name, value)
 
         def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
             self._pop_writer()

@@ -235,18 +235,21 @@ def test_swapped_weights_go_on(swap_on_epoch: bool, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.engines
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("growing_calls")
 @pytest.mark.parametrize(
-    "name", ["schedule", "gradient accumulation", "gru with recurrent dropout"]
+    "name",
+    [
+        "gradient accumulation",
+        "gru with recurrent dropout",
+        pytest.param("schedule", marks=pytest.mark.engines),
+    ],
 )
 def test_epochs_of_one_call_go_on(name: str, tmp_path: Path) -> None:
     assert fit_is_broken_off("fused", CASES[name], tmp_path, [], anew=1) == 4
 
 
 @pytest.mark.slow
-@pytest.mark.engines
 @pytest.mark.timeout(900)
 @pytest.mark.usefixtures("short_calls")
 @pytest.mark.parametrize("callbacks", [[], [EARLY_STOPPING]])
