@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 MOST_DRAWN = 4000
 """Places of a path that are drawn at most, its first ones."""
 
-LEAST_STEP, LEAST_GAP = 0.003, 0.012
-"""How far apart two drawn places are at least, and two dots, as shares of the chart."""
+LEAST_STEP = 0.003
+"""How far apart two drawn places are at least, as a share of the chart."""
 
 NOTE = 44
 """Characters of what is written above a chart."""
@@ -99,7 +99,6 @@ def _chart(
     low, high = region_of(list(paths.values()))
     path = paths[name]
     drawn = _apart(path, LEAST_STEP * (high - low))[:MOST_DRAWN]
-    dots = _apart(drawn, LEAST_GAP * (high - low))
     if surface.numbers == 1:
         x = np.linspace(low[0], high[0], 300)
         ground: Mark = LineMark(x, surface.value(x[:, None]), "contour", "curve")
@@ -116,7 +115,7 @@ def _chart(
     marks: list[Mark] = [
         ground,
         LineMark(drawn[:, 0], height_of(drawn), "path", "path"),
-        DotsMark(dots[:, 0], height_of(dots), "path", "steps", size=3.6),
+        DotsMark(drawn[:, 0], height_of(drawn), "path", "steps", size=3.6),
     ]
     if minima.size:
         marks.append(DotsMark(minima[:, 0], height_of(minima), "goal", "minimum", 6.5, ringed=True))
