@@ -79,7 +79,7 @@ class LayerGraph:
 
     def users(self, name: str) -> list[LayerCall]:
         """The nodes that take a node's or an input's output."""
-        return self._users.get(name, [])
+        return [*self._users.get(name, ())]
 
     def callers(self, name: str) -> int:
         """How many nodes call a node's layer, itself included."""

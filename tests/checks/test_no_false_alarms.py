@@ -17,7 +17,13 @@ from dlrun.registry.families import finding_codes
 from dlrun.workflows.loading import load_rows
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = sorted([*(ROOT / "configs").rglob("*.yaml"), *(ROOT / "benchmarks").rglob("*.yaml")])
+SHIPPED = sorted(
+    path
+    for folder in ("configs", "benchmarks")
+    for path in (ROOT / folder).rglob("*.yaml")
+    # A descent has no model that checks know of.
+    if not path.stem.startswith("descent_")
+)
 
 TRUE_NOTES = {"DL106"}
 """IMDB has 51 reviews twice on the two sides of the book's hold-out: a note says so."""
@@ -29,6 +35,7 @@ SILENCED = {
     "cats_and_dogs_vgg16_augmented": {"DL201"},
     "cats_and_dogs_vgg16_fine_tuned": {"DL201"},
     "imdb_bigger": {"DL201"},
+    "mnist_from_scratch": {"DL037"},
     "reuters_bottleneck": {"DL010", "DL106", "DL111"},
     "reuters_dense": {"DL106", "DL111"},
 }

@@ -49,21 +49,22 @@ def test_the_page_shows_the_score_of_the_terminal_and_the_worst_rows_of_the_tabl
     score = re.search(r"accuracy ([\d.]+)", holdout_run.answer.line("score"))
     assert score is not None
     assert f'<span class="big">{score[1]}</span>' in text
-    held = np.load(holdout_run.path / "predictions.npz")
+    with np.load(holdout_run.path / "predictions.npz") as file:
+        held = dict(file)
     wrong = held["predictions"].argmax(axis=1) != held["targets"]
     result = json.loads((holdout_run.path / "result.json").read_text())
     assert np.mean(~wrong) == pytest.approx(result["score"]["value"])
     cards = re.findall(
-        r'<p class="what">(\w+), predicted (\w+) .*?row (\d+)</span></p>'
+        r'<p class="what">(\w+), predicted (\w+) .*?credit.csv:(\d+)</span></p>'
         r'\s*<dl class="values">(.*?)</dl>',
         text,
         re.DOTALL,
     )
     assert len(cards) == min(12, wrong.sum())
     table = (project.folder / "credit.csv").read_text(encoding="utf-8").splitlines()
-    for true, predicted, row, values in cards:
-        assert int(row) in held["rows"][wrong]
-        _, _, income, _, owner, risk = table[int(row) + 1].split(",")
+    for true, predicted, line, values in cards:
+        assert int(line) - 2 in held["rows"][wrong]
+        _, _, income, _, owner, risk = table[int(line) - 1].split(",")
         assert true == risk != predicted
         shown = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", values))
         assert float(shown["income"]) == pytest.approx(float(income), rel=1e-3)

@@ -235,7 +235,7 @@ def test_written_out_a_config_says_everything_that_holds(
     assert plain["backend"] == "jax"
     assert plain["training"] == {
         "epochs": 10, "batch_size": 32, "shuffle": True, "callbacks": [],
-        "mixed_precision": False, "engine": "auto", "cache_features": True,
+        "mixed_precision": False, "engine": "auto", "cache_features": True, "checkpoint": 60.0,
     }  # fmt: skip
     assert plain["evaluation"] == {
         "protocol": "holdout", "shuffle": True, "validation": 0.2, "score": "mae",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from dlrun.config import model_schema, schema
 from dlrun.config.model_schema import Architecture, Block, BlockCall, LayerEntry, RunLayer, Vectors
-from dlrun.config.schema import Config, Evaluation, OutputEntry, Phase, Training
+from dlrun.config.schema import Config, Evaluation, Experiment, OutputEntry, Phase, Training
 from dlrun.registry.component import Section
 
 PACKAGE = Path(schema.__file__).parents[1]
@@ -25,6 +25,7 @@ def attributes_read_outside_config() -> set[str]:
 
 
 SECTIONS = (
+    Experiment,
     Config,
     Block,
     BlockCall,

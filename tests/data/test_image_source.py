@@ -98,7 +98,7 @@ def test_folders_below_a_class_links_and_any_letters(tmp_path):
     write(tmp_path, PHOTOS | more)
     (tmp_path / "photos/dogs/linked.png").symlink_to(tmp_path / "elsewhere/y.png")
     (tmp_path / "photos/öwls").symlink_to(tmp_path / "elsewhere")
-    dataset = read(tmp_path)
+    dataset = read(tmp_path, follow_links=True)
     assert sorted(greys(dataset)) == [10, 11, 12, 20, 21, 22, 30, 30]
     assert dataset.classes["label"] == ("cats", "dogs", "öwls")
     assert "cats/älter/Käthe 猫.png" in dataset.samples.extras["file"].tolist()

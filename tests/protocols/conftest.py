@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +54,9 @@ class Memory:
 
     def epoch(self, fold: int, epoch: int, logs: dict[str, float], seconds: float) -> None:
         self.epochs.append((fold, epoch, logs))
+
+    def losses(self, fold: int, epoch: int, losses: Sequence[float]) -> None:
+        """The losses of steps are not kept."""
 
     def checkpoints(self, fold: int) -> None:
         """No fit is saved."""

@@ -145,7 +145,7 @@ def test_a_damaged_run_is_named_with_what_is_wrong() -> None:
     damaged = RunEntry(Path("20261121-101530-x-0001"), "damaged", {}, "run.json is not JSON")
     table = run_table([entry(1), damaged])
     assert column(table, "status") == ("finished", "damaged")
-    assert table.damaged == (("20261121-101530-x-0001", "run.json is not JSON"),)
+    assert table.damaged == (("damaged", "20261121-101530-x-0001", "run.json is not JSON"),)
     # It does not count as a config in which everything is missing.
     assert "learning_rate" not in titles(table)
 
