@@ -137,6 +137,7 @@ def test_rows_of_a_group_are_drawn_together(call: Callable[..., Any], tmp_path: 
     for run, arrays in zip(runs, kept, strict=True):
         del arrays["units"]
         np.savez(run / "predictions.npz", **arrays)
+        call("runs", "seal", run)
     by_rows = call("compare", *runs, "--json").json["pairs"][0]
     widths = [pair["interval"]["high"] - pair["interval"]["low"] for pair in (by_groups, by_rows)]
     assert widths[0] > 1.5 * widths[1]

@@ -118,7 +118,9 @@ def read_delimited(file: Path, dialect: CsvDialect, as_text: Collection[str] = (
         frame = _parsed(file, dialect, names, as_text)
         if blank := _blank_rows(file, dialect, frame):
             frame = _parsed(file, dialect, names, as_text, rows=len(frame) - blank)
-        if inexact := [name for name in names if may_be_inexact(frame[name])]:
+        # All columns at once: pandas takes long to take out each of ten thousand.
+        large = (frame.select_dtypes("float64").abs() >= EXACT).any()
+        if inexact := large.index[large].tolist():
             frame = _parsed(file, dialect, names, [*as_text, *inexact], rows=len(frame))
     except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
         if "EOF inside string" in str(error):
@@ -149,6 +151,8 @@ def _parsed(
     """The first rows of a file as pandas reads it; None: all of them."""
     import pandas as pd
 
+    marks = {name: [*_MISSING_MARKS, *dialect.missing_in(name)] for name in names}
+    alike = all(each == marks[names[0]] for each in marks.values())
     with warnings.catch_warnings(), _rows(file, dialect) as (stream, _, separator):
         # pandas only warns where the first rows are longer than the header.
         warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -159,7 +163,8 @@ def _parsed(
             names=names,
             index_col=False,
             dtype=dict.fromkeys((name for name in as_text if name in names), str),
-            na_values={n: [*_MISSING_MARKS, *dialect.missing_in(n)] for n in names},
+            # Marks by column take pandas long where there are thousands.
+            na_values=marks[names[0]] if alike else marks,
             keep_default_na=False,
             decimal=dialect.decimal,
             quotechar=dialect.quote or '"',
@@ -207,8 +212,9 @@ def column_names(file: Path, dialect: CsvDialect) -> list[str]:
         return list(dialect.columns)
     # pandas names the unnamed column that `DataFrame.to_csv` writes first in the same way.
     names = [text.strip() or f"Unnamed: {i}" for i, text in enumerate(fields)]
+    places: dict[str, int] = {}
     for i, name in enumerate(names):
-        if (before := names.index(name)) != i:
+        if (before := places.setdefault(name, i)) != i:
             raise DataError(
                 f"{file}:{line}: the header names column '{name}' twice "
                 f"(fields {before + 1} and {i + 1})"

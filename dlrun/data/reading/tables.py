@@ -62,10 +62,14 @@ class TableFiles:
     dialect: CsvDialect
     latest: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
-    @property
-    def names(self) -> list[str]:
+    @cached_property
+    def names(self) -> tuple[str, ...]:
         """The columns, in the order of the first file."""
-        return list(self.frames[0].columns)
+        return tuple(self.frames[0].columns)
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        return frozenset(self.names)
 
     @cached_property
     def starts(self) -> list[int]:
@@ -104,7 +108,7 @@ class TableFiles:
         Raises:
             DataError: There is none.
         """
-        if name not in self.names:
+        if name not in self._known:
             refuse_unknown_column(self.files[0], name, self.names, self.dialect)
 
     @property
@@ -302,11 +306,12 @@ def refuse_other_columns(
     Raises:
         DataError: Names a column that one of them lacks.
     """
+    ours, theirs = frozenset(names), frozenset(expected)
     for name in expected:
-        if name not in names:
+        if name not in ours:
             raise DataError(f"{file}: no column '{name}', which {first} has")
     for name in names:
-        if name not in expected:
+        if name not in theirs:
             raise DataError(f"{file}: column '{name}' is not in {first}")
 
 
@@ -323,9 +328,9 @@ class ParquetFiles(TableFiles):
     """A table of which one column at a time is held; see `open_parquet`."""
 
     @cached_property
-    def names(self) -> list[str]:
+    def names(self) -> tuple[str, ...]:
         """The columns, in the order of the first file."""
-        return _parquet_names(self.files[0])
+        return tuple(_parquet_names(self.files[0]))
 
     @cached_property
     def starts(self) -> list[int]:

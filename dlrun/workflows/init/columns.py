@@ -160,7 +160,7 @@ def yes_or_no_labels(columns: Columns, of_rows: Sequence[str]) -> list[str]:
     offered = _offered(columns, of_rows)
     labels = [name for name in offered if _says_yes_or_no(columns, name)]
     named = any(name.lower() in LIKELY_TARGETS for name in table.names)
-    if named or len(labels) < FEWEST_LABELS or table.names[-len(labels) :] != labels:
+    if named or len(labels) < FEWEST_LABELS or list(table.names[-len(labels) :]) != labels:
         return []
     of_words = [columns.found[name].kind != "numeric" for name in labels]
     said = [
