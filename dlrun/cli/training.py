@@ -117,7 +117,13 @@ def _run_task(experiment: Experiment, options: TrainingOptions) -> int:
     def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
         from dlrun.workflows.other_task import run_task
 
-        run = run_task(experiment, options["runs_dir"], created=log.attach)
+        run = run_task(
+            experiment,
+            options["runs_dir"],
+            created=log.attach,
+            force=options["force"],
+            time_limit=options["time_limit"],
+        )
         scored(run)
         return run
 

@@ -26,7 +26,7 @@ SETTLED = 10
 """Last steps by which a path that has not arrived is judged."""
 
 FAR = 1e3
-"""How far from where it began a path has diverged, in units of that place's distance from 0."""
+"""From where on a path has diverged: this far from 0, and this many times as far as it began."""
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ def _power(letter: str, exponent: int) -> str:
     return "" if not exponent else letter if exponent == 1 else f"{letter}^{exponent}"
 
 
-def minima_of(surface: Surface, paths: Sequence[np.ndarray]) -> list[np.ndarray]:
+def minima_of(surface: Surface, paths: Sequence[np.ndarray], steps: int) -> list[np.ndarray]:
     """Return the minima around where the paths went, the lowest first, found by L-BFGS-B of SciPy
     from a grid of points."""
     from scipy.optimize import minimize
 
-    low, high = region_of(paths)
+    low, high = region_of(paths, steps)
     found: list[np.ndarray] = []
     count = 21 if surface.numbers == 1 else 7
     grid = np.meshgrid(*(np.linspace(a, b, count) for a, b in zip(low, high, strict=True)))
@@ -121,24 +121,35 @@ def minima_of(surface: Surface, paths: Sequence[np.ndarray]) -> list[np.ndarray]
     return sorted(found, key=surface.value)
 
 
-def region_of(paths: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lower and the upper corner of where paths went that did not diverge, and of the
-    square from -2 to 2."""
+def region_of(paths: Sequence[np.ndarray], steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lower and the upper corner of where paths of so many steps went that did not
+    diverge, and of the square from -2 to 2."""
     start = paths[0][0]
-    near = [path for path in paths if not has_diverged(path)]
+    near = [path for path in paths if not has_diverged(path, steps)]
     places = np.concatenate([*near, start[None], np.full((1, len(start)), -2.0)])
     places = np.concatenate([places, np.full((1, len(start)), 2.0)])
     low, high = places.min(axis=0), places.max(axis=0)
     return low - 0.1 * (high - low), high + 0.1 * (high - low)
 
 
-def has_diverged(path: np.ndarray) -> bool:
-    """Whether a path went so far that it will not come back."""
-    return bool(np.linalg.norm(path[-1]) > FAR * (1 + np.linalg.norm(path[0])))
+def has_diverged(path: np.ndarray, steps: int) -> bool:
+    """Whether a path of so many steps was cut, or went so far that it will not come back."""
+    return len(path) <= steps or bool(
+        np.linalg.norm(path[-1]) > FAR * (1 + np.linalg.norm(path[0]))
+    )
 
 
-def outcome(path: np.ndarray, surface: Surface, minima: Sequence[np.ndarray]) -> dict[str, Any]:
-    """Return what became of a path: where it ended, and which minimum it reached and when."""
+def outcome(
+    path: np.ndarray, surface: Surface, minima: Sequence[np.ndarray], steps: int
+) -> dict[str, Any]:
+    """Return what became of a path: where it ended, and which minimum it reached and when.
+
+    Args:
+        path: Its places, (n, 1) or (n, 2); fewer than `steps` + 1 where it cannot be computed on.
+        surface: What it goes down.
+        minima: Those nearby, the lowest first.
+        steps: How many steps it was to take.
+    """
     at = path[-1]
     facts: dict[str, Any] = {
         "steps": len(path) - 1,
@@ -148,7 +159,7 @@ def outcome(path: np.ndarray, surface: Surface, minima: Sequence[np.ndarray]) ->
         "distance": None,
         "arrived": None,
     }
-    if has_diverged(path):
+    if has_diverged(path, steps):
         return {**facts, "verdict": "diverged"}
     if not minima:
         return {**facts, "verdict": "there is no minimum nearby"}

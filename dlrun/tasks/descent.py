@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from dlrun.config.dump import dump_experiment
@@ -21,8 +22,6 @@ from dlrun.registry.keras_component import KerasComponent
 from dlrun.tasks import OtherTask
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from dlrun.store.run_directory import RunDirectory
 
 Row = Annotated[list[float], Field(min_length=1, max_length=20)]
@@ -70,6 +69,10 @@ class Descent(OtherTask):
         if numbers != needed:
             what = "a surface begins at [x, y]" if needed == 2 else "a curve begins at one number"
             raise ValueError(what)
+        with np.errstate(all="ignore"):
+            height = np.float32(Surface.of(name, given).value(np.atleast_1d(np.float32(start))))
+        if not np.isfinite(height):
+            raise ValueError("the value there does not fit into 32 bits")
         return start
 
     @model_validator(mode="after")
@@ -90,14 +93,12 @@ class Descent(OtherTask):
             build_object(component)
 
     def run(self, experiment: DescentConfig, directory: RunDirectory) -> dict[str, Any]:
-        import numpy as np
-
         surface = self.surface
         start = np.atleast_1d(np.array(self.start, np.float32)).astype(np.float64)
         labels = labels_of(experiment.optimizer)
         paths = [follow(one, surface, start, self.steps) for one in experiment.optimizer]
         directory.write_path(path_columns(labels, paths, surface))
-        minima = minima_of(surface, paths)
+        minima = minima_of(surface, paths, self.steps)
         given = dump_experiment(experiment)["optimizer"]
         return {
             "task": self.member_name(),
@@ -105,7 +106,11 @@ class Descent(OtherTask):
             "start": start.tolist(),
             "minima": [{"at": at.tolist(), "value": surface.value(at)} for at in minima],
             "optimizers": [
-                {"name": label, "optimizer": optimizer, **outcome(path, surface, minima)}
+                {
+                    "name": label,
+                    "optimizer": optimizer,
+                    **outcome(path, surface, minima, self.steps),
+                }
                 for label, optimizer, path in zip(labels, given, paths, strict=True)
             ],
         }
@@ -122,11 +127,11 @@ def labels_of(optimizers: Sequence[KerasComponent]) -> list[str]:
             for key, value in component.arguments.items()
             if key == "learning_rate" or (key != "name" and value != defaults.get(key))
         }
-        said = ", ".join(
+        arguments = ", ".join(
             _plain(value) if key == "learning_rate" else f"{key} {_plain(value)}"
             for key, value in given.items()
         )
-        label = str(component.arguments.get("name") or f"{component.name} {said}".strip())
+        label = str(component.arguments.get("name") or f"{component.name} {arguments}".strip())
         labels.append(f"{label} ({len(labels) + 1})" if label in labels else label)
     return labels
 
@@ -145,7 +150,6 @@ def follow(
         TrainingError: Keras cannot take a step.
     """
     import keras
-    import numpy as np
 
     from dlrun.models.objects import build_object, reason
     from dlrun.training.reporting import step_errors
@@ -166,7 +170,7 @@ def follow(
     with np.errstate(all="ignore"):
         heights = surface.value(found).astype(np.float32)
     there = np.isfinite(found).all(axis=1) & np.isfinite(heights)
-    return found if there.all() else found[: int(np.argmin(there))]
+    return found if there.all() else found[: max(int(np.argmin(there)), 1)]
 
 
 def _without_tape() -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dlrun.config.dump import dump_experiment
 from dlrun.config.schema import Experiment
 from dlrun.config.yaml_writer import dump_yaml
-from dlrun.errors import ComponentError, ConfigError, TrainingError
+from dlrun.errors import ComponentError, ConfigError, TrainingError, UsageError
 from dlrun.registry import additions
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.tasks import draw_task
@@ -26,6 +26,8 @@ def run_task(
     runs_dir: Path,
     *,
     created: Callable[[RunDirectory], None] | None = None,
+    force: bool = False,
+    time_limit: object = None,
 ) -> Run:
     """Do what a config says whose task is none of a model, in a new run directory.
 
@@ -33,11 +35,18 @@ def run_task(
         experiment: The config.
         runs_dir: Where the run directory is made.
         created: Called with the run directory when it is made.
+        force: Refused: there are no checks to ignore.
+        time_limit: Refused: what is done cannot be resumed.
 
     Raises:
+        UsageError: The command has an option that only the training of a model has.
         ConfigError: Keras refused a part of the config; says where.
         TrainingError: It began and failed.
     """
+    for option, given in (("force", force), ("time limit", time_limit is not None)):
+        if given:
+            name = experiment.task.member_name() if experiment.task is not None else ""
+            raise UsageError(f"the task '{name}' knows no {option}; leave the option out")
     begin_timing()
     task, experiment = prepare_task(experiment)
 

@@ -58,7 +58,7 @@ def train(
     if not isinstance(loaded, Config):
         from dlrun.workflows.other_task import run_task
 
-        return run_task(loaded, Path(runs_dir))
+        return run_task(loaded, Path(runs_dir), force=force, time_limit=limit)
     from dlrun.workflows.execute import execute
 
     return execute(loaded, Path(runs_dir), observer, force=force, time_limit=limit)

@@ -151,12 +151,35 @@ def test_paths_that_jump_about_or_have_no_minimum_are_called_so() -> None:
     parabola, start = Surface.of("parabola", None), np.array([1.0])
     path = follow(_component("SGD", learning_rate=1.0), parabola, start, 20)
     assert path[:, 0].tolist() == [1.0, -1.0] * 10 + [1.0]
-    facts = outcome(path, parabola, minima_of(parabola, [path]))
+    facts = outcome(path, parabola, minima_of(parabola, [path], 20), 20)
     assert (facts["verdict"], facts["distance"]) == ("jumps about", pytest.approx(1.0))
     hill = Surface.of(None, [0, 0, -1])
     path = follow(_component("SGD", learning_rate=0.01), hill, start, 5)
-    assert minima_of(hill, [path]) == []
-    assert outcome(path, hill, [])["verdict"] == "there is no minimum nearby"
+    assert minima_of(hill, [path], 5) == []
+    assert outcome(path, hill, [], 5)["verdict"] == "there is no minimum nearby"
+
+
+def test_a_path_that_leaves_what_32_bits_can_hold_has_diverged() -> None:
+    for surface, rate in (
+        (Surface.of("two_minima", None), 1e10),
+        (Surface.of(None, [0] * 18 + [1]), 0.01),
+    ):
+        path = follow(_component("SGD", learning_rate=rate), surface, np.array([2.0]), 20)
+        assert path.tolist() == [[2.0]]
+        facts = outcome(path, surface, minima_of(surface, [path], 20), 20)
+        assert (facts["verdict"], facts["steps"], facts["at"]) == ("diverged", 0, [2.0])
+
+
+def test_a_start_out_of_reach_and_options_of_trainings_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "down.yaml"
+    file.write_text(CONFIG.replace("start: 2.0", "start: 1e10"))
+    with pytest.raises(dlrun.errors.ConfigError, match=r"down\.yaml:3:42: 'start': the value there does not"):
+        dlrun.train(file, runs_dir=tmp_path)
+    file.write_text(CONFIG)
+    with pytest.raises(dlrun.errors.UsageError, match="'descent' knows no force"):
+        dlrun.train(file, runs_dir=tmp_path, force=True)
+    with pytest.raises(dlrun.errors.UsageError, match="'descent' knows no time limit"):
+        dlrun.train(file, runs_dir=tmp_path, time_limit="2h")
 
 
 @pytest.mark.slow

@@ -42,6 +42,7 @@ def lines(result: Mapping[str, Any]) -> list[tuple[str, str]]:
 def section(directory: RunDirectory, result: Mapping[str, Any]) -> TaskSection:
     """Return a chart for each optimizer, and a table of where they ended."""
     surface, paths = _surface(directory), _paths(directory)
+    region = region_of(list(paths.values()), _options(directory)["steps"])
     minima = np.array([minimum["at"] for minimum in result["minima"]])
     rows = [
         (
@@ -55,7 +56,7 @@ def section(directory: RunDirectory, result: Mapping[str, Any]) -> TaskSection:
         for one in result["optimizers"]
     ]
     charts = [
-        _chart(surface, paths, str(one["name"]), str(one["verdict"]), minima)
+        _chart(surface, region, paths[one["name"]], str(one["name"]), str(one["verdict"]), minima)
         for one in result["optimizers"]
     ]
     about = f"down {result['function']} from {_place(result['start'])}"
@@ -75,8 +76,13 @@ def _place(at: Sequence[float]) -> str:
 
 
 def _surface(directory: RunDirectory) -> Surface:
-    [options] = directory.read_run()["config"]["task"].values()
+    options = _options(directory)
     return Surface.of(options.get("function"), options.get("coefficients"))
+
+
+def _options(directory: RunDirectory) -> dict[str, Any]:
+    [options] = directory.read_run()["config"]["task"].values()
+    return dict(options)
 
 
 def _paths(directory: RunDirectory) -> dict[str, np.ndarray]:
@@ -90,14 +96,14 @@ def _paths(directory: RunDirectory) -> dict[str, np.ndarray]:
 
 def _chart(
     surface: Surface,
-    paths: Mapping[str, np.ndarray],
+    region: tuple[np.ndarray, np.ndarray],
+    path: np.ndarray,
     name: str,
     verdict: str,
     minima: np.ndarray,
 ) -> Chart:
     """All charts of a run show the same part of the curve or surface."""
-    low, high = region_of(list(paths.values()))
-    path = paths[name]
+    low, high = region
     drawn = _apart(path, LEAST_STEP * (high - low))[:MOST_DRAWN]
     if surface.numbers == 1:
         x = np.linspace(low[0], high[0], 300)
