@@ -157,11 +157,13 @@ class ComponentError(DlrunError):
 
 
 class Details(TypedDict, total=False):
-    """What a problem may tell beside its message; see `Problem`."""
+    """What a problem may tell beside its message; see `Problem`. Its texts are not cut where they
+    name the file `path`, as its name comes last."""
 
     expected: str | None
     found: str | None
     hint: str | None
+    path: str | None
 
 
 @dataclass(frozen=True)
@@ -253,7 +255,7 @@ class ConfigError(DlrunError):
         self.shown = self.problems[: number_shown(texts)]
         more = len(texts) - len(self.shown)
         noun = "problem" if more == 1 else "problems"
-        self.rest = f"and {more:,} more {noun}; mend these first" if more else ""
+        self.rest = f"and {more:,} more {noun}; fix these first" if more else ""
         super().__init__("\n".join([*texts[: len(self.shown)], *filter(None, [self.rest])]))
         self.more: dict[str, Any] = {}
 

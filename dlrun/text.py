@@ -10,8 +10,9 @@ from pathlib import Path
 
 ELLIPSIS = "…"
 
-_UNSEEN = re.compile("([\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069])")
-"""What steers a terminal or turns the direction of a text, tabs and line breaks excepted."""
+_UNSEEN = re.compile("([\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069])")
+"""What steers a terminal or overrides the direction of a text, tabs and line breaks excepted. The
+marks U+061C, U+200E and U+200F are common in Hebrew and Arabic names, and harmless."""
 
 ORDINALS = (
     "first",

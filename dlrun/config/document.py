@@ -18,8 +18,8 @@ Scalar = str | int | float | bool | None
 LONGEST_LINE = 110
 """Longer lines are cut around the caret."""
 
-LONGEST_MESSAGE, LONGEST_DETAIL = 300, 600
-"""Longer messages, hints and the like are cut."""
+LONGEST_MESSAGE, LONGEST_DETAIL, LONGEST_PATH = 300, 600, 4096
+"""Longer messages, hints and the like are cut; no path is longer on Linux."""
 
 _QUOTED = re.compile(r"(?<![\w`'])'([^']+)'(?!\w)")
 """What a message quotes from a config."""
@@ -50,15 +50,15 @@ class Place:
         **details: Unpack[Details],
     ) -> Problem:
         """Return a problem that is to be seen here."""
-        line, column = self.line, self.column
+        line, column, path = self.line, self.column, details.get("path")
         if line is not None and column is not None:
             line, column = _cut_around(line, column)
         return Problem(
             visible(self.text),
-            _told(message, LONGEST_MESSAGE),
-            expected=_told(details.get("expected")),
-            found=_told(details.get("found")),
-            hint=_told(details.get("hint")),
+            _readable(message, LONGEST_MESSAGE, path),
+            expected=_readable(details.get("expected"), LONGEST_DETAIL, path),
+            found=_readable(details.get("found"), LONGEST_DETAIL, path),
+            hint=_readable(details.get("hint"), LONGEST_DETAIL, path),
             line=line,
             column=column,
             order=self.order,
@@ -168,17 +168,19 @@ def _cut_around(line: str, column: int) -> tuple[str, int]:
 
 
 @overload
-def _told(text: str, longest: int = ...) -> str: ...
+def _readable(text: str, longest: int, path: str | None) -> str: ...
 
 
 @overload
-def _told(text: None) -> None: ...
+def _readable(text: None, longest: int, path: str | None) -> None: ...
 
 
-def _told(text: str | None, longest: int = LONGEST_DETAIL) -> str | None:
+def _readable(text: str | None, longest: int, path: str | None) -> str | None:
     """A text for people to read, whatever somebody wrote into the config that it quotes."""
     if text is None:
         return None
+    if path is not None:
+        return in_one_line(text, longest + 2 * LONGEST_PATH)
     quoted = _QUOTED.sub(lambda match: f"'{in_one_line(match[1], LONGEST_VALUE)}'", text)
     return shortened(visible(quoted), longest)
 

@@ -10,14 +10,16 @@ below, unless the user allows others, and of a file that is no config only the n
 
 from __future__ import annotations
 
+import codecs
+import difflib
 import glob
 import os
 import re
 from pathlib import Path
 
-from dlrun.config.document import Node, Place, Reporter
+from dlrun.config.document import NOWHERE, Node, Place, Reporter
 from dlrun.config.grammar import ChosenKeys, canonical_config, config_shape, is_path, names_of
-from dlrun.config.limits import how_to_raise, limit, special_file
+from dlrun.config.limits import how_to_raise, limit, real_path, special_file
 from dlrun.config.messages import found
 from dlrun.config.schema import Config
 from dlrun.config.shapes import NO_NAMES, Keys, Named, OutputsShape, Shape, is_hole
@@ -37,9 +39,14 @@ class Extension(Section):
     below; `--allow-outside` allows others."""
 
 
-_KEYS = "|".join(["extends", *(key for key in Config.options() if key != "name")])
-_KEY = re.compile(rf"^[{{,]? *['\"]?(?:{_KEYS})['\"]? *:", re.MULTILINE)
+_KEYS = ("extends", *(key for key in Config.options() if key != "name"))
+"""Keys that only a config has; many kinds of files have a name."""
+
+_KEY = re.compile(rf"^['\"]?(?:{'|'.join(_KEYS)})['\"]? *:", re.MULTILINE)
 """A key of a config at the beginning of a line."""
+
+_NEAR = 0.8
+"""How near a mistyped key is to one of a config: `data` is not meant to be `dataset`."""
 
 
 def read_files(
@@ -58,7 +65,7 @@ def read_files(
     """
     chain: list[tuple[Path, Node]] = []
     seen: list[Path] = []
-    content, folder = b"", None if allow_outside else file.parent.resolve()
+    content, folder = b"", None if allow_outside else real_path(file.parent)
     place = Place(str(file), (0, 0, 0))
     named: str | None = None
     while True:
@@ -68,7 +75,7 @@ def read_files(
         node, given = read
         content = content or given
         chain.append((file, node))
-        seen.append(file.resolve())
+        seen.append(real_path(file))
         base = _extended(node, report)
         if base is None:
             break
@@ -76,10 +83,10 @@ def read_files(
         file = Path(os.path.normpath(file.parent / named))
         if not _may_extend(file, named, folder, place, report):
             return None, content
-        if file.resolve() in seen:
-            names = [str(path) for path, _ in chain[seen.index(file.resolve()) :]]
+        if (real := real_path(file)) in seen:
+            names = [str(path) for path, _ in chain[seen.index(real) :]]
             circle = " -> ".join([*names, names[0]])
-            report.at(place, f"'extends' leads in a circle: {circle}")
+            report.at(place, f"'extends' leads in a circle: {circle}", path=named)
             return None, content
     merged = canonical_config(chain[-1][1])
     for _, child in reversed(chain[:-1]):
@@ -172,19 +179,27 @@ def _may_extend(
     file: Path, named: str, folder: Path | None, place: Place, report: Reporter
 ) -> bool:
     """Report a file that a config may not extend, whether it is there or not."""
-    if folder is not None and not file.resolve().is_relative_to(folder):
+    try:
+        inside = folder is None or real_path(file).is_relative_to(folder)
+    except ValueError:
+        report.at(
+            place, f"'{named}' is not a possible file name", expected="a YAML file", path=named
+        )
+        return False
+    if not inside:
         report.at(
             place,
             f"'{named}' is outside the config's folder",
             expected=f"a config in {folder} or below",
             hint="read that file; if you trust this config, add --allow-outside "
             "(in Python: allow_outside=True)",
+            path=named,
         )
     elif file.suffix not in (".yaml", ".yml") and not file.is_dir():
         expected = "a file that ends in .yaml or .yml"
-        report.at(place, f"'{named}' is not a config by its name", expected=expected)
+        report.at(place, f"'{named}' is not a config by its name", expected=expected, path=named)
     elif (special := special_file(file)) is not None:
-        report.at(place, f"'{named}' is {special}", expected="a regular YAML file")
+        report.at(place, f"'{named}' is {special}", expected="a regular YAML file", path=named)
     else:
         return True
     return False
@@ -202,24 +217,26 @@ def _read_file(
         files = file.parent.iterdir() if file.parent.is_dir() else ()
         near = did_you_mean(file.name, (f.name for f in files if f.suffix in (".yaml", ".yml")))
         looked = f"it was looked for at {file}" if named is not None else None
-        report.at(place, f"{what} does not exist{near}", hint=looked)
+        report.at(place, f"{what} does not exist{near}", hint=looked, path=named)
         return None
     except IsADirectoryError:
-        report.at(place, f"{what} is a folder", expected="a YAML file")
+        report.at(place, f"{what} is a folder", expected="a YAML file", path=named)
         return None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its name has a null character"
-        report.at(place, f"{what} cannot be read: {reason}")
+        report.at(place, f"{what} cannot be read: {reason}", path=named)
         return None
     if len(content) > most:
         hint = how_to_raise("config_bytes", 2 * most)
-        report.at(place, f"{what} is too large", expected=f"at most {most:,} bytes", hint=hint)
+        report.at(
+            place, f"{what} is too large", expected=f"at most {most:,} bytes", hint=hint, path=named
+        )
         return None
     # The mark that some editors put at the start of a file is no part of the text.
     raw = content.removeprefix(b"\xef\xbb\xbf")
-    if named is not None and not _KEY.search(raw.decode("utf-8", "replace")):
+    if named is not None and not _may_be_config(raw):
         expected = "a YAML file with keys such as dataset, architecture or training"
-        report.at(place, f"{what} is not a config", expected=expected)
+        report.at(place, f"{what} is not a config", expected=expected, path=named)
         return None
     try:
         text = raw.decode("utf-8")
@@ -234,6 +251,20 @@ def _read_file(
         return None
     node = _read_text(text, file, number, report)
     return None if node is None else (node, content)
+
+
+def _may_be_config(content: bytes) -> bool:
+    """Whether messages may show what is in a file: not in that of another program, which may hold
+    secrets."""
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = content.decode("utf-16" if utf16 else "utf-8", "replace")
+    root = read_yaml(text, lambda line, column: NOWHERE, Reporter())
+    if root is None:
+        return _KEY.search(text) is not None
+    if root.mapping is None:
+        return root.value is None
+    keys = [str(key) for key in root.mapping if key != "name"]
+    return not keys or any(difflib.get_close_matches(key, _KEYS, 1, _NEAR) for key in keys)
 
 
 def _read_text(text: str, file: Path, number: int, report: Reporter) -> Node | None:
@@ -278,7 +309,7 @@ def with_absolute_paths(root: Node) -> Node:
 
 def absolute(entry: str, folder: Path) -> str:
     """Return a path or glob absolute; the folder's own `[ ]` and `*` are no wildcards in it."""
-    given, folder = Path(entry).expanduser(), folder.absolute()
+    given, folder = Path(os.path.expanduser(entry)), folder.absolute()
     if given.is_absolute() or not glob.has_magic(entry) or (folder / given).exists():
         return str(folder / given)
     return str(Path(glob.escape(str(folder))) / given)

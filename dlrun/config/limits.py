@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -26,7 +27,9 @@ LIMITS = {
 once blocks and `repeat` are; pixels of one picture; columns of a table whose features nobody
 chose."""
 
-_SYSTEM = ("/proc", "/sys", "/dev")
+_SYSTEM = ("/proc/", "/sys/", "/dev/")
+_SHARED_MEMORY = "/dev/shm/"
+"""Where files live in memory; clusters keep data and projects there."""
 
 
 def limit(name: str) -> int:
@@ -59,16 +62,30 @@ def _raised(given: str) -> dict[str, int]:
     return raised
 
 
+def real_path(path: Path) -> Path:
+    """Return a path without symbolic links; `Path.resolve` fails where they lead in a circle.
+
+    Raises:
+        ValueError: No file can have such a name, as it holds a null character.
+    """
+    return Path(os.path.realpath(path))
+
+
 def special_file(path: Path) -> str | None:
     """Return what a path is that is neither a regular file nor a folder, such as a device, or
-    belongs to the system; None for what may be read, and where nothing is there."""
-    resolved = path.resolve()
-    if resolved.as_posix().startswith(tuple(f"{folder}/" for folder in _SYSTEM)):
-        return "a file of the system"
+    belongs to the system, or no file can have; None for what may be read, and where nothing is
+    there."""
     try:
+        resolved = real_path(path).as_posix()
+        if resolved.startswith(_SYSTEM) and not resolved.startswith(_SHARED_MEMORY):
+            return "a system file"
         mode = path.stat().st_mode
-    except OSError:
-        return None
+    except ValueError:
+        return "not a possible file name"
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "a symbolic link that leads in a circle"
+        return "too long for a file name" if error.errno == errno.ENAMETOOLONG else None
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         return None
     kinds = {stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}

@@ -116,13 +116,14 @@ def _report_untrusted(node: Node, file: PluginFile, report: Reporter) -> None:
         "cannot be checked",
         hint=f"read {_named(node)}; if you trust it, add --trust-plugins "
         "(in Python: trust_plugins=True)",
+        path=str(node.value),
     )
 
 
 def _named(node: Node) -> Path:
     """The file as it is named from the working directory."""
     folder = node.place.folder or Path()
-    return Path(os.path.normpath(folder / Path(str(node.value)).expanduser()))
+    return Path(os.path.normpath(folder / os.path.expanduser(str(node.value))))
 
 
 def _places(root: Node, report: Reporter) -> list[Node]:
@@ -151,7 +152,8 @@ def _read(node: Node, report: Reporter) -> PluginFile | None:
         return None
     path = Path(os.path.normpath(_named(node).absolute()))
     if (special := special_file(path)) is not None:
-        report.at(node.place, f"the plugin '{node.value}' is {special}", expected="a Python file")
+        message = f"the plugin '{node.value}' is {special}"
+        report.at(node.place, message, expected="a Python file", path=node.value)
         return None
     try:
         return PluginFile(path, path.read_bytes())
@@ -159,7 +161,8 @@ def _read(node: Node, report: Reporter) -> PluginFile | None:
         files = path.parent.glob("*.py") if path.parent.is_dir() else ()
         near = did_you_mean(path.name, (file.name for file in files))
         message = f"the plugin '{node.value}' does not exist{near}"
-        report.at(node.place, message, hint=f"it was looked for at {_named(node)}")
+        report.at(node.place, message, hint=f"it was looked for at {_named(node)}", path=node.value)
     except OSError as error:
-        report.at(node.place, f"the plugin '{node.value}' cannot be read: {error.strerror}")
+        message = f"the plugin '{node.value}' cannot be read: {error.strerror}"
+        report.at(node.place, message, path=node.value)
     return None

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from dlrun.config.document import Node, Place, Reporter
-from dlrun.config.limits import ENVIRONMENT
+from dlrun.config.limits import ENVIRONMENT, special_file
 from dlrun.config.load import load_config
 from dlrun.config.yaml_reader import read_yaml
 from dlrun.errors import ConfigError, UsageError
@@ -68,6 +68,7 @@ def test_a_base_outside_needs_leave(named: str, folder: Path) -> None:
 def test_of_what_is_no_config_only_the_name_is_shown(folder: Path) -> None:
     secrets = {
         "keys.yaml": "password: hunter2\n",
+        "secret.yaml": "name: a\nkind: Secret\ndata: {task: hunter2}\n",
         "notes.yaml": "the password is hunter2: {[\n",
         "list.yaml": "- hunter2\n",
         "bytes.yaml": "hunter2 \udcff",
@@ -79,6 +80,37 @@ def test_of_what_is_no_config_only_the_name_is_shown(folder: Path) -> None:
         assert "hunter2" not in message
     (folder / "notes.txt").write_text(WHOLE)
     assert "'notes.txt' is not a config by its name" in refused(extending(folder, "notes.txt"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"traning: {epochs: 3}\n", "unknown key 'traning'; did you mean 'training'?"),
+        (b"name: base\n", "the key 'dataset' is missing"),
+        (b"# loss: mse\n", "the file is empty"),
+        (WHOLE.encode("utf-16"), "not valid UTF-8"),
+        (b"{name: base, dataset: {source: sklearn, name: digit}}", "found: 'digit'"),
+    ],
+)
+def test_a_base_that_can_be_mended_is_shown(content: bytes, message: str, folder: Path) -> None:
+    (folder / "base.yaml").write_bytes(content)
+    assert message in refused(extending(folder, "base.yaml"))
+
+
+def test_names_that_no_file_can_have_are_refused(folder: Path) -> None:
+    (folder / "circle.yaml").symlink_to("circle.yaml")
+    for named, message in {
+        '"a\\0b.yaml"': "'a\\x00b.yaml' is not a possible file name",
+        "circle.yaml": "'circle.yaml' is a symbolic link that leads in a circle",
+        f"{'x' * 300}.yaml": f"'{'x' * 300}.yaml' is too long for a file name",
+        f"{'below/' * 60}base.yaml": "below/base.yaml' does not exist",
+    }.items():
+        assert message in refused(extending(folder, named))
+
+
+def test_files_in_shared_memory_are_regular_files() -> None:
+    assert special_file(Path("/dev/shm/table.csv")) is None
+    assert special_file(Path("/dev/zero")) == "a system file"
 
 
 def test_mistakes_in_a_base_are_shown(folder: Path) -> None:
@@ -100,8 +132,8 @@ def test_devices_pipes_and_files_of_the_system_are_not_opened(
     for name, kind in {
         "pipe.yaml": "a named pipe",
         "socket.yaml": "a socket",
-        "zero.yaml": "a file of the system",
-        "environment.yaml": "a file of the system",
+        "zero.yaml": "a system file",
+        "environment.yaml": "a system file",
     }.items():
         file = extending(folder, name)
         with pytest.raises(ConfigError, match=f"'{name}' is {kind}"):
@@ -184,7 +216,7 @@ def test_only_the_first_problems_are_shown_in_full(tmp_path: Path) -> None:
         load_config(file)
     assert len(caught.value.problems) == 12
     lines = str(caught.value).splitlines()
-    assert lines[-1] == "and 7 more problems; mend these first"
+    assert lines[-1] == "and 7 more problems; fix these first"
     assert sum("unknown key" in line for line in lines) == 5
     assert len(lines) < 25
 
@@ -195,6 +227,12 @@ def test_what_a_config_holds_is_cut_and_cannot_steer_a_terminal(tmp_path: Path) 
     message = refused(file)
     assert f"unknown loss '{'x' * 59}…'" in message
     assert "unknown key '\\x1b]0;\\u202e'" in message
+    # Marks of direction, as in names in Hebrew or Arabic, are left alone; isolates are not.
+    file.write_text(
+        WHOLE.replace("mse", '"\u05d0\u200f\u200e\u061c"') + '"\u2067": 1\n', encoding="utf-8"
+    )
+    assert "unknown loss '\u05d0\u200f\u200e\u061c'" in (message := refused(file))
+    assert "unknown key '\\u2067'" in message
     # The caret is where it belongs in a line with characters that are shown as escapes.
     file.write_text("loss: \u202emse\ndata\u202eset: 1\n", encoding="utf-8")
     assert "\n    loss: \\u202emse\n          ^\n" in refused(file)

@@ -173,7 +173,9 @@ def test_a_path_that_leaves_what_32_bits_can_hold_has_diverged() -> None:
 def test_a_start_out_of_reach_and_options_of_trainings_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "down.yaml"
     file.write_text(CONFIG.replace("start: 2.0", "start: 1e10"))
-    with pytest.raises(dlrun.errors.ConfigError, match=r"down\.yaml:3:42: 'start': the value there does not"):
+    with pytest.raises(
+        dlrun.errors.ConfigError, match=r"down\.yaml:3:42: 'start': the value there does not"
+    ):
         dlrun.train(file, runs_dir=tmp_path)
     file.write_text(CONFIG)
     with pytest.raises(dlrun.errors.UsageError, match="'descent' knows no force"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from dlrun.config.limits import special_file
+from dlrun.config.limits import real_path, special_file
 from dlrun.data.samples import Array
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
@@ -81,7 +82,7 @@ def _matches(entry: str, base: Path) -> list[Path]:
         if parts := sorted(p for p in path.iterdir() if p.suffix.lower() in (".parquet", ".pq")):
             return parts
         raise DataError(f"{path}: a folder; name the files in it, or a glob such as {path}/*.csv")
-    pattern = str(Path(entry).expanduser())
+    pattern = os.path.expanduser(entry)
     if glob.has_magic(path.name) or (glob.has_magic(pattern) and not path.parent.is_dir()):
         found = sorted(
             _at(match, base) for match in glob.glob(pattern, root_dir=base, recursive=True)
@@ -93,7 +94,7 @@ def _matches(entry: str, base: Path) -> list[Path]:
 
 
 def _at(entry: str, base: Path) -> Path:
-    return Path(display_path(base / Path(entry).expanduser()))
+    return Path(display_path(base / os.path.expanduser(entry)))
 
 
 def neighbour(path: Path, *, folders: bool = False) -> str:
@@ -151,7 +152,7 @@ class ClassFolders:
 
 def root_folder(path: str, base: Path) -> Path:
     """Return the folder that a config names; it need not be there."""
-    return Path(display_path(base / Path(path).expanduser()))
+    return Path(display_path(base / os.path.expanduser(path)))
 
 
 def has_part(root: Path, part: FolderPart) -> bool:
@@ -262,7 +263,7 @@ def refuse_links_out(files: Sequence[Path], folders: Sequence[Path]) -> None:
     inside: dict[Path, bool] = {}
 
     def is_inside(path: Path) -> bool:
-        resolved = path.resolve()
+        resolved = real_path(path)
         return any(resolved.is_relative_to(root) for root in roots)
 
     for file in files:
@@ -270,7 +271,7 @@ def refuse_links_out(files: Sequence[Path], folders: Sequence[Path]) -> None:
             inside[file.parent] = is_inside(file.parent)
         if (file.is_symlink() or not inside[file.parent]) and not is_inside(file):
             raise DataError(
-                f"{file}: a link leads out of {folders[0]}, to {file.resolve()}",
+                f"{file}: symbolic link to {real_path(file)}, outside {folders[0]}",
                 advice="put the files there, or say `follow_links: true` under 'dataset'",
             )
 

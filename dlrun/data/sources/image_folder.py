@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -183,7 +184,7 @@ class ImageFolder(FolderSource):
 
     def root(self) -> Path | None:
         named_by_table = self.labels is not None or not isinstance(self.path, str)
-        return None if named_by_table else Path(str(self.path)).expanduser()
+        return None if named_by_table else Path(os.path.expanduser(str(self.path)))
 
     def files_of(self, part: Part, base: Path) -> tuple[Path, ...]:
         return self._listing(part, base, ()).files

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -64,7 +65,7 @@ class TextFolder(FolderSource):
         return encoding
 
     def root(self) -> Path:
-        return Path(self.path).expanduser()
+        return Path(os.path.expanduser(self.path))
 
     def files_of(self, part: Part, base: Path) -> tuple[Path, ...]:
         return self._found(part, base).files
