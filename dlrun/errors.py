@@ -158,12 +158,12 @@ class ComponentError(DlrunError):
 
 class Details(TypedDict, total=False):
     """What a problem may tell beside its message; see `Problem`. Its texts are not cut where they
-    name the file `path`, as its name comes last."""
+    name the file `file`, as its name comes last."""
 
     expected: str | None
     found: str | None
     hint: str | None
-    path: str | None
+    file: str | None
 
 
 @dataclass(frozen=True)

@@ -50,15 +50,15 @@ class Place:
         **details: Unpack[Details],
     ) -> Problem:
         """Return a problem that is to be seen here."""
-        line, column, path = self.line, self.column, details.get("path")
+        line, column, file = self.line, self.column, details.get("file")
         if line is not None and column is not None:
             line, column = _cut_around(line, column)
         return Problem(
             visible(self.text),
-            _readable(message, LONGEST_MESSAGE, path),
-            expected=_readable(details.get("expected"), LONGEST_DETAIL, path),
-            found=_readable(details.get("found"), LONGEST_DETAIL, path),
-            hint=_readable(details.get("hint"), LONGEST_DETAIL, path),
+            _readable(message, LONGEST_MESSAGE, file),
+            expected=_readable(details.get("expected"), LONGEST_DETAIL, file),
+            found=_readable(details.get("found"), LONGEST_DETAIL, file),
+            hint=_readable(details.get("hint"), LONGEST_DETAIL, file),
             line=line,
             column=column,
             order=self.order,
@@ -168,18 +168,18 @@ def _cut_around(line: str, column: int) -> tuple[str, int]:
 
 
 @overload
-def _readable(text: str, longest: int, path: str | None) -> str: ...
+def _readable(text: str, longest: int, file: str | None) -> str: ...
 
 
 @overload
-def _readable(text: None, longest: int, path: str | None) -> None: ...
+def _readable(text: None, longest: int, file: str | None) -> None: ...
 
 
-def _readable(text: str | None, longest: int, path: str | None) -> str | None:
+def _readable(text: str | None, longest: int, file: str | None) -> str | None:
     """A text for people to read, whatever somebody wrote into the config that it quotes."""
     if text is None:
         return None
-    if path is not None:
+    if file is not None:
         return in_one_line(text, longest + 2 * LONGEST_PATH)
     quoted = _QUOTED.sub(lambda match: f"'{in_one_line(match[1], LONGEST_VALUE)}'", text)
     return shortened(visible(quoted), longest)

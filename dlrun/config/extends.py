@@ -86,7 +86,7 @@ def read_files(
         if (real := real_path(file)) in seen:
             names = [str(path) for path, _ in chain[seen.index(real) :]]
             circle = " -> ".join([*names, names[0]])
-            report.at(place, f"'extends' leads in a circle: {circle}", path=named)
+            report.at(place, f"'extends' leads in a circle: {circle}", file=named)
             return None, content
     merged = canonical_config(chain[-1][1])
     for _, child in reversed(chain[:-1]):
@@ -183,7 +183,7 @@ def _may_extend(
         inside = folder is None or real_path(file).is_relative_to(folder)
     except ValueError:
         report.at(
-            place, f"'{named}' is not a possible file name", expected="a YAML file", path=named
+            place, f"'{named}' is not a possible file name", expected="a YAML file", file=named
         )
         return False
     if not inside:
@@ -193,13 +193,13 @@ def _may_extend(
             expected=f"a config in {folder} or below",
             hint="read that file; if you trust this config, add --allow-outside "
             "(in Python: allow_outside=True)",
-            path=named,
+            file=named,
         )
     elif file.suffix not in (".yaml", ".yml") and not file.is_dir():
         expected = "a file that ends in .yaml or .yml"
-        report.at(place, f"'{named}' is not a config by its name", expected=expected, path=named)
+        report.at(place, f"'{named}' is not a config by its name", expected=expected, file=named)
     elif (special := special_file(file)) is not None:
-        report.at(place, f"'{named}' is {special}", expected="a regular YAML file", path=named)
+        report.at(place, f"'{named}' is {special}", expected="a regular YAML file", file=named)
     else:
         return True
     return False
@@ -217,26 +217,26 @@ def _read_file(
         files = file.parent.iterdir() if file.parent.is_dir() else ()
         near = did_you_mean(file.name, (f.name for f in files if f.suffix in (".yaml", ".yml")))
         looked = f"it was looked for at {file}" if named is not None else None
-        report.at(place, f"{what} does not exist{near}", hint=looked, path=named)
+        report.at(place, f"{what} does not exist{near}", hint=looked, file=named)
         return None
     except IsADirectoryError:
-        report.at(place, f"{what} is a folder", expected="a YAML file", path=named)
+        report.at(place, f"{what} is a folder", expected="a YAML file", file=named)
         return None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "its name has a null character"
-        report.at(place, f"{what} cannot be read: {reason}", path=named)
+        report.at(place, f"{what} cannot be read: {reason}", file=named)
         return None
     if len(content) > most:
         hint = how_to_raise("config_bytes", 2 * most)
         report.at(
-            place, f"{what} is too large", expected=f"at most {most:,} bytes", hint=hint, path=named
+            place, f"{what} is too large", expected=f"at most {most:,} bytes", hint=hint, file=named
         )
         return None
     # The mark that some editors put at the start of a file is no part of the text.
     raw = content.removeprefix(b"\xef\xbb\xbf")
     if named is not None and not _may_be_config(raw):
         expected = "a YAML file with keys such as dataset, architecture or training"
-        report.at(place, f"{what} is not a config", expected=expected, path=named)
+        report.at(place, f"{what} is not a config", expected=expected, file=named)
         return None
     try:
         text = raw.decode("utf-8")

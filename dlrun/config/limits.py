@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -22,10 +23,11 @@ LIMITS = {
     "layers": 10_000,
     "picture_pixels": 90_000_000,
     "table_columns": 10_000,
+    "unpacked_bytes": 10_000_000_000,
 }
 """Bytes of a config file, levels of its nesting, values once its aliases are written out; layers
 once blocks and `repeat` are; pixels of one picture; columns of a table whose features nobody
-chose."""
+chose; bytes of a compressed text file once it is unpacked, where the free memory is not known."""
 
 _SYSTEM = ("/proc/", "/sys/", "/dev/")
 _SHARED_MEMORY = "/dev/shm/"
@@ -42,9 +44,30 @@ def limit(name: str) -> int:
     return LIMITS[name] if not given else _raised(given).get(name, LIMITS[name])
 
 
+def unpacked_limit() -> int:
+    """Return how many bytes of a compressed text file are unpacked at most: as the environment
+    variable says, else as many as memory is free now."""
+    name, given = "unpacked_bytes", os.environ.get(ENVIRONMENT)
+    raised = _raised(given).get(name) if given else None
+    return raised or free_memory() or LIMITS[name]
+
+
 def how_to_raise(name: str, needed: int) -> str:
     """Say how a limit is raised, to what is needed or, as far as that is not known, to twice it."""
     return f"to allow more, set {ENVIRONMENT}={name}={max(needed, limit(name) + 1)}"
+
+
+def free_memory() -> int | None:
+    """Return the bytes of memory that this process can still get; None where that is unknown."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        available = next(line for line in lines if line.startswith("MemAvailable:"))
+        found.append(1024 * int(available.split()[1]))
+    with contextlib.suppress(OSError, ValueError):
+        # Of what the group uses, files that were read count too, and give way.
+        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(found, default=None)
 
 
 def _raised(given: str) -> dict[str, int]:

@@ -116,7 +116,7 @@ def _report_untrusted(node: Node, file: PluginFile, report: Reporter) -> None:
         "cannot be checked",
         hint=f"read {_named(node)}; if you trust it, add --trust-plugins "
         "(in Python: trust_plugins=True)",
-        path=str(node.value),
+        file=str(node.value),
     )
 
 
@@ -153,7 +153,7 @@ def _read(node: Node, report: Reporter) -> PluginFile | None:
     path = Path(os.path.normpath(_named(node).absolute()))
     if (special := special_file(path)) is not None:
         message = f"the plugin '{node.value}' is {special}"
-        report.at(node.place, message, expected="a Python file", path=node.value)
+        report.at(node.place, message, expected="a Python file", file=node.value)
         return None
     try:
         return PluginFile(path, path.read_bytes())
@@ -161,8 +161,8 @@ def _read(node: Node, report: Reporter) -> PluginFile | None:
         files = path.parent.glob("*.py") if path.parent.is_dir() else ()
         near = did_you_mean(path.name, (file.name for file in files))
         message = f"the plugin '{node.value}' does not exist{near}"
-        report.at(node.place, message, hint=f"it was looked for at {_named(node)}", path=node.value)
+        report.at(node.place, message, hint=f"it was looked for at {_named(node)}", file=node.value)
     except OSError as error:
         message = f"the plugin '{node.value}' cannot be read: {error.strerror}"
-        report.at(node.place, message, path=node.value)
+        report.at(node.place, message, file=node.value)
     return None

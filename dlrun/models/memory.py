@@ -6,8 +6,9 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
+
+from dlrun.config.limits import free_memory
 
 BYTES_OF_A_WEIGHT = 4
 
@@ -54,16 +55,3 @@ def refuse_large(shape: Sequence[int], free: int | None) -> None:
             f"its weights, {axes}, take {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory "
             "are free"
         )
-
-
-def free_memory() -> int | None:
-    """Return the bytes of memory that this process can still get; None where that is unknown."""
-    found = []
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        available = next(line for line in lines if line.startswith("MemAvailable:"))
-        found.append(1024 * int(available.split()[1]))
-    with contextlib.suppress(OSError, ValueError):
-        # Of what the group uses, files that were read count too, and give way.
-        found.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(found, default=None)

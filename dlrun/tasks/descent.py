@@ -70,7 +70,9 @@ class Descent(OtherTask):
             what = "a surface begins at [x, y]" if needed == 2 else "a curve begins at one number"
             raise ValueError(what)
         with np.errstate(all="ignore"):
-            height = np.float32(Surface.of(name, given).value(np.atleast_1d(np.float32(start))))
+            height = np.float32(
+                Surface.of(name, given).value(np.atleast_1d(np.array(start, np.float32)))
+            )
         if not np.isfinite(height):
             raise ValueError("the value there does not fit into 32 bits")
         return start

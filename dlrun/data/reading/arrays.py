@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dlrun.config.limits import free_memory
 from dlrun.data.samples import Array
 from dlrun.data.stored import NumberFile, as_column, too_large_to_hold
 from dlrun.errors import DataError
@@ -126,7 +127,11 @@ def _read(file: Path, name: str) -> Array:
             mapped = np.load(file, mmap_mode="r", allow_pickle=False)
             return np.asarray(mapped) if mapped.ndim == 0 else mapped
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            _refuse_large(archive.zip, name)
             return archive[name]
+    except MemoryError as error:
+        text = f"{file}: array '{name}' does not fit into memory: {error}".rstrip(": ")
+        raise DataError(text) from error
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise DataError(
@@ -135,6 +140,18 @@ def _read(file: Path, name: str) -> Array:
                 f"lines or Parquet file for `source: csv`"
             ) from error
         raise DataError(f"{file}: array '{name}' cannot be read: {error}") from error
+
+
+def _refuse_large(archive: zipfile.ZipFile, name: str) -> None:
+    """Raise a MemoryError for an array that is larger than the free memory once it is unpacked."""
+    free = free_memory()
+    size = max(
+        (one.file_size for one in archive.infolist() if one.filename == f"{name}.npy"), default=0
+    )
+    if free is not None and size > free:
+        raise MemoryError(
+            f"it takes {size / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB of memory are free"
+        )
 
 
 def _text(array: Array, place: str) -> Array:

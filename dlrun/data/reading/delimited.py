@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from dlrun.config.limits import how_to_raise, unpacked_limit
 from dlrun.data.reading.number_texts import is_number
 from dlrun.errors import DataError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-_OPENERS: dict[str, Callable[..., IO[Any]]] = {
+_OPENERS: dict[str, Callable[..., Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
@@ -47,6 +48,9 @@ _MISSING_MARKS = (
 
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\s]*', re.IGNORECASE)
 """What Excel writes above a table to name its separator."""
+
+_CHECKED_EVERY = 2**24
+"""Unpacked bytes after which the free memory is looked up again."""
 
 _UNREADABLE = (UnicodeError, LookupError, OSError, EOFError, lzma.LZMAError, zlib.error)
 
@@ -264,13 +268,13 @@ def records(file: Path, dialect: CsvDialect) -> Iterator[tuple[int, list[str]]]:
 
 
 @contextmanager
-def _rows(file: Path, dialect: CsvDialect) -> Iterator[tuple[IO[str], int, str]]:
+def _rows(file: Path, dialect: CsvDialect) -> Iterator[tuple[io.TextIOBase, int, str]]:
     """Open a file at its header, or first row; how many lines are above it, and the separator.
 
     Excel writes the separator above the header: `sep=;`.
     """
-    opener = _OPENERS.get(file.suffix, open)
-    with opener(file, "rt", encoding=dialect.python_encoding(), newline="") as stream:
+    encoding = dialect.python_encoding()
+    with unpacked(file) as packed, io.TextIOWrapper(packed, encoding, newline="") as stream:
         for _ in islice(stream, dialect.skip):
             pass
         named = SEPARATOR_LINE.fullmatch(next(stream, ""))
@@ -281,11 +285,24 @@ def _rows(file: Path, dialect: CsvDialect) -> Iterator[tuple[IO[str], int, str]]
                 pass
         usual = "\t" if {".tsv", ".tab"} & set(file.suffixes) else ","
         separator = dialect.separator or (named[1] if named else usual)
-        if separator == " ":
-            # Columns in line often have a tab before the last one.
-            yield io.StringIO(stream.read().replace("\t", " "), newline=""), skipped, separator
-        else:
-            yield stream, skipped, separator
+        # Columns in line often have a tab before the last one.
+        yield _WithoutTabs(stream) if separator == " " else stream, skipped, separator
+
+
+class _WithoutTabs(io.TextIOBase):
+    """A text with spaces for its tabs, read a piece at a time."""
+
+    def __init__(self, stream: io.TextIOBase) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> str:
+        return self._stream.read(-1 if size is None else size).replace("\t", " ")
+
+    def readline(self, size: int = -1) -> str:  # type: ignore[override]
+        return self._stream.readline(size).replace("\t", " ")
 
 
 def records_of_rows(
@@ -367,6 +384,50 @@ def _unreadable(file: Path, dialect: CsvDialect, error: Exception) -> DataError:
     )
 
 
-def unpacked(file: Path) -> IO[Any]:
-    """Open a file for its bytes, unpacked where it ends in one of `COMPRESSED`."""
-    return _OPENERS.get(file.suffix, open)(file, "rb")
+def unpacked(file: Path) -> IO[bytes]:
+    """Open a file for its bytes, unpacked where it ends in one of `COMPRESSED`; reading raises a
+    DataError where that is more than fits into memory."""
+    opener = _OPENERS.get(file.suffix)
+    return file.open("rb") if opener is None else io.BufferedReader(_Unpacked(file, opener), 2**16)
+
+
+class _Unpacked(io.RawIOBase):
+    """A compressed file, as far as it fits into memory: a small one may hold any number of bytes.
+
+    Args:
+        file: The file.
+        opener: Opens it.
+    """
+
+    def __init__(self, file: Path, opener: Callable[..., Any]) -> None:
+        self._file, self._stream = file, opener(file, "rb")
+        self._count = self._checked = 0
+        self._most = unpacked_limit()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._count = self._checked = self._stream.seek(offset, whence)
+        return self._count
+
+    def readinto(self, buffer: Any) -> int:
+        count: int = self._stream.readinto(buffer)
+        self._count += count
+        if self._count > self._checked + _CHECKED_EVERY:
+            # What has been read takes memory itself.
+            self._checked, self._most = self._count, unpacked_limit()
+        if self._count > self._most:
+            raise DataError(
+                f"{self._file}: more than {self._most:,} bytes once unpacked, too many for "
+                "the memory that is free",
+                advice=how_to_raise("unpacked_bytes", 2 * self._count),
+            )
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

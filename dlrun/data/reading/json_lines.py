@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import json
+import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from dlrun.data.reading.delimited import unpacked
 from dlrun.errors import DataError
 
 
@@ -42,16 +44,15 @@ def lines_of_records(file: Path, rows: Collection[int]) -> list[int]:
 
 
 def _records(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    opener = gzip.open if file.suffix == ".gz" else open
     line = 0
     try:
-        with opener(file, "rt", encoding="utf-8-sig") as stream:
+        with io.TextIOWrapper(unpacked(file), encoding="utf-8-sig") as stream:
             for line, text in enumerate(stream, start=1):
                 if text.strip():
                     yield line, _record(file, line, text)
     except UnicodeDecodeError as error:
         raise DataError(f"{file}:{line + 1}: not written in UTF-8") from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{file}: cannot be read: {error}") from error
 
 
