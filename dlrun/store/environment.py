@@ -138,6 +138,31 @@ def process_is_gone(facts: Mapping[str, Any]) -> bool:
     return birth is not None and now is not None and birth != now
 
 
+_left: set[str] = set()
+
+
+def leave_run(run: Path) -> None:
+    """Keep in mind that this process trains a run no more: a full disk may have kept its `run.json`
+    from saying so."""
+    _left.add(os.path.realpath(run))
+
+
+def enter_run(run: Path) -> None:
+    """Keep in mind that this process trains a run again."""
+    _left.discard(os.path.realpath(run))
+
+
+def was_left(run: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a run was trained by this process, which trains it no more.
+
+    Args:
+        run: Its directory.
+        facts: What `process_facts` returned in the process that trained it.
+    """
+    here = facts.get("pid") == os.getpid() and facts.get("host") == platform.node()
+    return here and os.path.realpath(run) in _left
+
+
 def _birth(pid: int) -> str | None:
     """When a process began: boot and clock ticks since, where Linux says so, else None."""
     try:

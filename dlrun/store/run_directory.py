@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dlrun.errors import RunError
 from dlrun.store.checkpoint import CheckpointFolder
-from dlrun.store.environment import process_facts, process_is_gone
+from dlrun.store.environment import enter_run, process_facts, process_is_gone, was_left
 from dlrun.store.examples import Examples, read_examples, write_examples
 from dlrun.store.files import (
     append_line,
@@ -144,6 +144,8 @@ class RunDirectory(TrainingFolder):
         """Where each optimizer of a descent was at every step."""
         self.examples = path / "examples.json"
         """The rows that were predicted worst, as they came from the source."""
+        self.examples_files = self.examples, self.examples.with_suffix(".npz")
+        """The same with what has axes."""
         self.checkpoint = CheckpointFolder(path)
         """What the run needs to go on after it was broken off."""
 
@@ -232,6 +234,7 @@ class RunDirectory(TrainingFolder):
         kept = {name: value for name, value in before.items() if name not in gone}
         times = {"status": "running", "ended": None, "seconds": None}
         again = {**kept, **times, "resumed": resumed, "process": process_facts()}
+        enter_run(self.path)
         self.rewrite(again)
         # While a run trains, they are written over and over.
         self.files.forget(*(folder.callbacks for folder in (self, *self.folds())))
@@ -285,7 +288,8 @@ class RunDirectory(TrainingFolder):
 
     def _status_of(self, facts: Mapping[str, Any]) -> Status:
         status = facts.get("status")
-        if status == "running" and process_is_gone(facts.get("process") or {}):
+        process = facts.get("process") or {}
+        if status == "running" and (process_is_gone(process) or was_left(self.path, process)):
             return "died"
         if status not in ("running", "finished", "failed", "interrupted"):
             raise RunError(f"{display_path(self.run)} is damaged: unknown status {status!r}")

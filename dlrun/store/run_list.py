@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dlrun.errors import RunError
-from dlrun.store.environment import process_is_gone
+from dlrun.store.environment import process_is_gone, was_left
 from dlrun.store.files import os_errors_named, refuse_links_out
 from dlrun.store.ledger import KeptEvaluation, LedgerEntry
 from dlrun.store.manifest import NAME as MANIFEST
@@ -119,7 +119,16 @@ def can_go_on(status: str, facts: Mapping[str, Any]) -> bool:
         facts: What its `run.json` holds.
     """
     broken_off = status in ("died", "interrupted") or bool(facts.get("resumable"))
-    return broken_off and not facts.get("ensemble")
+    return broken_off and not facts.get("ensemble") and not is_of_other_task(facts)
+
+
+def is_of_other_task(facts: Mapping[str, Any]) -> bool:
+    """Whether a run has a task in which no model learns from data: it has no engine.
+
+    Args:
+        facts: What its `run.json` holds.
+    """
+    return bool(_mapping(facts.get("config")).get("task")) and "engine" not in facts
 
 
 def brief(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +190,8 @@ def read_entry(path: Path) -> RunEntry | None:
         return changed
     status = facts.get("status")
     if status == "running":
-        gone = process_is_gone(_mapping(facts.get("process")))
+        process = _mapping(facts.get("process"))
+        gone = process_is_gone(process) or was_left(path, process)
         return RunEntry(path, "died" if gone else "running", facts)
     if status not in ENDED:
         return _damaged(path, f"{MARKER} has the unknown status {status!r}")

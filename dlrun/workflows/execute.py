@@ -29,7 +29,7 @@ from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.stored_curves import draw_curves
 from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
-from dlrun.store.environment import environment_facts
+from dlrun.store.environment import environment_facts, leave_run
 from dlrun.store.files import is_disk_error
 from dlrun.store.run_directory import Ending, RunDirectory
 from dlrun.store.run_list import brief
@@ -57,7 +57,7 @@ from dlrun.workflows.results import (
     run_result,
 )
 from dlrun.workflows.resumption import Resumption, lies_in_the_machine
-from dlrun.workflows.run import Run
+from dlrun.workflows.run import Run, cause_of
 from dlrun.workflows.run_recorder import RunRecorder, Splits
 from dlrun.workflows.statistics import rows_of
 from dlrun.workflows.worst_examples import worst_examples
@@ -160,7 +160,8 @@ def execute(
                     # In the first epoch: there is no result, and only here the config is known.
                     suggestions = suggestions_against_divergence(dump_config(config))
                     error.result = {"suggestions": suggestions}
-                if recorder.directory is not None:
+                # A run that goes on may be another process's until it is taken over.
+                if recorder.directory is not None and (resumption is None or resumption.taken_over):
                     _end_early(recorder.directory, error)
                     if isinstance(error, TrainingError):
                         error.run = recorder.directory.path
@@ -217,15 +218,19 @@ def _keep_examples(
 
 def _end_early(directory: RunDirectory, error: BaseException) -> None:
     """Record how the run ended, and draw its curves up to there."""
-    broken_off = isinstance(error, KeyboardInterrupt) or is_disk_error(error)
+    # `SystemExit` is how the handler of a signal, in a user's program, ends it.
+    stopped = not isinstance(error, Exception)
+    broken_off = stopped or is_disk_error(error)
     if broken_off or lies_in_the_machine(error):
         error.add_note(_kept_in(directory))
-    # A full disk refuses this as well; the run is then one whose process is gone.
-    with suppress(RunError, OSError):
+    with ExitStack() as ending:
+        # A full disk refuses what follows as well; the run is then one that has died.
+        ending.callback(leave_run, directory.path)
+        ending.enter_context(suppress(RunError, OSError))
         if directory.status != "running":
             return
-        if isinstance(error, KeyboardInterrupt):
-            directory.finish("interrupted", interrupted_by=getattr(error, "cause", None))
+        if stopped:
+            directory.finish("interrupted", interrupted_by=cause_of(error))
         elif broken_off:
             directory.finish("interrupted", interrupted_by="disk", error=str(error))
             # What space there is, is needed to go on.

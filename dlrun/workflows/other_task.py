@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from dlrun.config.dump import dump_experiment
 from dlrun.config.schema import Experiment
 from dlrun.config.yaml_writer import dump_yaml
-from dlrun.errors import ComponentError, ConfigError, TrainingError, UsageError
+from dlrun.errors import ComponentError, ConfigError, RunError, TrainingError, UsageError
 from dlrun.registry import additions
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.tasks import draw_task
 from dlrun.stages import begin_timing, current_stages, stage
-from dlrun.store.environment import environment_facts
+from dlrun.store.environment import environment_facts, leave_run
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import brief
 from dlrun.tasks import OtherTask
 from dlrun.training.backend import device_facts, start_backend
-from dlrun.workflows.run import Run
+from dlrun.workflows.run import Run, cause_of
 
 
 def run_task(
@@ -67,13 +68,19 @@ def run_task(
         stages = current_stages().seconds()
         directory.finish("finished", result=brief(result), stages=stages)
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            directory.finish("interrupted")
-        elif directory.status == "running":
-            directory.finish("failed", error=f"{type(error).__name__}: {error}")
+        # A full disk refuses this as well.
+        with suppress(RunError, OSError):
+            if directory.status != "running":
+                pass
+            elif isinstance(error, Exception):
+                directory.finish("failed", error=f"{type(error).__name__}: {error}")
+            else:
+                directory.finish("interrupted", interrupted_by=cause_of(error))
         if isinstance(error, TrainingError):
             error.run = directory.path
         raise
+    finally:
+        leave_run(directory.path)
     return Run(directory.path, result, "finished")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.stored_curves import draw_curves
 from dlrun.store.environment import environment_facts
 from dlrun.store.run_directory import RunDirectory
+from dlrun.store.run_list import is_of_other_task
+from dlrun.text import display_path
 from dlrun.training.backend import device_facts, start_backend
 from dlrun.training.interrupt import TimeLimit, time_limit_of
 from dlrun.workflows.evaluate import refuse_changed_data
@@ -106,6 +109,12 @@ def _refuse(directory: RunDirectory, force: bool) -> None:
         raise RunError(
             f"{directory.name} is an ensemble, which nothing is trained for; make it again with "
             f"`dlrun finalize {facts.get('parent')} --ensemble`"
+        )
+    if is_of_other_task(facts):
+        config = shlex.quote(display_path(directory.resolved))
+        raise RunError(
+            f"{directory.name} has a task that begins anew each time; train it again with: "
+            f"dlrun train {config}"
         )
     if status == "failed" and not facts.get("resumable"):
         cause = str(facts.get("error", "")).partition("\n")[0]

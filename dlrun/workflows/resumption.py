@@ -38,6 +38,8 @@ class Resumption:
         self._one_model = one_model
         self._note = note
         self._goes_on = goes_on
+        self.taken_over = False
+        """Whether the run is this process's from now on; before that, nothing in it is changed."""
         self.fits: dict[int, dict[str, Any]] = {}
         """The facts of each fold's finished fit."""
         self._saved: tuple[int, int, FitState] | None = None
@@ -65,6 +67,7 @@ class Resumption:
             fold, epoch, _ = self._saved
         else:
             fold, epoch = len(self.fits), 0
+        self.taken_over = True
         directory.remove_leftovers()
         directory.restart({"fold": fold, "epoch": epoch})
         self._clear()
@@ -142,7 +145,7 @@ class Resumption:
             epochs[self._saved[0]] = self._saved[1]
         directory.cut_metrics(epochs)
         del self._seconds
-        directory.files.remove(directory.result, directory.examples, *directory.curves)
+        directory.files.remove(directory.result, *directory.examples_files, *directory.curves)
         if not self._one_model:
             directory.files.remove(directory.predictions)
         for fold, folder in folders.items():
@@ -172,7 +175,7 @@ def _groups(splits: Mapping[str, np.ndarray], together: int) -> list[list[int]]:
 
 
 OUT_OF_MEMORY = re.compile(
-    r"out of memory|OOM|RESOURCE_EXHAUSTED|failed to allocate", re.IGNORECASE
+    r"out of memory|\bOOM\b|RESOURCE_EXHAUSTED|failed to allocate", re.IGNORECASE
 )
 
 

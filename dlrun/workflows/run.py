@@ -94,3 +94,10 @@ class Run:
         if not directory.has_model:
             raise RunError(f"{self.path} has no single model: every fold trained its own")
         return directory.load_model(load_model)
+
+
+def cause_of(error: BaseException) -> str | None:
+    """Return what `run.json` names as the cause of a run's end that is no failure: a signal, the
+    time limit, or the kind of error; None where it is not known."""
+    cause = getattr(error, "cause", None)
+    return cause or (None if isinstance(error, KeyboardInterrupt) else type(error).__name__)

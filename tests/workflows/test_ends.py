@@ -11,8 +11,10 @@ import pytest
 from dlrun.errors import RunError
 from dlrun.store import files
 from dlrun.store.run_directory import RunDirectory
+from dlrun.store.run_list import read_entry
 from dlrun.training.interrupt import Interrupted
 from dlrun.workflows.execute import _end_early
+from dlrun.workflows.resumption import lies_in_the_machine
 
 
 @pytest.fixture
@@ -60,8 +62,11 @@ def test_a_disk_that_takes_nothing_more_leaves_a_run_that_can_go_on(
 
     monkeypatch.setattr(files.os, "fsync", full)
     _end_early(run, error)
-    # Until its process is gone.
     assert run.read_run()["status"] == "running"
+    # Also for the process that trained it, as in a notebook.
+    entry = read_entry(run.path)
+    assert entry is not None
+    assert (run.status, entry.status) == ("died", "died")
     assert "go on with: dlrun resume" in error.__notes__[0]
 
 
@@ -71,3 +76,23 @@ def test_the_signal_that_ended_a_run_is_kept(run: RunDirectory) -> None:
     facts = run.read_run()
     assert (facts["status"], facts["interrupted_by"]) == ("interrupted", "SIGTERM")
     assert "go on with: dlrun resume" in error.__notes__[0]
+
+
+def test_a_program_that_ends_itself_leaves_a_run_that_can_go_on(run: RunDirectory) -> None:
+    # As `signal.signal(SIGTERM, lambda *_: sys.exit(0))` does.
+    error = SystemExit(0)
+    _end_early(run, error)
+    facts = run.read_run()
+    assert (facts["status"], facts["interrupted_by"]) == ("interrupted", "SystemExit")
+
+
+@pytest.mark.parametrize(
+    ("message", "full"),
+    [
+        ("OOM when allocating tensor", True),
+        ("RESOURCE_EXHAUSTED: 3 GiB", True),
+        ("no column 'rooms'; it has RandomZoom", False),
+    ],
+)
+def test_only_a_lack_of_memory_is_called_so(message: str, full: bool) -> None:
+    assert lies_in_the_machine(ValueError(message)) is full

@@ -20,7 +20,9 @@ from kills import (
 
 import dlrun
 from dlrun.errors import RunError
+from dlrun.store.examples import Examples
 from dlrun.store.run_directory import RunDirectory
+from dlrun.workflows.resumption import Resumption
 
 CONFIG = """\
 name: waves
@@ -126,6 +128,7 @@ def broken_off(runs: Path, status: str, **facts: Any) -> RunDirectory:
         ("failed", {"error": "DivergedError: the loss became NaN"}, "change the config and train"),
         ("failed", {"error": "TypeError: no"}, "TypeError: no; train again, or add --force"),
         ("interrupted", {"ensemble": 3, "parent": "p"}, "dlrun finalize p --ensemble"),
+        ("interrupted", {"config": {"task": {"descent": {}}}}, r"train it again with: dlrun train"),
     ],
 )
 def test_a_run_that_cannot_go_on_is_refused_with_the_reason(
@@ -135,6 +138,31 @@ def test_a_run_that_cannot_go_on_is_refused_with_the_reason(
     run.write_config(b"")
     with pytest.raises(RunError, match=told):
         dlrun.resume(run.path)
+
+
+def test_what_is_written_at_the_end_is_written_anew(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path, "waves")
+    run.start({"name": "waves", "config": {}, "engine": {"name": "fused"}})
+    splits = {"train": np.arange(3), "validation": np.arange(3, 5)}
+    run.write_splits(splits)
+    run.append_metrics(0, 1, 0.1, {"loss": 0.5})
+    examples = Examples((3,), {"y": [1.0]}, {"image": np.zeros((1, 2, 2))})
+    run.write_examples(examples)
+    run.finish("interrupted")
+    Resumption(run, True, pytest.fail, lambda: None).begin(splits)
+    run.write_examples(examples)
+    assert run.read_examples() is not None
+
+
+def test_a_run_that_is_refused_stays_as_it_is(tmp_path: Path) -> None:
+    run = broken_off(tmp_path, "running", engine={"name": "fused"})
+    run.write_splits({"train": np.arange(3)})
+    before = digest_of(run.path)
+    resumption = Resumption(run, True, pytest.fail, lambda: None)
+    with pytest.raises(RunError, match="the split 'train' holds other rows"):
+        resumption.begin({"train": np.arange(4)})
+    assert not resumption.taken_over
+    assert digest_of(run.path) == before
 
 
 def test_a_run_that_was_scored_on_its_test_rows_needs_force(tmp_path: Path) -> None:
