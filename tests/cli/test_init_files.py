@@ -16,6 +16,7 @@ import yaml
 from dlrun.config.load import load_config
 from dlrun.errors import UsageError
 from dlrun.workflows.init import init
+from dlrun.workflows.init.dialect import infer_dialect
 from dlrun.workflows.loading import load_rows
 
 N = 150
@@ -432,6 +433,33 @@ def test_arrays(call: Any, tmp_path: Path, name: str) -> None:
     said = call("init", "data.npz")
     assert said.status == 0, said.err
     assert layer in (tmp_path / "data.yaml").read_text()
+
+
+def test_arrays_that_hold_no_rows_are_left_out(call: Any, tmp_path: Path) -> None:
+    photo, y = np.zeros((40, 12, 12, 3), "u1"), np.arange(40) % 2
+    odd = {"version": np.array(3), "meta": np.array([{}, {}], dtype=object)}
+    for name in ("photo", "images"):
+        # `images` is the input, whatever is beside it.
+        beside = {} if name == "photo" else {"boxes": DRAWN.random((40, 4))}
+        np.savez(tmp_path / f"{name}.npz", **odd, **{name: photo, "labels": y}, **beside)
+        said = call("init", f"{name}.npz")
+        assert said.status == 0, said.err
+        assert f"inputs: {name}" in (tmp_path / f"{name}.yaml").read_text()
+    np.savez(tmp_path / "none.npz", **odd, labels=y)
+    assert "array 'version' is a single value" in call("init", "none.npz").err
+
+
+@pytest.mark.parametrize("separator", [",", ";", "|", "\t"])
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0)])
+def test_numbers_with_blanks_between_them_are_one_field(
+    tmp_path: Path, separator: str, order: tuple[int, ...]
+) -> None:
+    rows = [(str(row % 7), "70 80 82 91", "Training") for row in range(N)]
+    text = "".join(separator.join(row[place] for place in order) + "\n" for row in rows)
+    (tmp_path / "faces.csv").write_text(text)
+    dialect = infer_dialect(tmp_path / "faces.csv")
+    assert dialect.separator_of(tmp_path / "faces.csv") == separator
+    assert (dialect.decimal, dialect.header) == (".", False)
 
 
 def test_arrays_of_which_none_is_called_the_target(call: Any, tmp_path: Path) -> None:

@@ -85,6 +85,40 @@ def test_a_table_beside_class_folders_names_no_pictures(call: Any, tmp_path: Pat
     assert call("init", "photos").line("pictures") == f"{2 * N} of 2 classes: cat, dog"
 
 
+def test_tables_beside_a_picture_that_name_none(call: Any, tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "spec.png")
+    for name in ("a.wav", "b.wav"):
+        (tmp_path / name).write_bytes(b"a sound")
+    heights = [f"{100 + 7 * row % 31},{'ab'[row % 2]}" for row in range(N)]
+    texts = {
+        "long": [f"{'word and ' * 40}{row},{h}" for row, h in enumerate(heights)],
+        "sounds": [f"{'ab'[row % 2]}.wav,{h}" for row, h in enumerate(heights)],
+        "empty": [f",{h}" for h in heights],
+        "dots": [f"{'.' * (row % 2)},{h}" for row, h in enumerate(heights)],
+    }
+    for name, rows in texts.items():
+        (tmp_path / f"{name}.csv").write_text("note,height,kind\n" + "\n".join(rows) + "\n")
+        said = call("init", f"{name}.csv")
+        assert said.status == 0, said.err
+        written = yaml.safe_load((tmp_path / f"{name}.yaml").read_text())
+        assert (written["dataset"]["source"], written["dataset"]["target"]) == ("csv", "kind")
+
+
+def test_a_table_of_pictures_that_cannot_be_trained_on_leaves_no_config(
+    call: Any, tmp_path: Path
+) -> None:
+    pictures(tmp_path / "img")
+    (tmp_path / "img/p3.png").write_bytes(b"no picture")
+    rows = "".join(f"p{row}.png,{'ab'[row % 2]}\n" for row in range(N))
+    (tmp_path / "labels.csv").write_text("file,kind\n" + rows)
+    said = call("init", "labels.csv")
+    assert said.status == 1
+    assert "p3.png is not an image" in said.err
+    assert not (tmp_path / "labels.yaml").exists()
+    (tmp_path / "labels.csv").write_text(rows)
+    assert "their names in the first line" in call("init", "labels.csv", "--no-header").err
+
+
 def test_a_table_of_pictures_with_semicolons(call: Any, tmp_path: Path) -> None:
     pictures(tmp_path / "img")
     rows = "".join(f"p{row}.png;{'ab'[row % 2]}\n" for row in range(N))
@@ -115,6 +149,9 @@ ONE_HOT = {c: [int(row % 3 == i) for row in range(5 * N)] for i, c in enumerate(
         # One category, one-hot.
         ({"age": AGES, **ONE_HOT}, "blue"),
         ({"target": AGES, **FLAGS}, "target"),
+        # Nothing would be left to predict them from.
+        (FLAGS, "blue"),
+        ({"a": 5 * [0, 0, 1, 1], "b": 5 * [0, 1, 0, 1], "out": 5 * [0, 1, 1, 0]}, "out"),
     ],
 )
 def test_columns_of_yes_and_no_are_labels(

@@ -224,11 +224,12 @@ def image_file(folder: Path, name: str) -> Path | None:
     """Return the picture that a table names, which may leave out the file's ending; None where
     there is none."""
     path = folder / name
-    if not path.name:
+    if not Path(name).name:
         return None
     endings = (".jpg", ".jpeg", ".png", *IMAGE_ENDINGS)
     with_ending = (path.with_name(path.name + ending) for ending in endings)
-    return next((file for file in chain([path], with_ending) if file.is_file()), None)
+    # `Path.is_file` raises an error for a name that is longer than the system allows.
+    return next((file for file in chain([path], with_ending) if os.path.isfile(file)), None)
 
 
 def _files(table: TableFiles, names: Array, column: str, folder: Path) -> list[Path]:

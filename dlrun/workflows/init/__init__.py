@@ -117,7 +117,7 @@ def init(
     of_rows = table is not None and table.is_file() and format_of(table) != "arrays"
     labelled = None
     if table is not None and of_rows:
-        labelled = labelled_facts(table, task, target, pretrained=pretrained)
+        labelled = labelled_facts(table, task, target, header=header, pretrained=pretrained)
     if labelled is not None:
         return _of_labels(labelled, path)
     if holds_pictures(file) or holds_texts(file):
@@ -223,7 +223,7 @@ def _write(written: WrittenConfig, template: str, **facts: Any) -> WrittenConfig
     write_text(path, _rendered(f"{template}.yaml.jinja", config=str(path), **facts))
     try:
         check(path)
-        if written.facts is not None or written.arrays is not None:
+        if any((written.facts, written.arrays, written.labelled)):
             _check_rows(path)
     except BaseException as error:
         path.unlink(missing_ok=True)

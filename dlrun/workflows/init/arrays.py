@@ -17,7 +17,7 @@ from dlrun.errors import DataError, UsageError
 from dlrun.workflows.init.answer import Answer, InitTask, answer_of
 from dlrun.workflows.init.folders import filters_of
 
-INPUTS = ("x", "inputs", "input", "features", "data", "arr_0")
+INPUTS = ("x", "inputs", "input", "features", "data", "images", "image", "arr_0")
 TARGETS = ("y", "targets", "target", "labels", "label", "classes", "class", "outputs", "arr_1")
 """Names of arrays, in lower case and without `train`, in the order in which they are taken."""
 
@@ -160,11 +160,28 @@ def array_facts(file: Path, task: InitTask | None = None, target: str | None = N
 
 
 def _beside(arrays: ArrayFiles, target: str, rows: int) -> dict[str, Array]:
-    """The other arrays of numbers with as many rows, but for those of test rows."""
+    """The other arrays of numbers with as many rows, but for those of test rows.
+
+    Raises:
+        DataError: There is none, and one cannot be read.
+    """
     tests = {name.replace("train", "test") for name in arrays.names if "train" in name}
-    names = [name for name in arrays.names if name not in {target, *tests}]
-    found = {name: arrays.read(name) for name in names if not _OF_ROWS.fullmatch(name)}
-    return {n: x for n, x in found.items() if x.dtype.kind in "biuf" and len(x) == rows}
+    found: dict[str, Array] = {}
+    unreadable: list[DataError] = []
+    for name in arrays.names:
+        if name in {target, *tests} or _OF_ROWS.fullmatch(name):
+            continue
+        try:
+            x = arrays.read(name)
+        except DataError as error:
+            # Such as a single value, or Python objects, beside the rows.
+            unreadable.append(error)
+            continue
+        if x.dtype.kind in "biuf" and len(x) == rows:
+            found[name] = x
+    if unreadable and not found:
+        raise unreadable[0]
+    return found
 
 
 def _named(names: list[str], likely: tuple[str, ...]) -> str | None:

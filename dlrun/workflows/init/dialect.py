@@ -141,16 +141,19 @@ def _split(lines: list[str], declared: str | None, usual: str) -> _Split:
     if untitled or even:
         best = (untitled or even)[0]
         spaced = next((split for split in untitled if split.separator == " "), best)
-        return spaced if spaced.even == 1 and _holds_several_numbers(best) else best
+        return spaced if spaced.even == 1 and _are_in_line(best) else best
     several = [split for split in several if split.separator != " "]
     return max(several, key=lambda s: s.even, default=_split_by(lines, usual))
 
 
-def _holds_several_numbers(split: _Split) -> bool:
-    """Whether a field holds numbers with blanks between them, in all rows: columns in line, with a
-    tab before the last one."""
-    columns = zip_longest(*split.rows, fillvalue="")
-    return any(all(map(_SEVERAL_NUMBERS.fullmatch, column)) for column in columns)
+def _are_in_line(split: _Split) -> bool:
+    """Whether columns of numbers are in line, with blanks between them and a tab before the last
+    one. What has single blanks is one field, such as the pixels of a picture."""
+    if split.separator != "\t" or split.width != 2:
+        return False
+    first = [fields[0] for fields in split.rows]
+    several = all(map(_SEVERAL_NUMBERS.fullmatch, first))
+    return several and any("  " in field.strip() for field in first)
 
 
 def _split_by(lines: list[str], separator: str) -> _Split:

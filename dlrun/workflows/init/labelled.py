@@ -77,6 +77,7 @@ def labelled_facts(
     task: InitTask | None = None,
     target: str | None = None,
     *,
+    header: bool | None = None,
     pretrained: bool | None = None,
 ) -> LabelledFacts | None:
     """Return the facts of a table that names pictures; None where it names none.
@@ -85,6 +86,7 @@ def labelled_facts(
         file: The table.
         task: What is predicted; None: as the target's values suggest.
         target: The column to predict; None: one with a likely name, else the last.
+        header: Whether the first row of a CSV file names the columns; None: inferred.
         pretrained: As in `look_of`.
 
     Raises:
@@ -95,7 +97,7 @@ def labelled_facts(
     near = islice(file.absolute().parent.rglob("*"), MOST_ENTRIES)
     if not any(path.suffix.lower() in IMAGE_ENDINGS for path in near):
         return None
-    columns = read_columns(file, target)
+    columns = read_columns(file, target, header=header)
     table = columns.table
     found = next(_pictures(table), None)
     if found is None:
@@ -141,13 +143,19 @@ def _pictures(table: TableFiles) -> Iterator[tuple[str, Path, list[Path]]]:
         if names.dtype.kind in "fbmM" or holds_lists(names):
             continue
         texts = [str(name) for name in names]
-        if len(set(texts)) < min(2, len(texts)):
+        if not texts or len(set(texts)) < min(2, len(texts)):
             continue
         for folder in folders[:MOST_FOLDERS]:
-            if all(image_file(folder, name) for name in _evenly(texts)):
-                files = [found for name in texts if (found := image_file(folder, name))]
+            if all(_picture(folder, name) for name in _evenly(texts)):
+                files = [found for name in texts if (found := _picture(folder, name))]
                 yield column, folder, files
                 break
+
+
+def _picture(folder: Path, name: str) -> Path | None:
+    """The file that a name may mean, if it ends as one of a picture."""
+    file = image_file(folder, name)
+    return file if file is not None and file.suffix.lower() in IMAGE_ENDINGS else None
 
 
 def _evenly(names: Sequence[str]) -> Sequence[str]:

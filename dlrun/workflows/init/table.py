@@ -207,6 +207,9 @@ def table_facts(
         columns = read_columns(file, target, header=header)
         table, found = columns.table, columns.found
     labels = [] if clear or task is not None else yes_or_no_labels(columns, of_rows)
+    if not _kept(columns, [name for name in table.names if name not in (*labels, *of_rows)]):
+        # Nothing would be left to predict them from.
+        labels = []
     targets = labels or [target]
     answer = answer_in(table, target, found[target], task, labels)
     features = [name for name in table.names if name not in (*targets, *of_rows)]
