@@ -310,11 +310,12 @@ class FolderSource(FileSource):
     """What one file is, for messages: `text`."""
 
     follow_links: bool = False
-    """Whether symbolic links may lead out of the folder, to files elsewhere; by default they are
-    refused."""
+    """Whether symbolic links, or the paths in a table of pictures, may lead out of the folder, to
+    files elsewhere; by default they are refused."""
 
     def refuse_links(self, files: Sequence[Path], roots: Sequence[Path]) -> None:
-        """Raise an error for a file that a link leads to, out of the folders, unless asked to.
+        """Raise an error for a file that a link or a path leads to, out of the folders, unless
+        asked to.
 
         Raises:
             DataError: There is one.

@@ -50,6 +50,35 @@ def test_links_out_of_a_folder_are_refused_unless_asked_for(photos: Path) -> Non
         source(path="photos", follow_links=True).check(base)
 
 
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("link.png", r"link\.png: symbolic link to .*/outside\.png, outside photos"),
+        ("../outside.png", r"photos/\.\./outside\.png: path to .*/outside\.png, outside photos"),
+        ("{base}/outside.png", r"/outside\.png: path to .*/outside\.png, outside photos"),
+    ],
+)
+def test_a_table_names_no_pictures_outside_unless_asked_for(
+    photos: Path, monkeypatch: pytest.MonkeyPatch, named: str, found: str
+) -> None:
+    base = photos.parent
+    monkeypatch.chdir(base)
+    (base / "outside.png").write_bytes((photos / "a" / "1.png").read_bytes())
+    (photos / "link.png").symlink_to(base / "outside.png")
+    named = named.format(base=base)
+    (base / "inside.csv").write_text("file,y\nb/../a/1.png,0\nb/1.png,1\n")
+    (base / "labels.csv").write_text(f"file,y\n{named},0\n{named},1\n")
+    inside = ImageFolder(path="photos", labels="inside.csv")
+    inside.check(base)
+    for source in (
+        ImageFolder(path="photos", labels="labels.csv"),
+        inside.with_test_files("labels.csv"),
+    ):
+        with pytest.raises(DataError, match=found):
+            source.check(base)
+        source.model_copy(update={"follow_links": True}).check(base)
+
+
 def test_a_class_that_is_a_link_is_refused(photos: Path) -> None:
     (photos / "b").rename(photos.parent / "elsewhere")
     (photos / "b").symlink_to(photos.parent / "elsewhere")
@@ -60,7 +89,7 @@ def test_a_class_that_is_a_link_is_refused(photos: Path) -> None:
 def test_a_picture_has_a_limit_that_can_be_raised(
     photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 12_345)
     monkeypatch.setenv(ENVIRONMENT, "picture_pixels=63")
     with pytest.raises(DataError, match=r"has 64 pixels, and at most 63 are read; .*=126"):
         ImageFolder(path="photos").check(photos.parent)
@@ -68,7 +97,9 @@ def test_a_picture_has_a_limit_that_can_be_raised(
     with pytest.raises(DataError, match="has more than 20 pixels"):
         ImageFolder(path="photos").check(photos.parent)
     monkeypatch.setenv(ENVIRONMENT, "picture_pixels=64")
-    ImageFolder(path="photos").check(photos.parent)
+    ImageFolder(path="photos").load("train", photos.parent)
+    # Pillow's own is set for the whole process, and belongs to whoever set it.
+    assert Image.MAX_IMAGE_PIXELS == 12_345
 
 
 @pytest.mark.parametrize("ending", [".csv.gz", ".csv.bz2", ".csv.xz", ".jsonl.gz"])

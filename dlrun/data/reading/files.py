@@ -254,7 +254,7 @@ def _files_below(folder: Path) -> list[Path]:
 
 
 def refuse_links_out(files: Sequence[Path], folders: Sequence[Path]) -> None:
-    """Refuse files that links lead to, out of the folders that a config names.
+    """Refuse files that links, or paths with `..`, lead to, out of the folders that a config names.
 
     Raises:
         DataError: There is one.
@@ -270,8 +270,11 @@ def refuse_links_out(files: Sequence[Path], folders: Sequence[Path]) -> None:
         if file.parent not in inside:
             inside[file.parent] = is_inside(file.parent)
         if (file.is_symlink() or not inside[file.parent]) and not is_inside(file):
+            named = Path(os.path.abspath(file))
+            below = any(named.is_relative_to(os.path.abspath(folder)) for folder in folders)
             raise DataError(
-                f"{file}: symbolic link to {real_path(file)}, outside {folders[0]}",
+                f"{file}: {'symbolic link' if below else 'path'} to {real_path(file)}, outside "
+                f"{folders[0]}",
                 advice="put the files there, or say `follow_links: true` under 'dataset'",
             )
 

@@ -177,9 +177,9 @@ def resized(pixels: Array, form: ImageFormat, *, nearest: bool = False) -> Array
     return stretched(pixels, height, width)
 
 
-class _PillowWarnings:
-    """Keeps Pillow from warning of oddities that it copes with, such as damaged EXIF, while any
-    thread reads pictures.
+class _PillowSettings:
+    """Sets Pillow's own limit of pixels, and keeps it from warning of oddities that it copes with,
+    such as damaged EXIF, while any thread reads pictures. Both are those of the whole process.
 
     `warnings.catch_warnings` would not do: one thread puts back the filters that another needs.
     """
@@ -189,12 +189,19 @@ class _PillowWarnings:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._readers = 0
+        self._limit_before: int | None = None
 
     @contextmanager
-    def silenced(self) -> Iterator[None]:
-        """While at least one reader is inside, there are no warnings of Pillow."""
+    def reading(self, most_pixels: int) -> Iterator[None]:
+        """While at least one reader is inside, there are no warnings of Pillow, and its limit is
+        this one; after the last one it is what it was before the first."""
+        from PIL import Image
+
         with self._lock:
+            if not self._readers:
+                self._limit_before = Image.MAX_IMAGE_PIXELS
             self._readers += 1
+            Image.MAX_IMAGE_PIXELS = most_pixels
             if self._FILTER not in warnings.filters:
                 self._filters().insert(0, self._FILTER)
         try:
@@ -202,8 +209,10 @@ class _PillowWarnings:
         finally:
             with self._lock:
                 self._readers -= 1
-                if not self._readers and self._FILTER in warnings.filters:
-                    self._filters().remove(self._FILTER)
+                if not self._readers:
+                    Image.MAX_IMAGE_PIXELS = self._limit_before
+                    if self._FILTER in warnings.filters:
+                        self._filters().remove(self._FILTER)
 
     @staticmethod
     def _filters() -> list[Any]:
@@ -211,7 +220,7 @@ class _PillowWarnings:
         return cast("list[Any]", warnings.filters)
 
 
-_WARNINGS = _PillowWarnings()
+_SETTINGS = _PillowSettings()
 
 
 @contextmanager
@@ -219,11 +228,10 @@ def _opened(file: Path) -> Iterator[ImageFile]:
     """The picture in a file; whatever goes wrong inside is a `ImageError`."""
     from PIL import Image, UnidentifiedImageError
 
+    most = limit("picture_pixels")
     try:
-        most = limit("picture_pixels")
-        # Pillow's own limit is higher, and below it refuses nothing.
-        Image.MAX_IMAGE_PIXELS = most
-        with _WARNINGS.silenced(), Image.open(file) as image:
+        # Above its own limit Pillow refuses nothing, only from twice as many pixels on.
+        with _SETTINGS.reading(most), Image.open(file) as image:
             if image.width * image.height > most:
                 raise ImageError(_too_large(f"has {image.width * image.height:,} pixels"))
             yield image

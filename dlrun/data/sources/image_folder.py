@@ -388,6 +388,7 @@ class ImageFolder(FolderSource):
         extra = [name for name in extra if name != FILE]
         features = self.features or []
         train = images_in_table(tables, folder, self.file, targets, extra, features, self.split)
+        self.refuse_links(train.files, [folder])
         if part == "train":
             return train
         test_tables = find_files(self.test_path, base)
@@ -403,6 +404,7 @@ class ImageFolder(FolderSource):
             self.split,
             needed=False,
         )
+        self.refuse_links(listing.files, [folder])
         listing = replace(listing, labels=train.labels)
         refuse_shared(train.files, listing.files, "`labels`")
         return listing
