@@ -192,11 +192,15 @@ def figure_beside(value: float | None, distance: float | None) -> str:
 
 
 def figures_apart(*values: float) -> list[str]:
-    """Return numbers that a sentence compares, all to the place of the second digit of the smallest
-    distance between two of them: 36.7 and 30.75 give `36.7` and `30.8`."""
+    """Return numbers that a sentence compares, to the place of the second digit of the smallest
+    distance between two of them, or of their own second digit: 36.7 and 30.75 give `36.7` and
+    `30.8`, 0.043 and 0.000626 give `0.043` and `0.00063`."""
     ordered = sorted({value for value in values if math.isfinite(value)})
     distance = min((high - low for low, high in pairwise(ordered)), default=None)
-    return [figure_beside(value, distance) for value in values]
+    return [
+        figure_beside(value, None if distance is None else min(distance, abs(value)))
+        for value in values
+    ]
 
 
 def _rounded(value: float, decimals: int) -> str:

@@ -123,6 +123,10 @@ def test_a_number_is_rounded_by_its_interval(value, width, near, beside):
         ((0.3, 0.3001), ["0.3000", "0.3001"]),
         ((2.5, 2.5), ["2.5", "2.5"]),
         ((2.5, float("nan")), ["2.5", "nan"]),
+        ((0.043, 0.000626), ["0.043", "0.00063"]),
+        ((0.00043, 0.3, 0.5), ["0.00043", "0.30", "0.50"]),
+        ((0.0, 0.043), ["0", "0.043"]),
+        ((100, 2.345), ["100", "2.3"]),
     ],
 )
 def test_compared_numbers_are_rounded_by_how_far_they_are_apart(values, texts):
