@@ -25,6 +25,9 @@ Array = np.ndarray
 SEEDS = 2**32
 """How many seeds NumPy and Keras take."""
 
+FEW_ROWS = 100
+"""Of so many rows at most, more splits are tried until one is different from all earlier ones."""
+
 INNER_FRACTION = 0.2
 """Share of a fold's training rows that callbacks monitor where the config does not say."""
 
@@ -273,7 +276,8 @@ def different_splits(
     Returns:
         The rows as they were reseeded, with their splits.
     """
-    attempts = 50 + 5 * count
+    # A split of few rows is cheap.
+    attempts = 50 + (20 if row_info.n <= FEW_ROWS else 5) * count
     found: list[tuple[RowInfo, Sequence[Split]]] = []
     wholes, parts = set[frozenset[bytes]](), set[bytes]()
     settled = 0

@@ -218,7 +218,8 @@ _IN_TIME = (
 @check(
     "DL146",
     severity="note",
-    why="a split that is trained again shows chance in training, and nothing new about the rows",
+    why="a repeated split scores the same rows again, which shows how much the score varies with "
+    "the seed of training, but not with the choice of rows",
     source="scikit-learn, ShuffleSplit",
     instead="repeat less often, or hold out another share",
     fault="""
@@ -230,15 +231,15 @@ _IN_TIME = (
     """,
 )
 def repeated_splits(view: DataView) -> Iterator[Finding]:
-    """Splits that are to be different, of which there are fewer than were asked for."""
+    """Splits that are to be different, of which fewer were found than were asked for."""
     protocol = view.config.evaluation.protocol
     if not getattr(protocol, "reshuffle", hasattr(protocol, "iterations")):
         return
     count = len({fold.iteration for fold in view.folds})
     if repeated := repeated_iterations(view.folds):
         text = (
-            f"{repeated} of {count} splits repeat an earlier one: there are only "
-            f"{count - repeated} different ones"
+            f"{repeated} of {count} splits repeat an earlier one: only {count - repeated} "
+            "different ones were found"
         )
         option = "iterations" if hasattr(protocol, "iterations") else "repeats"
         yield Finding(text, ("evaluation", option))
