@@ -87,3 +87,23 @@ def devices() -> list[str]:
     import torch
 
     return [f"cuda:{i}" for i in range(torch.cuda.device_count())] or ["cpu:0"]
+
+
+def device_names() -> list[str]:
+    """Return the models of the backend's devices, such as `NVIDIA H200`; with TensorFlow and
+    PyTorch those of GPUs alone."""
+    import keras
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices()]
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details
+    gpus = tf.config.list_physical_devices("GPU")
+    return [str(details(gpu).get("device_name", "unknown")) for gpu in gpus]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,9 @@ NUMERICS = (
 )
 """Variables of the environment that may change the digits of a result."""
 
+VECTORS = re.compile(r"avx\w*|amx_\w+|fma|asimd\w*|bf16|sve\w*")
+"""Extensions of a CPU that libraries choose other code for, as Linux calls them."""
+
 GIT_SECONDS = 2.0
 """How long git may take before the run goes on without its facts."""
 
@@ -51,7 +55,8 @@ def environment_facts() -> dict[str, Any]:
 
     Returns:
         `command` (list of arguments), `directory`, `python`, `platform`, `host`, `cpus` (those
-        this process may use), `packages` (name to version, only what is installed), `numerics`
+        this process may use), `cpu` (its model), `packages` (name to version, only what is
+        installed), `numerics`
         (variables of the environment that decide digits, those that are set), `git` (`commit`,
         `dirty`; None outside a repository or without git).
     """
@@ -64,10 +69,35 @@ def environment_facts() -> dict[str, Any]:
         "platform": platform.platform(),
         "host": platform.node(),
         "cpus": cpus,
+        "cpu": cpu_model(),
         "packages": package_versions(),
         "numerics": {name: os.environ[name] for name in NUMERICS if name in os.environ},
         "git": git_facts(Path.cwd()),
     }
+
+
+def cpu_model(listing: Path = Path("/proc/cpuinfo")) -> str:
+    """Return the model of the CPU and its vector extensions, where the system says so.
+
+    Args:
+        listing: Where Linux describes each CPU.
+    """
+    facts: dict[str, str] = {}
+    try:
+        with listing.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                # The first CPU's alone: they are alike.
+                if not line.strip():
+                    break
+                name, _, value = line.partition(":")
+                facts[name.strip()] = value.strip()
+    except OSError:
+        return platform.processor() or platform.machine()
+    parts = [facts[name] for name in ("CPU implementer", "CPU part") if name in facts]
+    model = facts.get("model name") or " ".join([platform.machine(), *parts])
+    flags = (facts.get("flags") or facts.get("Features") or "").split()
+    vectors = ", ".join(sorted(filter(VECTORS.fullmatch, flags)))
+    return f"{model} ({vectors})" if vectors else model
 
 
 def package_versions() -> dict[str, str]:

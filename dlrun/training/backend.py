@@ -12,7 +12,7 @@ from typing import Any
 
 from dlrun.errors import UsageError
 from dlrun.imports import without_collection, without_packages
-from dlrun.models.precision import devices
+from dlrun.models.precision import device_names, devices
 from dlrun.stages import stage
 
 UNUSED_BY_KERAS = ("jax", "matplotlib", "pandas", "scipy", "sklearn")
@@ -166,4 +166,5 @@ def device_facts() -> dict[str, Any]:
         "backend": str(keras.backend.backend()),
         "keras": keras.__version__,
         "devices": devices(),
+        "device_names": device_names(),
     }

@@ -134,7 +134,7 @@ def _refuse(directory: RunDirectory, force: bool) -> None:
         )
 
 
-SETTINGS = ("python", "keras", "devices", "cpus", "numerics")
+SETTINGS = ("python", "keras", "devices", "device_names", "cpus", "cpu", "numerics")
 """Facts of `run.json`, beside the versions of packages, that decide digits."""
 
 
@@ -167,7 +167,8 @@ def _differences(
         settings = own.pop("numerics", {})
         return own | dict(facts.get("packages") or {}) | settings
 
-    was, found = flat(before), flat(now)
+    # What an earlier version has not written is no difference.
+    was, found = flat(before), flat({name: now[name] for name in now if name in before})
     return [
         (name, was.get(name, "not set"), found.get(name, "not set"))
         for name in dict.fromkeys([*was, *found])

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlrun.store.environment import environment_facts, git_facts
+from dlrun.store.environment import cpu_model, environment_facts, git_facts
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 
@@ -32,6 +32,23 @@ def test_facts_are_plain_json_and_true() -> None:
     assert facts["cpus"] >= 1
     assert facts["command"] == sys.argv
     assert facts["directory"] == str(Path.cwd())
+
+
+@pytest.mark.parametrize(
+    ("listing", "model"),
+    [
+        ("model name : Xeon 9\nflags : sse avx2 fma\n\nmodel name : x\n", "Xeon 9 (avx2, fma)"),
+        ("model name : Old\nflags : sse\n", "Old"),
+        ("Features : fp asimd sve\nCPU part : 0xd4f\n", "0xd4f (asimd, sve)"),
+    ],
+)
+def test_the_cpu_is_named_with_its_vector_extensions(
+    listing: str, model: str, tmp_path: Path
+) -> None:
+    (tmp_path / "cpuinfo").write_text(listing)
+    assert cpu_model(tmp_path / "cpuinfo").endswith(model)
+    # As on other systems than Linux.
+    assert cpu_model(tmp_path / "none")
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -22,6 +22,7 @@ import dlrun
 from dlrun.errors import RunError
 from dlrun.store.examples import Examples
 from dlrun.store.run_directory import RunDirectory
+from dlrun.workflows.resume import _differences
 from dlrun.workflows.resumption import Resumption
 
 CONFIG = """\
@@ -163,6 +164,15 @@ def test_a_run_that_is_refused_stays_as_it_is(tmp_path: Path) -> None:
         resumption.begin({"train": np.arange(4)})
     assert not resumption.taken_over
     assert digest_of(run.path) == before
+
+
+@pytest.mark.parametrize("name", ["cpu", "device_names"])
+def test_another_processor_is_a_difference_where_the_run_names_its_own(name: str) -> None:
+    now = {"python": "3.12", "numerics": {}, "packages": {}, "cpu": "Xeon", "device_names": []}
+    assert _differences(now, now) == []
+    assert _differences({**now, name: "other"}, now) == [(name, "other", now[name])]
+    # As runs of earlier versions.
+    assert _differences({key: now[key] for key in now if key != name}, now) == []
 
 
 def test_a_run_that_was_scored_on_its_test_rows_needs_force(tmp_path: Path) -> None:
