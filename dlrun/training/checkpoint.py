@@ -34,6 +34,10 @@ class FitState:
 class Checkpoints(Protocol):
     """Where a fit is saved while it goes on, and what one that was broken off has left."""
 
+    def ready(self) -> bool:
+        """Whether the fit can be saved now; if not, a time limit waits until it can."""
+        ...
+
     def due(self) -> bool:
         """Whether the fit is to be saved now; asked between two calls, so it has to be quick."""
         ...
@@ -75,7 +79,7 @@ def _packed(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
         return [inside(index, part) for index, part in enumerate(value)]
     if isinstance(value, tuple):
         return {TUPLE: [inside(index, part) for index, part in enumerate(value)]}
-    if not hasattr(value, "__array__") or np.asarray(value).dtype.kind == "O":
+    if not hasattr(value, "__array__") or np.asarray(value).dtype.kind not in "biufcV":
         raise TypeError(f"{place} is {value!r}, which a checkpoint cannot keep")
     array = np.asarray(value)
     if array.dtype.kind != "V":

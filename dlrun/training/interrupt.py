@@ -102,11 +102,15 @@ class Interrupt:
 
     Attributes:
         advice: What the user may do after an end at once.
+        signal: The first signal that asked, if one did.
+        answered: Whether a fit was ended for that signal.
     """
 
     def __init__(self, limit: TimeLimit | None = None) -> None:
         self.limit = limit
         self.advice = ""
+        self.signal: str | None = None
+        self.answered = False
         self._cause: str | None = None
         self._checked: float | None = None
         self._longest = 0.0
@@ -126,31 +130,66 @@ class Interrupt:
         """Whether something asks for it."""
         return self.cause is not None
 
-    def ask(self, cause: str) -> None:
+    def ask(self, signal_name: str) -> None:
         """Ask the run to end where it can; the first cause is the one that counts."""
-        self._cause = self._cause or cause
+        self._cause = self._cause or signal_name
+        self.signal = self.signal or signal_name
 
     def begin(self) -> None:
         """Note that a fit begins: what took time before is no step of it."""
         self._checked = None
 
-    def check(self) -> None:
-        """End here if that is asked for. The time between two checks is taken to be what the next
-        step needs at most, so that a time limit is kept.
+    def check_signals(self) -> None:
+        """End here, within a step, if a signal asks for it. A time limit waits until the step can
+        be saved.
 
         Raises:
-            Interrupted: It is.
+            Interrupted: One does.
         """
+        if self._checked is None:
+            # What came before may have compiled.
+            self._checked = time.monotonic()
+        if self._cause in SIGNALS:
+            self.end(self._cause)
+
+    def step_ended(self) -> str | None:
+        """Return what asks the run to end after a step, or None. The time between two steps' ends
+        is taken to be what the next one needs at most, so that a time limit is kept."""
         now, self._trained = time.monotonic(), True
         if self._checked is not None:
             self._longest = max(self._longest, now - self._checked)
         self._checked = now
-        if (cause := self.cause) is not None:
-            raise Interrupted(cause)
+        return self.cause
 
+    def check(self) -> None:
+        """End here, after a step, if that is asked for.
+
+        Raises:
+            Interrupted: It is.
+        """
+        if (cause := self.step_ended()) is not None:
+            self.end(cause)
+
+    def end(self, cause: str) -> NoReturn:
+        """End the fit for a cause.
+
+        Raises:
+            Interrupted: Always.
+        """
+        self.answered = self.answered or cause == self.signal
+        raise Interrupted(cause)
+
+
+class _OfThread(threading.local):
+    """The run of each thread."""
+
+    interrupt: Interrupt | None = None
+
+
+_of_thread = _OfThread()
 
 _current: Interrupt | None = None
-"""The run that signals are put off for."""
+"""The run of the main thread: signals are put off for it."""
 
 _began: float | None = None
 """When the command began that this process runs; None in a program that imports dlrun."""
@@ -168,42 +207,49 @@ def deferred_interrupt(limit: TimeLimit | None = None) -> Iterator[Interrupt]:
 
     Raised inside a step, an interrupt passes through the backend's own code, which may turn it
     into another error; raised while files are written, it would leave a part of them. Inside
-    another such body, that one's state is used. In a program that imports dlrun a second Ctrl-C
-    stops at once, SIGTERM and SIGHUP are sent again at the end, and nothing is changed outside the
-    main thread or where the program handles a signal in its own way.
+    another such body of the thread, that one's state is used. In a program that imports dlrun a
+    second Ctrl-C stops at once; SIGTERM, SIGHUP, and a Ctrl-C that has ended no fit are raised at
+    the end; and no signal is handled outside the main thread or where the program handles it in its
+    own way.
 
     Args:
         limit: How long the command may take.
 
     Raises:
         RunError: No time is left.
+        Interrupted: Ctrl-C came when nothing was left to train, in a program that imports dlrun.
     """
     global _current
-    if _current is not None and _in_main_thread():
-        yield _current
+    if (outer := _of_thread.interrupt) is not None:
+        yield outer
         return
     if limit is not None and limit.is_over():
         raise RunError(
             f"the time limit of {limit.text} was over before training began; give it more time"
         )
-    interrupt = Interrupt(limit)
-    if not _in_main_thread():
-        yield interrupt
-        return
-    _current = interrupt
-    changed = [] if _began is not None else _install(_handle)
+    interrupt = _of_thread.interrupt = Interrupt(limit)
+    changed = []
+    if _in_main_thread():
+        _current = interrupt
+        changed = [] if _began is not None else _install(_handle)
     try:
         yield interrupt
     finally:
-        _current = None
+        _of_thread.interrupt = None
+        if _in_main_thread():
+            _current = None
         _restore(changed)
-        if interrupt.cause in ("SIGTERM", "SIGHUP") and _began is None:
-            signal.raise_signal(signal.Signals[interrupt.cause])
+        if (name := interrupt.signal) is not None and _began is None:
+            if name != "SIGINT":
+                signal.raise_signal(signal.Signals[name])
+            elif not interrupt.answered:
+                interrupt.end(name)
 
 
 def interrupt_cause() -> str | None:
-    """Return what asks the run of this process to end, or None; see `Interrupt.cause`."""
-    return None if _current is None else _current.cause
+    """Return what asks the run of this thread to end, or None; see `Interrupt.cause`."""
+    interrupt = _of_thread.interrupt
+    return None if interrupt is None else interrupt.cause
 
 
 def end_if_asked() -> None:
@@ -212,8 +258,9 @@ def end_if_asked() -> None:
     Raises:
         Interrupted: It is.
     """
-    if (cause := interrupt_cause()) is not None:
-        raise Interrupted(cause)
+    interrupt = _of_thread.interrupt
+    if interrupt is not None and (cause := interrupt.cause) is not None:
+        interrupt.end(cause)
 
 
 @contextmanager
@@ -271,8 +318,8 @@ def _handle(number: int, frame: FrameType | None) -> None:
     global _raised
     cause = signal.Signals(number).name
     if _current is not None:
-        if _began is None and cause == _current.cause == "SIGINT":
-            raise Interrupted(cause)
+        if _began is None and cause == _current.signal == "SIGINT":
+            _current.end(cause)
         _current.ask(cause)
         return
     # Half a module is imported then, and a library may turn the interrupt into another error.

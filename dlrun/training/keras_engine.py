@@ -142,10 +142,10 @@ def _monitor(control: FitControl) -> Any:
 
         def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
             control.report.step(batch + 1)
-            control.interrupt.check()
+            control.interrupt.check_signals()
 
         def on_test_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-            control.interrupt.check()
+            control.interrupt.check_signals()
 
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             seconds = time.perf_counter() - self.started

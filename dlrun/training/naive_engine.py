@@ -96,7 +96,7 @@ def train_epoch(
             logs = {**model.get_metrics_result(), "loss": total / seen}
             callbacks.on_train_batch_end(step, logs)
             control.report.step(step + 1)
-            control.interrupt.check()
+            control.interrupt.check_signals()
     finally:
         request.on_losses(control.report.number, losses)
     return logs

@@ -348,14 +348,16 @@ class _PhaseCheckpoints:
         self._whole, self._saved = whole, saved
         self._ready, self._before = ready, before
 
+    def ready(self) -> bool:
+        """Whether the fit can be saved now."""
+        return self._ready() and self._whole.ready()
+
     def due(self) -> bool:
         """Whether the fit is to be saved now."""
-        return self._ready() and self._whole.due()
+        return self._whole.due()
 
     def write(self, state: FitState) -> None:
         """Keep a state of the phase's fit."""
-        if not self._ready():
-            return
         rest = packed({"epochs": state.facts["epochs"], "phases": self._before()})
         facts = {**rest.facts, "fit": state.facts}
         self._whole.write(FitState(facts, {**rest.arrays, **state.arrays}))

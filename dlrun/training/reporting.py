@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -118,6 +118,9 @@ def run_fit(
         except KeyboardInterrupt:
             _end_callbacks(request)
             return FitResult(request.model, report.history, interrupted=True)
+        except Exception:
+            _close_callbacks(request)
+            raise
     return FitResult(
         request.model,
         report.history,
@@ -156,12 +159,21 @@ def _end_callbacks(request: FitRequest) -> None:
         callback.on_train_end()
 
 
+def _close_callbacks(request: FitRequest) -> None:
+    """Let callbacks close their files when a training fails: what fails then too is not the
+    cause."""
+    for callback in request.callbacks:
+        with suppress(Exception):
+            callback.on_train_end()
+
+
 def _diverged_result(
     request: FitRequest, report: EpochReport, finite: LastFiniteState, error: DivergedError
 ) -> FitResult:
     """The result of a training whose loss became NaN or infinite: the model as the last epoch left
     it whose loss and weights were finite, or as callbacks leave it at the end."""
     if not finite.put_back():
+        _close_callbacks(request)
         raise error
     _end_callbacks(request)
     restored = _restored_weights(request)

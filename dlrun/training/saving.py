@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlrun.errors import TrainingError
-from dlrun.training.checkpoint import by_path, packed, unpacked
+from dlrun.models.objects import reason
+from dlrun.training.checkpoint import Checkpoints, by_path, packed, unpacked
 from dlrun.training.engine import FitRequest
 from dlrun.training.interrupt import Interrupt
 from dlrun.training.state import LastFiniteState, layer_variables, optimizer_variables
@@ -109,8 +110,13 @@ class FitSaving:
         return position
 
     def restore(self) -> None:
-        """Bring the fit to where it was saved; called when callbacks know that training begins."""
+        """Bring the fit to where it was saved; called when callbacks know that training begins.
+
+        Raises:
+            TrainingError: The state of a plugin's callback cannot be saved.
+        """
         if (saved := self._saved) is None:
+            self._refuse_unsavable()
             return
         model = self._request.model
         self._saved = None
@@ -131,9 +137,8 @@ class FitSaving:
         Raises:
             KeyboardInterrupt: The user has asked to stop, and there is more to train.
         """
-        self._save_if_due(done, dict(logs), None)
-        if done < self._request.epochs and not self._request.model.stop_training:
-            self._interrupt.check()
+        ended = done == self._request.epochs or self._request.model.stop_training
+        self._step_ended(done, dict(logs), None, ended=ended)
 
     def call_ended(self, done: int, position: State) -> None:
         """Save the fit in the middle of an epoch; else like `epoch_ended`.
@@ -142,17 +147,49 @@ class FitSaving:
             done: Epochs that are done.
             position: What the engine needs to go on with this epoch.
         """
-        self._save_if_due(done, None, position)
-        self._interrupt.check()
+        self._step_ended(done, None, position, ended=False)
 
-    def _save_if_due(self, done: int, logs: dict[str, Any] | None, position: State | None) -> None:
+    def _step_ended(
+        self, done: int, logs: dict[str, Any] | None, position: State | None, *, ended: bool
+    ) -> None:
         checkpoints = self._checkpoints
+        if checkpoints is not None and not checkpoints.ready():
+            # What was trained would be lost, again in each job that is queued for the rest.
+            self._interrupt.begin()
+            self._interrupt.check_signals()
+            return
+        # Asked once, so that a fit that ends here is saved.
+        cause = self._interrupt.step_ended()
         # Once weights are not finite, the training is about to diverge.
         if (
-            checkpoints is None
-            or done > self._finite.epoch
-            or not (self._interrupt.asked or checkpoints.due())
+            checkpoints is not None
+            and done <= self._finite.epoch
+            and (cause is not None or checkpoints.due())
         ):
+            self._save(checkpoints, done, logs, position)
+        if cause is not None and not ended:
+            self._interrupt.end(cause)
+
+    def _refuse_unsavable(self) -> None:
+        if self._checkpoints is None:
+            return
+        for callback in self.callbacks:
+            if problem := _unsavable(callback):
+                raise TrainingError(
+                    f"{problem}; return a dictionary of numbers, text, lists, arrays, and "
+                    "dictionaries with text as keys, or set `training: {checkpoint: false}`"
+                )
+
+    def _save(
+        self,
+        checkpoints: Checkpoints,
+        done: int,
+        logs: dict[str, Any] | None,
+        position: State | None,
+    ) -> None:
+        if problems := [text for one in self.callbacks if (text := _unsavable(one))]:
+            self._checkpoints = None
+            self._request.on_note(f"{problems[0]}; no checkpoint is written from here on")
             return
         model = self._request.model
         variables = _variables(model, with_metrics=position is not None)
@@ -217,6 +254,19 @@ def _state_of(callback: Any) -> State:
         return dict(callback.state())
     names = (name for base in type(callback).__mro__ for name in KEPT.get(base.__name__, ()))
     return {name: getattr(callback, name) for name in names if hasattr(callback, name)}
+
+
+def _unsavable(callback: Any) -> str | None:
+    """Return why the state that a plugin's callback declares cannot be saved, or None."""
+    name, module = type(callback).__name__, type(callback).__module__
+    if not _declares_state(callback) or module.startswith(("keras.", "dlrun.")):
+        return None
+    try:
+        packed({"state()": _state_of(callback)})
+    # Whatever a plugin raises.
+    except Exception as error:
+        return f"the callback {name} cannot be saved: {reason(error)}"
+    return None
 
 
 def _variables(model: Any, *, with_metrics: bool) -> dict[str, Any]:

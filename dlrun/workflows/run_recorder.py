@@ -198,6 +198,10 @@ class SavedFit:
         self._resumption = resumption
         self._next = time.monotonic() + every
 
+    def ready(self) -> bool:
+        """Whether the fit can be saved now: always."""
+        return True
+
     def due(self) -> bool:
         """Whether the time has come to save the fit again."""
         return time.monotonic() >= self._next

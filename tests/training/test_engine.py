@@ -12,7 +12,7 @@ import pytest
 
 from dlrun.errors import TrainingError
 from dlrun.training.backend import reset
-from dlrun.training.engine import FitRequest
+from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.interrupt import deferred_interrupt
 from dlrun.training.keras_engine import KerasEngine
 from dlrun.training.rows import FitRows
@@ -109,10 +109,17 @@ def test_ctrl_c_after_the_last_epoch_does_not_interrupt_the_fit(request_of: Requ
         if epoch == 3:
             signal.raise_signal(signal.SIGINT)
 
-    with deferred_interrupt() as interrupt:
-        fitted = KerasEngine().fit(request_of(on_epoch=press))
-        assert fitted.interrupted is False
-        assert interrupt.cause == "SIGINT"
+    fits: list[FitResult] = []
+
+    def run() -> None:
+        with deferred_interrupt() as interrupt:
+            fits.append(KerasEngine().fit(request_of(on_epoch=press)))
+            assert interrupt.cause == "SIGINT"
+
+    # It reaches the program once the run is written.
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert fits[0].interrupted is False
 
 
 def test_a_second_ctrl_c_does_not_wait() -> None:

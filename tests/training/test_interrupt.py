@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from dlrun.training.interrupt import (
     deferred_interrupt,
     end_if_asked,
     exit_status,
+    interrupt_cause,
     signals_handled,
 )
 
@@ -139,6 +141,78 @@ def test_sigterm_reaches_a_program_that_imports_dlrun_once_the_run_is_written() 
             assert interrupt.cause == "SIGTERM"
             assert heard == []
     assert heard == [signal.SIGTERM]
+
+
+def test_a_time_limit_waits_for_the_end_of_a_step_that_cannot_be_saved_before(
+    clock: Clock,
+) -> None:
+    with deferred_interrupt(TimeLimit.of("100s")) as interrupt:
+        interrupt.begin()
+        clock.now = 1020.0
+        interrupt.check_signals()
+        clock.now = 1055.0
+        interrupt.check_signals()
+        # 35 seconds of it might come again, and 10 are for writing.
+        assert interrupt.step_ended() == "time limit"
+        interrupt.check_signals()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends signals")
+def test_a_signal_ends_a_step_that_a_time_limit_waits_for() -> None:
+    with signals_handled(), deferred_interrupt(TimeLimit.of("1h")) as interrupt:
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            interrupt.check_signals()
+
+
+@pytest.fixture
+def default_ctrl_c() -> Iterator[None]:
+    """Ctrl-C as Python handles it: the tests may run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("default_ctrl_c")
+def test_ctrl_c_when_all_is_trained_reaches_a_program_that_imports_dlrun() -> None:
+    written = []
+
+    def run() -> None:
+        with deferred_interrupt():
+            signal.raise_signal(signal.SIGINT)
+            written.append("result.json")
+
+    with pytest.raises(Interrupted):
+        run()
+    assert written == ["result.json"]
+
+
+@pytest.mark.usefixtures("default_ctrl_c")
+def test_ctrl_c_that_ended_a_fit_is_answered() -> None:
+    with deferred_interrupt() as interrupt:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(Interrupted):
+            interrupt.check()
+    with signals_handled(), deferred_interrupt():
+        # A command has no other run that would go on.
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_a_time_limit_holds_in_another_thread(clock: Clock) -> None:
+    causes: list[str | None] = []
+
+    def train() -> None:
+        with deferred_interrupt(TimeLimit.of("100s")) as outer, deferred_interrupt() as interrupt:
+            assert interrupt is outer
+            clock.now = 1099.0
+            interrupt.step_ended()
+            causes.append(interrupt_cause())
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert causes == ["time limit"]
+    assert interrupt_cause() is None
 
 
 def test_outside_the_main_thread_nothing_is_changed() -> None:

@@ -40,6 +40,9 @@ class Kept:
         self.state = state
         self.writes = 0
 
+    def ready(self) -> bool:
+        return True
+
     def due(self) -> bool:
         return True
 

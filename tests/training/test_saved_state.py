@@ -49,6 +49,12 @@ def test_what_cannot_be_kept_is_named():
         packed({"callbacks": [{"best": object()}]})
 
 
+@pytest.mark.parametrize("value", [{1, 2}, {1: 2}, np.array("text"), np.array([None])])
+def test_what_a_file_has_no_word_for_is_refused(value: object):
+    with pytest.raises(TypeError, match=r"state/seen is .*, which a checkpoint cannot keep"):
+        packed({"state": {"seen": value}})
+
+
 def test_variables_of_one_path_are_told_apart():
     variables = [SimpleNamespace(path=path) for path in ("a", "b", "a", "a")]
     assert list(by_path(variables)) == ["a", "b", "a#2", "a#3"]

@@ -231,6 +231,9 @@ def _train(request: FitRequest, source: EpochSource, control: FitControl) -> Non
     callbacks = callbacks_of(request, saving.callbacks)
     model.stop_training = False
     callbacks.on_train_begin()
+    if saving.within_epoch:
+        # Callbacks may note here what they need at its end; what they change is put back.
+        callbacks.on_epoch_begin(saving.done)
     saving.restore()
     logs, done = saving.logs, saving.done
     while done < request.epochs and not model.stop_training:

@@ -192,11 +192,14 @@ class SingleFit:
 
     def _train_one(self, orders: Any, done: int) -> Epoch:
         at = _Position(**self._control.saving.take_position())
+        # Where the fit goes on from, it was saved already, and has to get on a step at least.
+        trained = False
         while chunk := self._length.next_chunk(at.step, at.batch, self._per_call.rows):
-            if at.step:
+            if trained:
                 self._control.saving.call_ended(done, vars(at))
             metrics, seconds = self._timed_run(orders, chunk)
             at.add(chunk, metrics, seconds)
+            trained = True
             if chunk.steps:
                 self._control.report.step(at.step)
         whole = EpochMetrics(at.train, at.validation, at.learning_rate)
