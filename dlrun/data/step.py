@@ -109,7 +109,10 @@ class Step(ColumnStep):
             RowError: A value cannot be used; positions count the rows of `features`.
         """
         columns: Sequence[str] = state["columns"]
-        return features | {name: self.transform(name, features[name], state) for name in columns}
+        # What becomes too large is infinite, silently: the pipeline names the column and row.
+        with np.errstate(over="ignore", invalid="ignore"):
+            made = {name: self.transform(name, features[name], state) for name in columns}
+        return features | made
 
     def learn(self, name: str, column: Array) -> State:
         """Return what the step learns from the training rows of one column."""
@@ -286,19 +289,28 @@ def choose_columns(
     return chosen
 
 
-def refuse_infinite(step: Step, column: str, values: Array) -> None:
-    """Raise an error for the first infinite value.
+_LARGEST = np.float64(1e150)
+"""The squares of larger values overflow, or nearly so."""
+
+
+def refuse_infinite(step: ColumnStep, what: str, values: Array, advice: str) -> None:
+    """Raise an error for the first value that is infinite, or too large for statistics.
+
+    Args:
+        step: For messages.
+        what: What holds the values, for messages.
+        values: (n, ...) numbers.
+        advice: What to do.
 
     Raises:
         RowError: There is one.
     """
-    position = first_row_where(np.isinf, values)
+    position = first_row_where(lambda block: np.abs(block) > _LARGEST, values)
     if position is not None:
-        raise RowError(
-            f"{step.member_name()}: column '{column}' holds an infinite value",
-            position,
-            "fix the data, or add `clip` before it",
-        )
+        row = np.asarray(values[position], np.float64)
+        value = row[np.abs(row) > _LARGEST].ravel()[0]
+        kind = "an infinite value" if np.isinf(value) else f"{value:g} (too large to compute with)"
+        raise RowError(f"{step.member_name()}: {what} holds {kind}", position, advice)
 
 
 def first_row(mask: Array) -> int:

@@ -146,6 +146,12 @@ FEATURE_ERRORS: list[tuple[dict[str, Any], Columns, str]] = [
         "data, or add `clip` before it",
     ),
     (
+        {"standardize": {}},
+        {"age": np.array([1.0, NAN, -1e300])},
+        "standardize: column 'age' holds -1e+300 (too large to compute with) in row 12 (counted "
+        "from 0); fix the data, or add `clip` before it",
+    ),
+    (
         {"impute": {"columns": ["city"], "strategy": "median"}},
         {"city": CITY},
         "impute: column 'city' holds text, where median needs numbers; use `most_frequent`, or "
@@ -309,6 +315,22 @@ TARGET_ERRORS: list[tuple[dict[str, Any], TargetType, Array, Array, str]] = [
         np.array([0.0, 0.5]),
         np.array([0, 1]),
         "target 'y': one_hot found 0.5 in row 11 (counted from 0); class indices are whole numbers",
+    ),
+    (
+        {"standardize": {}},
+        "regression",
+        np.array([0.5, 1e300]),
+        np.array([0.5, 1.0]),
+        "target 'y': standardize: the target holds 1e+300 (too large to compute with) in row 11 "
+        "(counted from 0); fix the data",
+    ),
+    (
+        {},
+        "regression",
+        np.array([0.5, 1.0]),
+        np.array([0.5, 1e39]),
+        "target 'y': a value is infinite or too large for float32 in row 11 (counted from 0); "
+        "fix the data",
     ),
     (
         {"standardize": {}},

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dlrun.data.samples import Array
-from dlrun.data.step import State, TargetStep
+from dlrun.data.step import State, TargetStep, to_float
 from dlrun.errors import DataError
 
 
@@ -26,7 +26,7 @@ class ScaledTarget(TargetStep):
     def apply(self, target: Array, state: State) -> Array:
         """Return float32 of the same shape."""
         shift, scale = self.shift_and_scale(state)
-        return np.asarray((target - shift) / scale).astype(np.float32)
+        return to_float(np.asarray((target - shift) / scale))
 
     def numbers(self, state: State) -> list[Array]:
         shift, scale = self.shift_and_scale(state)

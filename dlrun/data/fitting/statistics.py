@@ -55,9 +55,9 @@ def statistic_axes(step: Step, column: str, values: Array, axis: Axis) -> tuple[
     """`shared_axes` of a column of which every statistic can be computed.
 
     Raises:
-        DataError: A value is infinite, or a statistic has no value to be learnt from.
+        DataError: A value is infinite or too large, or a statistic has no value to be learnt from.
     """
-    refuse_infinite(step, column, values)
+    refuse_infinite(step, f"column '{column}'", values, "fix the data, or add `clip` before it")
     axes = shared_axes(step, column, values, axis)
     empty = counts(values, axes) == 0
     if empty.any():

@@ -15,7 +15,15 @@ import numpy as np
 
 from dlrun.data.fitting.scaled_target import ScaledTarget
 from dlrun.data.samples import Array, Dataset, Samples, is_of_tokens
-from dlrun.data.step import MOST_COLUMNS, FittedStep, TargetStep, rows_numbered
+from dlrun.data.step import (
+    MOST_COLUMNS,
+    FittedStep,
+    TargetStep,
+    first_row_where,
+    refuse_infinite,
+    rows_numbered,
+    to_float,
+)
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.data.targets.pad_sequences import PadSequencesTarget
 from dlrun.data.task import are_indices
@@ -70,7 +78,7 @@ class TargetPipeline:
             with _errors_name(name, samples, steps=len(fitted.steps) > 1):
                 for part in fitted.steps:
                     column = part.step.apply(column, part.state)
-            made.append(column.astype(np.int32 if fitted.indices else np.float32, copy=False))
+                made.append(_as_numbers(column, fitted.indices))
         if len(made) == 1:
             return made[0]
         return np.concatenate(
@@ -128,6 +136,21 @@ class TargetPipeline:
     @property
     def _parts(self) -> Iterator[FittedStep[TargetStep]]:
         return (part for fitted in self.targets.values() for part in fitted.steps)
+
+
+def _as_numbers(column: Array, indices: bool) -> Array:
+    """A target as the loss compares with it.
+
+    Raises:
+        RowError: A value is too large for float32.
+    """
+    if indices:
+        return column.astype(np.int32, copy=False)
+    numbers = to_float(column)
+    position = first_row_where(np.isinf, numbers)
+    if position is not None:
+        raise RowError("a value is infinite or too large for float32", position, "fix the data")
+    return numbers
 
 
 def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -> TargetPipeline:
@@ -234,6 +257,8 @@ def _fit_target(
     fitted = []
     with _errors_name(name, train, steps=bool(named)):
         for step in steps:
+            if isinstance(step, ScaledTarget) and column.dtype.kind == "f":
+                refuse_infinite(step, "the target", column, "fix the data")
             state = step.fit(known.reshape(-1) if of_series else known, classes)
             column = known = step.apply(column, state)
             fitted.append(FittedStep(step, state))
