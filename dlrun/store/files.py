@@ -256,16 +256,17 @@ def move_folder(folder: Path, path: Path) -> bool:
     Raises:
         OSError: The disk refused.
     """
-    if os.path.lexists(path):
-        return False
     _flush_folder(folder)
-    try:
-        # A folder that was made meanwhile is replaced only while it is empty.
-        folder.rename(path)
-    except OSError as error:
-        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+    # An empty folder that another process has made meanwhile would be replaced.
+    with locked(path.parent):
+        if os.path.lexists(path):
             return False
-        raise
+        try:
+            folder.rename(path)
+        except OSError as error:
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+                return False
+            raise
     _flush_folder(path.parent)
     return True
 

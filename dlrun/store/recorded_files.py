@@ -100,27 +100,42 @@ class RecordedFiles:
             RunError: It cannot be read, or it is reached by a link that leaves the run.
         """
         refuse_links_out(self.root, path)
-        manifest, record = self.manifest(), self._record(path)
+        manifest = self.manifest()
+        try:
+            file = self._opened(path, manifest)
+        except RunError:
+            # Another process may have replaced both since the manifest was read.
+            if (anew := self.manifest()) is manifest:
+                raise
+            file = self._opened(path, anew)
+        with file:
+            file.seek(0)
+            yield file
+            # What a library opened by its name must be what was read here.
+            if _state(file.fileno()) != _state(path):
+                raise ChangedFileError(path, "was changed while it was read", "try again")
+
+    def _opened(self, path: Path, manifest: Manifest | None) -> BinaryIO:
+        """Open a file that holds what a manifest says."""
+        name = self._name(path)
+        record = None if manifest is None else manifest.files.get(name)
         try:
             file = open_regular(path)
         except FileNotFoundError:
             if record is not None:
                 raise self._missing(path) from None
             raise RunError(f"{display_path(path)} is missing") from None
-        with file:
+        with contextlib.ExitStack() as closing:
+            closing.enter_context(file)
             if manifest is not None:
-                name = self._name(path)
                 if record is None and not manifest.may_be_new(name):
                     why = f"is not a file of the run: {NAME} does not list it"
                     raise ChangedFileError(path, why, advice(self.root, "remove it"))
                 if record is not None and not _holds(file, record, manifest.may_grow(name)):
                     why = "is not the file that the run wrote: its SHA-256 differs from the one in "
                     raise ChangedFileError(path, f"{why}{NAME}", advice(self.root))
-            file.seek(0)
-            yield file
-            # What a library opened by its name must be what was read here.
-            if _state(file.fileno()) != _state(path):
-                raise ChangedFileError(path, "was changed while it was read", "try again")
+            closing.pop_all()
+        return file
 
     def hashes(self, *paths: Path) -> dict[str, str]:
         """Return the SHA-256 of files, as the manifest lists them, by their own names."""

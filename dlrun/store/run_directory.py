@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dlrun.errors import RunError
 from dlrun.store.checkpoint import CheckpointFolder
 from dlrun.store.environment import enter_run, process_facts, process_is_gone, was_left
+from dlrun.store.evaluations import ATTEMPTS, EvaluatedRun
 from dlrun.store.examples import Examples, read_examples, write_examples
 from dlrun.store.files import (
     append_line,
@@ -35,12 +35,12 @@ from dlrun.store.files import (
     write_text,
 )
 from dlrun.store.json_text import to_json
-from dlrun.store.json_types import DATA_TYPES, EVALUATION, RUN, expect_types
+from dlrun.store.json_types import DATA_TYPES, RUN, expect_types
 from dlrun.store.manifest import FORMAT, ChangedFileError, advice
-from dlrun.store.names import DATA, EVALUATIONS, MARKER, directory_name, find_run, slug
+from dlrun.store.names import DATA, MARKER, directory_name, find_run, slug
 from dlrun.store.reading import read_object
 from dlrun.store.recorded_files import Fault
-from dlrun.store.training_folder import FOLDS, Arrays, FoldDirectory, TrainingFolder
+from dlrun.store.training_folder import FOLDS, Arrays, FoldDirectory
 from dlrun.text import display_path
 
 if TYPE_CHECKING:
@@ -53,15 +53,9 @@ Status = Literal["running", "finished", "failed", "interrupted", "died"]
 RUNS_DIR = Path("runs")
 """Where runs are kept, unless the user says otherwise."""
 
-ATTEMPTS = 100
-"""Names that are tried before giving up; each has one of 65,536 endings."""
 
-
-class RunDirectory(TrainingFolder):
+class RunDirectory(EvaluatedRun):
     """One run. `create` makes a new one, `open` finds an existing one."""
-
-    PLUGINS = "plugins"
-    """Name of the folder with copies of the config's plugins."""
 
     @classmethod
     def create(
@@ -138,8 +132,6 @@ class RunDirectory(TrainingFolder):
         """Row numbers of every split and fold."""
         self.log_file = path / "log.txt"
         """What the terminal showed."""
-        self.evaluations = path / EVALUATIONS
-        """Folder of the test evaluations, numbered from 001."""
         self.steps_path = path / "path.csv"
         """Where each optimizer of a descent was at every step."""
         self.examples = path / "examples.json"
@@ -378,55 +370,6 @@ class RunDirectory(TrainingFolder):
                 raise ChangedFileError(where, what, advice(self.path))
         return [self.fold(index) for index in sorted(map(int, names))]
 
-    def add_evaluation(self, facts: Mapping[str, Any]) -> Path:
-        """Keep one test evaluation under the next free number, and return its JSON file.
-
-        Safe with several writers: each gets another number.
-        """
-        self.remove_leftovers()
-        refuse_links_out(self.path, self.evaluations)
-        make_folder(self.evaluations)
-        for _ in range(ATTEMPTS):
-            number = max(self.evaluation_numbers(), default=0) + 1
-            path = self.evaluations / f"{number:03d}.json"
-            try:
-                write_json(path, facts)
-            except RunError:
-                if path.exists():
-                    continue
-                raise
-            self.files.take_in(path)
-            return path
-        raise RunError(f"too many writers in {display_path(self.evaluations)}")
-
-    def add_evaluation_arrays(self, evaluation: Path, arrays: Arrays) -> None:
-        """Keep the arrays of a test evaluation, as `.npz` beside its JSON file."""
-        with self.files.writing(beside := evaluation.with_suffix(".npz")):
-            write_npz(beside, arrays)
-
-    def evaluation_numbers(self) -> list[int]:
-        """Return the numbers of the test evaluations, in order: also of those of which only one of
-        their files, or a line in the manifest, is left."""
-        refuse_links_out(self.path, self.evaluations)
-        manifest = self.files.manifest()
-        names = [f"{EVALUATIONS}/{path.name}" for path in self.evaluations.glob("*")]
-        names += [] if manifest is None else manifest.files
-        pattern = re.compile(rf"{EVALUATIONS}/(\d{{3,}})\.(json|npz)")
-        return sorted({int(match[1]) for name in names if (match := pattern.fullmatch(name))})
-
-    def read_evaluation(self, number: int) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Return the facts and the arrays of one test evaluation."""
-        path = self.evaluations / f"{number:03d}.json"
-        facts, beside = self.files.read_object(path), path.with_suffix(".npz")
-        known = expect_types(facts, path, EVALUATION)
-        return known, self.files.read_npz(beside) if self.files.exists(beside) else {}
-
-    def remove_leftovers(self) -> None:
-        """Remove what killed processes have not finished writing; see `remove_leftovers`."""
-        folders = self.path.glob(f"{FOLDS}/*")
-        for folder in (self.path, *folders, self.evaluations, self.path / self.PLUGINS):
-            remove_leftovers(folder, unsigned=True)
-
     def log(self, line: str) -> None:
         """Add a line to `log.txt`."""
         refuse_links_out(self.path, self.log_file)
@@ -443,39 +386,3 @@ def _now() -> str:
 
 def _seconds_between(began: str, ended: str) -> float:
     return (datetime.fromisoformat(ended) - datetime.fromisoformat(began)).total_seconds()
-
-
-def remove_run(path: Path) -> None:
-    """Remove a run with everything in it. What a link in it points to stays.
-
-    Args:
-        path: The run directory.
-
-    Raises:
-        RunError: It is not a run directory, or the disk refused.
-    """
-    marker = path / MARKER
-    if path.is_symlink() or not marker.is_file():
-        raise RunError(f"{display_path(path)} is not a run directory; nothing was removed")
-    with os_errors_named("remove", path):
-        remove_leftovers(path.parent)
-        # Gone at once; what is left where this process is killed is removed next time.
-        hidden = temporary_path(path)
-        path.rename(hidden)
-        try:
-            _remove_whole(hidden)
-        except OSError:
-            # What the disk does not let go is shown, so that it can be removed again.
-            hidden.rename(path)
-            raise
-
-
-def _remove_whole(path: Path) -> None:
-    for entry in path.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name != MARKER:
-            entry.unlink()
-    # Last, so that a run that is removed in part can be removed again.
-    (path / MARKER).unlink()
-    path.rmdir()

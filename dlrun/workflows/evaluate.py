@@ -34,12 +34,14 @@ from dlrun.scoring.model_scores import (
     truths_of,
 )
 from dlrun.scoring.rivals import Rivals
+from dlrun.store.evaluations import UnlistedEvaluationError
 from dlrun.store.files import as_bytes, write_once
 from dlrun.store.json_text import to_json
-from dlrun.store.ledger import LedgerEntry, RecordedEvaluation, read_ledger, record_evaluation
+from dlrun.store.ledger import KeptEvaluation, LedgerEntry, read_ledger, record_evaluation
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import count_validated_runs, kept_evaluations
 from dlrun.text import first_few
+from dlrun.training.interrupt import deferred_interrupt
 from dlrun.workflows.loading import load_test_rows, meaning_of_output, start_and_load
 from dlrun.workflows.next_step import open_findings
 from dlrun.workflows.repeated_rows import repeated_sentence
@@ -109,18 +111,23 @@ def evaluate(
     test = load_test_rows(config)
     _refuse_unknown_labels(config, dataset, test)
     facts, arrays = _score(trained, dataset, test)
-    look, before, notices = _record(directory, facts)
+    entry, kept, before, notices = _earlier(directory, facts)
     of_run = sum(one["run"] == directory.name for one in before)
-    facts |= {
-        "open_findings": open_findings(directory),
-        "looks_before": before,
-        "look": look.number,
-        # A file, or the folder, may have been lost.
-        "look_of_run": max([of_run, *directory.evaluation_numbers()]) + 1,
-        "runs_before": look.runs_before,
-        "ledger": look.hash,
-    }
-    path, problem = _keep(directory, facts, arrays)
+    # A file, or the folder, may have been lost.
+    look_of_run = max([of_run, *directory.evaluation_numbers()]) + 1
+    findings = open_findings(directory)
+    # What is counted is kept.
+    with deferred_interrupt():
+        look = record_evaluation(directory.path.parent, entry, kept)
+        facts |= {
+            "open_findings": findings,
+            "looks_before": before,
+            "look": look.number,
+            "look_of_run": look_of_run,
+            "runs_before": look.runs_before,
+            "ledger": look.hash,
+        }
+        path, problem = _keep(directory, facts, arrays)
     return EvaluationResult(path, facts, notices, problem)
 
 
@@ -129,8 +136,11 @@ def _keep(
 ) -> tuple[Path | None, str | None]:
     """Keep an evaluation that has been counted: where the run's disk is full, elsewhere. Return the
     file, and what could not be kept."""
+    problem = None
     try:
         path = directory.add_evaluation(facts)
+    except UnlistedEvaluationError as error:
+        path, problem = error.path, f"the run's manifest does not list the evaluation: {error}"
     except RunError as error:
         folder = Path(tempfile.gettempdir())
         try:
@@ -143,7 +153,7 @@ def _keep(
         directory.add_evaluation_arrays(path, arrays)
     except RunError as error:
         return path, f"the predictions for the test rows could not be kept: {error}"
-    return path, None
+    return path, problem
 
 
 def refuse_changed_data(directory: RunDirectory, dataset: Dataset, why: str) -> None:
@@ -181,11 +191,11 @@ def _refuse_unknown_labels(config: Config, dataset: Dataset, test: Samples) -> N
             )
 
 
-def _record(
+def _earlier(
     directory: RunDirectory, facts: dict[str, Any]
-) -> tuple[RecordedEvaluation, list[dict[str, Any]], tuple[str, ...]]:
-    """Record the test evaluation in the ledger of the runs' folder; also return the earlier
-    ones on these rows, oldest first."""
+) -> tuple[LedgerEntry, list[KeptEvaluation], list[dict[str, Any]], tuple[str, ...]]:
+    """Return what the ledger of the runs' folder is to hold of the test evaluation, those that runs
+    keep, the earlier ones on these rows, oldest first, and what is wrong with the ledger."""
     runs_dir, data = directory.path.parent, directory.read_data()["fingerprint"]
     score = facts["score"]["value"]
     entry = LedgerEntry(
@@ -205,7 +215,7 @@ def _record(
         for one in ledger.evaluations
         if one.fingerprint == entry.fingerprint
     ]
-    return record_evaluation(runs_dir, entry, kept), before, ledger.notices
+    return entry, kept, before, ledger.notices
 
 
 def _score(

@@ -191,7 +191,7 @@ def remove_runs(entries: Sequence[RunEntry]) -> list[Path]:
     Raises:
         RunError: The disk refused.
     """
-    from dlrun.store.run_directory import remove_run
+    from dlrun.store.removal import remove_run
 
     for entry in entries:
         remove_run(entry.path)

@@ -12,12 +12,15 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 
 from dlrun.errors import RunError
 from dlrun.reports.run_record import RunRecord
+from dlrun.store import recorded_files
+from dlrun.store.evaluations import UnlistedEvaluationError
 from dlrun.store.examples import Examples
 from dlrun.store.ledger import NAME as LEDGER
 from dlrun.store.ledger import LedgerEntry, read_ledger, record_evaluation
@@ -287,6 +290,38 @@ def test_a_run_that_ends_or_goes_on_fits_its_manifest_at_every_moment(
     run.files.replace(run.metrics, run.metrics.read_bytes()[:-5])
     run.finish("finished")
     assert {faults for _, faults in found} == {0}
+
+
+def test_a_reader_that_another_process_overtakes_sees_no_change(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = run.read_run()
+    reader, opened = RunDirectory(run.path), recorded_files.open_regular
+
+    def overtaken(path: Path) -> BinaryIO:
+        monkeypatch.setattr(recorded_files, "open_regular", opened)
+        run.rewrite({**facts, "name": "first"})
+        run.rewrite({**facts, "name": "second"})
+        return opened(path)
+
+    reader.read_run()
+    monkeypatch.setattr(recorded_files, "open_regular", overtaken)
+    assert reader.read_run()["name"] == "second"
+
+
+def test_an_evaluation_that_the_manifest_cannot_list_is_kept_all_the_same(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise RunError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.files, "take_in", full)
+        with pytest.raises(UnlistedEvaluationError) as raised:
+            run.add_evaluation({"score": 2})
+    assert raised.value.path.name == "002.json"
+    assert run.read_evaluation(2) == ({"score": 2}, {})
+    assert run.files.faults() == []
 
 
 def test_processes_that_add_files_at_once_lose_none(run: RunDirectory) -> None:

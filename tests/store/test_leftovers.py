@@ -14,7 +14,8 @@ from dlrun.errors import RunError
 from dlrun.store import files
 from dlrun.store.files import append_line, remove_leftovers, temporary_path
 from dlrun.store.names import run_names
-from dlrun.store.run_directory import RunDirectory, remove_run
+from dlrun.store.removal import remove_run
+from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import run_entries
 
 KILLED = """
@@ -144,7 +145,8 @@ import random, sys
 from datetime import datetime
 from pathlib import Path
 from dlrun.errors import RunError
-from dlrun.store.run_directory import RunDirectory, remove_run
+from dlrun.store.removal import remove_run
+from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import run_entries
 from dlrun.store.names import run_names
 
@@ -220,7 +222,7 @@ def test_a_run_that_is_removed_is_gone_at_once(
     def look(path: Path) -> None:
         seen.append(list(run_entries(run.path.parent)))
 
-    monkeypatch.setattr("dlrun.store.run_directory.shutil.rmtree", look)
+    monkeypatch.setattr("dlrun.store.removal.shutil.rmtree", look)
     monkeypatch.setattr(Path, "rmdir", lambda path: None)
     remove_run(run.path)
     assert seen == [[]]

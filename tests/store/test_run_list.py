@@ -11,7 +11,8 @@ import pytest
 
 from dlrun.errors import RunError
 from dlrun.store.environment import process_facts
-from dlrun.store.run_directory import RunDirectory, remove_run
+from dlrun.store.removal import remove_run
+from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import brief, read_entry, run_entries
 
 FINISHED = {"status": "finished", "name": "x", "started": "2026-11-21T10:15:30.000+00:00"}
