@@ -318,9 +318,9 @@ def test_an_evaluation_that_the_manifest_cannot_list_is_kept_all_the_same(
     with monkeypatch.context() as patch:
         patch.setattr(run.files, "take_in", full)
         with pytest.raises(UnlistedEvaluationError) as raised:
-            run.add_evaluation({"score": 2})
+            run.add_evaluation({"rows": 3})
     assert raised.value.path.name == "002.json"
-    assert run.read_evaluation(2) == ({"score": 2}, {})
+    assert run.read_evaluation(2) == ({"rows": 3}, {})
     assert run.files.faults() == []
 
 
