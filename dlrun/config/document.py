@@ -23,6 +23,8 @@ LONGEST_MESSAGE, LONGEST_DETAIL, LONGEST_PATH = 300, 600, 4096
 
 _QUOTED = re.compile(r"(?<![\w`'])'([^']+)'(?!\w)")
 """What a message quotes from a config."""
+_LONG_WORD = re.compile(r"[^\s']{66,}")
+"""What stands between quotation marks that were themselves quoted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,8 @@ def _readable(text: str | None, longest: int, file: str | None) -> str | None:
     if file is not None:
         return in_one_line(text, longest + 2 * LONGEST_PATH)
     quoted = _QUOTED.sub(lambda match: f"'{in_one_line(match[1], LONGEST_VALUE)}'", text)
-    return shortened(visible(quoted), longest)
+    short = _LONG_WORD.sub(lambda match: in_one_line(match[0], LONGEST_VALUE), quoted)
+    return shortened(visible(short), longest)
 
 
 NOWHERE = Place("", (0, 0, 0))
