@@ -246,7 +246,9 @@ def _against_divergence(config: Mapping[str, Any]) -> Iterator[Suggestion]:
     yield from _other_rate(config, 0.1)
     optimizer = _name_of(config["optimizer"])
     arguments = _arguments_of(config["optimizer"])
-    if not any(arguments.get(name) for name in ("clipnorm", "clipvalue", "global_clipnorm")):
+    clips = any(arguments.get(name) for name in ("clipnorm", "clipvalue", "global_clipnorm"))
+    # The loop that is there to be read clips nothing.
+    if not clips and config["training"].get("engine") != "naive":
         yield Suggestion("clipped gradients", (f"optimizer.{optimizer}.clipnorm=1.0",))
     steps = config.get("preprocess") or []
     names = [_name_of(step) for step in steps]

@@ -21,7 +21,12 @@ from dlrun.reports.suggestions import suggest
 from dlrun.reports.summary import run_summary
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-SHIPPED = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.yaml"))
+SHIPPED = sorted(
+    path.relative_to(CONFIGS).as_posix()
+    for path in CONFIGS.rglob("*.yaml")
+    # A descent has no layers to change.
+    if not path.stem.startswith("descent_")
+)
 
 
 def decay(start: float, end: float, epochs: int, pace: float) -> list[float]:

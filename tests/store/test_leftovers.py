@@ -211,7 +211,7 @@ def test_eight_processes_share_a_folder_of_runs(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_fifty_processes_share_a_folder_of_runs(tmp_path: Path) -> None:
-    at_once(tmp_path, workers=50, turns=12)
+    at_once(tmp_path, workers=50, turns=3)
 
 
 def test_a_run_that_is_removed_is_gone_at_once(
