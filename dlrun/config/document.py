@@ -23,8 +23,8 @@ LONGEST_MESSAGE, LONGEST_DETAIL, LONGEST_PATH = 300, 600, 4096
 
 _QUOTED = re.compile(r"(?<![\w`'])'([^']+)'(?!\w)")
 """What a message quotes from a config."""
-_LONG_WORD = re.compile(r"[^\s']{66,}")
-"""What stands between quotation marks that were themselves quoted."""
+_LONG_WORD = re.compile(r"[^\s'/\\]{66,}")
+"""Of what quotation marks stand in that were themselves quoted; a path is needed whole."""
 
 
 @dataclass(frozen=True, slots=True)
