@@ -104,7 +104,7 @@ def test_the_report_shows_the_most_wrong_pictures_by_name(folder: Path) -> None:
     assert examples.names[0] == "day/odd.png"
     np.testing.assert_array_equal(examples.arrays["image"][0], np.full((20, 24, 3), 5, np.uint8))
     page = report(run.path).read_text("utf-8")
-    assert "day/odd.png, row 58" in page
+    assert ">day/odd.png</span>" in page
     assert "data:image/png;base64," in page
 
 
