@@ -31,7 +31,7 @@ class UnbreakableFile(io.FileIO):
                 return super().write(data)  # type: ignore[arg-type]  # a buffer, as there
             except OSError as error:
                 self.problem = error
-        return len(memoryview(data))  # type: ignore[arg-type]
+        return len(memoryview(data))  # type: ignore[arg-type]  # a buffer too
 
 
 class Output:

@@ -24,7 +24,7 @@ LONGEST_MESSAGE, LONGEST_DETAIL, LONGEST_PATH = 300, 600, 4096
 _QUOTED = re.compile(r"(?<![\w`'])'([^']+)'(?!\w)")
 """What a message quotes from a config."""
 _LONG_WORD = re.compile(r"[^\s'/\\]{66,}")
-"""Of what quotation marks stand in that were themselves quoted; a path is needed whole."""
+"""A long word whose own quotation marks hide it from `_QUOTED`. Paths stay whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,8 +134,8 @@ class Samples:
         )
 
     def places_of(self, positions: Sequence[int] | Array) -> list[str] | None:
-        """Where rows held here are: `file.csv:17`, or the file of a picture or text; None where
-        they are entries of arrays."""
+        """Return the place of each row: `file.csv:17`, or the file of a picture or text; None for
+        entries of arrays."""
         if self.places is not None:
             return self.places(self.rows[positions].tolist())
         files = self.extras.get(FILE)
@@ -147,7 +147,7 @@ class Samples:
         return f"row {self.rows[position]} (counted from 0)" if places is None else places[0]
 
     def listed(self, positions: Array) -> str:
-        """Where the first of some rows held here are: `file.csv:17, file.csv:20 and 8 more`."""
+        """Return the places of the first of these rows: `file.csv:17, file.csv:20 and 8 more`."""
         count = len(positions)
         places = self.places_of(positions[: MOST_NAMED + 1])
         if places is not None:

@@ -299,7 +299,7 @@ def refuse_links_out(root: Path, path: Path) -> None:
     real, inside = os.path.realpath(path), os.path.realpath(root)
     if os.path.commonpath([real, inside]) != inside:
         raise RunError(
-            f"{display_path(path)} is, or lies behind, a link that leaves its run: to {real}; "
+            f"{display_path(path)} is a symbolic link, or below one, to {real}, outside the run; "
             "replace the link by a copy"
         )
 

@@ -467,7 +467,7 @@ def test_nothing_is_read_or_written_through_a_link_that_leaves_the_run(
         "callbacks": run.make_callbacks_folder,
         "plugins": lambda: run.write_plugin("a.py", b""),
     }
-    with pytest.raises(RunError, match=f"/{name}.* link that leaves its run: to .*outside"):
+    with pytest.raises(RunError, match=f"/{name}.* symbolic link, .* outside the run"):
         calls[name]()
     assert (outside / "secret.txt").read_text() == "a secret"
     assert sorted(path.name for path in outside.rglob("*")) == ["00", "secret.txt"]

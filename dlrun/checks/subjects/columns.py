@@ -219,8 +219,8 @@ _TEXTS = 200
 
 @check(
     "DL145",
-    why="words are told apart by spaces, which this language does not use, so whole clauses become "
-    "words that occur once",
+    why="text is split into words at spaces, which this language does not use, so each whole "
+    "clause becomes a word that occurs once",
     source="Keras, keras.io/api/layers/preprocessing_layers/text/text_vectorization",
     instead="count characters and pairs of them: `text: {tokens: characters, ngrams: 2}`; or put "
     "spaces between the words",

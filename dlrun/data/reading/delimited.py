@@ -301,7 +301,7 @@ class _WithoutTabs(io.TextIOBase):
     def read(self, size: int | None = -1) -> str:
         return self._stream.read(-1 if size is None else size).replace("\t", " ")
 
-    def readline(self, size: int = -1) -> str:  # type: ignore[override]
+    def readline(self, size: int = -1) -> str:  # type: ignore[override]  # pandas passes a size alone
         return self._stream.readline(size).replace("\t", " ")
 
 

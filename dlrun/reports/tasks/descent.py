@@ -137,7 +137,7 @@ def _chart(
 
 
 def _apart(path: np.ndarray, least: np.ndarray) -> np.ndarray:
-    """The places of a path without those too near the one before to be told apart."""
+    """Return the points of a path, leaving out those that would be drawn on top of the last one."""
     kept = [path[0]]
     for at in path[1:]:
         if (np.abs(at - kept[-1]) > least).any():
