@@ -35,6 +35,9 @@ _READ = os.O_RDONLY | sum(
 )
 """How small files are opened: a link is not followed, and a pipe is not waited for."""
 
+LOOKS = 3
+"""How often a run is read before it is called changed."""
+
 ENDED = ("finished", "failed", "interrupted")
 
 
@@ -170,6 +173,15 @@ def read_entry(path: Path) -> RunEntry | None:
 
     Of the manifest it is checked only that it knows this very `run.json`.
     """
+    # A run that is written or removed between two reads only seems to be changed.
+    for _ in range(LOOKS):
+        entry = _look(path)
+        if entry is None or entry.status != "changed":
+            break
+    return entry
+
+
+def _look(path: Path) -> RunEntry | None:
     try:
         data = _content(f"{path}/{MARKER}")
         facts = json.loads(data)

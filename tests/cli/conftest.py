@@ -8,6 +8,7 @@ import io
 import json
 import random
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -123,12 +124,14 @@ class Trained:
         answer: What the command said.
         before: Everything in the project's folder before, by path.
         after: The same, once the run was done.
+        kept: A copy of the run, which no other test evaluates or reports.
     """
 
     path: Path
     answer: Answer
     before: frozenset[str]
     after: frozenset[str]
+    kept: Path
 
 
 def trained(project: Project, *arguments: object) -> Trained:
@@ -137,7 +140,9 @@ def trained(project: Project, *arguments: object) -> Trained:
     answer = project(*arguments)
     assert answer.status == 0, answer.err
     path = project.folder / answer.line("run")
-    return Trained(path, answer, before, files_in(project.folder))
+    after = files_in(project.folder)
+    kept = project.folder.with_name(f"{project.folder.name}-kept") / path.name
+    return Trained(path, answer, before, after, shutil.copytree(path, kept))
 
 
 def files_in(folder: Path) -> frozenset[str]:

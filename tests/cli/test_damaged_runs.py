@@ -59,7 +59,7 @@ def test_every_damage_is_noticed_by_the_commands_that_use_the_file(
     command: tuple[str, ...], project: Any, holdout_run: Any, kfold_run: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / holdout_run.path.name
-    shutil.copytree(holdout_run.path, run)
+    shutil.copytree(holdout_run.kept, run)
     fold, other = kfold_run.path / "folds" / "00", kfold_run.path
     words = [str(holdout_run.path) if word == "OTHER" else word for word in command]
     if "OTHER" in command:
@@ -123,7 +123,7 @@ def test_a_disk_that_is_full_after_the_ledger_costs_no_score(
 ) -> None:
     runs = tmp_path / "runs"
     run = runs / holdout_run.path.name
-    shutil.copytree(holdout_run.path, run)
+    shutil.copytree(holdout_run.kept, run)
 
     def refuse(*_: object) -> None:
         raise RunError(f"cannot write {run}: {OSError(errno.ENOSPC, 'No space left')}")

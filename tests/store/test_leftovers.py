@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dlrun.errors import RunError
-from dlrun.store import files
+from dlrun.store import files, run_list
 from dlrun.store.files import append_line, remove_leftovers, temporary_path
 from dlrun.store.names import run_names
 from dlrun.store.removal import remove_run
@@ -188,8 +188,8 @@ def at_once(folder: Path, workers: int, turns: int) -> None:
         for number in range(workers)
     ]
     told: dict[str, list[int]] = {}
-    for process in processes:
-        out, err = process.communicate()
+    said = [process.communicate() for process in processes]
+    for process, (out, err) in zip(processes, said, strict=True):
         assert process.returncode == 0, err
         for line in out.splitlines():
             name, *numbers = line.split()
@@ -226,3 +226,32 @@ def test_a_run_that_is_removed_is_gone_at_once(
     monkeypatch.setattr(Path, "rmdir", lambda path: None)
     remove_run(run.path)
     assert seen == [[]]
+
+
+def test_a_run_that_is_removed_or_written_while_it_is_listed_is_not_called_changed(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs, read = run.path.parent, run_list._content
+    reads: list[str] = []
+
+    def rewrite(file: str) -> bytes:
+        content = read(file)
+        reads.append(file)
+        if len(reads) == 1:
+            for status in ("interrupted", "failed"):
+                run.rewrite({**run.read_run(), "status": status})
+        return content
+
+    monkeypatch.setattr(run_list, "_content", rewrite)
+    assert [entry.status for entry in run_entries(runs)] == ["failed"]
+    reads.clear()
+
+    def remove(file: str) -> bytes:
+        content = read(file)
+        if not reads:
+            reads.append(file)
+            remove_run(run.path)
+        return content
+
+    monkeypatch.setattr(run_list, "_content", remove)
+    assert list(run_entries(runs)) == []
