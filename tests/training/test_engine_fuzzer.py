@@ -41,6 +41,8 @@ Make = Callable[[], Any]
 class AddsLoss(keras.layers.Layer):
     """A penalty of the activity, as `add_loss` in a plugin gives it."""
 
+    supports_masking = True
+
     def call(self, inputs: Any) -> Any:
         self.add_loss(0.01 * keras.ops.mean(keras.ops.square(inputs)))
         return inputs
