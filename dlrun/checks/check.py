@@ -12,13 +12,14 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from dlrun.checks.finding import Finding, Findings, PlacedFinding, Severity, in_order
 from dlrun.checks.views import ConfigView, DataView, Known, ModelView, known_without_data
 from dlrun.config.outputs import scored_output
 from dlrun.config.schema import Config, PartialConfig, UnreadableSectionError
-from dlrun.errors import Problem
+from dlrun.errors import KeyPath, Problem
 from dlrun.registry.families import CHECKS, codes_by_module
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Check(Generic[View]):
             problem=problem,
             why=f"{finding.why or self.why} ({self.source})",
             write=finding.advice or (change.write if change else self.instead),
-            overrides=change.overrides if change else (),
+            change=change,
         )
 
 
@@ -149,10 +150,11 @@ def config_findings(config: Config, known: Known | None = None) -> Findings:
         ]
     found: list[tuple[Check[Any], list[Finding]]] = []
     for check in checks("config"):
-        different: list[Finding] = []
-        for view in views:
-            different += [one for one in _readable(check.find(view)) if one not in different]
-        found.append((check, different))
+        # Outputs may share what is found.
+        different: dict[tuple[KeyPath, str], Finding] = {}
+        for one in chain.from_iterable(_readable(check.find(view)) for view in views):
+            different.setdefault((one.path, one.message), one)
+        found.append((check, list(different.values())))
     return _findings(config, found)
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from dlrun.config.layers import PlainLayer
 from dlrun.config.yaml_writer import in_line
 from dlrun.errors import ConfigError, KeyPath, Problem, number_shown
 from dlrun.registry.keras_component import KerasComponent
-from dlrun.text import counted
+from dlrun.text import counted, first_few
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+
+MOST_ALIKE = 3
+"""So many findings that differ only in names and figures are shown in full; of more, the first."""
+
+_NAMES_AND_FIGURES = re.compile(r"'[^']*'|[-\d][\d.,e+-]*")
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,8 @@ class PlacedFinding:
         problem: Place, message and the line of the file.
         why: One sentence with its source.
         write: The line to write instead, or what to do.
-        overrides: The same as `KEY=VALUE`, where there is such a change.
+        change: The same as values, where there are such.
+        also: Where the same was found too, if it is not shown there.
     """
 
     code: str
@@ -78,18 +85,29 @@ class PlacedFinding:
     problem: Problem
     why: str
     write: str
-    overrides: tuple[str, ...] = ()
+    change: Change | None = None
+    also: str = ""
+
+    @property
+    def _first_line(self) -> str:
+        return f"{self.problem.place}: {self.severity} {self.code}: {self.problem.message}"
 
     @property
     def headline(self) -> str:
-        """The first line alone."""
-        return f"{self.problem.place}: {self.severity} {self.code}: {self.problem.message}"
+        """The finding as one line."""
+        return f"{self._first_line} (and {self.also})" if self.also else self._first_line
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The change as `KEY=VALUE`."""
+        return self.change.overrides if self.change else ()
 
     def __str__(self) -> str:
         excerpt = str(self.problem).split("\n")[1:]
-        return "\n".join(
-            [self.headline, *excerpt, f"    why:   {self.why}", f"    write: {self.write}"]
-        )
+        labelled = [f"    why:   {self.why}", f"    write: {self.write}"]
+        if self.also:
+            labelled.append(f"    also:  {self.also}; `--json` shows all")
+        return "\n".join([self._first_line, *excerpt, *labelled])
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain data, for `--json` and `data.json`."""
@@ -122,6 +140,21 @@ class Findings:
         silenced = Counter(self.silenced) + Counter(other.silenced)
         return Findings(tuple(in_order([*self.shown, *other.shown])), dict(silenced))
 
+    def brief(self) -> tuple[PlacedFinding, ...]:
+        """Those that a terminal shows: of many that differ only in names and figures the first,
+        which says where the others are."""
+        alike: dict[tuple[str, Severity, str], list[PlacedFinding]] = {}
+        for finding in self.shown:
+            words = _NAMES_AND_FIGURES.sub("_", finding.problem.message)
+            alike.setdefault((finding.code, finding.severity, words), []).append(finding)
+        brief = list[PlacedFinding]()
+        for first, *others in alike.values():
+            if len(others) < MOST_ALIKE:
+                brief += [first, *others]
+            else:
+                brief.append(replace(first, also=_others_counted(first, others)))
+        return tuple(in_order(brief))
+
     def count(self, severity: str) -> int:
         """How many have that severity."""
         return sum(finding.severity == severity for finding in self.shown)
@@ -144,6 +177,14 @@ class Findings:
     def as_dicts(self) -> list[dict[str, Any]]:
         """The findings as plain data."""
         return [finding.as_dict() for finding in self.shown]
+
+
+def _others_counted(first: PlacedFinding, others: Sequence[PlacedFinding]) -> str:
+    """Say how many more findings are like the first one, and where."""
+    places = list(dict.fromkeys(other.problem.place for other in others))
+    if places == [first.problem.place]:
+        return f"{len(others):,} more like it here"
+    return f"{len(others):,} more like it: {first_few(places, 3)}"
 
 
 class FoundErrorsError(ConfigError):

@@ -73,7 +73,7 @@ def _print_details(console: Console, lines: Sequence[str]) -> None:
         print_line(console, text, hang=hang)
 
 
-_LABEL = re.compile(r" {4}(expected|found|hint|why|write): *")
+_LABEL = re.compile(r" {4}(expected|found|hint|why|write|also): *")
 
 
 def print_error(console: Console, error: DlrunError | str) -> None:

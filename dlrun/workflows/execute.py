@@ -186,7 +186,7 @@ def _checked(config: Config, dataset: Dataset, observer: Observer, force: bool) 
         findings = data_findings(config, dataset)
     if not force:
         refuse_errors(findings)
-    for finding in findings.shown:
+    for finding in findings.brief():
         observer.found(finding.headline, finding.severity)
     if findings.shown:
         observer.note(

@@ -162,6 +162,41 @@ def test_training_shows_and_keeps_them(call: Any, tmp_path: Path) -> None:
     assert "warning DL016" in call(*command.split()[1:]).out
 
 
+def hidden(count: int) -> str:
+    """A config with that many small hidden layers."""
+    return SOUND.replace("  layers:\n", "  layers:\n" + SMALL * count)
+
+
+SMALL = "    - Dense: {units: 4, activation: relu}\n"
+
+
+def test_what_is_found_in_many_places_is_shown_once_and_counted(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(hidden(200))
+    answer = call("check", "c.yaml")
+    [full] = [line for line in answer.out.splitlines() if "warning DL010" in line]
+    assert full.startswith("c.yaml:5:22: ")
+    also = "199 more like it: c.yaml:6:22, c.yaml:7:22, c.yaml:8:22 and 196 more"
+    assert f"    also:  {also}; `--json` shows all\n" in answer.out
+    assert "c.yaml: 200 warnings" in answer.out
+    assert len(answer.out.splitlines()) < 10
+    assert len(json.loads(call("check", "c.yaml", "--json").out)["findings"]) == 200
+
+
+def test_few_findings_are_all_shown(call: Any, tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text(hidden(3))
+    answer = call("check", "c.yaml")
+    assert answer.out.count("warning DL010") == 3
+    assert "also:" not in answer.out
+
+
+def test_one_line_says_where_else_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.yaml").write_text(hidden(4))
+    [finding] = config_findings(load_config("c.yaml")).brief()
+    also = "3 more like it: c.yaml:6:22, c.yaml:7:22 and c.yaml:8:22"
+    assert finding.headline.endswith(f"before 10 classes (and {also})")
+
+
 def shown(tmp_path: Path, **options: Any) -> tuple[str, str]:
     """A finding, and what a console shows of it."""
     (tmp_path / "c.yaml").write_text(WARNED)

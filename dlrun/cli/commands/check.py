@@ -47,7 +47,8 @@ def command(
     the reason, and what to write instead. With --data also what only the data and Keras can show.
 
     The exit status is 2 where there are errors, with --strict 1 where there are warnings, else 0.
-    `ignore: [DL012]` in the config silences a finding.
+    `ignore: [DL012]` in the config silences a finding. Where one is found in many places, only the
+    first is shown in full; --json shows all.
 
     \b
     Examples:
@@ -72,7 +73,7 @@ def command(
     if as_json:
         print_json(checked.as_dict())
     else:
-        for finding in checked.findings.shown:
+        for finding in checked.findings.brief():
             print_finding(Console(), finding)
         if checked.findings.shown:
             print_line(Console(), "")
