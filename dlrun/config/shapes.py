@@ -266,7 +266,7 @@ class Arguments(Shape):
         table of numbers that it takes."""
         if self.entry is None or (first := self.entry.first) is None:
             return False
-        if "table" in first.accepts and any(not isinstance(key, str) for key in mapping):
+        if is_table(first, mapping):
             return True
         return len(mapping) == 1 and self.takes_as_first(next(iter(mapping)))
 
@@ -392,9 +392,8 @@ def _argument_shape(entry: CatalogueEntry, argument: Argument) -> Shape:
 
 def is_table(argument: Argument, value: Any) -> bool:
     """Whether a mapping is a table of numbers by epoch, and no component."""
-    if "table" not in argument.accepts or not isinstance(value, dict):
-        return False
-    return any(not isinstance(key, str) for key in value)
+    takes_one = "table" in argument.accepts and isinstance(value, Mapping)
+    return takes_one and any(not isinstance(key, str) for key in value)
 
 
 def canonical_value(value: Any, shape: Shape) -> Any:

@@ -9,6 +9,7 @@ from dlrun.checks.architecture import output_of
 from dlrun.config.outputs import scored_output
 from dlrun.config.schema import Config, OutputEntry
 from dlrun.data.dataset import load_dataset, load_test
+from dlrun.data.rows import ReadOptions
 from dlrun.data.samples import Dataset, Samples
 from dlrun.data.source import Source
 from dlrun.data.targets.label_index import LabelIndex
@@ -140,16 +141,18 @@ def validation_files(config: Config) -> str | list[str] | None:
     return validation.path if isinstance(validation, Validation) else None
 
 
-def _arguments(config: Config) -> tuple[Source, dict[str, Any]]:
+def _arguments(config: Config) -> tuple[Source, ReadOptions]:
     refuse_leaking_test(config)
     refuse_folds_of_a_series(config)
     source, protocol = Source.of(config), Protocol.of(config)
+    asked = _asked(config, config.outputs[0])
     return source, {
+        "regression": asked.regression,
+        "labels": asked.labels,
+        "outputs": _outputs(config),
         "extra": extra_columns(config),
         "groups": protocol.groups,
         "time": protocol.time,
-        **vars(_asked(config, config.outputs[0])),
-        "outputs": _outputs(config),
         "in_time_order": protocol.in_time_order,
     }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -176,10 +175,7 @@ def refusal(file: Path) -> ConfigError | None:
 
 def check(text: str, file: Path) -> None:
     file.write_text(text, encoding="utf-8", errors="surrogatepass", newline="")
-    before = time.process_time()
     error = refusal(file)
-    # A guard against what grows without end; the limit for people is a second.
-    assert time.process_time() - before < 10
     if error is None:
         return
     shown = io.StringIO()

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import bz2
 import codecs
 import csv
-import gzip
 import io
 import lzma
 import re
 import warnings
 import zlib
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dlrun.config.limits import how_to_raise, unpacked_limit
+from dlrun.data.reading.compressed import unpacked
 from dlrun.data.reading.number_texts import is_number
 from dlrun.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-_OPENERS: dict[str, Callable[..., Any]] = {
-    ".gz": gzip.open,
-    ".bz2": bz2.open,
-    ".xz": lzma.open,
-}
-COMPRESSED = tuple(_OPENERS)
-"""File endings that are unpacked while reading."""
 
 OTHER_SEPARATORS = (";", "\t", "|")
 """Separators other than the comma."""
@@ -48,9 +38,6 @@ _MISSING_MARKS = (
 
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[,;\s]*', re.IGNORECASE)
 """What Excel writes above a table to name its separator."""
-
-_CHECKED_EVERY = 2**24
-"""Unpacked bytes after which the free memory is looked up again."""
 
 _UNREADABLE = (UnicodeError, LookupError, OSError, EOFError, lzma.LZMAError, zlib.error)
 
@@ -107,7 +94,7 @@ def read_delimited(file: Path, dialect: CsvDialect, as_text: Collection[str] = (
     """Read a whole file, columns in the order of the file.
 
     Args:
-        file: The file; unpacked where it ends in one of `COMPRESSED`.
+        file: The file; unpacked where it is compressed.
         dialect: How it is written.
         as_text: Columns whose fields stay text, such as `007`.
 
@@ -382,52 +369,3 @@ def _unreadable(file: Path, dialect: CsvDialect, error: Exception) -> DataError:
         f"{file}:{line}: not written in {dialect.encoding}",
         advice=f"say which `encoding` it has, such as {'utf-16' if utf16 else 'latin-1'}",
     )
-
-
-def unpacked(file: Path) -> IO[bytes]:
-    """Open a file for its bytes, unpacked where it ends in one of `COMPRESSED`; reading raises a
-    DataError where that is more than fits into memory."""
-    opener = _OPENERS.get(file.suffix)
-    return file.open("rb") if opener is None else io.BufferedReader(_Unpacked(file, opener), 2**16)
-
-
-class _Unpacked(io.RawIOBase):
-    """A compressed file, as far as it fits into memory: a small one may hold any number of bytes.
-
-    Args:
-        file: The file.
-        opener: Opens it.
-    """
-
-    def __init__(self, file: Path, opener: Callable[..., Any]) -> None:
-        self._file, self._stream = file, opener(file, "rb")
-        self._count = self._checked = 0
-        self._most = unpacked_limit()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._count = self._checked = self._stream.seek(offset, whence)
-        return self._count
-
-    def readinto(self, buffer: Any) -> int:
-        count: int = self._stream.readinto(buffer)
-        self._count += count
-        if self._count > self._checked + _CHECKED_EVERY:
-            # What has been read takes memory itself.
-            self._checked, self._most = self._count, unpacked_limit()
-        if self._count > self._most:
-            raise DataError(
-                f"{self._file}: more than {self._most:,} bytes once unpacked, too many for "
-                "the memory that is free",
-                advice=how_to_raise("unpacked_bytes", 2 * self._count),
-            )
-        return count
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()

@@ -24,11 +24,7 @@ from dlrun.data.reading.files import (
     read_class_folders,
 )
 from dlrun.data.reading.image_depth import ImageError
-from dlrun.data.reading.images import (
-    IMAGE_ENDINGS,
-    ImageFormat,
-    read_image,
-)
+from dlrun.data.reading.images import IMAGE_ENDINGS, ImageFormat, read_image
 from dlrun.data.reading.table_columns import (
     boolean_words,
     labels_of,
@@ -40,6 +36,7 @@ from dlrun.data.reading.tables import TableFiles, names_of_columns, read_table
 from dlrun.data.samples import FILE, Array, Columns, as_objects
 from dlrun.data.stored import as_column
 from dlrun.errors import DataError
+from dlrun.text import counted
 
 TARGET = "label"
 """Name of the target where each class is a folder."""
@@ -91,14 +88,7 @@ def images_without_classes(folders: Sequence[Path]) -> ImageFiles:
     Raises:
         DataError: There is none in a folder.
     """
-    files: list[Path] = []
-    names: list[str] = []
-    for folder in folders:
-        inside = files_in(folder, IMAGE_ENDINGS)
-        if not inside:
-            raise DataError(f"{folder}: no pictures in this folder")
-        files += inside
-        names += [file.relative_to(folder).as_posix() for file in inside]
+    files, names = new_images(folders)
     return ImageFiles(str(folders[0]), tuple(files), as_objects(names), {})
 
 
@@ -268,8 +258,6 @@ T = TypeVar("T")
 _AT_ONCE = 1024
 """Files that wait for a thread: each takes some memory."""
 
-_MOST_SHOWN = 5
-
 
 @dataclass(frozen=True)
 class DecodedImages:
@@ -284,6 +272,18 @@ class DecodedImages:
     column: Array
     broken: tuple[BrokenFile, ...]
     turned: tuple[int, ...]
+
+    def orientation_findings(self, names: Array) -> list[str]:
+        """What to know of the turned files, whose names are among the (n,) `names`."""
+        if not self.turned:
+            return []
+        shown = ", ".join(str(names[position]) for position in self.turned[:_SHOWN])
+        more = " ..." if len(self.turned) > _SHOWN else ""
+        verb = "has" if len(self.turned) == 1 else "have"
+        return [
+            f"{counted(len(self.turned), 'picture')} {verb} an EXIF orientation, which is ignored, "
+            f"as in Keras' own loader: {shown}{more}"
+        ]
 
 
 @dataclass(frozen=True)

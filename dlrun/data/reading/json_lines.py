@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from dlrun.data.reading.delimited import unpacked
+from dlrun.data.reading.compressed import unpacked
 from dlrun.errors import DataError
 
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from itertools import islice
 from pathlib import Path
 
-from dlrun.data.reading.delimited import CsvDialect, records, unpacked
+from dlrun.data.reading.compressed import unpacked
+from dlrun.data.reading.delimited import CsvDialect, records
 from dlrun.data.reading.number_texts import is_number
 from dlrun.text import counted
 

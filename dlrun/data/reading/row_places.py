@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dlrun.data.reading.delimited import COMPRESSED, CsvDialect, records_of_rows
+from dlrun.data.reading.compressed import COMPRESSED
+from dlrun.data.reading.delimited import CsvDialect, records_of_rows
 from dlrun.data.reading.json_lines import lines_of_records
 
 Format = Literal["arrays", "delimited", "json_lines", "parquet"]

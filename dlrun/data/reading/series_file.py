@@ -10,13 +10,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from dlrun.config.yaml_writer import in_line
 from dlrun.data.reading.row_order import OrderedRows
 from dlrun.data.reading.series import Clock, Gaps, every
-from dlrun.data.reading.table_columns import ColumnType
+from dlrun.data.reading.table_columns import ColumnType, column_type, holds_lists
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array
 from dlrun.data.timestamps import TimeColumns
 from dlrun.data.windows import Series, Windows
+from dlrun.errors import DataError
 from dlrun.text import counted, first_few
 
 
@@ -101,6 +103,20 @@ class SeriesFile:
             f"{count:,} windows of {length} x {width} over {len(self.series):,} rows{several}"
             f"{spaced} from {place}"
         )
+
+
+def kind_of_numbers(table: TableFiles, name: str) -> ColumnType | None:
+    """What a column of numbers or of true and false holds; None: dates, lists, or text."""
+    series = table.series(name)
+    if series.dtype.kind in "mM" or holds_lists(series):
+        return None
+    try:
+        kind = column_type(table, name)
+    except DataError as error:
+        unwanted = in_line({"drop": [name]})[1:-1]
+        advice = f"{error.advice}, or `{unwanted}` to leave it out"
+        raise DataError(error.problem, advice=advice, path=error.path) from None
+    return kind if kind == "numeric" or series.dtype.kind == "b" else None
 
 
 def is_known(column: Array) -> Array:

@@ -11,12 +11,7 @@ from pydantic import Field
 
 from dlrun.data.reading.delimited import EXACT, MISSING_WORDS
 from dlrun.data.reading.factorized_text import BOOLEAN_WORDS, FactorizedText
-from dlrun.data.reading.number_texts import (
-    category_text,
-    notation_of,
-    number_pattern,
-    without_unit,
-)
+from dlrun.data.reading.number_texts import category_text, notation_of, number_pattern, without_unit
 from dlrun.data.reading.tables import TableFiles
 from dlrun.data.samples import Array, as_objects
 from dlrun.data.timestamps import plain_times
@@ -36,7 +31,6 @@ _BOOLEAN_TEXTS |= {"1": True, "0": False, "on": True, "off": False}
 
 NUMERIC_SHARE = 0.9
 """If at least this share of a column is numbers, texts among them are errors."""
-
 
 _ZERO_IN_FRONT = re.compile(r"\s*[-+]?0\d")
 _MOST_SHOWN = 3

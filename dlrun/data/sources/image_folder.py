@@ -54,15 +54,13 @@ from dlrun.data.samples import FILE, Array, Columns, ExpectedColumns, as_objects
 from dlrun.data.source import FolderSource, Loaded, NewRows, Part
 from dlrun.data.stored import too_large_to_hold
 from dlrun.errors import DataError
-from dlrun.text import counted, listed
+from dlrun.text import listed
 
 IMAGE = "image"
 """Name of the feature."""
 
 MASK = "mask"
 """Name of the target that `masks` holds."""
-
-_SHOWN = 3
 
 
 class ImageFolder(FolderSource):
@@ -194,7 +192,7 @@ class ImageFolder(FolderSource):
         refuse_moved_places(self.places, listing.files, form)
         hold = not self._streams(len(listing.files), form)
         pictures = read_images(listing.files, form, hold=hold)
-        findings += _orientation_findings(listing, pictures.turned)
+        findings += pictures.orientation_findings(listing.names)
         column, targets, broken = pictures.column, listing.targets, [*pictures.broken]
         if self.masks is not None:
             masks = self._masks(part, base, listing, form)
@@ -261,9 +259,8 @@ class ImageFolder(FolderSource):
         others = [name for name in columns if name != IMAGE]
         beside: Columns = {}
         if len(files) == 1 and files[0].suffix.lower() not in IMAGE_ENDINGS and files[0].is_file():
-            table, folder = [files[0]], files[0].parent
             split = {name: mark for name, mark in self.split.items() if name in others}
-            listing = images_in_table(table, folder, self.file, [], [], others, split)
+            listing = images_in_table(files, files[0].parent, self.file, [], [], others, split)
             found, names, beside = list(listing.files), listing.names.tolist(), listing.features
         elif others:
             raise DataError(
@@ -274,13 +271,7 @@ class ImageFolder(FolderSource):
             found, names = new_images(files)
         form = ImageFormat((shape[0], shape[1]), self.color, self.resize, self.depth or "uint8")
         pictures = read_images(found, form, hold=True)
-        kept, findings = skip_broken(
-            pictures.broken,
-            len(found),
-            "picture",
-            skip=self.on_error == "skip",
-            advice="Fix or remove them",
-        )
+        kept, findings = self._kept(pictures.broken, len(found), "Fix or remove them")
         column = pictures.column[kept] if pictures.broken else pictures.column
         rows = {IMAGE: column} | {name: values[kept] for name, values in beside.items()}
         new = {name: rows[name] for name in columns}
@@ -332,8 +323,13 @@ class ImageFolder(FolderSource):
         if self.on_error == "stop":
             self._kept(read_headers(listing.files)[1], len(listing.files))
 
-    def _kept(self, broken: Sequence[BrokenFile], count: int) -> tuple[Array, list[str]]:
-        skip, advice = self.on_error == "skip", "Fix or remove them, or say `on_error: skip`"
+    def _kept(
+        self,
+        broken: Sequence[BrokenFile],
+        count: int,
+        advice: str = "Fix or remove them, or say `on_error: skip`",
+    ) -> tuple[Array, list[str]]:
+        skip = self.on_error == "skip"
         return skip_broken(broken, count, "picture", skip=skip, advice=advice)
 
     def _missing(self, base: Path) -> Path | None:
@@ -394,29 +390,11 @@ class ImageFolder(FolderSource):
         test_tables = find_files(self.test_path, base)
         refuse_shared(tables, test_tables, "`labels`")
         # Groups, times and weights belong to training; test tables may do without them.
+        named = list(train.targets)
         listing = images_in_table(
-            test_tables,
-            folder,
-            self.file,
-            list(train.targets),
-            extra,
-            features,
-            self.split,
-            needed=False,
+            test_tables, folder, self.file, named, extra, features, self.split, needed=False
         )
         self.refuse_links(listing.files, [folder])
         listing = replace(listing, labels=train.labels)
         refuse_shared(train.files, listing.files, "`labels`")
         return listing
-
-
-def _orientation_findings(listing: ImageFiles, turned: Sequence[int]) -> list[str]:
-    if not turned:
-        return []
-    shown = ", ".join(str(listing.names[position]) for position in turned[:_SHOWN])
-    more = " ..." if len(turned) > _SHOWN else ""
-    count, verb = counted(len(turned), "picture"), "has" if len(turned) == 1 else "have"
-    return [
-        f"{count} {verb} an EXIF orientation, which is ignored, as in Keras' own loader: "
-        f"{shown}{more}"
-    ]

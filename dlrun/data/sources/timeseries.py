@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
-from dlrun.config.yaml_writer import in_line
 from dlrun.data.reading.files import as_list, find_files, refuse_missing, refuse_shared
 from dlrun.data.reading.new_rows import refuse_missing_header
 from dlrun.data.reading.row_order import FILE, likely_series, ordered_rows, time_of
@@ -22,12 +21,11 @@ from dlrun.data.reading.series import (
     season_of,
     series_from,
 )
-from dlrun.data.reading.series_file import SeriesFile, is_known
+from dlrun.data.reading.series_file import SeriesFile, is_known, kind_of_numbers
 from dlrun.data.reading.table_columns import (
     ColumnType,
     boolean_words,
     column_type,
-    holds_lists,
     to_extra,
 )
 from dlrun.data.reading.tables import TableFiles, read_table
@@ -301,12 +299,10 @@ class Timeseries(TableSource):
                 found[name] = self.types[name]
             elif name in of_rows:
                 continue
+            elif (kind := kind_of_numbers(table, name)) is None:
+                texts.append(name)
             else:
-                kind = _kind_of_numbers(table, name)
-                if kind is None:
-                    texts.append(name)
-                else:
-                    found[name] = kind
+                found[name] = kind
         if not found:
             raise DataError(
                 f"{table.files[0]}: no column of numbers is left; the columns are: "
@@ -396,17 +392,3 @@ class Timeseries(TableSource):
         read.table.require(name)
         values = to_extra(read.table, name, self.types.get(name))
         return np.asarray(values[read.rows.kept][windows.last])
-
-
-def _kind_of_numbers(table: TableFiles, name: str) -> ColumnType | None:
-    """What a column of numbers or of true and false holds; None: dates, lists, or text."""
-    series = table.series(name)
-    if series.dtype.kind in "mM" or holds_lists(series):
-        return None
-    try:
-        kind = column_type(table, name)
-    except DataError as error:
-        unwanted = in_line({"drop": [name]})[1:-1]
-        advice = f"{error.advice}, or `{unwanted}` to leave it out"
-        raise DataError(error.problem, advice=advice, path=error.path) from None
-    return kind if kind == "numeric" or series.dtype.kind == "b" else None

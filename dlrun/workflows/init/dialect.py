@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from itertools import chain, islice, pairwise, zip_longest
 from pathlib import Path
 
-from dlrun.data.reading.delimited import SEPARATOR_LINE, CsvDialect, first_record, unpacked
+from dlrun.data.reading.compressed import unpacked
+from dlrun.data.reading.delimited import SEPARATOR_LINE, CsvDialect, first_record
 from dlrun.data.reading.number_texts import number_pattern, without_unit
 
 SEPARATORS = ("\t", ";", "|", ",", " ")
