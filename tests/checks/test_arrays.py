@@ -32,6 +32,7 @@ def arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         flat=pixels.reshape(N, 64).astype("i4"),
         share=pixels.reshape(N, 64).astype("f4") / 255,
         words=rng.integers(0, 50, (N, 12)),
+        begun=np.hstack([np.ones((N, 1), int), rng.integers(0, 50, (N, 11))]),
         size=rng.normal(0, 300, (N, 3)).astype("f4"),
         y=(rng.random(N) > 0.5).astype("i4"),
     )
@@ -151,3 +152,14 @@ def test_words_are_rebuilt_from_a_narrow_code() -> None:
         "inputs: words, targets: words", layers, "sparse_categorical_crossentropy", "accuracy"
     )
     assert said.shown == ()
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [(EMBEDDING, False), ("{Rescaling: 0.1}", True)],
+)
+def test_a_word_that_begins_every_sequence_is_no_constant_column(first: str, *, told: bool) -> None:
+    said = found(
+        "inputs: begun, targets: y", f"{{layers: [{first}, {LAST}]}}", "binary_crossentropy", "auc"
+    )
+    assert ("begun[0] has the same value in all training rows" in str(said)) is told

@@ -21,6 +21,7 @@ from dlrun.checks.columns import (
     time_column,
 )
 from dlrun.checks.finding import Change, Finding, put
+from dlrun.checks.subjects.values import columns_of_indices
 from dlrun.checks.views import DataView
 from dlrun.config.dump import shortest_entry
 from dlrun.config.schema import Config
@@ -116,11 +117,14 @@ _MANY_COLUMNS = 32
 )
 def constant_column(view: DataView) -> Iterator[Finding]:
     """A column with a single value in all training rows. If there are more than 32 columns, those
-    that are 0 everywhere, such as pixels and counts, are not reported."""
+    that are 0 everywhere, such as pixels and counts, are not reported, nor places of a sequence of
+    word numbers that hold the same word in all rows."""
     columns = [*numeric_columns(view.train), *text_columns(view.train)]
     many = len(columns) > _MANY_COLUMNS
-    found = []
+    found, indices = [], columns_of_indices(view)
     for name, column in columns:
+        if "[" in name and name[: name.rindex("[")] in indices:
+            continue
         first = column[0]
         if bool((column == first).all()) and not (many and first == 0):
             found.append(name)

@@ -357,12 +357,12 @@ def file_name_of_unknown_metric(view: ConfigView) -> Iterator[Finding]:
     "DL040",
     why="every run has a folder of its own, so a later run finds no backup there",
     source="Keras, keras.io/api/callbacks/backup_and_restore",
-    instead="remove it; `ModelCheckpoint` keeps the best model",
+    instead="remove it: `dlrun resume` goes on with a run that was killed",
     fault="""
     training: {epochs: 5, callbacks: [{BackupAndRestore: {backup_dir: backup}}]}
     """,
     fix="""
-    training: {epochs: 5, callbacks: [{ModelCheckpoint: best.keras}]}
+    training: {epochs: 5}
     """,
 )
 def backup_without_restore(view: ConfigView) -> Iterator[Finding]:

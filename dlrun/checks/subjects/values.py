@@ -148,6 +148,17 @@ def _takes_as_it_is(graph: LayerGraph, name: str) -> bool:
     return True
 
 
+def columns_of_indices(view: DataView) -> set[str]:
+    """Return the features that the model takes for numbers of words or categories."""
+    graph = layer_graph(view.config.architecture, view.config.blocks)
+    several, found = view.config.architecture.inputs, set[str]()
+    for name in view.prepared.inputs:
+        users = [plain(node) for node in graph.users(name or graph.inputs[0])]
+        if any(user is not None and user.layer.name in _TAKE_INDICES for user in users):
+            found.update(several.get(name, [name]) if name else view.train.features)
+    return found
+
+
 def _magnitude(x: np.ndarray) -> np.ndarray:
     """The 99th percentile of |x| in each column; the largest value in rows that are few."""
     values = np.abs(x.astype(np.float32, copy=False))
