@@ -276,8 +276,7 @@ def _check_inputs(config: Config, features: Sequence[str]) -> None:
 
 
 def _with_data(config: Config) -> tuple[Findings, Built | None]:
-    from dlrun.workflows.execute import components_located
-    from dlrun.workflows.loading import start_and_load
+    from dlrun.workflows.loading import components_located, start_and_load
 
     with components_located(config):
         _, dataset = start_and_load(config)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
@@ -18,7 +18,7 @@ from dlrun.config.schema import Config
 from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.samples import Dataset
 from dlrun.data.source import Source
-from dlrun.errors import ComponentError, ConfigError, DataError, DlrunError, RunError, TrainingError
+from dlrun.errors import DlrunError, RunError, TrainingError
 from dlrun.models.precision import dtype_policy
 from dlrun.protocols.observer import Observer
 from dlrun.protocols.protocol import Protocol
@@ -46,7 +46,7 @@ from dlrun.training.interrupt import (
 )
 from dlrun.training.reporting import DivergedError, divergence_message
 from dlrun.workflows.clean_rows import clean_rows_facts
-from dlrun.workflows.loading import start_and_load, with_place
+from dlrun.workflows.loading import components_located, start_and_load
 from dlrun.workflows.next_step import next_command, resume_command
 from dlrun.workflows.plugins import keep_plugins, mistakes_located, plugin_facts, with_kept_plugins
 from dlrun.workflows.results import (
@@ -116,68 +116,190 @@ def execute(
             if inspect is not None:
                 inspect(dataset)
             findings = _checked(config, dataset, observer, force)
-
-            def train_in(directory: RunDirectory, interrupt: Interrupt) -> None:
-                interrupt.advice = _kept_in(directory)
-                if created is not None:
-                    created(directory)
-                use_temporary_cache()
-                Thread(target=_import_ahead, daemon=True).start()
-
-            def begin(splits: Splits, choice: Choice) -> RunDirectory:
-                # From here on an interrupt waits until what was reached is written.
-                interrupt = running.enter_context(deferred_interrupt(time_limit))
-                pinned = _pinned(config, backend, choice)
-
-                def write(directory: RunDirectory) -> None:
-                    _begin(directory, pinned, dataset, splits, choice, findings, facts or {})
-
-                directory = RunDirectory.create(runs_dir, config.name, write=write)
-                recorder.directory = directory
-                train_in(directory, interrupt)
-                return directory
-
-            resumption = None
-            if resumed is not None:
-
-                def goes_on() -> None:
-                    interrupt = running.enter_context(deferred_interrupt(time_limit))
-                    train_in(resumed, interrupt)
-
-                one_model = Protocol.of(config).one_model
-                resumption = Resumption(resumed, one_model, observer.note, goes_on)
-            recorder = RunRecorder(config, dataset, runs_dir, begin, resumption)
-            try:
-                with mistakes_located(config):
-                    outcome = LearningTask.of(config).run(config, dataset, observer, recorder)
-                if resumption is not None:
-                    outcome = replace(outcome, seconds=outcome.seconds + resumption.seconds)
-                assert recorder.directory is not None
-                _keep_examples(recorder.directory, config, dataset, outcome, observer)
-                run = _complete(config, dataset, outcome, recorder.directory, findings)
-            except BaseException as error:
-                if isinstance(error, DivergedError):
-                    # In the first epoch: there is no result, and only here the config is known.
-                    suggestions = suggestions_against_divergence(dump_config(config))
-                    error.result = {"suggestions": suggestions}
-                # A run that goes on may be another process's until it is taken over.
-                if recorder.directory is not None and (resumption is None or resumption.taken_over):
-                    _end_early(recorder.directory, error)
-                    if isinstance(error, TrainingError):
-                        error.run = recorder.directory.path
-                raise
+            execution = _Execution(
+                config=config,
+                backend=backend,
+                dataset=dataset,
+                findings=findings,
+                observer=observer,
+                runs_dir=runs_dir,
+                facts=facts or {},
+                created=created or (lambda directory: None),
+                defer_interrupt=lambda: running.enter_context(deferred_interrupt(time_limit)),
+            )
+            directory, outcome, run = execution.train(resumed)
         # The run is complete: a failure from here on loses nothing.
         try:
             if scored is not None and outcome.diverged is None:
                 scored(run)
         finally:
             try:
-                _draw(recorder.directory)
+                _draw(directory)
             except (RunError, OSError) as error:
                 observer.note(f"the curves could not be drawn: {error}")
         if outcome.diverged is not None:
-            raise _diverged(recorder.directory, outcome, outcome.diverged, run.result)
+            raise _diverged(directory, outcome, outcome.diverged, run.result)
     return run
+
+
+@dataclass(frozen=True)
+class _Execution:
+    """The training of one config, from its rows to a complete result.
+
+    Args:
+        config: The experiment.
+        backend: What Keras computes with.
+        dataset: The rows.
+        findings: What the checks found.
+        observer: Called for every fold and epoch.
+        runs_dir: Where the run directory is made.
+        facts: What else `run.json` holds.
+        created: Called with the run directory when it is made, or goes on.
+        defer_interrupt: Makes interrupts wait until what was reached is written.
+    """
+
+    config: Config
+    backend: str
+    dataset: Dataset
+    findings: Findings
+    observer: Observer
+    runs_dir: Path
+    facts: Mapping[str, Any]
+    created: Callable[[RunDirectory], None]
+    defer_interrupt: Callable[[], Interrupt]
+
+    def train(self, resumed: RunDirectory | None) -> tuple[RunDirectory, Outcome, Run]:
+        """Train, in a new run directory or one that goes on, and write the result."""
+        resumption = None if resumed is None else self._resumption(resumed)
+        recorder = RunRecorder(self.config, self.dataset, self.runs_dir, self._begin, resumption)
+        try:
+            with mistakes_located(self.config):
+                task = LearningTask.of(self.config)
+                outcome = task.run(self.config, self.dataset, self.observer, recorder)
+            if resumption is not None:
+                outcome = replace(outcome, seconds=outcome.seconds + resumption.seconds)
+            assert recorder.directory is not None
+            self._keep_examples(recorder.directory, outcome)
+            return recorder.directory, outcome, self._complete(recorder.directory, outcome)
+        except BaseException as error:
+            if isinstance(error, DivergedError):
+                # In the first epoch: there is no result, and only here the config is known.
+                suggestions = suggestions_against_divergence(dump_config(self.config))
+                error.result = {"suggestions": suggestions}
+            # A run that goes on may be another process's until it is taken over.
+            if recorder.directory is not None and (resumption is None or resumption.taken_over):
+                _end_early(recorder.directory, error)
+                if isinstance(error, TrainingError):
+                    error.run = recorder.directory.path
+            raise
+
+    def _resumption(self, resumed: RunDirectory) -> Resumption:
+        def goes_on() -> None:
+            self._train_in(resumed, self.defer_interrupt())
+
+        one_model = Protocol.of(self.config).one_model
+        return Resumption(resumed, one_model, self.observer.note, goes_on)
+
+    def _begin(self, recorder: RunRecorder, splits: Splits, choice: Choice) -> None:
+        """Make the run directory."""
+        interrupt = self.defer_interrupt()
+        pinned = _pinned(self.config, self.backend, choice)
+
+        def write(directory: RunDirectory) -> None:
+            self._write_beginning(directory, pinned, splits, choice)
+
+        directory = RunDirectory.create(self.runs_dir, self.config.name, write=write)
+        recorder.directory = directory
+        self._train_in(directory, interrupt)
+
+    def _train_in(self, directory: RunDirectory, interrupt: Interrupt) -> None:
+        interrupt.advice = _kept_in(directory)
+        self.created(directory)
+        use_temporary_cache()
+        Thread(target=_import_ahead, daemon=True).start()
+
+    @stage("writing")
+    def _write_beginning(
+        self, directory: RunDirectory, pinned: Config, splits: Splits, choice: Choice
+    ) -> None:
+        """Write what is known before training."""
+        errors = self.findings.errors
+        directory.start(
+            {
+                "name": pinned.name,
+                "seed": pinned.seed,
+                "engine": choice.as_dict(),
+                "dtype_policy": dtype_policy(pinned.training.mixed_precision),
+                **device_facts(),
+                **environment_facts(),
+                **plugin_facts(pinned),
+                "config": dump_config(pinned),
+                **({"forced": errors} if errors else {}),
+                **self.facts,
+            }
+        )
+        directory.write_config(pinned.given)
+        keep_plugins(directory, pinned)
+        directory.write_resolved(dump_yaml(dump_config(pinned)))
+        directory.write_splits(splits)
+        directory.write_data(data_facts(pinned, self.dataset, splits, self.findings))
+        directory.update_manifest()
+
+    @stage("writing")
+    def _keep_examples(self, directory: RunDirectory, outcome: Outcome) -> None:
+        """Keep the rows that were predicted worst, for the report."""
+        try:
+            if (examples := worst_examples(self.config, self.dataset, outcome)) is not None:
+                directory.write_examples(examples)
+        except (DlrunError, OSError) as error:
+            self.observer.note(f"the rows predicted worst could not be kept: {error}")
+
+    @stage("writing")
+    def _complete(self, directory: RunDirectory, outcome: Outcome) -> Run:
+        """Write what is known only at the end of the run."""
+        result = self._result(directory, outcome)
+        directory.write_result(result)
+        predictions = out_of_fold(outcome.complete_folds)
+        if predictions is not None and not directory.has_model:
+            samples = rows_of(self.dataset, predictions["rows"])
+            directory.write_predictions(predictions | places_in_series(samples))
+        status: Ending = "interrupted" if outcome.interrupted else "finished"
+        facts: dict[str, Any] = {"result": brief(result)}
+        if outcome.interrupted:
+            facts["interrupted_by"] = interrupt_cause()
+        if phases := outcome.folds[-1].phases:
+            facts["phases"] = phase_facts(phases)
+        if outcome.diverged is not None:
+            status, error = "failed", _diverged(directory, outcome, outcome.diverged, result)
+            facts["error"] = f"{type(error).__name__}: {error}"
+            directory.log(f"error: {error}")
+        facts["stages"] = current_stages().seconds()
+        directory.finish(status, **facts)
+        if status != "interrupted":
+            directory.checkpoint.remove()
+        return Run(directory.path, result, status)
+
+    def _result(self, directory: RunDirectory, outcome: Outcome) -> dict[str, Any]:
+        """Return what `result.json` holds."""
+        splits = directory.read_splits()
+        planned = [name for name in splits if re.fullmatch(r"fold\d+_train", name)]
+        result = run_result(self.config, self.dataset, outcome, len(planned))
+        try:
+            clean = clean_rows_facts(self.dataset, outcome, splits, self.findings)
+            if clean is not None:
+                result["clean_rows"] = clean
+        # Nothing that is found beside the score may cost it.
+        except (DlrunError, OSError, MemoryError, ValueError) as fault:
+            result["findings"].append(
+                "the score on the rows that no training row repeats could not be computed "
+                f"({type(fault).__name__}: {fault})"
+            )
+        result["next"] = None
+        if outcome.interrupted:
+            result["next"] = resume_command(directory)
+        elif outcome.diverged is None:
+            result["next"] = next_command(self.config, directory, self.dataset.has_test, result)
+        return result
 
 
 def _checked(config: Config, dataset: Dataset, observer: Observer, force: bool) -> Findings:
@@ -202,18 +324,6 @@ def _import_ahead() -> None:
         # The first use reports what is wrong.
         with suppress(Exception):
             import_module(name)
-
-
-@stage("writing")
-def _keep_examples(
-    directory: RunDirectory, config: Config, dataset: Dataset, outcome: Outcome, observer: Observer
-) -> None:
-    """Keep the rows that were predicted worst, for the report."""
-    try:
-        if (examples := worst_examples(config, dataset, outcome)) is not None:
-            directory.write_examples(examples)
-    except (DlrunError, OSError) as error:
-        observer.note(f"the rows predicted worst could not be kept: {error}")
 
 
 def _end_early(directory: RunDirectory, error: BaseException) -> None:
@@ -255,51 +365,6 @@ def _draw(directory: RunDirectory) -> None:
     draw_curves(directory, every_fold=interrupt_cause() is None)
 
 
-@contextmanager
-def components_located(config: Config) -> Iterator[None]:
-    """Say which part of the config Keras, or the data, refused."""
-    try:
-        with mistakes_located(config):
-            yield
-    except ComponentError as error:
-        raise ConfigError([config.problem_at(error.path, str(error))]) from error
-    except DataError as error:
-        raise with_place(config, error) or error from error
-
-
-@stage("writing")
-def _begin(
-    directory: RunDirectory,
-    config: Config,
-    dataset: Dataset,
-    splits: Splits,
-    choice: Choice,
-    findings: Findings,
-    facts: Mapping[str, Any],
-) -> None:
-    """Write what is known before training."""
-    directory.start(
-        {
-            "name": config.name,
-            "seed": config.seed,
-            "engine": choice.as_dict(),
-            "dtype_policy": dtype_policy(config.training.mixed_precision),
-            **device_facts(),
-            **environment_facts(),
-            **plugin_facts(config),
-            "config": dump_config(config),
-            **({"forced": findings.errors} if findings.errors else {}),
-            **facts,
-        }
-    )
-    directory.write_config(config.given)
-    keep_plugins(directory, config)
-    directory.write_resolved(dump_yaml(dump_config(config)))
-    directory.write_splits(splits)
-    directory.write_data(data_facts(config, dataset, splits, findings))
-    directory.update_manifest()
-
-
 def _pinned(config: Config, backend: str, choice: Choice) -> Config:
     """The same config with everything named that was chosen for it."""
     training = config.training
@@ -329,52 +394,3 @@ def _diverged(
     )
     error.run = directory.path
     return error
-
-
-@stage("writing")
-def _complete(
-    config: Config,
-    dataset: Dataset,
-    outcome: Outcome,
-    directory: RunDirectory,
-    findings: Findings,
-) -> Run:
-    """Write what is known only at the end of the run."""
-    splits = directory.read_splits()
-    planned = [name for name in splits if re.fullmatch(r"fold\d+_train", name)]
-    result = run_result(config, dataset, outcome, len(planned))
-    try:
-        if (clean := clean_rows_facts(dataset, outcome, splits, findings)) is not None:
-            result["clean_rows"] = clean
-    # Nothing that is found beside the score may cost it.
-    except (DlrunError, OSError, MemoryError, ValueError) as fault:
-        result["findings"].append(
-            "the score on the rows that no training row repeats could not be computed "
-            f"({type(fault).__name__}: {fault})"
-        )
-    kept = outcome.diverged is None
-    result["next"] = None
-    if outcome.interrupted:
-        result["next"] = resume_command(directory)
-    elif kept:
-        result["next"] = next_command(config, directory, dataset.has_test, result)
-    directory.write_result(result)
-    predictions = out_of_fold(outcome.complete_folds)
-    if predictions is not None and not directory.has_model:
-        samples = rows_of(dataset, predictions["rows"])
-        directory.write_predictions(predictions | places_in_series(samples))
-    status: Ending = "interrupted" if outcome.interrupted else "finished"
-    facts: dict[str, Any] = {"result": brief(result)}
-    if outcome.interrupted:
-        facts["interrupted_by"] = interrupt_cause()
-    if phases := outcome.folds[-1].phases:
-        facts["phases"] = phase_facts(phases)
-    if outcome.diverged is not None:
-        status, error = "failed", _diverged(directory, outcome, outcome.diverged, result)
-        facts["error"] = f"{type(error).__name__}: {error}"
-        directory.log(f"error: {error}")
-    facts["stages"] = current_stages().seconds()
-    directory.finish(status, **facts)
-    if status != "interrupted":
-        directory.checkpoint.remove()
-    return Run(directory.path, result, status)

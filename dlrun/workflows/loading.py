@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 from dlrun.checks.architecture import output_of
@@ -15,7 +16,7 @@ from dlrun.data.source import Source
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.data.task import Asked
 from dlrun.data.timestamps import TimeColumns
-from dlrun.errors import ConfigError, DataError, KeyPath
+from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath
 from dlrun.metrics.cuts import Meaning, meaning_by_loss
 from dlrun.metrics.names import LOSSES_OF_QUANTITIES
 from dlrun.protocols.protocol import Protocol, Validation
@@ -23,6 +24,7 @@ from dlrun.protocols.schemes.iterated_kfold import IteratedKFold
 from dlrun.protocols.schemes.kfold import KFold
 from dlrun.stages import stage
 from dlrun.training.backend import start_backend
+from dlrun.workflows.plugins import mistakes_located
 
 
 def start_and_load(config: Config) -> tuple[str, Dataset]:
@@ -187,6 +189,18 @@ SPLITS = (
 
 IN_DATASET = ("target", "features", "drop", "types", "series", "time")
 IN_EVALUATION = ("groups", "time")
+
+
+@contextmanager
+def components_located(config: Config) -> Iterator[None]:
+    """Say which part of the config Keras, or the data, refused."""
+    try:
+        with mistakes_located(config):
+            yield
+    except ComponentError as error:
+        raise ConfigError([config.problem_at(error.path, str(error))]) from error
+    except DataError as error:
+        raise with_place(config, error) or error from error
 
 
 def with_place(config: Config, error: DataError) -> ConfigError | None:

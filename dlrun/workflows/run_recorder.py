@@ -28,7 +28,7 @@ from dlrun.workflows.statistics import rows_of, units_of
 Splits = Mapping[str, np.ndarray]
 """Row numbers, (k,) int64, by the name of the split."""
 
-Begin = Callable[[Splits, Choice], RunDirectory]
+Begin = Callable[["RunRecorder", Splits, Choice], None]
 
 WRITING_SHARE = 0.02
 """Checkpoints take at most this share of the time between them."""
@@ -44,8 +44,9 @@ class RunRecorder:
         config: The experiment.
         dataset: The rows.
         runs_dir: Where the run directory is made.
-        begin: Called with the row numbers, (k,) int64, of every split by its name, and the chosen
-            engine; makes the run directory, with what is known before training.
+        begin: Called with this recorder, the row numbers, (k,) int64, of every split by its name,
+            and the chosen engine; makes the run directory, with what is known before training, and
+            gives it to the recorder.
         resumption: The run that goes on, where there is one; none is made then.
     """
 
@@ -78,7 +79,7 @@ class RunRecorder:
     def training_begins(self, fold: int, choice: Choice) -> None:
         """Make the run directory, if this is the first fold."""
         if self.directory is None:
-            self.directory = self._begin(self._splits, choice)
+            self._begin(self, self._splits, choice)
 
     def callback_folder(self, fold: int) -> Path:
         """Return the folder for the files of a fold's callbacks."""

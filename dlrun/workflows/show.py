@@ -20,7 +20,7 @@ from dlrun.store.training_folder import TrainingFolder
 from dlrun.text import shape_text
 from dlrun.training.backend import start_backend
 from dlrun.workflows.compare import check_picture
-from dlrun.workflows.loading import start_and_load
+from dlrun.workflows.loading import components_located, start_and_load
 from dlrun.workflows.plugins import load_run_config, runner
 
 ROWS = 2
@@ -174,7 +174,6 @@ def _built(config: Config) -> Any:
     from dlrun.protocols.experiment import folds_of
     from dlrun.protocols.phases import fresh_model
     from dlrun.protocols.preparation import pipeline_of, prepare
-    from dlrun.workflows.execute import components_located
 
     with components_located(config):
         _, dataset = start_and_load(config)
