@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dlrun.workflows.evaluate import evaluate as evaluate
     from dlrun.workflows.finalize import finalize as finalize
     from dlrun.workflows.kfold import kfold as kfold
+    from dlrun.workflows.look import look as look
     from dlrun.workflows.predict import predict as predict
     from dlrun.workflows.resume import resume as resume
     from dlrun.workflows.run import Run as Run
@@ -30,6 +31,7 @@ __all__ = [
     "evaluate",
     "finalize",
     "kfold",
+    "look",
     "predict",
     "resume",
     "runs",

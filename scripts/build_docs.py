@@ -42,9 +42,11 @@ from dlrun.registry.families import (
     SOURCES,
     STEPS,
     TARGET_STEPS,
+    VIEWS,
     Family,
 )
 from dlrun.registry.keras_component import KerasComponent, KerasKind
+from dlrun.views import View
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("config", "findings")
@@ -72,6 +74,7 @@ FAMILIES: dict[str, tuple[Family, type[Component]]] = {
     "steps": (STEPS, Step),
     "target_steps": (TARGET_STEPS, TargetStep),
     "protocols": (PROTOCOLS, Protocol),
+    "views": (VIEWS, View),
 }
 
 TITLES: dict[KerasKind, str] = {
@@ -98,10 +101,10 @@ class _Page:
     """The template with its directives carried out.
 
     `keys`: the table of top-level keys. `fields NAME, ...`: a table of the fields of classes, or
-    of one class's `fields NAME: FIELD`. `sources`, `steps`, `target_steps`, `protocols`: a part
-    for every member of a family. `example NAME`: the block of code below belongs to that member's
-    part. `checks GROUP`: a part for every check of a group. `problems`: what is said about the
-    block of YAML that is marked as broken. `names`: the classes of Keras. `keras version`: also
+    of one class's `fields NAME: FIELD`. `sources`, `steps`, `target_steps`, `protocols`, `views`:
+    a part for every member of a family. `example NAME`: the block of code below belongs to that
+    member's part. `checks GROUP`: a part for every check of a group. `problems`: what is said about
+    the block of YAML that is marked as broken. `names`: the classes of Keras. `keras version`: also
     within a line.
     """
 
@@ -185,6 +188,8 @@ def _keys() -> str:
 def _key_type(key: str, field: FieldInfo) -> str:
     if key in ("dataset", "preprocess", "blocks", "architecture", "training", "evaluation"):
         return f"see [{key}](#{key})"
+    if key == "look":
+        return f"a list of views, see [{key}](#{key})"
     if key == "augment":
         return f"a list of layers, see [{key}](#{key})"
     if key in ("loss", "optimizer", "metrics"):

@@ -138,7 +138,7 @@ def _report_no_step(family: Family, entry: Any, path: KeyPath, report: Reporter)
         first, *others = entry
         if any(key in family.names() or key == "targets" for key in others):
             message = f"'{first}' and {quoted(others)} in one entry"
-            hint = "begin each step on a line of its own with '- '"
+            hint = f"begin each {family.title.split()[-1]} on a line of its own with '- '"
         else:
             message = f"indent {quoted(others)} under '{first}'"
             given = entry[first] if isinstance(entry[first], dict) else {}
@@ -149,7 +149,7 @@ def _report_no_step(family: Family, entry: Any, path: KeyPath, report: Reporter)
     report(
         path,
         f"this is not a {family.title}",
-        expected="the name of a step, alone or with its options",
+        expected=f"the name of a {family.title.split()[-1]}, alone or with its options",
         found=found(entry),
     )
 

@@ -27,7 +27,7 @@ from dlrun.config.model_schema import Architecture, Block
 from dlrun.config.plugins import Plugins
 from dlrun.errors import Details, KeyPath, Problem
 from dlrun.registry.component import Component, Section
-from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, TASKS
+from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, TASKS, VIEWS
 from dlrun.registry.keras_component import KerasComponent
 from dlrun.text import seconds_of
 
@@ -317,6 +317,11 @@ class Config(Experiment):
 
     evaluation: Evaluation
     """How the model is evaluated."""
+
+    look: Annotated[list[Annotated[Component, Member(VIEWS)]], OneOrMany(("view", "views"))] = (
+        Field(default_factory=list)
+    )
+    """What `dlrun look` draws of the data and of what the model has learnt: one view or a list."""
 
     ignore: Codes = Field(default_factory=list)
     """Codes of findings to hide, such as `[DL012]`; suppressed findings are still counted."""

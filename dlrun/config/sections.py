@@ -167,6 +167,8 @@ def _noun(shape: Shape) -> str:
         return TITLES[shape.kinds[0]].split(" ", 1)[1]
     if isinstance(shape, Items):
         return "list"
+    if isinstance(shape, MemberShape):
+        return shape.family.title
     return shape.section.__name__.lower() if isinstance(shape, Keys) else "step"
 
 

@@ -101,6 +101,8 @@ PROTOCOLS = Family("protocol", "dlrun.protocols.schemes", "dlrun.protocols.proto
 
 TASKS = Family("task", "dlrun.tasks", "dlrun.tasks.Task")
 
+VIEWS = Family("view", "dlrun.views", "dlrun.views.View")
+
 CHECKS = "dlrun.checks.subjects"
 """The package whose modules hold the checks, each a function decorated with its code."""
 

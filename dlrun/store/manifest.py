@@ -28,7 +28,7 @@ LOG = "log.txt"
 TABLES = ("metrics.csv", "steps.csv")
 """Files that grow: a manifest knows their first bytes until the run has ended, the log's always."""
 
-LATER = ("curves", "examples", "report", "evaluations/", LOG)
+LATER = ("curves", "examples", "report", "evaluations/", "look/", LOG)
 """How the names of files begin that are also written after a run has ended."""
 
 AT_FIRST = "callbacks"

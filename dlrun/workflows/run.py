@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,8 @@ from dlrun.workflows.plugins import load_run_config
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dlrun.workflows.look import Look
 
 
 IN_REPR = ("score", "interval", "baseline", "verdict")
@@ -94,6 +97,23 @@ class Run:
         if not directory.has_model:
             raise RunError(f"{self.path} has no single model: every fold trained its own")
         return directory.load_model(load_model)
+
+    def look(self, view: str, **options: Any) -> Look:
+        """Draw a view of the run and keep it in `look/`; a notebook shows its pictures.
+
+        Args:
+            view: Its name, such as `class_activation`.
+            options: Its options, such as `rows=8`.
+
+        Raises:
+            UsageError: There is no such view.
+            ConfigError: An option is wrong.
+        """
+        from dlrun.workflows.look import look
+
+        given = [f"{name}={json.dumps(value, default=str)}" for name, value in options.items()]
+        (drawn,) = look(self.path, [view], overrides=given)
+        return drawn
 
 
 def cause_of(error: BaseException) -> str | None:

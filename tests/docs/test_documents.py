@@ -29,6 +29,7 @@ PAGES = [
     "docs/from-scratch.md",
     "docs/images.md",
     "docs/inputs-and-outputs.md",
+    "docs/looking.md",
     "docs/memory.md",
     "docs/monitoring.md",
     "docs/phases.md",

@@ -28,6 +28,7 @@ PAGES = [
     "docs/from-scratch.md",
     "docs/images.md",
     "docs/inputs-and-outputs.md",
+    "docs/looking.md",
     "docs/monitoring.md",
     "docs/protocols.md",
     "docs/python.md",

@@ -18,6 +18,7 @@ from dlrun.reports.html import predictions, sections
 from dlrun.reports.html.comparison import comparison_section, run_names
 from dlrun.reports.html.examples import most_wrong
 from dlrun.reports.html.headline import headline
+from dlrun.reports.html.looks import looks
 from dlrun.reports.html.sections import Section
 from dlrun.reports.run_record import RunRecord
 from dlrun.reports.summary import ends_text, quantity_text, width
@@ -42,6 +43,7 @@ SECTIONS: tuple[Callable[[RunRecord], Section | None], ...] = (
     predictions.thresholds,
     predictions.confidence,
     most_wrong,
+    looks,
     sections.test_evaluations,
     sections.data,
     sections.config,
