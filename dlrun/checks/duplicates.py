@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from itertools import compress
 
 import numpy as np
 
+from dlrun.data.fitting.statistics import stacked
 from dlrun.data.reading.table_columns import are_sentences
 from dlrun.data.samples import Array, Columns, Samples, kind_of
 from dlrun.data.vocabulary import PUNCTUATION
@@ -60,17 +62,14 @@ def near_hashes(features: Columns) -> Array | None:
     Numbers are counted in hundredths of their standard deviation, text without case, spaces and
     punctuation. Pairs on two sides of such a hundredth are missed.
     """
-    measures = [name for name, column in features.items() if _is_measure(column)]
+    cells = _cells({n: c for n, c in features.items() if c.dtype.kind == "f" and c.ndim == 1})
     texts = [column for column in features.values() if kind_of(column) == "categorical"]
-    if len(measures) < FEWEST_MEASURES and not any(map(are_sentences, texts)):
+    if len(cells) < FEWEST_MEASURES and not any(map(are_sentences, texts)):
         return None
     rounded = []
     for name, column in features.items():
-        if name in measures:
-            values = np.asarray(column, np.float64)
-            spread = float(np.nanstd(values)) or 1.0
-            cell = np.floor(np.nan_to_num(values, nan=-1e12) / (spread * STEP))
-            rounded.append(_column_hash(cell))
+        if name in cells:
+            rounded.append(cells[name])
         elif kind_of(column) == "categorical":
             rounded.append(_hashes_of_texts(column, _letters))
         else:
@@ -78,17 +77,27 @@ def near_hashes(features: Columns) -> Array | None:
     return _combined(rounded)
 
 
+def _cells(columns: Columns) -> Columns:
+    """Hundredths of the standard deviation as (n,) uint64, of those columns that hold measures:
+    numbers with fractions."""
+    found: Columns = {}
+    for names, values in stacked(columns):
+        known = np.isfinite(values)
+        fractions = (known & (values != np.floor(values))).any(axis=1)
+        names, values = list(compress(names, fractions)), values[fractions]
+        if not names:
+            continue
+        spread = np.nanstd(values, axis=1, keepdims=True)
+        spread[spread == 0] = 1.0
+        cells = np.floor(np.nan_to_num(values, nan=-1e12) / (spread * STEP)) + 0.0  # -0 is 0
+        found |= zip(names, cells.view(np.uint64), strict=True)
+    return found
+
+
 def _letters(text: str) -> str:
     """A text in small letters, without spaces and punctuation."""
     raw = text.lower().encode("utf-8", "surrogatepass")
     return raw.translate(None, _NO_LETTERS).decode("utf-8", "surrogatepass")
-
-
-def _is_measure(column: Array) -> bool:
-    if column.dtype.kind != "f" or column.ndim != 1:
-        return False
-    known = column[np.isfinite(column)]
-    return known.size > 0 and bool((known != np.floor(known)).any())
 
 
 def _column_hash(column: Array) -> Array:

@@ -14,7 +14,7 @@ from dlrun.data.reading.files import Paths, refuse_shared
 from dlrun.data.row_info import RowInfo
 from dlrun.data.rows import ReadOptions, Rows, read_rows
 from dlrun.data.samples import Array, Columns, Dataset, Places, Samples
-from dlrun.data.source import Limit, Source
+from dlrun.data.source import Limit, Loaded, Source
 from dlrun.data.splits import errors_at, holdout_split
 from dlrun.data.stored import concatenated
 from dlrun.data.task import Classes, refuse_constant, text_classes, unnamed_labels
@@ -29,6 +29,7 @@ def load_dataset(
     seed: int,
     *,
     validation: Paths | None = None,
+    read: Loaded | None = None,
     any_labels: bool = False,
     **options: Unpack[ReadOptions],
 ) -> Dataset:
@@ -46,13 +47,14 @@ def load_dataset(
         seed: Seed of the test rows, and of a random `limit`.
         validation: File, files or glob of separate validation rows, in the layout of the
             source; they come after the source's rows, marked in `Dataset.validation`.
+        read: What the source gave before, where it was read to check it.
         any_labels: Whether the preprocessing numbers the classes, so that any labels will do.
         options: How the rows are read.
 
     Raises:
         DataError: The data is missing, broken or cannot be split like that.
     """
-    rows = read_rows(source, "train", base, options)
+    rows = read_rows(source, "train", base, options, read)
     samples, tested = _apart_from_test(source, rows, options, seed)
     findings = label_findings(rows.task, samples, tested, rows.classes, any_labels=any_labels)
     marks = None

@@ -75,13 +75,15 @@ class Rows:
         return replace(samples, targets=targets)
 
 
-def read_rows(source: Source, part: Part, base: Path, options: ReadOptions) -> Rows:
-    """Read one part of the data, and infer what is predicted.
+def read_rows(
+    source: Source, part: Part, base: Path, options: ReadOptions, read: Loaded | None = None
+) -> Rows:
+    """Read one part of the data, unless it was `read` before, and infer what is predicted.
 
     Raises:
         DataError: There are no rows, or they are broken.
     """
-    loaded, time = _loaded(source, part, base, options), TimeColumns.of(options.get("time"))
+    loaded, time = _loaded(source, part, base, options, read), TimeColumns.of(options.get("time"))
     n = len(next(iter(loaded.features.values())))
     if n == 0:
         raise DataError(f"the source has no {'test ' if part == 'test' else ''}rows")
@@ -116,12 +118,14 @@ def read_rows(source: Source, part: Part, base: Path, options: ReadOptions) -> R
     return Rows(loaded, samples, first, classes, tasks if options.get("outputs") else {}, flags)
 
 
-def _loaded(source: Source, part: Part, base: Path, options: ReadOptions) -> Loaded:
+def _loaded(
+    source: Source, part: Part, base: Path, options: ReadOptions, read: Loaded | None
+) -> Loaded:
     """What the source gives; where its targets are its inputs, numbers stand in for them."""
     time, groups = TimeColumns.of(options.get("time")), options.get("groups")
     wanted = [*options.get("extra", ()), *(() if groups is None else (groups,))]
     wanted += () if time is None else time.columns
-    loaded = source.load(part, base, list(dict.fromkeys(wanted)))
+    loaded = source.load(part, base, list(dict.fromkeys(wanted))) if read is None else read
     if not source.reconstructs:
         return loaded
     return replace(

@@ -97,8 +97,8 @@ class Step(ColumnStep):
             RowError: A value cannot be used; positions count the rows of `features`.
         """
         state: State = {"columns": choose_columns(self, features, self.suits, self.suits_if_named)}
-        for name in state["columns"]:
-            for key, learnt in self.learn(name, features[name]).items():
+        for name, of_column in self.learn_all({n: features[n] for n in state["columns"]}).items():
+            for key, learnt in of_column.items():
                 state.setdefault(key, {})[name] = learnt
         return state
 
@@ -117,6 +117,10 @@ class Step(ColumnStep):
     def learn(self, name: str, column: Array) -> State:
         """Return what the step learns from the training rows of one column."""
         return {}
+
+    def learn_all(self, columns: Columns) -> dict[str, State]:
+        """Return what the step learns of each column, in their order."""
+        return {name: self.learn(name, column) for name, column in columns.items()}
 
     def transform(self, name: str, column: Array, state: State) -> Array:
         """Return what a column becomes.
@@ -289,7 +293,7 @@ def choose_columns(
     return chosen
 
 
-_LARGEST = np.float64(1e150)
+LARGEST = np.float64(1e150)
 """The squares of larger values overflow, or nearly so."""
 
 
@@ -305,10 +309,10 @@ def refuse_infinite(step: ColumnStep, what: str, values: Array, advice: str) -> 
     Raises:
         RowError: There is one.
     """
-    position = first_row_where(lambda block: np.abs(block) > _LARGEST, values)
+    position = first_row_where(lambda block: np.abs(block) > LARGEST, values)
     if position is not None:
         row = np.asarray(values[position], np.float64)
-        value = row[np.abs(row) > _LARGEST].ravel()[0]
+        value = row[np.abs(row) > LARGEST].ravel()[0]
         kind = "an infinite value" if np.isinf(value) else f"{value:g} (too large to compute with)"
         raise RowError(f"{step.member_name()}: {what} holds {kind}", position, advice)
 

@@ -15,7 +15,7 @@ from dlrun.config.layers import every_graph
 from dlrun.config.load import completed, read_experiment
 from dlrun.config.model_schema import LayerEntry
 from dlrun.config.schema import Config, Experiment, PartialConfig
-from dlrun.data.source import Source
+from dlrun.data.source import Loaded, Source
 from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem, RunError
 from dlrun.store.run_directory import RunDirectory
 from dlrun.text import counted
@@ -194,8 +194,8 @@ def check(
             prepare_task(loaded)
         nothing = Findings((), {})
         return Checked(str(config), None, None, nothing, None, task=_task_name(loaded))
-    _check_files(loaded)
-    findings, built = _with_data(loaded) if with_data else (config_findings(loaded), None)
+    read = _check_files(loaded)
+    findings, built = _with_data(loaded, read) if with_data else (config_findings(loaded), None)
     return Checked(
         config=str(config),
         layers=len(loaded.architecture.layers),
@@ -220,8 +220,8 @@ def _check_readable(name: str, config: PartialConfig, problems: Sequence[Problem
     if "dataset" in read:
         whole = completed(config)
         try:
-            _check_files(whole)
-            findings = data_findings(config, load_rows(whole), test_labels=True)
+            rows = load_rows(whole, _check_files(whole))
+            findings = data_findings(config, rows, test_labels=True)
         except ConfigError as error:
             found += [problem for problem in error.problems if problem not in found]
         except DataError as error:
@@ -239,7 +239,8 @@ def _check_readable(name: str, config: PartialConfig, problems: Sequence[Problem
     )
 
 
-def _check_files(config: Config) -> None:
+def _check_files(config: Config) -> Loaded | None:
+    """Check the files that a config names, and return the rows of its source if that read them."""
     from dlrun.data.dataset import check_validation
     from dlrun.workflows.loading import (
         extra_columns,
@@ -264,6 +265,7 @@ def _check_files(config: Config) -> None:
     except DataError as error:
         named = with_place(config, error) if place == ("dataset",) else None
         raise named or ConfigError([config.problem_at(place, str(error))]) from error
+    return loaded
 
 
 def _check_inputs(config: Config, features: Sequence[str]) -> None:
@@ -275,11 +277,11 @@ def _check_inputs(config: Config, features: Sequence[str]) -> None:
         raise ConfigError([config.problem_at(error.path, str(error))]) from error
 
 
-def _with_data(config: Config) -> tuple[Findings, Built | None]:
+def _with_data(config: Config, read: Loaded | None) -> tuple[Findings, Built | None]:
     from dlrun.workflows.loading import components_located, start_and_load
 
     with components_located(config):
-        _, dataset = start_and_load(config)
+        _, dataset = start_and_load(config, read)
         findings = data_findings(config, dataset, test_labels=True)
         if findings.count("error"):
             return findings, None

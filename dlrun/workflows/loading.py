@@ -12,7 +12,7 @@ from dlrun.config.schema import Config, OutputEntry
 from dlrun.data.dataset import load_dataset, load_test
 from dlrun.data.rows import ReadOptions
 from dlrun.data.samples import Dataset, Samples
-from dlrun.data.source import Source
+from dlrun.data.source import Loaded, Source
 from dlrun.data.targets.label_index import LabelIndex
 from dlrun.data.task import Asked
 from dlrun.data.timestamps import TimeColumns
@@ -27,11 +27,15 @@ from dlrun.training.backend import start_backend
 from dlrun.workflows.plugins import mistakes_located
 
 
-def start_and_load(config: Config) -> tuple[str, Dataset]:
+def start_and_load(config: Config, read: Loaded | None = None) -> tuple[str, Dataset]:
     """Start Keras and read every row that may be used before the test.
 
     Rows that need no Keras are read first: what is wrong with them is reported at once, and not
     after the seconds that its import takes.
+
+    Args:
+        config: The experiment.
+        read: What its source gave before, where it was read to check it.
 
     Returns:
         The backend that is in use, and the rows.
@@ -39,19 +43,23 @@ def start_and_load(config: Config) -> tuple[str, Dataset]:
     source, _ = _arguments(config)
     if source.needs_keras:
         return start_backend(config.backend), load_rows(config)
-    dataset = load_rows(config)
+    dataset = load_rows(config, read)
     return start_backend(config.backend), dataset
 
 
-def load_rows(config: Config) -> Dataset:
+def load_rows(config: Config, read: Loaded | None = None) -> Dataset:
     """Read every row that may be used before the test.
+
+    Args:
+        config: The experiment.
+        read: What its source gave before, where it was read to check it.
 
     Raises:
         ConfigError: The config names a column that the data lacks; says where.
         DataError: The data is missing or broken.
     """
     try:
-        return _load_rows(config)
+        return _load_rows(config, read)
     except DataError as error:
         # A column that is not there may be missing in either of two files.
         if validation_files(config) is None or error.path:
@@ -60,13 +68,14 @@ def load_rows(config: Config) -> Dataset:
 
 
 @stage("data")
-def _load_rows(config: Config) -> Dataset:
+def _load_rows(config: Config, read: Loaded | None) -> Dataset:
     source, options = _arguments(config)
     return load_dataset(
         source,
         config.base,
         config.seed,
         validation=validation_files(config),
+        read=read,
         any_labels=any(isinstance(step, LabelIndex) for step in config.target_steps),
         **options,
     )

@@ -22,6 +22,7 @@ from sklearn.preprocessing import (
 from dlrun.data.fitting import statistics
 from dlrun.data.samples import Array, Columns
 from dlrun.data.step import RowError
+from dlrun.errors import DataError
 from dlrun.registry.families import STEPS, TARGET_STEPS
 
 tables = hnp.arrays(
@@ -179,6 +180,32 @@ def test_zero_for_missing_values_is_remarked_on_where_zero_has_a_meaning() -> No
     ]
     flagged = step("impute", strategy="zero", indicator=True)
     assert flagged.findings(features, flagged.fit(features)) == []
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8, 9, 127, 129, 1000, 8191, 8200, 30_001])
+def test_columns_together_give_the_digits_of_each_by_itself(n: int) -> None:
+    rng = np.random.default_rng(n)
+    columns: Columns = {
+        "a": rng.normal(3e5, 2.0, n),
+        "b": rng.lognormal(0, 4, n).astype(np.float32),
+        "c": rng.integers(-(10**9), 10**9, n),
+        "d": rng.random(n) > 0.5,
+        "e": np.where(rng.random(n) < 0.3, np.nan, rng.normal(size=n)),
+        "f": np.full(n, 0.1),
+    }
+    columns["e"][0] = 1.5
+    made = step("standardize")
+    state = made.fit(columns)
+    for name, column in columns.items():
+        assert {key: state[key][name] for key in ("mean", "std")} == made.learn(name, column)
+    assert list(state["mean"]) == list(columns)
+
+
+@pytest.mark.parametrize("broken", [np.full(5, np.nan), np.array([1.0, 2.0, np.inf, 0.0, 1.0])])
+def test_a_column_without_statistics_is_named_among_many(broken: Array) -> None:
+    columns = {"a": np.arange(5.0), "b": broken, "c": np.ones(5)}
+    with pytest.raises((DataError, RowError), match=r"column 'b' (holds|has)"):
+        step("standardize").fit(columns)
 
 
 @pytest.mark.parametrize("offset", [1e6, 1e9, 1e12])

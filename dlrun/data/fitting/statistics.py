@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from dlrun.data.samples import Array
-from dlrun.data.step import Step, refuse_infinite, shape_text
+from dlrun.data.samples import Array, Columns
+from dlrun.data.step import LARGEST, Step, refuse_infinite, shape_text
 from dlrun.errors import DataError
 
 _BLOCK_BYTES = 16 * 2**20
@@ -102,6 +102,31 @@ def moments(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     variance = np.maximum(squares - drift**2 / number, 0.0) / number
     std = np.sqrt(variance)
     return mean, np.where(std <= _ROUNDING * np.abs(mean), 1.0, std)
+
+
+def moments_of_columns(columns: Columns) -> dict[str, tuple[float, float]]:
+    """Return mean and deviation of (n,) columns, digit for digit as `moments` of each by itself,
+    which takes long for thousands of columns. Those whose statistics cannot be computed are left
+    out."""
+    found: dict[str, tuple[float, float]] = {}
+    for names, rows in stacked(columns):
+        usable = (np.abs(rows) <= LARGEST).any(axis=1) & ~(np.abs(rows) > LARGEST).any(axis=1)
+        mean, std = moments(rows[usable], (1,))
+        kept = [name for name, keep in zip(names, usable, strict=True) if keep]
+        found |= zip(
+            kept, zip(mean.ravel().tolist(), std.ravel().tolist(), strict=True), strict=True
+        )
+    return found
+
+
+def stacked(columns: Columns) -> Iterator[tuple[list[str], Array]]:
+    """Yield the names of a few (n,) columns and their values as (f, n) float64, one column a row;
+    so many at a time that they are one block."""
+    names = list(columns)
+    size = max(1, _BLOCK_BYTES // (8 * max(1, len(columns[names[0]])))) if names else 1
+    for start in range(0, len(names), size):
+        some = names[start : start + size]
+        yield some, np.stack([columns[name] for name in some]).astype(np.float64, copy=False)
 
 
 def extremes(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:

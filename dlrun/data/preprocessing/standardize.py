@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlrun.data.fitting.statistics import as_state, moments, statistic_axes
-from dlrun.data.samples import Array
+from dlrun.data.fitting.statistics import as_state, moments, moments_of_columns, statistic_axes
+from dlrun.data.lazy import in_memory
+from dlrun.data.samples import Array, Columns
 from dlrun.data.step import State, Step, to_float
 
 
@@ -25,6 +26,21 @@ class Standardize(Step):
     def learn(self, name: str, column: Array) -> State:
         mean, std = moments(column, statistic_axes(self, name, column, self.axis))
         return {"mean": as_state(mean), "std": as_state(std)}
+
+    def learn_all(self, columns: Columns) -> dict[str, State]:
+        flat = {
+            name: column
+            for name, column in columns.items()
+            if self.axis is None and in_memory(column) and column.ndim == 1
+        }
+        known = {
+            name: State(mean=mean, std=std)
+            for name, (mean, std) in moments_of_columns(flat).items()
+        }
+        return {
+            name: known[name] if name in known else self.learn(name, column)
+            for name, column in columns.items()
+        }
 
     def transform(self, name: str, column: Array, state: State) -> Array:
         centred = column - np.asarray(state["mean"][name], np.float64)
