@@ -48,6 +48,13 @@ class AddsLoss(keras.layers.Layer):
         return inputs
 
 
+class AreaUnderUnmasked(keras.metrics.AUC):
+    """Leaves masked steps out; Keras' own counts them unless they get a weight of 0."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        super().update_state(y_true, y_pred, getattr(y_pred, "_keras_mask", sample_weight))
+
+
 @dataclass(frozen=True)
 class Setup:
     """One random experiment; everything of Keras is made anew each time.
@@ -309,7 +316,14 @@ def without_rates(setup: Setup) -> Setup:
 def by_hand(setup: Setup, fold: int) -> tuple[dict[str, list[float]], list[Array]]:
     """A `fit` as one writes it."""
 
-    def own_metrics() -> list[Any]:
+    def metrics() -> list[Any]:
+        if not setup.scaled:
+            return [
+                AreaUnderUnmasked(from_logits=one._from_logits, name=one.name)
+                if isinstance(one, keras.metrics.AUC)
+                else one
+                for one in setup.metrics()
+            ]
         names = [one.name for one in setup.metrics()]
         functions = [one._fn for one in setup.metrics()]
         return [
@@ -317,7 +331,7 @@ def by_hand(setup: Setup, fold: int) -> tuple[dict[str, list[float]], list[Array
             for name, function in zip(names, functions, strict=True)
         ]
 
-    model = setup.model(fold, own_metrics if setup.scaled else None)
+    model = setup.model(fold, metrics)
     # Steps as small as these take less time than compiling them.
     model.run_eagerly = True
     model.optimizer.build(model.trainable_variables)
