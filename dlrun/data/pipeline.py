@@ -224,6 +224,7 @@ def fit_pipeline(
     input_columns: InputColumns | None = None,
     *,
     reconstructs: bool = False,
+    counted: Mapping[str | None, Array] | None = None,
 ) -> Pipeline:
     """Fit all preprocessing on the training rows, and on nothing else.
 
@@ -234,6 +235,7 @@ def fit_pipeline(
         train: The training rows of this fold.
         input_columns: The columns of each input of a model that has several.
         reconstructs: Whether the target is the model's own input.
+        counted: Which targets count in the loss, see `fit_outputs`.
 
     Raises:
         DataError: A step does not suit the columns or cannot use a value, or the columns that
@@ -244,7 +246,7 @@ def fit_pipeline(
     features = fit_features(on_features, train, input_columns)
     if reconstructs:
         train = _reconstructed(features, train)
-    return Pipeline(features, fit_outputs(on_targets, dataset, train), reconstructs)
+    return Pipeline(features, fit_outputs(on_targets, dataset, train, counted), reconstructs)
 
 
 def _reconstructed(features: FeaturePipeline, samples: Samples) -> Samples:

@@ -18,6 +18,7 @@ from dlrun.data.samples import Dataset
 from dlrun.metrics.arrays import with_unit_axis
 from dlrun.metrics.folds import best_epoch
 from dlrun.models.objects import build_object
+from dlrun.protocols.counted import pipeline_on_counted
 from dlrun.protocols.observer import Observer, Recorder
 from dlrun.protocols.outputs import findings_of_outputs, output_shapes, targets_of
 from dlrun.protocols.phases import (
@@ -31,7 +32,6 @@ from dlrun.protocols.phases import (
 from dlrun.protocols.preparation import (
     Prepared,
     class_weights,
-    pipeline_of,
     prepare,
     weighted_by_class,
 )
@@ -233,7 +233,7 @@ class FoldTraining:
         config, samples = self.config, self.dataset.samples
         train_samples = samples.take(fold.train)
         with stage("data"):
-            pipeline = pipeline_of(config, self.dataset, train_samples)
+            pipeline = pipeline_on_counted(config, self.dataset, train_samples)
         train = prepare(config, pipeline, train_samples)
         del train_samples
         scored = monitored = None

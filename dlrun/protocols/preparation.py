@@ -43,8 +43,14 @@ class Prepared:
     findings: tuple[str, ...]
 
 
-def pipeline_of(config: Config, dataset: Dataset, train: Samples) -> Pipeline:
-    """Fit the config's preprocessing on training rows.
+def pipeline_of(
+    config: Config,
+    dataset: Dataset,
+    train: Samples,
+    counted: Mapping[str | None, Array] | None = None,
+) -> Pipeline:
+    """Fit the config's preprocessing on training rows; `counted` says which targets count in the
+    loss, by output, where not all do.
 
     Raises:
         ComponentError: An input of the model has no column.
@@ -58,6 +64,7 @@ def pipeline_of(config: Config, dataset: Dataset, train: Samples) -> Pipeline:
         train,
         config.architecture.inputs,
         reconstructs=Source.of(config).reconstructs,
+        counted=counted,
     )
 
 

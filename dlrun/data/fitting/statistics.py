@@ -88,10 +88,10 @@ def moments(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
     variance" (1983), which stays exact far from zero.
 
     Args:
-        values: (n, ...) numbers without infinities, with a value for each statistic.
+        values: (n, ...) numbers without infinities. Of no value the mean is 0.
         axes: From `shared_axes`.
     """
-    number = counts(values, axes)
+    number = np.maximum(counts(values, axes), 1)
     mean = sum((np.nansum(b, axis=axes, keepdims=True) for b in _blocks(values)), 0.0) / number
     drift, squares = np.zeros_like(mean), np.zeros_like(mean)
     for block in _blocks(values):

@@ -91,6 +91,11 @@ class TargetPipeline:
         return any(part.step.changes_unit for part in self._parts)
 
     @property
+    def learns_scale(self) -> bool:
+        """Whether a step learns from the training rows what it subtracts and divides by."""
+        return any(isinstance(part.step, ScaledTarget) for part in self._parts)
+
+    @property
     def is_linear(self) -> bool:
         """Whether the model is trained on targets that are at most shifted and scaled."""
         changing = (part.step for part in self._parts if part.step.changes_unit)
@@ -153,8 +158,11 @@ def _as_numbers(column: Array, indices: bool) -> Array:
     return numbers
 
 
-def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -> TargetPipeline:
-    """Fit the steps on each target separately; text becomes class indices without a step.
+def fit_targets(
+    steps: Sequence[TargetStep], dataset: Dataset, train: Samples, counted: Array | None = None
+) -> TargetPipeline:
+    """Fit the steps on each target separately; text becomes class indices without a step. See
+    `fit_outputs` for `counted`.
 
     Raises:
         DataError: A target does not suit a step, or holds labels that no loss can use.
@@ -169,22 +177,34 @@ def fit_targets(steps: Sequence[TargetStep], dataset: Dataset, train: Samples) -
         )
     refuse_unknown_targets(steps, train)
     targets = {
-        name: _fit_target(_steps_for(name, steps), name, dataset, train) for name in train.targets
+        name: _fit_target(_steps_for(name, steps), name, dataset, train, counted)
+        for name in train.targets
     }
     return TargetPipeline(dataset.task, targets)
 
 
 def fit_outputs(
-    steps: Sequence[TargetStep], dataset: Dataset, train: Samples
+    steps: Sequence[TargetStep],
+    dataset: Dataset,
+    train: Samples,
+    counted: Mapping[str | None, Array] | None = None,
 ) -> dict[str | None, TargetPipeline]:
     """Fit the steps on the targets of the only output, or on the target of each of several by its
     name: a step that names no targets then works on those that it suits.
 
+    Args:
+        steps: In their order.
+        dataset: Gives the task and the class names.
+        train: The training rows.
+        counted: (n, ...) which of their values count in the loss, by output; where none is given,
+            all do. Shift and scale are of these.
+
     Raises:
         DataError: As `fit_targets`, or a step suits none of the targets.
     """
+    counted = counted or {}
     if not dataset.tasks:
-        return {None: fit_targets(steps, dataset, train)}
+        return {None: fit_targets(steps, dataset, train, counted.get(None))}
     refuse_unknown_targets(steps, train)
     for step in steps:
         if step.columns is None and not any(t in step.suits for t in dataset.tasks.values()):
@@ -197,7 +217,10 @@ def fit_outputs(
     for name, task in dataset.tasks.items():
         own = [step for step in steps if step.columns is not None or task in step.suits]
         rows = replace(train, targets={name: train.targets[name]})
-        targets = {name: _fit_target(_steps_for(name, own), name, dataset.of_output(name), rows)}
+        fit = _fit_target(
+            _steps_for(name, own), name, dataset.of_output(name), rows, counted.get(name)
+        )
+        targets = {name: fit}
         fitted[name] = TargetPipeline(task, targets)
     return fitted
 
@@ -242,7 +265,11 @@ def _steps_for(name: str, steps: Sequence[TargetStep]) -> list[TargetStep]:
 
 
 def _fit_target(
-    steps: Sequence[TargetStep], name: str, dataset: Dataset, train: Samples
+    steps: Sequence[TargetStep],
+    name: str,
+    dataset: Dataset,
+    train: Samples,
+    counted: Array | None,
 ) -> FittedTarget:
     column, classes = train.targets[name], dataset.classes.get(name)
     # The number of classes is part of the task: a fold need not have rows of each.
@@ -259,6 +286,9 @@ def _fit_target(
         for step in steps:
             if isinstance(step, ScaledTarget) and column.dtype.kind == "f":
                 refuse_infinite(step, "the target", column, "fix the data")
+            if isinstance(step, ScaledTarget) and counted is not None:
+                counts = counted.reshape(counted.shape + (1,) * (column.ndim - counted.ndim))
+                known = np.where(counts, known, np.nan)
             state = step.fit(known.reshape(-1) if of_series else known, classes)
             column = known = step.apply(column, state)
             fitted.append(FittedStep(step, state))

@@ -18,7 +18,7 @@ class MinMaxTarget(ScaledTarget):
     come back in the target's own unit.
 
     It suits a last layer that gives a range, such as a sigmoid. Other rows may lie outside the
-    range.
+    range. Rows of weight 0 and masked steps do not count.
     """
 
     feature_range: list[float] = Field(default=[0.0, 1.0])
@@ -29,6 +29,7 @@ class MinMaxTarget(ScaledTarget):
     def fit(self, target: Array, classes: tuple[str, ...] | None) -> State:
         refuse_classes(self, target, classes)
         low, high = extremes(target, (0,))
+        low, high = np.where(low > high, 0.0, [low, high])  # no value at all
         return {"min": as_state(low), "max": as_state(high)}
 
     def shift_and_scale(self, state: State) -> tuple[Array, Array]:

@@ -13,7 +13,7 @@ from dlrun.data.step import State
 class StandardizeTarget(ScaledTarget):
     """Subtracts the mean and divides by the standard deviation of the training rows, each target
     column by itself, of a series all `steps_ahead` of a target alike; scores and predictions come
-    back in the target's own unit."""
+    back in the target's own unit. Rows of weight 0 and masked steps do not count."""
 
     def fit(self, target: Array, classes: tuple[str, ...] | None) -> State:
         refuse_classes(self, target, classes)
