@@ -254,6 +254,11 @@ class Reporter:
         self._found.setdefault(place.problem(message, **details))
         self._calls += 1
 
+    def take(self, other: Reporter) -> None:
+        """Record what another reporter has recorded."""
+        self._found = {**self._found, **other._found}
+        self._calls += other._calls
+
     def __len__(self) -> int:
         """How often something was reported, repetitions included."""
         return self._calls

@@ -17,7 +17,7 @@ import os
 import re
 from pathlib import Path
 
-from dlrun.config.document import NOWHERE, Node, Place, Reporter
+from dlrun.config.document import Node, Place, Reporter
 from dlrun.config.grammar import ChosenKeys, canonical_config, config_shape, is_path, names_of
 from dlrun.config.limits import how_to_raise, limit, real_path, special_file
 from dlrun.config.messages import found
@@ -234,13 +234,14 @@ def _read_file(
         return None
     # The mark that some editors put at the start of a file is no part of the text.
     raw = content.removeprefix(b"\xef\xbb\xbf")
-    if named is not None and not _may_be_config(raw):
-        expected = "a YAML file with keys such as dataset, architecture or training"
-        report.at(place, f"{what} is not a config", expected=expected, file=named)
-        return None
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
+        text = raw.decode(_other_encoding(raw), "replace")
+        root = _parsed(text, file, number, Reporter())
+        if named is not None and not _may_be_config(root, text):
+            _refuse_no_config(what, place, named, report)
+            return None
         line = raw.count(b"\n", 0, error.start) + 1
         report.at(
             Place(f"{file}:{line}", (number, line, 0)),
@@ -249,25 +250,17 @@ def _read_file(
             hint="save the file as UTF-8",
         )
         return None
-    node = _read_text(text, file, number, report)
+    problems = Reporter()
+    root = _parsed(text, file, number, problems)
+    if named is not None and not _may_be_config(root, text):
+        _refuse_no_config(what, place, named, report)
+        return None
+    report.take(problems)
+    node = None if root is None else _mapping(root, file, number, report)
     return None if node is None else (node, content)
 
 
-def _may_be_config(content: bytes) -> bool:
-    """Whether messages may show what is in a file: not in that of another program, which may hold
-    secrets."""
-    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    text = content.decode("utf-16" if utf16 else "utf-8", "replace")
-    root = read_yaml(text, lambda line, column: NOWHERE, Reporter())
-    if root is None:
-        return _KEY.search(text) is not None
-    if root.mapping is None:
-        return root.value is None
-    keys = [str(key) for key in root.mapping if key != "name"]
-    return not keys or any(difflib.get_close_matches(key, _KEYS, 1, _NEAR) for key in keys)
-
-
-def _read_text(text: str, file: Path, number: int, report: Reporter) -> Node | None:
+def _parsed(text: str, file: Path, number: int, report: Reporter) -> Node | None:
     lines, folder = text.splitlines(), file.parent
 
     def place_at(line: int, column: int) -> Place:
@@ -279,9 +272,33 @@ def _read_text(text: str, file: Path, number: int, report: Reporter) -> Node | N
             folder=folder,
         )
 
-    root = read_yaml(text, place_at, report)
+    return read_yaml(text, place_at, report)
+
+
+def _other_encoding(content: bytes) -> str:
+    """The encoding of text that is not UTF-8, as far as its first bytes say."""
+    utf16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return "utf-16" if utf16 else "utf-8"
+
+
+def _refuse_no_config(what: str, place: Place, named: str, report: Reporter) -> None:
+    expected = "a YAML file with keys such as dataset, architecture or training"
+    report.at(place, f"{what} is not a config", expected=expected, file=named)
+
+
+def _may_be_config(root: Node | None, text: str) -> bool:
+    """Whether messages may show what is in a file: not in that of another program, which may hold
+    secrets."""
     if root is None:
-        return None
+        return _KEY.search(text) is not None
+    if root.mapping is None:
+        return root.value is None
+    keys = [str(key) for key in root.mapping if key != "name"]
+    return not keys or any(difflib.get_close_matches(key, _KEYS, 1, _NEAR) for key in keys)
+
+
+def _mapping(root: Node, file: Path, number: int, report: Reporter) -> Node | None:
+    """A whole file as a mapping; None where it is none, which is reported."""
     whole = Place(str(file), (number, _END_OF_FILE, 0), folder=file.parent)
     if root.value is None:
         report.at(whole, "the file is empty", hint="`dlrun init` writes a config to start from")

@@ -313,15 +313,19 @@ class FolderSource(FileSource):
     """Whether symbolic links, or the paths in a table of pictures, may lead out of the folder, to
     files elsewhere; by default they are refused."""
 
-    def refuse_links(self, files: Sequence[Path], roots: Sequence[Path]) -> None:
+    def refuse_links(
+        self, files: Sequence[Path], roots: Sequence[Path], *, new: bool = False
+    ) -> None:
         """Raise an error for a file that a link or a path leads to, out of the folders, unless
-        asked to.
+        asked to; `new` ones are no part of the data of the config.
 
         Raises:
             DataError: There is one.
         """
         if not self.follow_links:
-            refuse_links_out(files, roots)
+            allow = "say `follow_links: true` under 'dataset'"
+            other = "give the pictures themselves" if new else allow
+            refuse_links_out(files, roots, f"put the files there, or {other}")
 
     @abstractmethod
     def root(self) -> Path | None:

@@ -10,10 +10,12 @@ import pytest
 import yaml
 from spellings import assert_holds, canonical
 
+from dlrun.config import extends
 from dlrun.config.document import Reporter
 from dlrun.config.dump import dump_config
 from dlrun.config.extends import read_files
 from dlrun.config.load import load_config
+from dlrun.config.yaml_reader import read_yaml
 from dlrun.data.reading.files import find_files
 from dlrun.errors import DataError
 
@@ -280,3 +282,19 @@ def test_what_stands_beside_a_choice_is_kept_with_it(tmp_path: Path) -> None:
     }  # fmt: skip
     other = merged(tmp_path, "dataset: {test: {path: t.csv}}", base)
     assert other["dataset"]["test"] == {"path": "t.csv"}
+
+
+def test_each_file_is_parsed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = list[str]()
+
+    def counting(text: str, *others: Any) -> Any:
+        parsed.append(text)
+        return read_yaml(text, *others)
+
+    monkeypatch.setattr(extends, "read_yaml", counting)
+    (tmp_path / "base.yaml").write_text("loss: mse\n")
+    (tmp_path / "child.yaml").write_text("extends: base.yaml\nseed: 1\n")
+    root, _ = read_files(tmp_path / "child.yaml", Reporter())
+    assert root is not None
+    assert root.plain() == {"loss": {"mse": {}}, "seed": 1}
+    assert len(parsed) == 2

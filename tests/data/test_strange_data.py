@@ -15,6 +15,7 @@ from PIL import Image
 
 from dlrun.config.limits import ENVIRONMENT
 from dlrun.data.reading.arrays import ArrayFiles
+from dlrun.data.samples import ExpectedColumns
 from dlrun.data.sources.csv import Csv
 from dlrun.data.sources.image_folder import ImageFolder
 from dlrun.data.sources.text_folder import TextFolder
@@ -77,6 +78,23 @@ def test_a_table_names_no_pictures_outside_unless_asked_for(
         with pytest.raises(DataError, match=found):
             source.check(base)
         source.model_copy(update={"follow_links": True}).check(base)
+
+
+def test_a_table_of_new_pictures_names_none_outside_unless_asked_for(
+    photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = photos.parent
+    monkeypatch.chdir(base)
+    (base / "outside.png").write_bytes((photos / "a" / "1.png").read_bytes())
+    (photos / "link.png").symlink_to(base / "outside.png")
+    (base / "inside.csv").write_text("file,y\nb/1.png,0\na/1.png,1\n")
+    (photos / "new.csv").write_text("file\na/1.png\nlink.png\n")
+    source = ImageFolder(path="photos", labels="inside.csv")
+    expected: ExpectedColumns = {"image": ("numeric", (8, 8, 3))}
+    with pytest.raises(DataError, match=r"link\.png: symbolic link .*, or give the pictures"):
+        source.read_new([photos / "new.csv"], expected)
+    asked = source.model_copy(update={"follow_links": True})
+    assert len(asked.read_new([photos / "new.csv"], expected).columns["image"]) == 2
 
 
 def test_a_class_that_is_a_link_is_refused(photos: Path) -> None:

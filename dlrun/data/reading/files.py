@@ -253,8 +253,8 @@ def _files_below(folder: Path) -> list[Path]:
     return found
 
 
-def refuse_links_out(files: Sequence[Path], folders: Sequence[Path]) -> None:
-    """Refuse files that links, or paths with `..`, lead to, out of the folders that a config names.
+def refuse_links_out(files: Sequence[Path], folders: Sequence[Path], advice: str) -> None:
+    """Refuse files that links, or paths with `..`, lead to, out of some folders.
 
     Raises:
         DataError: There is one.
@@ -275,7 +275,7 @@ def refuse_links_out(files: Sequence[Path], folders: Sequence[Path]) -> None:
             raise DataError(
                 f"{file}: {'symbolic link' if below else 'path'} to {real_path(file)}, outside "
                 f"{folders[0]}",
-                advice="put the files there, or say `follow_links: true` under 'dataset'",
+                advice=advice,
             )
 
 

@@ -261,6 +261,7 @@ class ImageFolder(FolderSource):
         if len(files) == 1 and files[0].suffix.lower() not in IMAGE_ENDINGS and files[0].is_file():
             split = {name: mark for name, mark in self.split.items() if name in others}
             listing = images_in_table(files, files[0].parent, self.file, [], [], others, split)
+            self.refuse_links(listing.files, [files[0].parent], new=True)
             found, names, beside = list(listing.files), listing.names.tolist(), listing.features
         elif others:
             raise DataError(
