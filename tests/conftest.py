@@ -134,6 +134,14 @@ def _bundled_data_sets_are_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_waits_for_the_disk() -> Iterator[None]:
+    """Thousands of files would: what a test writes need not outlive a power failure."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @contextmanager
 def _without_curves() -> Iterator[None]:
     from dlrun.reports import stored_curves

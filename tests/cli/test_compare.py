@@ -292,6 +292,7 @@ def test_a_run_without_a_result_is_refused(
     )
 
 
+@pytest.mark.slow
 def test_keras_is_not_imported(experiments: Any, tmp_path: Path) -> None:
     program = (
         "import json, sys\nfrom dlrun.cli.main import main\n"

@@ -56,6 +56,7 @@ def _assert_same(ours: FitResult, theirs: FitResult) -> None:
         np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_losses_and_weights_are_those_of_fit_without_shuffling() -> None:
     case = replace(CASES["dense"], optimizer=_sgd(**OPTIMIZERS["nesterov"]))
     losses: list[float] = []

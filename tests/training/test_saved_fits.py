@@ -25,6 +25,7 @@ from dlrun.training.fused import epochs as fused_epochs
 from dlrun.training.trainer import Trainer
 
 EPOCHS = 5
+MOST_KILLS = 5
 
 
 class KilledError(BaseException):
@@ -76,7 +77,7 @@ def outcome(result: FitResult, request: FitRequest, epochs: Epochs) -> dict[str,
         "kept": kept,
         "diverged": None if result.diverged is None else vars(result.diverged),
         "state": state(result.model),
-        "predictions": np.asarray(result.model.predict(request.train.inputs, verbose=0)),
+        "predictions": np.asarray(result.model(request.train.inputs)),
         "numpy": np.random.get_state(),
         "python": random.getstate(),
     }
@@ -117,7 +118,9 @@ def fit_is_broken_off(
     after: Sequence[int] = (),
     **options: Any,
 ) -> int:
-    """Compare a fit that is broken off after calls, all unless told, with one that was left alone.
+    """Compare a fit that is broken off after calls with one that was left alone.
+
+    Unless told, these are the first, the last and some between.
 
     Returns how many calls there are. Each fit has a fresh model, and the compiled one of the
     first fit is given its state, as in folds; for the kill `anew`, all is made anew.
@@ -131,7 +134,7 @@ def fit_is_broken_off(
     saved = Kept()
     assert_same(outcome(shared.fit(saving(request, saved)), request, epochs), whole)
     assert files_in(folder / "saved") == files
-    for number in after or range(1, saved.writes + 1):
+    for number in after or {anew, *spaced(saved.writes)} - {0}:
         place = folder / f"broken off {number}"
         request, epochs = fit_of(case, place, callbacks, **options)
         kept = Kept(number)
@@ -151,6 +154,11 @@ def fit_is_broken_off(
         assert_same(outcome(result, request, epochs), whole)
         assert files_in(place) == files
     return saved.writes
+
+
+def spaced(writes: int) -> list[int]:
+    """Some of so many calls, the first and the last among them."""
+    return np.linspace(1, writes, min(writes, MOST_KILLS)).astype(int).tolist()
 
 
 def saving(request: FitRequest, checkpoints: Kept) -> FitRequest:
