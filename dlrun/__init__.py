@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from dlrun.workflows.resume import resume as resume
     from dlrun.workflows.run import Run as Run
     from dlrun.workflows.runs import runs as runs
+    from dlrun.workflows.search import search as search
     from dlrun.workflows.train import train as train
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "predict",
     "resume",
     "runs",
+    "search",
     "train",
 ]
 

@@ -30,6 +30,7 @@ from dlrun.config.load import EXAMPLES, KEYS, load_config
 from dlrun.config.messages import describe
 from dlrun.config.model_schema import Architecture, Block, LayerEntry
 from dlrun.config.schema import CHOSEN_PROTOCOL, Config, Evaluation, Phase, Training
+from dlrun.config.search_schema import Search
 from dlrun.config.yaml_writer import in_line
 from dlrun.data.source import Source
 from dlrun.data.step import Step, TargetStep
@@ -39,6 +40,7 @@ from dlrun.registry import catalogue
 from dlrun.registry.component import Component, Section
 from dlrun.registry.families import (
     PROTOCOLS,
+    SAMPLERS,
     SOURCES,
     STEPS,
     TARGET_STEPS,
@@ -46,6 +48,7 @@ from dlrun.registry.families import (
     Family,
 )
 from dlrun.registry.keras_component import KerasComponent, KerasKind
+from dlrun.searches.sampler import Sampler
 from dlrun.views import View
 
 ROOT = Path(__file__).parents[1]
@@ -66,6 +69,7 @@ SECTIONS: dict[str, type[Section]] = {
         Phase,
         Evaluation,
         Protocol,
+        Search,
     )
 }
 
@@ -75,6 +79,7 @@ FAMILIES: dict[str, tuple[Family, type[Component]]] = {
     "target_steps": (TARGET_STEPS, TargetStep),
     "protocols": (PROTOCOLS, Protocol),
     "views": (VIEWS, View),
+    "samplers": (SAMPLERS, Sampler),
 }
 
 TITLES: dict[KerasKind, str] = {
@@ -101,11 +106,11 @@ class _Page:
     """The template with its directives carried out.
 
     `keys`: the table of top-level keys. `fields NAME, ...`: a table of the fields of classes, or
-    of one class's `fields NAME: FIELD`. `sources`, `steps`, `target_steps`, `protocols`, `views`:
-    a part for every member of a family. `example NAME`: the block of code below belongs to that
-    member's part. `checks GROUP`: a part for every check of a group. `problems`: what is said about
-    the block of YAML that is marked as broken. `names`: the classes of Keras. `keras version`: also
-    within a line.
+    of one class's `fields NAME: FIELD`. `sources`, `steps`, `target_steps`, `protocols`,
+    `samplers`, `views`: a part for every member of a family. `example NAME`: the block of code
+    below belongs to that member's part. `checks GROUP`: a part for every check of a group.
+    `problems`: what is said about the block of YAML that is marked as broken. `names`: the classes
+    of Keras. `keras version`: also within a line.
     """
 
     def __init__(self, template: str) -> None:
@@ -185,8 +190,12 @@ def _keys() -> str:
     return _table(["key", "type", "default", "meaning"], rows)
 
 
+HEADINGS = ["dataset", "preprocess", "blocks", "architecture", "training", "evaluation", "search"]
+"""Keys that have a part of the page."""
+
+
 def _key_type(key: str, field: FieldInfo) -> str:
-    if key in ("dataset", "preprocess", "blocks", "architecture", "training", "evaluation"):
+    if key in HEADINGS:
         return f"see [{key}](#{key})"
     if key == "look":
         return f"a list of views, see [{key}](#{key})"

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import SkipJsonSchema
 
 from dlrun.errors import KeyPath
 from dlrun.registry.families import Family
 from dlrun.registry.keras_component import KerasKind
+from dlrun.text import seconds_of
 
 Position = SkipJsonSchema[KeyPath]
 """Where a part of the config is written: filled in by the reader, not a key."""
@@ -87,6 +89,15 @@ class IsPath:
 
 
 FilePath = Annotated[str, IsPath()]
+
+
+def _is_duration(text: str) -> str:
+    seconds_of(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_is_duration)]
+"""A length of time, such as `90s`, `5m` or `1h30m`."""
 
 
 def unpacked(metadata: Iterable[Any]) -> list[Any]:

@@ -36,6 +36,15 @@ from dlrun.config.outputs import (
 from dlrun.config.overrides import apply_overrides
 from dlrun.config.plugins import Plugins, RunPlugins, read_plugins
 from dlrun.config.schema import Backend, Config, Experiment, OutputEntry, PartialConfig
+from dlrun.config.search_space import (
+    Dimension,
+    Point,
+    dimensions_of,
+    read_search,
+    root_at,
+    single_values,
+    smallest_and_largest,
+)
 from dlrun.config.sections import (
     SectionReader,
     read_augment,
@@ -65,6 +74,7 @@ READ_BY_THEMSELVES = {
     "metrics",
     "training",
     "evaluation",
+    "search",
     "ignore",
 }
 """Keys that depend on each other, or that there is more to say about than their types do."""
@@ -192,7 +202,51 @@ def read_experiment(
     if config is not None:
         config._document = Document(file, content, root)
         config._plugins = plugins
+    if isinstance(config, Config) and not report.problems():
+        _check_space(config, report)
     return config, report.problems()
+
+
+def config_at(
+    config: Config, dimensions: Sequence[Dimension], point: Point
+) -> tuple[Config | None, list[Problem]]:
+    """Return a config with the values of a point of its search, which it has no more; and all that
+    is wrong with it, at its place in the space."""
+    report = Reporter()
+    changed = _read_at(config, dimensions, point, report)
+    problems = report.problems()
+    return (None if problems else changed), problems
+
+
+def _read_at(
+    config: Config, dimensions: Sequence[Dimension], point: Point, report: Reporter
+) -> Config:
+    root = with_absolute_paths(root_at(config.document.root, dimensions, point, report))
+    report.root = root
+    changed = _read(root.plain(), config.file.stem, config.own_code, report)
+    changed._document = Document(config.file, config.given, root)
+    changed._plugins = config.own_code
+    return changed
+
+
+def _check_space(config: Config, report: Reporter) -> None:
+    """Try every value that the space of a search lists, and both ends of ranges."""
+    if config.search is None:
+        return
+    dimensions = dimensions_of(config.search, config.document)
+    measured_by_loss = config.evaluation.score in (None, "loss") and not config.metrics
+    for dimension in dimensions:
+        if dimension.parts[0] in ("loss", "loss_weights") and measured_by_loss:
+            message = f"the loss is the score, so a search cannot vary '{dimension.path}'"
+            hint = "name a metric under 'metrics', which then is the score"
+            report.at(dimension.place, message, hint=hint)
+    for points in (single_values(dimensions), smallest_and_largest(dimensions)):
+        for point in points:
+            tried = Reporter()
+            _read_at(config, dimensions, point, tried)
+            report.take(tried)
+        if report.problems():
+            return
 
 
 def completed(config: PartialConfig) -> Config:
@@ -266,6 +320,8 @@ def _read(given: dict[Any, Any], stem: str, plugins: Plugins, report: Reporter) 
         check_optimizer(values["training"].callbacks, values["optimizer"], report)
         if values["training"].engine == "naive":
             check_naive_engine(values["training"], values["optimizer"], report)
+    if given.get("search") is not None:
+        read("search", read_search, given["search"], report.root)
     read("ignore", read_ignore, given.get("ignore"))
     if len(names) > 1:
         refuse_class_weight(values.get("training"), names, report)

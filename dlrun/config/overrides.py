@@ -21,8 +21,8 @@ from dlrun.text import in_one_line, quoted
 _AFTER_ALL_FILES = 1_000_000_000
 
 
-class _RefusedError(Exception):
-    """A path leads nowhere. The text is the problem's message."""
+class RefusedError(Exception):
+    """A path leads nowhere. The text is the problem's message; `hint` says what to set instead."""
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -64,11 +64,26 @@ def _apply(root: Node, text: str, number: int, report: Reporter) -> Node:
     if node is None:
         return root
     try:
-        changed = _Override(node, key_place).set(root, parts, config_shape(names_of(root)), [])
-    except _RefusedError as error:
+        changed = set_value(root, parts, node, key_place)
+    except RefusedError as error:
         report.at(key_place, str(error), hint=error.hint)
         return root
     return canonical_config(changed)
+
+
+def set_value(root: Node, parts: Sequence[str], value: Node, place: Place) -> Node:
+    """Return a config with a value at a path, not brought into its canonical form.
+
+    Args:
+        root: The config, canonical.
+        parts: The path.
+        value: Takes the place of what is there.
+        place: Of keys and mappings that are made on the way.
+
+    Raises:
+        RefusedError: The path leads nowhere.
+    """
+    return _Override(value, place).set(root, parts, config_shape(names_of(root)), [])
 
 
 class _Override:
@@ -105,7 +120,7 @@ class _Override:
             node = Node({}, self._place)
         if node.mapping is None or (isinstance(shape, Named) and not node.mapping):
             where = ".".join(above)
-            raise _RefusedError(
+            raise RefusedError(
                 f"'{where}' is {found(node.plain())}, so it has no '{parts[0]}'",
                 hint=f"set all of it: --set {where}=...",
             )
@@ -121,13 +136,13 @@ class _Override:
         items = [child for _, child in node.children()]
         where, index = ".".join(above), _as_number(parts[0])
         if index is None:
-            raise _RefusedError(
+            raise RefusedError(
                 f"'{where}' is a list, but '{parts[0]}' is not the number of an entry",
                 hint=f"count entries from 0: --set {where}.0=...",
             )
         if index >= len(items):
             entries = "is empty" if not items else f"has the entries 0 to {len(items) - 1}"
-            raise _RefusedError(
+            raise RefusedError(
                 f"the list '{where}' {entries}, not {index}",
                 hint=f"to make it longer, set all of it: --set {where}=[...]",
             )
@@ -150,11 +165,11 @@ class _Override:
         if name is not None and shape.same(part, name):
             return name
         if number is not None:
-            raise _RefusedError(
+            raise RefusedError(
                 f"'{where}' is {quoted(names)}, not a list, so it has no entry {part}",
                 hint=f"set all of it: --set {where}=[...]",
             )
-        raise _RefusedError(
+        raise RefusedError(
             f"'{where}' is {quoted(names)}, not '{part}'",
             hint=f"to replace it: --set {where}={part}",
         )

@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 
-from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from dlrun.config.document import Document
 from dlrun.config.fields import (
     ByOutput,
     ChosenBy,
+    Duration,
     FindingCode,
     Kind,
     Member,
@@ -25,6 +26,7 @@ from dlrun.config.fields import (
 )
 from dlrun.config.model_schema import Architecture, Block
 from dlrun.config.plugins import Plugins
+from dlrun.config.search_schema import Search
 from dlrun.errors import Details, KeyPath, Problem
 from dlrun.registry.component import Component, Section
 from dlrun.registry.families import PROTOCOLS, SOURCES, STEPS, TARGET_STEPS, TASKS, VIEWS
@@ -40,12 +42,6 @@ Optimizer = Annotated[KerasComponent, Kind("optimizer")]
 RandomLayer = Annotated[KerasComponent, Kind("layer")]
 
 
-def _is_duration(text: str) -> str:
-    seconds_of(text)
-    return text
-
-
-Duration = Annotated[str, AfterValidator(_is_duration)]
 Codes = Annotated[list[Annotated[str, FindingCode()]], OneOrMany(("code of a finding", "codes"))]
 LayerPatterns = Annotated[list[str], OneOrMany(("name", "names"))]
 
@@ -317,6 +313,9 @@ class Config(Experiment):
 
     evaluation: Evaluation
     """How the model is evaluated."""
+
+    search: Search | None = None
+    """What `dlrun search` varies, and how; other commands take the config as it is."""
 
     look: Annotated[list[Annotated[Component, Member(VIEWS)]], OneOrMany(("view", "views"))] = (
         Field(default_factory=list)

@@ -101,6 +101,8 @@ PROTOCOLS = Family("protocol", "dlrun.protocols.schemes", "dlrun.protocols.proto
 
 TASKS = Family("task", "dlrun.tasks", "dlrun.tasks.Task")
 
+SAMPLERS = Family("sampler", "dlrun.searches.samplers", "dlrun.searches.sampler.Sampler")
+
 VIEWS = Family("view", "dlrun.views", "dlrun.views.View")
 
 CHECKS = "dlrun.checks.subjects"

@@ -104,7 +104,7 @@ def compare_on_rows(
     def mean_score(models: list[Array]) -> float:
         return float(np.mean([score.function(y_true, p, sample_weight, mask) for p in models]))
 
-    rows = _Rows(score, y_true, sample_weight, mask, units)
+    rows = ResampledRows(score, y_true, sample_weight, mask, units)
     try:
         found = _gain_on_rows(rows, ours, theirs, seed, level)
     except NoIntervalError as error:
@@ -188,7 +188,7 @@ def score_on_rows(
     Raises:
         NoIntervalError: The rows say too little; why.
     """
-    models, rows = _each_model(y_pred), _Rows(score, y_true, sample_weight, mask, units)
+    models, rows = _each_model(y_pred), ResampledRows(score, y_true, sample_weight, mask, units)
     if score.rows is not None:
         values = rows.values(models)
         if rows.are_plain and score.of_mean is None and _flags(values):
@@ -215,7 +215,7 @@ def score_on_rows(
 
 
 @dataclass(frozen=True)
-class _Rows:
+class ResampledRows:
     """Rows to be drawn again, and what they are scored by; arguments as of `compare_on_rows`."""
 
     score: Score
@@ -283,7 +283,7 @@ class _Rows:
 
 
 def _gain_on_rows(
-    rows: _Rows, ours: list[Array], theirs: list[Array], seed: int, level: float
+    rows: ResampledRows, ours: list[Array], theirs: list[Array], seed: int, level: float
 ) -> Estimate:
     """How much better the first models are than the second; see `compare_on_rows`.
 

@@ -16,7 +16,8 @@ from dlrun.store.files import (
     write_npz,
 )
 from dlrun.store.json_types import EVALUATION, expect_types
-from dlrun.store.names import EVALUATIONS
+from dlrun.store.manifest import TRIALS
+from dlrun.store.names import EVALUATIONS, MARKER
 from dlrun.store.training_folder import FOLDS, Arrays, TrainingFolder
 from dlrun.text import display_path
 
@@ -54,6 +55,13 @@ class EvaluatedRun(TrainingFolder):
         super().__init__(path)
         self.evaluations = path / EVALUATIONS
         """Folder of the test evaluations, numbered from 001."""
+
+    @property
+    def runs_dir(self) -> Path:
+        """Where the run is kept; that of a trial is where its search is kept."""
+        folder = self.path.parent
+        is_trial = folder.name == TRIALS and (folder.parent / MARKER).is_file()
+        return folder.parent.parent if is_trial else folder
 
     def add_evaluation(self, facts: Mapping[str, Any]) -> Path:
         """Keep one test evaluation under the next free number, and return its JSON file.

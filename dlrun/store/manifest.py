@@ -38,6 +38,9 @@ AT_FIRST = "callbacks"
 CHECKPOINT = "checkpoint"
 """Folder of files with checksums of their own, which are gone when the run is finished."""
 
+TRIALS = "trials"
+"""Folder of the trials of a search, which are runs with manifests of their own."""
+
 READ_BYTES = 2**20
 
 
@@ -210,7 +213,7 @@ def written_files(run: Path, *, ended: bool) -> Iterator[str]:
     for folder, folders, names in os.walk(run):
         place = Path(folder).relative_to(run)
         if not place.parts:
-            folders[:] = [name for name in folders if name != CHECKPOINT]
+            folders[:] = [name for name in folders if name not in (CHECKPOINT, TRIALS)]
         folders[:] = [name for name in folders if ended or name != AT_FIRST]
         for name in names:
             path = place / name

@@ -36,7 +36,7 @@ from dlrun.store.files import (
 )
 from dlrun.store.json_text import to_json
 from dlrun.store.json_types import DATA_TYPES, RUN, expect_types
-from dlrun.store.manifest import FORMAT, ChangedFileError, advice
+from dlrun.store.manifest import FORMAT, TRIALS, ChangedFileError, advice
 from dlrun.store.names import DATA, MARKER, directory_name, find_run, slug
 from dlrun.store.reading import read_object
 from dlrun.store.recorded_files import Fault
@@ -65,6 +65,7 @@ class RunDirectory(EvaluatedRun):
         now: datetime | None = None,
         *,
         write: Callable[[RunDirectory], None] = lambda directory: None,
+        place: Path | None = None,
     ) -> RunDirectory:
         """Make a directory with a new name: `YYYYMMDD-HHMMSS-name-xxxx`.
 
@@ -75,10 +76,12 @@ class RunDirectory(EvaluatedRun):
             name: The experiment's name; see `dlrun.store.names.slug`.
             now: Time for the name; default: the clock's.
             write: Writes what the run begins with into the directory that it is given.
+            place: The directory itself, instead of a new name in `runs_dir`.
 
         Raises:
             RunError: The directory cannot be made.
         """
+        runs_dir = runs_dir if place is None else place.parent
         now = now or datetime.now()
         hint = "; choose another folder with --runs-dir"
         with os_errors_named("make a run in", runs_dir, hint):
@@ -96,7 +99,8 @@ class RunDirectory(EvaluatedRun):
                     raise error.__cause__ from None  # type: ignore[misc]  # an OSError
             with os_errors_named("make a run in", runs_dir, hint):
                 for _ in range(ATTEMPTS):
-                    path = runs_dir.absolute() / directory_name(name, now, secrets.token_hex(2))
+                    free = directory_name(name, now, secrets.token_hex(2))
+                    path = runs_dir.absolute() / (free if place is None else place.name)
                     if move_folder(hidden, path):
                         return cls(path)
         finally:
@@ -138,6 +142,10 @@ class RunDirectory(EvaluatedRun):
         """The rows that were predicted worst, as they came from the source."""
         self.examples_files = self.examples, self.examples.with_suffix(".npz")
         """The same with what has axes."""
+        self.trials = path / TRIALS
+        """The runs of a search, each a run directory of its own with a number."""
+        if self.trials.is_dir():
+            self.result = path / "search.json"
         self.checkpoint = CheckpointFolder(path)
         """What the run needs to go on after it was broken off."""
 

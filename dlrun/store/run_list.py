@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,7 +22,7 @@ from dlrun.store.environment import process_is_gone, was_left
 from dlrun.store.files import os_errors_named, refuse_links_out
 from dlrun.store.ledger import KeptEvaluation, LedgerEntry
 from dlrun.store.manifest import NAME as MANIFEST
-from dlrun.store.manifest import changed_size, parse_manifest
+from dlrun.store.manifest import TRIALS, changed_size, parse_manifest
 from dlrun.store.names import DATA, EVALUATIONS, MARKER, RUN_NAME
 from dlrun.store.reading import MOST_BYTES
 from dlrun.text import figure
@@ -122,7 +123,8 @@ def can_go_on(status: str, facts: Mapping[str, Any]) -> bool:
         facts: What its `run.json` holds.
     """
     broken_off = status in ("died", "interrupted") or bool(facts.get("resumable"))
-    return broken_off and not facts.get("ensemble") and not is_of_other_task(facts)
+    begins_anew = facts.get("ensemble") or "search" in facts or is_of_other_task(facts)
+    return broken_off and not begins_anew
 
 
 def is_of_other_task(facts: Mapping[str, Any]) -> bool:
@@ -342,7 +344,14 @@ def _content(file: str) -> bytes:
 
 
 def _folders(runs_dir: Path) -> list[str]:
-    visible = (entry for entry in _entries(runs_dir) if not entry.name.startswith("."))
+    """The folders of runs, and of the trials of searches, each of which is a run."""
+    folders = _visible_folders(runs_dir)
+    trials = (_visible_folders(os.path.join(folder, TRIALS)) for folder in folders)
+    return [*folders, *chain.from_iterable(trials)]
+
+
+def _visible_folders(folder: str | Path) -> list[str]:
+    visible = (entry for entry in _entries(folder) if not entry.name.startswith("."))
     return [entry.path for entry in visible if _is(entry.is_dir)]
 
 

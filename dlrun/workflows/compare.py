@@ -191,7 +191,7 @@ def _difference(first: ScoredRun, second: ScoredRun) -> ScoreDifference | str:
     if not same_rows and not first.in_time:
         return _over_folds(first, second)
     for run in (first, second):
-        if (why := _not_from_predictions(run)) is not None:
+        if (why := not_from_predictions(run)) is not None:
             return why
     return _over_models(first, second) if same_rows else _over_time(first, second)
 
@@ -204,7 +204,7 @@ def _over_models(first: ScoredRun, second: ScoredRun) -> ScoreDifference:
     part = first.parts[0]
     return compare_on_rows(
         score,
-        _targets(first, part),
+        targets_of(first, part),
         ours[0] if len(ours) == 1 else ours,
         theirs[0] if len(theirs) == 1 else theirs,
         mask=part.get("mask"),
@@ -226,7 +226,7 @@ def _over_time(first: ScoredRun, second: ScoredRun) -> ScoreDifference | str:
         units.append(part["units"] + (int(units[-1].max()) + 1 if units else 0))
     return compare_on_rows(
         score,
-        np.concatenate([_targets(first, part) for part in first.parts]),
+        np.concatenate([targets_of(first, part) for part in first.parts]),
         np.concatenate([part["predictions"] for part in first.parts]),
         np.concatenate([part["predictions"] for part in second.parts]),
         mask=np.concatenate([part["mask"] for part in first.parts])
@@ -247,7 +247,7 @@ def _over_folds(first: ScoredRun, second: ScoredRun) -> ScoreDifference:
     )
 
 
-def _not_from_predictions(run: ScoredRun) -> str | None:
+def not_from_predictions(run: ScoredRun) -> str | None:
     """Why a run's score cannot be computed from its predictions again, or None where it can."""
     measure = run.measure
     if measure.is_sum:
@@ -259,7 +259,9 @@ def _not_from_predictions(run: ScoredRun) -> str | None:
         return f"only Keras can compute {measure.name}; a paired comparison needs it for any rows"
     again = np.mean(
         [
-            measure.score.function(_targets(run, part), part["predictions"], None, part.get("mask"))
+            measure.score.function(
+                targets_of(run, part), part["predictions"], None, part.get("mask")
+            )
             for part in run.parts
         ]
     )
@@ -273,7 +275,7 @@ def _not_from_predictions(run: ScoredRun) -> str | None:
     )
 
 
-def _targets(run: ScoredRun, part: Mapping[str, np.ndarray]) -> np.ndarray:
+def targets_of(run: ScoredRun, part: Mapping[str, np.ndarray]) -> np.ndarray:
     """The targets of some rows in the form that the measure takes."""
     targets, predictions = part["targets"], part["predictions"]
     score = run.measure.score

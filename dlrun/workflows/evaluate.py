@@ -118,7 +118,7 @@ def evaluate(
     findings = open_findings(directory)
     # What is counted is kept.
     with deferred_interrupt():
-        look = record_evaluation(directory.path.parent, entry, kept)
+        look = record_evaluation(directory.runs_dir, entry, kept)
         facts |= {
             "open_findings": findings,
             "looks_before": before,
@@ -196,7 +196,7 @@ def _earlier(
 ) -> tuple[LedgerEntry, list[KeptEvaluation], list[dict[str, Any]], tuple[str, ...]]:
     """Return what the ledger of the runs' folder is to hold of the test evaluation, those that runs
     keep, the earlier ones on these rows, oldest first, and what is wrong with the ledger."""
-    runs_dir, data = directory.path.parent, directory.read_data()["fingerprint"]
+    runs_dir, data = directory.runs_dir, directory.read_data()["fingerprint"]
     score = facts["score"]["value"]
     entry = LedgerEntry(
         fingerprint=facts["fingerprint"],

@@ -27,7 +27,6 @@ from dlrun.registry import additions
 from dlrun.reports.diagnosis import suggestions_against_divergence
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.stored_curves import draw_curves
-from dlrun.reports.summary import folds_word
 from dlrun.stages import begin_timing, current_stages, stage
 from dlrun.store.environment import environment_facts, leave_run
 from dlrun.store.files import is_disk_error
@@ -37,20 +36,20 @@ from dlrun.tasks import LearningTask
 from dlrun.text import display_path
 from dlrun.training.backend import device_facts
 from dlrun.training.choice import Choice
-from dlrun.training.engine import Divergence
 from dlrun.training.interrupt import (
     Interrupt,
     TimeLimit,
     deferred_interrupt,
     interrupt_cause,
 )
-from dlrun.training.reporting import DivergedError, divergence_message
+from dlrun.training.reporting import DivergedError
 from dlrun.workflows.clean_rows import clean_rows_facts
 from dlrun.workflows.loading import components_located, start_and_load
 from dlrun.workflows.next_step import next_command, resume_command
 from dlrun.workflows.plugins import keep_plugins, mistakes_located, plugin_facts, with_kept_plugins
 from dlrun.workflows.results import (
     data_facts,
+    divergence_error,
     out_of_fold,
     phase_facts,
     places_in_series,
@@ -85,6 +84,9 @@ def execute(
     force: bool = False,
     time_limit: TimeLimit | None = None,
     resumed: RunDirectory | None = None,
+    place: Path | None = None,
+    load: Callable[[Config], tuple[str, Dataset]] = start_and_load,
+    draw: bool = True,
 ) -> Run:
     """Train under the config's protocol and keep everything in a new run directory.
 
@@ -99,6 +101,9 @@ def execute(
         force: Train although the checks find errors.
         time_limit: How long all of it may take.
         resumed: The run that goes on; no new one is made, and `created` is called with it.
+        place: The run directory itself; default: a new name in `runs_dir`.
+        load: Starts Keras and returns the backend and the rows.
+        draw: Whether the curves are drawn.
 
     Raises:
         ConfigError: Keras refused a part of the config, or the checks found errors; says where.
@@ -108,11 +113,13 @@ def execute(
         Interrupted: Ctrl-C or another signal ended it before there was a result.
     """
     begin_timing()
+    # Only `dlrun search` reads it.
+    config = config.model_copy(update={"search": None})
     additions.use(config.own_code.additions)
     observer = observer or Observer()
     with ExitStack() as running:
         with components_located(config):
-            backend, dataset = start_and_load(config)
+            backend, dataset = load(config)
             if inspect is not None:
                 inspect(dataset)
             findings = _checked(config, dataset, observer, force)
@@ -123,6 +130,8 @@ def execute(
                 findings=findings,
                 observer=observer,
                 runs_dir=runs_dir,
+                place=place,
+                draw=draw,
                 facts=facts or {},
                 created=created or (lambda directory: None),
                 defer_interrupt=lambda: running.enter_context(deferred_interrupt(time_limit)),
@@ -134,11 +143,12 @@ def execute(
                 scored(run)
         finally:
             try:
-                _draw(directory)
+                if draw:
+                    _draw(directory)
             except (RunError, OSError) as error:
                 observer.note(f"the curves could not be drawn: {error}")
         if outcome.diverged is not None:
-            raise _diverged(directory, outcome, outcome.diverged, run.result)
+            raise divergence_error(directory, outcome, outcome.diverged, run.result)
     return run
 
 
@@ -153,6 +163,8 @@ class _Execution:
         findings: What the checks found.
         observer: Called for every fold and epoch.
         runs_dir: Where the run directory is made.
+        place: The run directory itself, or None.
+        draw: Whether the curves of a run that ends early are drawn.
         facts: What else `run.json` holds.
         created: Called with the run directory when it is made, or goes on.
         defer_interrupt: Makes interrupts wait until what was reached is written.
@@ -164,6 +176,8 @@ class _Execution:
     findings: Findings
     observer: Observer
     runs_dir: Path
+    place: Path | None
+    draw: bool
     facts: Mapping[str, Any]
     created: Callable[[RunDirectory], None]
     defer_interrupt: Callable[[], Interrupt]
@@ -188,7 +202,7 @@ class _Execution:
                 error.result = {"suggestions": suggestions}
             # A run that goes on may be another process's until it is taken over.
             if recorder.directory is not None and (resumption is None or resumption.taken_over):
-                _end_early(recorder.directory, error)
+                _end_early(recorder.directory, error, draw=self.draw)
                 if isinstance(error, TrainingError):
                     error.run = recorder.directory.path
             raise
@@ -208,7 +222,9 @@ class _Execution:
         def write(directory: RunDirectory) -> None:
             self._write_beginning(directory, pinned, splits, choice)
 
-        directory = RunDirectory.create(self.runs_dir, self.config.name, write=write)
+        directory = RunDirectory.create(
+            self.runs_dir, self.config.name, write=write, place=self.place
+        )
         recorder.directory = directory
         self._train_in(directory, interrupt)
 
@@ -270,7 +286,7 @@ class _Execution:
         if phases := outcome.folds[-1].phases:
             facts["phases"] = phase_facts(phases)
         if outcome.diverged is not None:
-            status, error = "failed", _diverged(directory, outcome, outcome.diverged, result)
+            status, error = "failed", divergence_error(directory, outcome, outcome.diverged, result)
             facts["error"] = f"{type(error).__name__}: {error}"
             directory.log(f"error: {error}")
         facts["stages"] = current_stages().seconds()
@@ -326,7 +342,7 @@ def _import_ahead() -> None:
             import_module(name)
 
 
-def _end_early(directory: RunDirectory, error: BaseException) -> None:
+def _end_early(directory: RunDirectory, error: BaseException, *, draw: bool) -> None:
     """Record how the run ended, and draw its curves up to there."""
     # `SystemExit` is how the handler of a signal, in a user's program, ends it.
     stopped = not isinstance(error, Exception)
@@ -351,7 +367,8 @@ def _end_early(directory: RunDirectory, error: BaseException) -> None:
             directory.log(f"error: {error}")
         if isinstance(error, DivergedError):
             directory.checkpoint.remove()
-        _draw(directory)
+        if draw:
+            _draw(directory)
 
 
 def _kept_in(directory: RunDirectory) -> str:
@@ -375,22 +392,3 @@ def _pinned(config: Config, backend: str, choice: Choice) -> Config:
     dataset = Source.of(config).pinned(config.base)
     update = {"backend": backend, "training": training, "dataset": dataset}
     return with_kept_plugins(config.model_copy(update=update))
-
-
-def _diverged(
-    directory: RunDirectory, outcome: Outcome, diverged: Divergence, result: Mapping[str, Any]
-) -> TrainingError:
-    """The error for a training whose loss became NaN after some good epochs, or folds."""
-    if outcome.lost is None:
-        kept = f"the model is kept as epoch {diverged.kept} left it, with the curves up to there,"
-    else:
-        done, word = len(outcome.folds), folds_word(result)
-        kept = f"that was number {done + 1} of {result['planned_folds']} {word}; the "
-        kept += f"{f'{done} {word} before it are' if done > 1 else 'one before it is'} kept"
-    error = TrainingError(
-        f"{divergence_message(diverged.epoch, diverged.loss)}\n"
-        f"{kept} in {display_path(directory.path)}",
-        {key: result[key] for key in ("diagnosis", "suggestions")},
-    )
-    error.run = directory.path
-    return error

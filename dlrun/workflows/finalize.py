@@ -176,7 +176,8 @@ def finalize(
         elif result.get("interrupted"):
             observer.note(f"{directory.name} was interrupted: later epochs might have been better")
 
-    facts = {"parent": directory.name, "finalized": plan.as_dict()}
+    parent = directory.path.relative_to(directory.runs_dir).as_posix()
+    facts = {"parent": parent, "finalized": plan.as_dict()}
     final = final_config(config, plan)
     return execute(
         final,
@@ -316,8 +317,10 @@ def _refuse(directory: RunDirectory, config: Config, ensemble: bool) -> None:
             "out"
         )
     status = directory.status
-    if status not in ("finished", "interrupted") or not directory.has_result:
-        raise RunError(f"{directory.name} has no result: {what_helps(directory)}")
+    is_search = directory.trials.is_dir()
+    if status not in ("finished", "interrupted") or not directory.has_result or is_search:
+        lacks = "model" if is_search else "result"
+        raise RunError(f"{directory.name} has no {lacks}: {what_helps(directory)}")
     if ensemble and not directory.folds():
         raise RunError(
             f"{directory.name} has one model and no folds to average; leave out --ensemble, or "

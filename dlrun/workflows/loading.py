@@ -67,6 +67,17 @@ def load_rows(config: Config, read: Loaded | None = None) -> Dataset:
         raise
 
 
+def rows_key(config: Config) -> str:
+    """Return what tells the rows of a config from those of another one."""
+    source, options = _arguments(config)
+    validation, any_labels = validation_files(config), _has_label_index(config)
+    return repr((source, str(config.base), config.seed, validation, any_labels, options))
+
+
+def _has_label_index(config: Config) -> bool:
+    return any(isinstance(step, LabelIndex) for step in config.target_steps)
+
+
 @stage("data")
 def _load_rows(config: Config, read: Loaded | None) -> Dataset:
     source, options = _arguments(config)
@@ -76,7 +87,7 @@ def _load_rows(config: Config, read: Loaded | None) -> Dataset:
         config.seed,
         validation=validation_files(config),
         read=read,
-        any_labels=any(isinstance(step, LabelIndex) for step in config.target_steps),
+        any_labels=_has_label_index(config),
         **options,
     )
 

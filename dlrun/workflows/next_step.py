@@ -68,6 +68,12 @@ def what_helps(directory: RunDirectory) -> str:
     """Return the status of a run that lacks what is asked of it, and what to do."""
     status = directory.status
     helps = "train it again"
+    if directory.trials.is_dir():
+        helps = "it is a search, whose trials are the runs in its folder trials"
+        if directory.has_result:
+            best = directory.path / str(directory.read_result()["best"]["run"])
+            helps = f"it is a search; its best trial is {_place(RunDirectory(best))}"
+        return f"its status is '{status}'; {helps}"
     if status == "running":
         helps = "wait until it has ended"
     elif can_go_on(status, directory.read_run()):

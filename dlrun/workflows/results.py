@@ -13,13 +13,19 @@ from dlrun.config.dump import dump_config
 from dlrun.config.schema import Config
 from dlrun.data.fingerprint import describe, describe_targets, fingerprint
 from dlrun.data.samples import Dataset, Samples
+from dlrun.errors import TrainingError
 from dlrun.metrics.folds import best_epoch, mean_history, spread_facts
 from dlrun.protocols.protocol import Protocol
 from dlrun.protocols.result import FoldResult, Outcome, PhaseOutcome
 from dlrun.reports.diagnosis import diagnosis_facts
+from dlrun.reports.summary import folds_word
 from dlrun.scoring.baselines import Baseline
 from dlrun.scoring.model_scores import OutputRows
 from dlrun.scoring.simple_models import SimpleScore
+from dlrun.store.run_directory import RunDirectory
+from dlrun.text import display_path
+from dlrun.training.engine import Divergence
+from dlrun.training.reporting import divergence_message
 from dlrun.workflows.loading import meaning_of_output
 from dlrun.workflows.statistics import (
     interval_facts,
@@ -332,3 +338,22 @@ def _split_facts(dataset: Dataset, rows: np.ndarray) -> dict[str, Any]:
         "fingerprint": fingerprint(part),
         "targets": describe_targets(part, dataset.classes),
     }
+
+
+def divergence_error(
+    directory: RunDirectory, outcome: Outcome, diverged: Divergence, result: Mapping[str, Any]
+) -> TrainingError:
+    """Return the error for a training whose loss became NaN after some good epochs, or folds."""
+    if outcome.lost is None:
+        kept = f"the model is kept as epoch {diverged.kept} left it, with the curves up to there,"
+    else:
+        done, word = len(outcome.folds), folds_word(result)
+        kept = f"that was number {done + 1} of {result['planned_folds']} {word}; the "
+        kept += f"{f'{done} {word} before it are' if done > 1 else 'one before it is'} kept"
+    error = TrainingError(
+        f"{divergence_message(diverged.epoch, diverged.loss)}\n"
+        f"{kept} in {display_path(directory.path)}",
+        {key: result[key] for key in ("diagnosis", "suggestions")},
+    )
+    error.run = directory.path
+    return error

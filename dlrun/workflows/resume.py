@@ -80,7 +80,7 @@ def resume(
 
         return execute(
             config,
-            directory.path.parent,
+            directory.runs_dir,
             observer,
             inspect=inspect,
             created=created,

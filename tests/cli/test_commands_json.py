@@ -24,6 +24,10 @@ SOUND: dict[str, list[str]] = {
     "report": [RUN, "-o", "report.html"],
     "resume": [RUN],
     "runs": [],
+    "search": [
+        *("credit.yaml", "--set", "training.epochs=1", "--trials", "2"),
+        *("--set", "search.space={training.batch_size: [16, 32]}"),
+    ],
     "show": ["credit.yaml"],
     "train": ["credit.yaml", "--set", "training.epochs=1"],
 }
@@ -38,6 +42,7 @@ WRONG: dict[str, tuple[list[str], int, str]] = {
     "report": (["no-such-run"], 1, "RunError"),
     "resume": (["no-such-run"], 1, "RunError"),
     "runs": (["--limit", "none"], 2, "BadParameter"),
+    "search": (["credit.yaml", "--set", "search.space={trainin: [1, 2]}"], 2, "ConfigError"),
     "show": (["no-such-run"], 1, "RunError"),
     "train": (["credit.yaml", "--epochs", "5"], 2, "NoSuchOption"),
 }
@@ -59,7 +64,7 @@ def test_every_command_has_an_example() -> None:
     assert WRONG.keys() == SOUND.keys()
 
 
-TRAINS_AGAIN = {"finalize", "kfold", "train"}
+TRAINS_AGAIN = {"finalize", "kfold", "search", "train"}
 """The fixture `experiments` trains by `train --json` and `kfold --json` in any case."""
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from dlrun.config import model_schema, schema
+from dlrun.config import model_schema, schema, search_schema
 from dlrun.config.model_schema import Architecture, Block, BlockCall, LayerEntry, RunLayer, Vectors
 from dlrun.config.schema import Config, Evaluation, Experiment, OutputEntry, Phase, Training
+from dlrun.config.search_schema import Choices, Range, Search
 from dlrun.registry.component import Section
 
 PACKAGE = Path(schema.__file__).parents[1]
@@ -37,6 +38,9 @@ SECTIONS = (
     Phase,
     Training,
     Evaluation,
+    Search,
+    Choices,
+    Range,
 )
 
 
@@ -61,7 +65,7 @@ def test_the_sections_are_all_there() -> None:
     `Config`."""
     sections = {
         value
-        for module in (model_schema, schema)
+        for module in (model_schema, schema, search_schema)
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, Section)

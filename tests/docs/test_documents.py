@@ -40,6 +40,7 @@ PAGES = [
     "docs/resume.md",
     "docs/run-directory.md",
     "docs/runs.md",
+    "docs/search.md",
     "docs/tensors.md",
     "docs/text.md",
     "docs/timeseries.md",

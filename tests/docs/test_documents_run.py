@@ -35,6 +35,7 @@ PAGES = [
     "docs/report.md",
     "docs/run-directory.md",
     "docs/runs.md",
+    "docs/search.md",
     "docs/tensors.md",
     "docs/text.md",
     "docs/timeseries.md",

@@ -1,0 +1,1 @@
+"""The samplers: each proposes the values of the next trial."""
