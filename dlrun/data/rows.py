@@ -102,20 +102,27 @@ def read_rows(
             extras[time.name] = time.read(extras)
         questions, flags = _questions(loaded, options)
     targets: Columns = {}
-    quantities: Columns = {}
+    foreseen: Columns = {}
     classes: dict[str, tuple[str, ...]] = {}
     for inferred in questions.values():
         targets |= inferred.targets
         classes |= inferred.classes
-        if inferred.task == "regression":
-            quantities |= inferred.targets
+        if inferred.task == "regression" or _is_one_class(inferred, questions):
+            foreseen |= inferred.targets
     samples = replace(samples, targets=targets)
-    if quantities:
-        forecasts = _naive_forecasts(loaded, samples, options, quantities)
+    if foreseen:
+        forecasts = _naive_forecasts(loaded, samples, options, foreseen)
         samples = replace(samples, naive_forecasts=forecasts)
     tasks = {name: inferred.task for name, inferred in questions.items()}
     first = next(iter(tasks.values()))
     return Rows(loaded, samples, first, classes, tasks if options.get("outputs") else {}, flags)
+
+
+def _is_one_class(inferred: InferredTask, questions: Mapping[str, InferredTask]) -> bool:
+    """Whether all that is predicted is one class a row."""
+    several = len(questions) > 1 or len(inferred.targets) > 1
+    one = all(column.ndim == 1 for column in inferred.targets.values())
+    return inferred.task in ("binary", "multiclass") and one and not several
 
 
 def _loaded(
@@ -165,15 +172,16 @@ def _unprepared(features: Columns) -> Array:
 
 
 def _naive_forecasts(
-    loaded: Loaded, samples: Samples, options: ReadOptions, quantities: Columns
+    loaded: Loaded, samples: Samples, options: ReadOptions, foreseen: Columns
 ) -> Columns:
-    """The naive forecasts of the quantities, if the rows are in time order; else none."""
+    """The naive forecasts of quantities, or of one class a row, if the rows are in time order; else
+    none."""
     of, given = loaded.targets, loaded.naive_forecasts
     if not given and samples.windows is None:
         time = TimeColumns.of(options.get("time"))
         times = None if time is None else samples.extras.get(time.name)
         in_order = options.get("in_time_order") or times is not None
-        of, given = quantities, previous_targets(quantities, times) if in_order else {}
+        of, given = foreseen, previous_targets(foreseen, times) if in_order else {}
     naive_forecasts: Columns = {}
     for rule, columns in given.items():
         known = replace(samples, targets=of).by_target(columns)

@@ -154,6 +154,7 @@ def in_time(
     name: str,
     forecast: ArrayLike,
     constant: CommonSense,
+    task: TargetType,
     score: Score,
     y_rows: ArrayLike,
     sample_weight: ArrayLike | None = None,
@@ -163,14 +164,22 @@ def in_time(
 
     Args:
         name: `persistence` or `seasonal`.
-        forecast: (n, k) what the rule predicts; NaN where it predicts nothing.
+        forecast: (n, k) what the rule predicts, of classes (n,) their indices; NaN where it
+            predicts nothing.
         constant: What is predicted there instead.
+        task: What is predicted.
         score: The measure of success.
         y_rows: Targets of the rows to score.
         sample_weight: Weights of the rows to score.
         mask: (n, ...) which steps of them count; default: all.
     """
-    predicted = np.asarray(forecast, np.float64).reshape(constant.predictions.shape)
+    shape = constant.predictions.shape
+    predicted = np.asarray(forecast, np.float64)
+    if task != "regression":
+        known, classes = ~np.isnan(predicted), np.nan_to_num(predicted).astype(np.int64)
+        answers = np.eye(shape[-1])[classes] if shape[-1] > 1 else classes[:, None] * 1.0
+        predicted = np.where(known[:, None], as_output(answers, score, task), np.nan)
+    predicted = predicted.reshape(shape)
     predicted = np.where(np.isnan(predicted), constant.predictions, predicted)
     value = score.function(np.asarray(y_rows), predicted, sample_weight, mask)
     return CommonSense(Baseline(name, value, IN_TIME[name]), predicted)

@@ -31,7 +31,7 @@ class Truth:
         own: What metrics compare predictions with: quantities in their own unit, classes as
             the loss sees them.
         naive_forecasts: What simple rules predict of rows in the order of time, by the rule's
-            name, in both forms.
+            name, in both forms; classes as (n,) indices.
         indices: Whether classes are indices, of any shape, and not one-hot rows.
     """
 
@@ -111,7 +111,12 @@ def _truth(task: TargetType, pipeline: Pipeline, samples: Samples) -> Truth:
     for_loss = pipeline.targets(samples)
     if task != "regression":
         (fitted,) = [*pipeline.target_pipeline.targets.values()][:1]
-        return Truth(for_loss, own=for_loss, indices=fitted.indices)
+        truth = Truth(for_loss, own=for_loss, indices=fitted.indices)
+        classes = {
+            rule: _as_classes(task, truth, pipeline, samples, forecast)
+            for rule, forecast in samples.naive_forecasts.items()
+        }
+        return replace(truth, naive_forecasts={n: (each, each) for n, each in classes.items()})
     columns = [np.asarray(column, np.float64) for column in samples.targets.values()]
     own = columns[0] if len(columns) == 1 else np.column_stack(columns)
     forecasts = {
@@ -126,6 +131,19 @@ def _as_targets(pipeline: Pipeline, samples: Samples, predictions: Array) -> Arr
     parts = samples.by_target(predictions)
     targets = {name: parts[name].reshape(own.shape) for name, own in samples.targets.items()}
     return pipeline.targets(replace(samples, targets=targets)).reshape(predictions.shape)
+
+
+def _as_classes(
+    task: TargetType, truth: Truth, pipeline: Pipeline, samples: Samples, forecast: Array
+) -> Array:
+    """Forecasts of the class of each row, (n, 1) as targets are written, as (n,) indices; NaN where
+    there is none."""
+    ((name, own),) = samples.targets.items()
+    column = forecast[:, 0]
+    known = column != None if column.dtype == object else ~np.isnan(column)  # noqa: E711 - by element
+    filled = np.where(known, column, own).astype(own.dtype)
+    made = pipeline.targets(replace(samples, targets={name: filled}))
+    return np.where(known, true_values(task, replace(truth, own=made)), np.nan)
 
 
 def true_values(task: TargetType, truth: Truth) -> Array:

@@ -163,7 +163,9 @@ def _rivals(
         output.mask,
     )
     forecasts = (
-        in_time(rule, forecast, common, output.score, output.truth, weights, output.mask)
+        in_time(
+            rule, forecast, common, output.task, output.score, output.truth, weights, output.mask
+        )
         for rule, forecast in output.naive_forecasts.items()
     )
     rivals = Rivals(common.baseline, simple, comparison, tuple(forecasts))

@@ -15,7 +15,7 @@ import numpy as np
 from dlrun.data.reading.row_order import OrderedRows
 from dlrun.data.reading.table_columns import ColumnType, to_array
 from dlrun.data.reading.tables import TableFiles
-from dlrun.data.samples import Array, Columns
+from dlrun.data.samples import Array, Columns, as_objects
 from dlrun.data.timestamps import time_text
 from dlrun.data.windows import Series, encoded
 
@@ -201,16 +201,16 @@ def previous_targets(targets: Columns, time: Array | None) -> Columns:
     Nothing where two rows have the same time: then neither comes before the other.
 
     Args:
-        targets: (n,) or (n, k) quantities by name.
+        targets: (n,) or (n, k) numbers by name, or (n,) classes as text of the only one.
         time: (n,) times of the rows; None: they are in order.
     """
     # (n, k): a column for each number of the targets.
-    columns = (np.asarray(column, np.float64) for column in targets.values())
-    values = np.concatenate([c.reshape(len(c), -1) for c in columns], axis=1)
+    columns = [c.reshape(len(c), -1) for c in targets.values()]
+    values = np.concatenate([c if c.dtype == object else c.astype(float) for c in columns], axis=1)
     order = np.arange(len(values)) if time is None else np.argsort(time, kind="stable")
     if time is not None and (np.diff(time[order]) == np.zeros(1, np.diff(time).dtype)[0]).any():
         return {}
-    before = np.full_like(values, np.nan)
+    before = np.full_like(values, None if values.dtype == object else np.nan)
     before[order[1:]] = values[order[:-1]]
     return {PERSISTENCE: before}
 
@@ -231,13 +231,15 @@ def naive_series_forecasts(
     that says the same as persistence everywhere, it is left out.
 
     Args:
-        targets: (r,) values of each target.
+        targets: (r,) values of each target; of the only one perhaps classes as text, or None.
         last: (n,) places of the windows' last rows.
         ahead: (k,) rows from there to the targets.
         season: Rows of a season, or None.
         stretch: (r,) counts up at each gap, and where a series begins; None where neither counts.
         codes: (r,) which series a row belongs to; None: there is one.
     """
+    if targets[0].dtype == object:
+        return _of_classes(targets[0], last, ahead, season, stretch, codes)
     known_values = (_last_known(values, codes) for values in targets)
     persistent = [values[last][:, np.newaxis].repeat(len(ahead), axis=1) for values in known_values]
     references = {PERSISTENCE: np.concatenate(persistent, axis=1).astype(np.float64)}
@@ -252,6 +254,18 @@ def naive_series_forecasts(
     joined = np.concatenate(seasonal, axis=1).astype(np.float64)
     same = np.array_equal(places, last[:, np.newaxis].repeat(len(ahead), axis=1))
     return references if same else references | {SEASONAL: joined}
+
+
+def _of_classes(values: Array, last: Array, *others: Any) -> Columns:
+    """The same for classes as text: numbers stand in for them."""
+    names = sorted({value for value in values if value is not None})
+    number = {name: place for place, name in enumerate(names)}
+    numbers = np.array([number.get(value, np.nan) for value in values], np.float64)
+    known = as_objects([*names, None])
+    return {
+        rule: known[np.nan_to_num(forecast, nan=len(names)).astype(np.int64)]
+        for rule, forecast in naive_series_forecasts([numbers], last, *others).items()
+    }
 
 
 def _last_known(values: Array, codes: Array | None) -> Array:

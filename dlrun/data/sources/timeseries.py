@@ -374,7 +374,7 @@ class Timeseries(TableSource):
 
     def _naive_forecasts(self, read: SeriesFile, windows: Windows, season: int | None) -> Columns:
         targets = [read.columns[name] for name in as_list(self.target)]
-        if any(read.kinds[name] != "numeric" for name in as_list(self.target)):
+        if any(column.dtype == object for column in targets) and len(targets) > 1:
             return {}
         return naive_series_forecasts(
             targets, windows.last, self._delays(), season, read.stretch, read.rows.codes
