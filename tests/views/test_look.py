@@ -83,7 +83,7 @@ def test_activations_are_those_of_a_keras_model_with_several_outputs(run: Any) -
     drawn = run.look("activations", rows=3, layers=["conv2d", "max_pooling2d"])
     inputs = load_digits().data[drawn.arrays["rows"]].astype(np.float32) / 16
     model, names = run.model, ["conv2d", "max_pooling2d"]
-    taps = keras.Model(model.inputs, [model.get_layer(name).output for name in names])
+    taps = keras.Model(model.inputs[0], [model.get_layer(name).output for name in names])
     for name, expected in zip(names, taps.predict(inputs, verbose=0), strict=True):
         np.testing.assert_allclose(drawn.arrays[name], expected, rtol=1e-6, atol=1e-6)
         flat = expected.reshape(3, -1, expected.shape[-1])
