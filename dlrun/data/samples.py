@@ -34,7 +34,8 @@ ExpectedColumns = Mapping[str, tuple[str, tuple[int, ...]]]
 Kind = Literal["numeric", "categorical", "sequences"]
 
 Places = Callable[[Sequence[int]], list[str]]
-"""Gives where rows of a source, counted from 0, are: `file.csv:17`, `file.parquet: row 16`."""
+"""Gives where rows of a source, counted from 0, are: `file.csv:17`, or
+`file.parquet: row 15 (counted from 0)`."""
 
 FILE = "file"
 """The extra column of file names of pictures and texts, never a feature."""

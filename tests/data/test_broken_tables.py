@@ -275,7 +275,7 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.parquet": pd.DataFrame({"g": ["x", None], "a": [1, 2], "y": [1.0, 2.0]})},
         csv(path="d.parquet"),
         {"groups": "g"},
-        "{d.parquet}: row 2: 'g' is missing; every row needs one",
+        "{d.parquet}: row 1 (counted from 0): 'g' is missing; every row needs one",
     ),
     "ambiguous dates": (
         {"d.csv": "t,a,y\n01/02/2024,1,1\n02/02/2024,2,2\n"},
@@ -336,8 +336,8 @@ CASES: dict[str, tuple[dict[str, Any], Callable[[], Source], dict[str, Any], str
         {"d.parquet": pd.DataFrame({"a": [1, 2], "y": [1.0, np.nan]})},
         csv(path="d.parquet"),
         {},
-        "{d.parquet}: row 2: the target 'y' is missing; every row needs one: fix the "
-        "file, or remove such rows",
+        "{d.parquet}: row 1 (counted from 0): the target 'y' is missing; every row needs one: "
+        "fix the file, or remove such rows",
     ),
     "no test data": (
         {"d.csv": GOOD},

@@ -82,7 +82,11 @@ def test_a_row_that_a_step_cannot_take_is_told_by_its_line(write):
     for name, negative, missing in (
         ("n.csv", "n.csv:4: log1p: column 'a' holds -1", "n.csv:5"),
         ("n.jsonl", "n.jsonl:3: log1p: column 'a' holds -1", "n.jsonl:4"),
-        ("n.parquet", "n.parquet: row 2: log1p: column 'a' holds -1", "n.parquet: row 3"),
+        (
+            "n.parquet",
+            "n.parquet: row 1 (counted from 0): log1p: column 'a' holds -1",
+            "n.parquet: row 2 (counted from 0)",
+        ),
     ):
         new = Csv(path="d.csv", target="y").read_new([folder / name], table)
         samples = Samples(new.columns, {}, np.arange(3), places=new.places)

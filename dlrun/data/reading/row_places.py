@@ -51,8 +51,8 @@ class RowPlaces:
     dialect: CsvDialect
 
     def __call__(self, rows: Sequence[int]) -> list[str]:
-        """Where some rows (counted from 0) are: `file.csv:17`; `file.parquet: row 16`, counted
-        from 1 as lines are."""
+        """Where some rows (counted from 0) are: `file.csv:17`, the line counted from 1 as editors
+        do; `file.parquet: row 15 (counted from 0)`, as pandas does."""
         found: dict[int, str] = {}
         for file, first, stop in zip(self.files, self.starts, self.starts[1:], strict=False):
             own = sorted({row - first for row in rows if first <= row < stop})
@@ -60,7 +60,7 @@ class RowPlaces:
                 continue
             match format_of(file):
                 case "parquet":
-                    places = [f"{file}: row {row + 1}" for row in own]
+                    places = [f"{file}: row {row} (counted from 0)" for row in own]
                 case "json_lines":
                     places = [f"{file}:{line}" for line in lines_of_records(file, own)]
                 case _:
