@@ -64,7 +64,7 @@ def _shown(subject: Subject, chosen: ChosenRows) -> tuple[str, AnySheet, dict[st
         return "texts", TableSheet("rows", title, ["row", "label", "text"], rows), {}
     names, values_of = cells(samples)
     more = len(names) - MOST_COLUMNS
-    note = f"{counted(more, 'more column')} in look.json" if more > 0 else ""
+    note = f"and {counted(more, 'more column')}" if more > 0 else ""
     header = ["row", *(["label"] if chosen.labels else []), *names[:MOST_COLUMNS]]
     rows_of = [
         [name, *([chosen.labels[i]] if chosen.labels else []), *values_of[i][:MOST_COLUMNS]]
