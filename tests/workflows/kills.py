@@ -117,7 +117,8 @@ def assert_same_run(one: Path, other: Path) -> None:
         elif kind == ".csv":
             assert _rows(left) == _rows(right), name
         elif name.endswith(("result.json", "data.json", "preprocess.json", "examples.json")):
-            facts = [_timeless(json.loads(path.read_text()), one.name) for path in (left, right)]
+            pairs = ((left, one.name), (right, other.name))
+            facts = [_timeless(json.loads(path.read_text()), run) for path, run in pairs]
             assert facts[0] == facts[1], name
     status = [json.loads((run / "run.json").read_text())["status"] for run in (one, other)]
     assert status[0] == status[1]

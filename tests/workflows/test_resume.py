@@ -3,8 +3,11 @@ left alone."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +199,51 @@ def test_commands_that_refuse_a_run_name_the_one_that_goes_on(
         RunError, match=rf"its status is 'died'; go on with:\n  dlrun resume {run}$"
     ):
         refusing(run)
+
+
+FULL_FROM = (12, 25, 40, 55, 70)
+"""Writes to the disk from which on there is no space: before the first epoch, in between, at the
+end."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    "killed", [("fused", HOLDOUT), ("keras", FOLDS)], indirect=True, ids="-".join
+)
+def test_a_run_whose_disk_was_full_goes_on_once_there_is_room(
+    killed: Any, folder: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    whole, _ = killed
+    changes = overrides(*request.node.callspec.params["killed"])
+    ended = list[str]()
+    for full_from in FULL_FROM:
+        runs = tmp_path / str(full_from)
+        with pytest.MonkeyPatch.context() as patch, suppress(RunError, OSError):
+            patch.setattr(os, "fsync", disk_that_fills_up(full_from))
+            train(folder, runs, *changes)
+        if not runs.is_dir() or (run := the_run(runs)) is None:
+            continue
+        ended.append(RunDirectory.open(run).status)
+        assert dlrun.resume(run).path == run
+        assert_same_run(run, whole)
+    assert len(ended) > 2
+    # A run whose result is complete only lacks what is drawn of it.
+    assert set(ended) <= {"interrupted", "died", "finished"}
+    assert ended[0] == "died"
+
+
+def disk_that_fills_up(after: int) -> Callable[[int], None]:
+    """`os.fsync` of a disk that takes so many more writes."""
+    left, real = [after], os.fsync
+
+    def fsync(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    return fsync
 
 
 KILLS = int(os.environ.get("DLRUN_KILLS", "12"))
