@@ -24,7 +24,7 @@ from dlrun.store.features import FeatureStore, StoredFeatures
 from dlrun.text import figure
 from dlrun.training.backend import device_facts
 from dlrun.training.engine import FitRequest
-from dlrun.training.interrupt import end_if_asked
+from dlrun.training.interrupt import end_if_signalled
 from dlrun.training.rows import FitRows
 
 Array = np.ndarray
@@ -139,7 +139,7 @@ def rows_key(fingerprint: str, state: object, arrays: Mapping[str, Array]) -> st
 
 def _compute(base: Any, rows: FeatureRows, into: Array) -> None:
     for start in range(0, rows.count, BATCH_SIZE):
-        end_if_asked()
+        end_if_signalled()
         stop = min(start + BATCH_SIZE, rows.count)
         into[start:stop] = np.asarray(base.predict_on_batch(rows.inputs(start, stop)), np.float32)
 

@@ -263,6 +263,18 @@ def end_if_asked() -> None:
         interrupt.end(cause)
 
 
+def end_if_signalled() -> None:
+    """End here if a signal asks for it, where nothing can be saved: a time limit waits until a step
+    is trained, so that the run has got on when it ends.
+
+    Raises:
+        Interrupted: One does.
+    """
+    interrupt = _of_thread.interrupt
+    if interrupt is not None and interrupt.signal is not None:
+        interrupt.end(interrupt.signal)
+
+
 @contextmanager
 def announced(say: Callable[[str], None]) -> Iterator[None]:
     """Call a function with a sentence when a signal is put off."""

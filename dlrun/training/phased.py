@@ -23,7 +23,7 @@ from dlrun.training.engine import (
     PhaseResult,
 )
 from dlrun.training.features import FeatureRows, Features, shape_size
-from dlrun.training.interrupt import end_if_asked
+from dlrun.training.interrupt import end_if_signalled
 from dlrun.training.reporting import DivergedError
 from dlrun.training.saving import put_values, value_of
 from dlrun.training.state import (
@@ -142,7 +142,7 @@ class PhasedTrainer:
             if number < progress.first:
                 continue
             try:
-                end_if_asked()
+                end_if_signalled()
                 phase.begins(progress.done)
                 whole = progress.next_request(phase, number)
                 part = self._fit_of(whole, phase, fit.rows)

@@ -21,6 +21,7 @@ from dlrun.training.interrupt import (
     announced,
     deferred_interrupt,
     end_if_asked,
+    end_if_signalled,
     exit_status,
     interrupt_cause,
     signals_handled,
@@ -88,6 +89,19 @@ def test_compiling_is_no_step(clock: Clock) -> None:
     interrupt.begin()
     clock.now = 1085.0
     interrupt.check()
+
+
+def test_where_nothing_can_be_saved_only_a_signal_ends_a_job(clock: Clock) -> None:
+    with deferred_interrupt(TimeLimit.of("100s")) as interrupt:
+        interrupt.step_ended()
+        clock.now = 2000.0
+        assert interrupt.asked
+        end_if_signalled()
+        interrupt.ask("SIGTERM")
+        with pytest.raises(Interrupted) as raised:
+            end_if_signalled()
+        assert raised.value.cause == "SIGTERM"
+        interrupt.signal = None
 
 
 def test_a_job_that_is_queued_again_always_trains_a_step(clock: Clock) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -13,7 +15,10 @@ import pandas as pd
 import pytest
 
 import dlrun
+from dlrun.errors import RunError
+from dlrun.training import features, interrupt
 from dlrun.training.checkpoint import FitState
+from dlrun.training.interrupt import Interrupt, end_if_signalled
 from dlrun.workflows.run_recorder import RunRecorder, SavedFit
 
 CONFIG = """
@@ -36,6 +41,16 @@ training:
     - {name: head again, epochs: 2, freeze: base}
 evaluation: {validation: {fraction: 0.25}}
 """
+
+
+def written(folder: Path) -> Path:
+    """Write the config and its rows."""
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(80, 5)).astype("float32")
+    np.savez(folder / "rows.npz", x=inputs, y=(inputs.sum(axis=1) > 0).astype("int64"))
+    config = folder / "experiment.yaml"
+    config.write_text(CONFIG, encoding="utf-8")
+    return config
 
 
 def without_times(facts: Any) -> Any:
@@ -69,11 +84,7 @@ def facts_of(run: dlrun.Run) -> dict[str, Any]:
 def test_phases_go_on_where_they_were_broken_off(
     engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    random = np.random.default_rng(0)
-    inputs = random.normal(size=(80, 5)).astype("float32")
-    np.savez(tmp_path / "rows.npz", x=inputs, y=(inputs.sum(axis=1) > 0).astype("int64"))
-    config = tmp_path / "experiment.yaml"
-    config.write_text(CONFIG, encoding="utf-8")
+    config = written(tmp_path)
     left: list[Path] = []
     save = RunRecorder.save
 
@@ -97,3 +108,41 @@ def test_phases_go_on_where_they_were_broken_off(
     for path in left:
         resumed = dlrun.resume(path)
         np.testing.assert_equal(facts_of(resumed), whole, err_msg=str(path))
+
+
+LIMIT = 60.0
+"""Seconds that a job has: shorter than the features of a phase take, longer than a step."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_job_shorter_than_the_features_of_a_phase_gets_on_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, engine = written(tmp_path), "training.engine=keras"
+    whole = facts_of(dlrun.train(config, runs_dir=tmp_path / "whole", overrides=[engine]))
+    now = [0.0]
+    monkeypatch.setattr(interrupt, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    step_ended = Interrupt.step_ended
+
+    def slow_step(self: Interrupt) -> str | None:
+        now[0] += 1
+        return step_ended(self)
+
+    def slow_batch() -> None:
+        end_if_signalled()
+        now[0] += 100
+
+    monkeypatch.setattr(Interrupt, "step_ended", slow_step)
+    monkeypatch.setattr(features, "end_if_signalled", slow_batch)
+    runs = tmp_path / "runs"
+    # What is computed before there is a run is kept beside the runs.
+    with pytest.raises(RunError, match=r"time limit of 60\.0s was over before training began"):
+        dlrun.train(config, runs_dir=runs, overrides=[engine], time_limit=LIMIT)
+    with suppress(KeyboardInterrupt):
+        dlrun.train(config, runs_dir=runs, overrides=[engine], time_limit=LIMIT)
+    [path] = runs.glob("2*")
+    facts = json.loads((path / "run.json").read_text())
+    assert (facts["status"], facts["interrupted_by"]) == ("interrupted", "time limit")
+    # The features of the last phase are kept, whatever time they took.
+    np.testing.assert_equal(facts_of(dlrun.resume(path, time_limit=LIMIT)), whole)
