@@ -138,7 +138,8 @@ def figure(value: float | int | None) -> str:
 
 
 def steady_figure(value: float | int | None) -> str:
-    """Return a number as `figure` does, keeping zeros at the end: columns stay in line."""
+    """Return a number as `figure` does, keeping zeros at the end: columns stay in line. This is how
+    every metric is written while training goes on, when it has no interval yet."""
     if value is None or isinstance(value, int) or not 0.01 <= abs(value) < 1000:
         return figure(value)
     return f"{value:#.4g}".rstrip(".")

@@ -14,7 +14,7 @@ from rich.console import Console
 from dlrun.cli.console import FoldRow
 from dlrun.cli.lines import OnLine
 from dlrun.protocols.observer import Observer
-from dlrun.text import counted, duration, figure, visible
+from dlrun.text import counted, duration, figure, steady_figure, visible
 
 
 class QuietProgress(Observer):
@@ -87,7 +87,11 @@ class QuietProgress(Observer):
             sign = 1 if self.direction == "min" else -1
             if self.best is None or sign * value < sign * self.best[1]:
                 self.best = (epoch, value)
-        values = " ".join(f"{name} {figure(number)}" for name, number in logs.items())
+        # What is set, and not measured, is written as it was set.
+        values = " ".join(
+            f"{name} {(figure if name == 'learning_rate' else steady_figure)(number)}"
+            for name, number in logs.items()
+        )
         self.say(f"{self._place()}epoch {epoch}/{self.epochs} {values} {_seconds(seconds)}")
 
     def fold_ended(self, fold: int, score: float | None, seconds: float) -> None:
@@ -128,11 +132,12 @@ class QuietProgress(Observer):
         """Return a fold as one plain line."""
         parts = [counted(row.epochs, "epoch")]
         if row.score is not None:
-            parts.insert(0, f"{self.score} {figure(row.score)}")
+            parts.insert(0, f"{self.score} {steady_figure(row.score)}")
         if self.best is not None:
-            parts.append(f"best val_{self.score} {figure(self.best[1])} in epoch {self.best[0]}")
+            epoch, value = self.best
+            parts.append(f"best val_{self.score} {steady_figure(value)} in epoch {epoch}")
         if row.folds > 1 and row.mean is not None:
-            parts.append(f"mean so far {figure(row.mean)}")
+            parts.append(f"mean so far {steady_figure(row.mean)}")
             parts.append(duration(row.seconds))
         # The summary gives the time of a single training.
         return ", ".join(parts)

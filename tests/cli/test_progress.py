@@ -92,13 +92,13 @@ def two_folds(progress: QuietProgress, tick: Callable[[float], None] = lambda _:
 
 PLAIN = """\
 boston: 2 folds, at most 3 epochs each, score mae (lower is better)
-fold 1/2 epoch 1/3 loss 0.4321 val_mae 2.5 0.1s
-fold 1/2 epoch 2/3 loss 0.4321 val_mae 2.25 0.1s
+fold 1/2 epoch 1/3 loss 0.4321 val_mae 2.500 0.1s
+fold 1/2 epoch 2/3 loss 0.4321 val_mae 2.250 0.1s
 fold 1/2 epoch 3/3 loss 0.4321 val_mae 2.375 0.1s
-fold 1/2 mae 2.375, 3 epochs, best val_mae 2.25 in epoch 2, mean so far 2.375, 2.0 s
-fold 2/2 epoch 1/3 loss 0.4321 val_mae 3 0.1s
+fold 1/2 mae 2.375, 3 epochs, best val_mae 2.250 in epoch 2, mean so far 2.375, 2.0 s
+fold 2/2 epoch 1/3 loss 0.4321 val_mae 3.000 0.1s
 fold 2/2 epoch 2/3 loss 0.4321 val_mae nan 0.1s
-fold 2/2 mae 3, 2 epochs, best val_mae 3 in epoch 1, mean so far 2.688, 2.0 s
+fold 2/2 mae 3.000, 2 epochs, best val_mae 3.000 in epoch 1, mean so far 2.688, 2.0 s
 """
 
 
@@ -132,9 +132,9 @@ def test_one_fold_is_not_counted(pipe: Console) -> None:
     assert written(pipe).splitlines() == [
         "note: 3 rows have no target [and] were left out",
         "digits: at most 2 epochs, score accuracy (higher is better)",
-        "epoch 1/2 accuracy 0.5 val_accuracy 0.75 0.002s",
-        "epoch 2/2 accuracy 1 val_accuracy 0.5 12.3s",
-        "accuracy 0.5, 2 epochs, best val_accuracy 0.75 in epoch 1",
+        "epoch 1/2 accuracy 0.5000 val_accuracy 0.7500 0.002s",
+        "epoch 2/2 accuracy 1.000 val_accuracy 0.5000 12.3s",
+        "accuracy 0.5000, 2 epochs, best val_accuracy 0.7500 in epoch 1",
     ]
 
 
@@ -294,7 +294,7 @@ def test_one_fold_ends_with_one_line(terminal: Console) -> None:
         progress.experiment_ended()
     assert screen(written(terminal)) == [
         "boston: at most 3 epochs, score mae (lower is better)",
-        "  mae 2.5, 1 epoch, best val_mae 2.5 in epoch 1",
+        "  mae 2.500, 1 epoch, best val_mae 2.500 in epoch 1",
     ]
 
 
