@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,10 @@ from dlrun.reports.differences import short_names
 from dlrun.reports.summary import run_summary
 from dlrun.text import counted, display_path, duration, figure
 from dlrun.training.interrupt import announced
-from dlrun.workflows.search import SearchObserver, run_search
+from dlrun.workflows.run import Run
 from dlrun.workflows.search_results import TrialRow, best_of
+from dlrun.workflows.search_run import SearchObserver
+from dlrun.workflows.searching import run_search
 
 
 class SearchLines(SearchObserver):
@@ -64,6 +66,10 @@ class SearchLines(SearchObserver):
         seconds = duration(row.seconds)
         self._say(f"{number}: {self._score} {figure(row.score)}{mark} ({what}; {seconds})")
 
+    def found(self, headline: str, severity: str) -> None:
+        """A finding of the checks, one line with its place."""
+        self._say(headline)
+
     def note(self, text: str) -> None:
         """Something the user should know, one sentence."""
         self._say(f"note: {text}")
@@ -90,19 +96,37 @@ def search_and_show(
     # Before anything heavy is imported: what is wrong is said at once.
     if not force:
         refuse_errors(config_findings(config))
+
+    def start(lines: SearchLines, log: RunLog) -> Run:
+        return run_search(
+            config,
+            runs_dir,
+            lines,
+            created=log.attach,
+            trust_plugins=trust_plugins,
+            force=force,
+        )
+
+    return show_search(start, quiet=quiet, as_json=as_json, report=report)
+
+
+def show_search(
+    start: Callable[[SearchLines, RunLog], Run], *, quiet: bool, as_json: bool, report: bool
+) -> int:
+    """Show how a search goes and what was found, and return the exit status.
+
+    Args:
+        start: Searches.
+        quiet: Show only what was found.
+        as_json: Print one JSON object and nothing else.
+        report: Also write the search as an HTML page.
+    """
     with closing(RunLog()) as log:
         console = Console()
         lines = SearchLines(console, log, quiet=quiet or as_json)
         elsewhere = redirect_stdout(sys.stderr) if as_json else nullcontext()
         with elsewhere, announced(lines.note):
-            found = run_search(
-                config,
-                runs_dir,
-                lines,
-                created=log.attach,
-                trust_plugins=trust_plugins,
-                force=force,
-            )
+            found = start(lines, log)
         page = None
         if report:
             from dlrun.workflows.report import report as write_report

@@ -71,7 +71,8 @@ def build_picture(charts: Sequence[Chart], title: str) -> Figure:
             draw_chart(axes, chart, WIDTH / columns)
             if chart.note:
                 axes.set_title(chart.note, loc="right", size=10)
-            if number + columns < count:
+            below = number + columns
+            if below < count and charts[below].x.label == chart.x.label:
                 axes.set_xlabel("")
                 axes.tick_params(labelbottom=False)
         for axes in every_axes[count:]:

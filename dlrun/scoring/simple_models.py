@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from dlrun.metrics.arrays import Array
 from dlrun.metrics.names import TargetType
 from dlrun.metrics.scores import Score
 from dlrun.scoring.baselines import as_output
+from dlrun.scoring.fitted_once import fitted_once
 
 LOGISTIC = "logistic regression"
 RIDGE = "ridge regression"
@@ -283,7 +285,12 @@ def simple_output(
         if sample is not None:
             known, targets = take_rows(known, sample), np.asarray(targets)[sample]
         features = _features(known, task, outputs)
-        model = fit_simple_model(task, features, targets, outputs, sampled=sample is not None)
+        sampled = sample is not None
+        model = fitted_once(
+            (task, outputs, sampled),
+            (features, np.asarray(targets)),
+            partial(fit_simple_model, task, features, targets, outputs, sampled=sampled),
+        )
         predictions = _in_blocks(model, inputs, score)
     except SkippedError as error:
         return SimpleScore(simple_name(task), "", None, str(error))

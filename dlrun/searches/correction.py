@@ -90,7 +90,9 @@ def corrected_score(
     """
     places, count = _units(folds)
     if count < FEWEST_UNITS:
-        raise NoIntervalError(f"{count} independent rows are too few; {FEWEST_UNITS} are needed")
+        raise NoIntervalError(
+            f"{count} rows or groups of rows are too few; {FEWEST_UNITS} are needed"
+        )
     sizes = sum(len(fold.rows) for fold in folds) * len(folds[0].scores)
     resamples = min(resamples, max(FEWEST_RESAMPLES, MOST_NUMBERS // max(1, sizes)))
     sign = 1.0 if direction == "max" else -1.0
@@ -108,7 +110,8 @@ def corrected_score(
     found = np.concatenate(values)
     if len(found) < resamples / 2:
         raise NoIntervalError("the score is undefined on most draws of the rows")
-    note = f"from {count} independent rows or groups of rows"
+    of = "rows" if all(fold.units is None for fold in folds) else "groups of rows"
+    note = f"from {count} {of}"
     interval = _percentiles(found, level, note)
     if first is None:
         return Correction(float(found.mean()), interval, None, None)

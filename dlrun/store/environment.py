@@ -21,6 +21,8 @@ PACKAGES = (
     "numpy",
     "scikit-learn",
     "pandas",
+    "optuna",
+    "cmaes",
 )
 """Distributions whose versions may change a result."""
 

@@ -123,8 +123,7 @@ def can_go_on(status: str, facts: Mapping[str, Any]) -> bool:
         facts: What its `run.json` holds.
     """
     broken_off = status in ("died", "interrupted") or bool(facts.get("resumable"))
-    begins_anew = facts.get("ensemble") or "search" in facts or is_of_other_task(facts)
-    return broken_off and not begins_anew
+    return broken_off and not facts.get("ensemble") and not is_of_other_task(facts)
 
 
 def is_of_other_task(facts: Mapping[str, Any]) -> bool:

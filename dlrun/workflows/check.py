@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,10 @@ from dlrun.checks.finding import Findings
 from dlrun.checks.views import ModelView
 from dlrun.config.extends import NO_PATHS
 from dlrun.config.layers import every_graph
-from dlrun.config.load import completed, read_experiment
+from dlrun.config.load import completed, config_at, read_experiment
 from dlrun.config.model_schema import LayerEntry
 from dlrun.config.schema import Config, Experiment, PartialConfig
+from dlrun.config.search_space import dimensions_of, smallest_and_largest
 from dlrun.data.source import Loaded, Source
 from dlrun.errors import ComponentError, ConfigError, DataError, KeyPath, Problem, RunError
 from dlrun.store.run_directory import RunDirectory
@@ -48,6 +49,7 @@ class Built:
         output_shape: Shape of the model's output for one row; of several by their names.
         parameters: Weights of the model.
         windows: Whether the rows are windows over a series.
+        searched: Weights of the smallest and the largest model of a search; None without one.
     """
 
     data: str
@@ -57,6 +59,7 @@ class Built:
     output_shape: Shapes
     parameters: int
     windows: bool = False
+    searched: tuple[int, int] | None = None
 
     def lines(self) -> list[str]:
         """The facts for a person to read."""
@@ -66,12 +69,15 @@ class Built:
         left = self.rows - train - validation
         if self.windows and left > 0 and len(self.splits) == 1:
             border = f", {left} left out between them, which share rows with both"
+        few_to_many = " to ".join(f"{count:,}" for count in self.searched or ())
+        searched = [f"search: models of {few_to_many} parameters"] if few_to_many else []
         rows = f"{self.rows}{windows}: {train} to train, {validation} to validate{each}{border}"
         return [
             f"data:   {self.data}",
             f"rows:   {rows}",
             f"model:  {_as_text(self.input_shape)} -> {_as_text(self.output_shape)}, "
             f"{self.parameters:,} parameters",
+            *searched,
         ]
 
 
@@ -286,7 +292,25 @@ def _with_data(config: Config, read: Loaded | None) -> tuple[Findings, Built | N
         if findings.count("error"):
             return findings, None
         built, of_model = _build(config, dataset)
+    if config.search is not None:
+        built = replace(built, searched=_searched(config, dataset))
     return findings + of_model, built
+
+
+def _searched(config: Config, dataset: Dataset) -> tuple[int, int]:
+    """Build the smallest and the largest model of a search, and return their parameters."""
+    from dlrun.workflows.loading import components_located
+
+    assert config.search is not None
+    dimensions = dimensions_of(config.search, config.document)
+    counts = []
+    for point in smallest_and_largest(dimensions):
+        changed, problems = config_at(config, dimensions, point)
+        if changed is None:
+            raise ConfigError(problems)
+        with components_located(changed):
+            counts.append(_build(changed, dataset)[0].parameters)
+    return min(counts), max(counts)
 
 
 def _build(config: Config, dataset: Dataset) -> tuple[Built, Findings]:

@@ -10,13 +10,14 @@ from typing import Any
 
 from dlrun.config.schema import Config
 from dlrun.data.samples import Dataset
-from dlrun.errors import RunError
+from dlrun.errors import RunError, UsageError
 from dlrun.protocols.observer import Observer
 from dlrun.reports.matplotlib_cache import use_temporary_cache
 from dlrun.reports.stored_curves import draw_curves
 from dlrun.store.environment import environment_facts
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import is_of_other_task
+from dlrun.store.search_directory import SearchDirectory
 from dlrun.text import display_path
 from dlrun.training.backend import device_facts, start_backend
 from dlrun.training.interrupt import TimeLimit, time_limit_of
@@ -25,6 +26,8 @@ from dlrun.workflows.execute import execute
 from dlrun.workflows.next_step import resume_command
 from dlrun.workflows.plugins import load_run_config
 from dlrun.workflows.run import Run
+from dlrun.workflows.search_run import SearchObserver, SearchRun
+from dlrun.workflows.searching import resume_search
 
 Created = Callable[[RunDirectory], None]
 
@@ -63,6 +66,15 @@ def resume(
         DlrunError: As `dlrun.train`.
     """
     directory = RunDirectory.open(run, Path(runs_dir))
+    if directory.trials.is_dir():
+        return _resume_search(
+            SearchDirectory(directory.path),
+            observer if isinstance(observer, SearchObserver) else None,
+            force=force,
+            created=created,
+            trust_plugins=trust_plugins,
+            time_limit=time_limit,
+        )
     with directory.taken_over():
         if directory.status == "finished":
             directory.checkpoint.remove()
@@ -89,6 +101,33 @@ def resume(
             force=True,
             resumed=directory,
             time_limit=time_limit_of(time_limit),
+        )
+
+
+def _resume_search(
+    directory: SearchDirectory,
+    observer: SearchObserver | None,
+    *,
+    force: bool,
+    created: Created | None,
+    trust_plugins: bool,
+    time_limit: TimeLimit | str | float | None,
+) -> Run:
+    if time_limit is not None:
+        raise UsageError("a search has no time limit but its own, `search: {time: 30m}`")
+    with directory.taken_over():
+        if directory.status == "finished":
+            return SearchRun(directory.path, directory.read_result(), "finished")
+        _refuse(directory, force)
+        config = load_run_config(directory, trust_plugins=trust_plugins)
+        observer = observer or SearchObserver()
+        _compare(directory, config, observer, force)
+        return resume_search(
+            directory,
+            config,
+            observer,
+            created=created or (lambda directory: None),
+            trust_plugins=trust_plugins,
         )
 
 

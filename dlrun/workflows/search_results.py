@@ -67,10 +67,25 @@ def best_of(rows: Sequence[TrialRow], direction: Direction) -> TrialRow | None:
     return max(scored, key=lambda row: sign * (row.score or 0.0), default=None)
 
 
-def score_of(directory: RunDirectory) -> float | None:
-    """Return the score of a trial that is finished; None where it is not a number."""
-    value = (directory.read_result().get("score") or {}).get("value")
-    return float(value) if value is not None and math.isfinite(value) else None
+def kept_row(run: RunDirectory, number: int, values: dict[str, Any]) -> TrialRow | None:
+    """Return the row of a trial that has ended, from its run; None if it can go on."""
+    facts, status = run.read_run(), run.status
+    seconds = float(facts.get("seconds") or 0.0)
+    if status == "failed" and not facts.get("resumable"):
+        why = str(facts.get("error")).partition(": ")[2]
+        return TrialRow(number, values, "failed", None, seconds, reason(RunError(why)))
+    if status != "finished":
+        return None
+    value = (run.read_result().get("score") or {}).get("value")
+    if value is None or not math.isfinite(value):
+        return TrialRow(number, values, "failed", None, seconds, "the score is not a number")
+    return TrialRow(number, values, "finished", float(value), seconds)
+
+
+def reason(error: Exception) -> str:
+    """Return why a trial failed, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
 
 
 def selection_facts(

@@ -94,5 +94,5 @@ def test_less_is_better_for_an_error() -> None:
 
 
 def test_a_few_rows_are_too_few() -> None:
-    with pytest.raises(NoIntervalError, match="9 independent rows"):
+    with pytest.raises(NoIntervalError, match="9 rows or groups"):
         corrected(np.random.default_rng(0).random((3, 9)))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,9 @@ import pytest
 
 import dlrun
 from dlrun.errors import ConfigError, RunError, TrainingError
+from dlrun.workflows.check import check
 from dlrun.workflows.report import report
-from dlrun.workflows.search import SearchRun
+from dlrun.workflows.search_run import SearchRun
 
 EXPERIMENT = """
 name: irises
@@ -121,6 +125,13 @@ def test_every_trial_counts_among_the_runs_that_validation_chose_from(
     assert count_validated_runs(folder / "runs", data["fingerprint"]) == 4
 
 
+def test_check_builds_the_smallest_and_the_largest_model(tmp_path: Path) -> None:
+    text = EXPERIMENT.replace("training.batch_size: [16", "architecture.layers.0.Dense.units: [16")
+    built = check(written(tmp_path, text), with_data=True).built
+    assert built is not None
+    assert built.searched == (4 * 16 + 16 + 16 * 3 + 3, 4 * 32 + 32 + 32 * 3 + 3)
+
+
 def searched(folder: Path, text: str, **options: Any) -> SearchRun:
     return dlrun.search(written(folder, text), runs_dir=folder / "runs", **options)
 
@@ -154,8 +165,60 @@ def test_a_search_of_which_every_trial_fails_says_why(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_test_rows_are_never_read(tmp_path: Path) -> None:
+    """Other numbers in the test rows change nothing, and no test evaluation is counted."""
+    random = np.random.default_rng(0)
+    rows = np.column_stack([random.normal(size=(90, 3)), random.integers(2, size=90)])
+    text = EXPERIMENT.replace(
+        "{source: sklearn, name: iris}",
+        "{source: csv, path: rows.csv, target: d, test: {path: test.csv}}",
+    ).replace("units: 3", "units: 2")
+    tables = []
+    for test in (rows[60:], rows[60:] * 1e6 + 7):
+        for name, part in (("rows.csv", rows[:60]), ("test.csv", test)):
+            np.savetxt(tmp_path / name, part, delimiter=",", header="a,b,c,d", comments="")
+        found = searched(tmp_path, text, trials=3)
+        assert not list(tmp_path.glob("runs/*.jsonl"))
+        tables.append([{**row, "seconds": ""} for row in rows_of(found)])
+    assert tables[0] == tables[1]
+
+
+@pytest.mark.slow
+def test_a_planted_optimum_is_found(tmp_path: Path) -> None:
+    text = EXPERIMENT.replace("{low: 1e-5, high: 1e-1, log: true}", "[1e-6, 0.02, 10.0]")
+    found = searched(tmp_path, text.replace("[16, 32]", "[8, 16, 32]"), trials=10)
+    assert found.result["best"]["values"]["optimizer.adam.learning_rate"] == 0.02
+
+
+@pytest.mark.slow
 def test_folds_are_scored_and_corrected_alike(tmp_path: Path) -> None:
     text = EXPERIMENT + "evaluation: {protocol: iterated_kfold, folds: 3, iterations: 2}\n"
     found = searched(tmp_path, text, trials=3)
     assert found.corrected is not None
-    assert found.result["corrected"]["interval"]["note"].startswith("from 120 independent rows")
+    assert found.result["corrected"]["interval"]["note"] == "from 150 rows"
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_goes_on_to_the_same_trials(
+    found: SearchRun, folder: Path, tmp_path: Path
+) -> None:
+    """After a whole trial, and in the middle of one."""
+    again = tmp_path / "runs" / found.path.name
+    shutil.copytree(found.path, again)
+    facts = json.loads((again / "run.json").read_text())
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    facts |= {"status": "running", "process": {**facts["process"], "pid": child.pid}}
+    (again / "run.json").write_text(json.dumps({k: v for k, v in facts.items() if k != "manifest"}))
+    for name in ("manifest.json", "search.json", "best.yaml"):
+        (again / name).unlink()
+    shutil.rmtree(again / "trials" / "003")
+    whole = (again / "trials/001/model.keras").stat().st_mtime_ns
+    resumed = dlrun.resume(again)
+    assert isinstance(resumed, SearchRun)
+    assert (again / "trials/001/model.keras").stat().st_mtime_ns == whole
+    assert resumed.corrected == found.corrected
+    before, now = (rows_of(one) for one in (found, resumed))
+    for row in [*before, *now]:
+        del row["seconds"]
+    assert now == before

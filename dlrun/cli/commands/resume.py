@@ -73,6 +73,23 @@ def command(
         click.echo(f"{display_path(directory.path)} is finished: there is nothing to do")
         quiet = True
 
+    if directory.trials.is_dir():
+        from dlrun.cli.search import SearchLines, show_search
+
+        def search_on(lines: SearchLines, log: RunLog) -> Run:
+            from dlrun.workflows.resume import resume
+
+            return resume(
+                directory.path,
+                force=force,
+                observer=lines,
+                created=log.attach,
+                trust_plugins=trust_plugins,
+                time_limit=time_limit,
+            )
+
+        return show_search(search_on, quiet=quiet, as_json=as_json, report=report)
+
     def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
         from dlrun.workflows.resume import resume
 

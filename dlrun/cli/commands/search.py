@@ -65,12 +65,11 @@ def command(
     from dlrun.cli.search import search_and_show
     from dlrun.config.load import load_config
     from dlrun.workflows.plugins import runner
+    from dlrun.workflows.search import limits
 
-    limits = {"trials": trials, "time": time}
-    changes = [f"search.{key}={value}" for key, value in limits.items() if value is not None]
     loaded = load_config(
         config,
-        [*overrides, *changes],
+        [*overrides, *limits(trials, time)],
         seed,
         run_plugins=runner(trust_plugins),
         allow_outside=allow_outside,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from dlrun.config.yaml_writer import in_line
 from dlrun.errors import RunError
+from dlrun.reports.charts import Axis, Chart, DotsMark, LineMark, axis_holding
 from dlrun.reports.differences import short_names
 from dlrun.reports.tasks import TaskSection
 from dlrun.text import counted, figure, figure_near, figure_range, in_one_line
 
 if TYPE_CHECKING:
     from dlrun.store.run_directory import RunDirectory
+
+LONGEST_CHOICE = 16
+"""Characters of a choice below a chart."""
 
 LONGEST = 60
 """Characters of a value, and of a reason, that the table shows."""
@@ -82,13 +88,21 @@ def _text(value: Any) -> str:
 
 
 def section(directory: RunDirectory, result: Mapping[str, Any]) -> TaskSection:
-    """Return a table of the trials, the best first."""
+    """Return the score over the trials and against each value, and a table of the trials, the best
+    first."""
     rows = _trials(directory)
     paths = list(result["space"])
     names = short_names([tuple(path.split(".")) for path in paths])
-    sign = -1 if result["score"]["direction"] == "max" else 1
-    rows.sort(key=lambda row: sign * float(row["score"]) if row["score"] else math.inf)
     score = str(result["score"]["name"])
+    sign = -1 if result["score"]["direction"] == "max" else 1
+    charts = [
+        _history(rows, score, sign),
+        *(
+            _against(rows, path, name, score, result["space"][path])
+            for path, name in zip(paths, names, strict=True)
+        ),
+    ]
+    rows.sort(key=lambda row: sign * float(row["score"]) if row["score"] else math.inf)
     table = [
         (
             row["trial"],
@@ -100,11 +114,67 @@ def section(directory: RunDirectory, result: Mapping[str, Any]) -> TaskSection:
     ]
     return TaskSection(
         title="Trials",
-        about=", ".join(f"{label} {text}" for label, text in lines(result)[:1]),
-        charts=[],
-        caption="Every training of the search, the best first; trial 0 is the config itself.",
+        about=_about(result),
+        charts=charts,
+        caption="Every training of the search, the best first; trial 0 is the config itself",
         columns=("trial", score, *names, "reason of a failure"),
         rows=table,
+    )
+
+
+def _about(result: Mapping[str, Any]) -> str:
+    score, corrected = result["score"], result.get("corrected")
+    text = f"best {score['name']} of {counted(result['trials']['finished'], 'trial')}"
+    text += f" {figure(score['value'])}"
+    if corrected is None:
+        return text
+    return f"{text}, corrected {figure_near(corrected['value'], _width(corrected['interval']))}"
+
+
+def _history(rows: Sequence[Mapping[str, str]], score: str, sign: int) -> Chart:
+    """The score of every trial in its order, and the best so far."""
+    numbers = [float(row["trial"]) for row in rows]
+    scores = [float(row["score"]) if row["score"] else math.nan for row in rows]
+    costs = [
+        sign * each if row["score"] else math.inf for row, each in zip(rows, scores, strict=True)
+    ]
+    best = [sign * cost if math.isfinite(cost) else math.nan for cost in accumulate(costs, min)]
+    failed = sum(not row["score"] for row in rows)
+    return Chart(
+        axis_holding(numbers, "trial"),
+        axis_holding(scores, score),
+        (
+            DotsMark(numbers, scores, "validation", "a trial"),
+            LineMark(numbers, best, "true", "the best so far"),
+        ),
+        f"The {score} of {counted(len(rows), 'trial')} in their order, and the best so far.",
+        title="score over trials",
+        note=f"{counted(failed, 'trial')} failed" if failed else "",
+    )
+
+
+def _against(
+    rows: Sequence[Mapping[str, str]], path: str, name: str, score: str, values: Mapping[str, Any]
+) -> Chart:
+    """The score of every trial against one of its values; choices side by side."""
+    having = [row for row in rows if row["score"] and row[path]]
+    scores = [float(row["score"]) for row in having]
+    if "choices" in values:
+        texts = [in_line(each) for each in values["choices"]]
+        places = [float(texts.index(row[path])) for row in having]
+        ticks = tuple(float(number) for number in range(len(texts)))
+        shown = tuple(in_one_line(text, LONGEST_CHOICE) for text in texts)
+        x = Axis(-0.5, len(texts) - 0.5, name, ticks, shown)
+    else:
+        places = [float(row[path]) for row in having]
+        ends = [float(values["low"]), float(values["high"])]
+        x = axis_holding(ends, name, logarithmic=bool(values.get("log")))
+    return Chart(
+        x,
+        axis_holding(scores, score),
+        (DotsMark(places, scores, "validation", "a trial"),),
+        f"The {score} of the trials against {name}.",
+        title=name,
     )
 
 
