@@ -74,24 +74,24 @@ def ranked(rng, n, distances):
 def test_intervals_of_accuracy_cover(accuracy, n):
     rng = np.random.default_rng(n)
     covered = 0
-    for _ in range(1000):
+    for _ in range(500):
         true, (predicted,) = held_out_classes(rng, n, [accuracy])
         interval = score_on_rows(ACCURACY, true, predicted).interval
         covered += interval.low <= accuracy <= interval.high
-    report(f"accuracy {accuracy}, {n} rows: covered", covered / 1000)
-    assert_covered(covered / 1000, 1000)
+    report(f"accuracy {accuracy}, {n} rows: covered", covered / 500)
+    assert_covered(covered / 500, 500)
 
 
 @pytest.mark.parametrize("n", [100, 500])
 def test_intervals_of_the_mean_of_skewed_errors_cover(n):
     rng = np.random.default_rng(n)
     covered = 0
-    for seed in range(600):
+    for seed in range(300):
         true, (predicted,) = held_out_quantities(rng, n, [1.0])
         interval = score_on_rows(MAE, true, predicted, seed=seed).interval
         covered += interval.low <= 1 <= interval.high
-    report(f"MAE of skewed errors, {n} rows: covered", covered / 600)
-    assert_covered(covered / 600, 600)
+    report(f"MAE of skewed errors, {n} rows: covered", covered / 300)
+    assert_covered(covered / 300, 300)
 
 
 @pytest.mark.parametrize("n", [100])
@@ -134,7 +134,7 @@ ON_ROWS = {
 def test_two_models_on_the_same_rows(name):
     score, draw, level, n = ON_ROWS[name]
     rng = np.random.default_rng(1)
-    different, widths, repetitions = 0, [], 300 if score is AUC else 600
+    different, widths, repetitions = 0, [], 150 if score is AUC else 300
     for seed in range(repetitions):
         true, (first, second) = draw(rng, n, [level, level])
         found = compare_on_rows(score, true, first, second, seed=seed)
@@ -216,7 +216,7 @@ def test_cross_validation(problem, n, folds, iterations):
     name = f"{type(problem).__name__.lower()}, {n} rows, {iterations} x {folds} folds"
     test_rows = n / folds
     given = {"train_rows": n - test_rows, "test_rows": test_rows}
-    repetitions = 300 if iterations == 1 else 200
+    repetitions = 150 if iterations == 1 else 100
     # Equal models: each knows one half of features that are all worth the same.
     halves = (np.arange(problem.features), np.arange(problem.features, 2 * problem.features))
     size = n - round(test_rows)

@@ -25,7 +25,7 @@ from dlrun.training.fused import epochs as fused_epochs
 from dlrun.training.trainer import Trainer
 
 EPOCHS = 5
-MOST_KILLS = 5
+MOST_KILLS = 3
 
 
 class KilledError(BaseException):

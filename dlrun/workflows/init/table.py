@@ -12,6 +12,7 @@ from dlrun.checks.subjects.splits import NAMES_OF_GROUPS
 from dlrun.data.reading.delimited import MISSING_WORDS, CsvDialect
 from dlrun.data.reading.table_columns import ColumnType
 from dlrun.data.reading.tables import TableFiles
+from dlrun.data.timestamps import TimeColumns
 from dlrun.errors import DataError
 from dlrun.registry.names import did_you_mean
 from dlrun.workflows.init.answer import InitTask, answer_in
@@ -196,31 +197,23 @@ def table_facts(
     """
     columns = read_columns(file, target, header=header)
     _refuse_target(file, columns, target)
-    table, found = columns.table, columns.found
-    given = [] if target is None else [target]
-    time = time_of_rows(table, columns.dates, given)
-    series = None if time is None else series_of_rows(table, time, target)
+    time = time_of_rows(columns.table, columns.dates, [] if target is None else [target])
+    series = None if time is None else series_of_rows(columns.table, time, target)
     of_time = [] if time is None else time.columns
     of_rows = [*of_time, *(() if series is None else series.columns)]
     target, clear = likely_target(columns, target, of_rows)
-    if _may_be_names(table, target):
+    if _may_be_names(columns.table, target):
         columns = read_columns(file, target, header=header)
-        table, found = columns.table, columns.found
-    labels = [] if clear or task is not None else yes_or_no_labels(columns, of_rows)
-    if not _kept(columns, [name for name in table.names if name not in (*labels, *of_rows)]):
-        # Nothing would be left to predict them from.
-        labels = []
+    table, found = columns.table, columns.found
+    labels = [] if clear or task is not None else _labels(columns, of_rows)
     targets = labels or [target]
     answer = answer_in(table, target, found[target], task, labels)
     features = [name for name in table.names if name not in (*targets, *of_rows)]
-    kept = _kept(columns, features)
-    if answer.task == "regression" and time is None:
-        series = _without_times(table, target, kept)
-    elif answer.task != "regression" or len(table) < (FEWEST_ROWS if kept else FEWEST_ALONE):
+    if answer.task != "regression":
         series = None
-    if series is not None and any(
-        found[name].kind == "categorical" for name in kept if name not in series.columns
-    ):
+    elif time is None:
+        series = _without_times(table, target, _kept(columns, features))
+    if series is not None and not _is_series(columns, series, _kept(columns, features), time):
         series = None
     if series is None or not clear:
         # Of plain rows, what would name their series is a feature like any other.
@@ -228,10 +221,7 @@ def table_facts(
     groups = None if time is not None or series is not None else _groups(columns, features)
     kept = [name for name in _kept(columns, features) if name != groups]
     if not kept and series is None:
-        why = "; ".join(f"{name}: {found[name].left_out}" for name in features if name != groups)
-        raise DataError(
-            f"{file}: no column is left to predict '{target}' from" + (f" ({why})" if why else "")
-        )
+        raise _nothing_left(file, target, columns, [n for n in features if n != groups])
     plain = [name for name in kept if found[name].kind != "categorical"]
     texts = [name for name in kept if name not in plain]
     return TableFacts(
@@ -271,6 +261,31 @@ def _refuse_target(file: Path, columns: Columns, target: str | None) -> None:
     if len(unusable) == len(found):
         what = ", ".join(dict.fromkeys(unusable.values()))
         raise DataError(f"{file}: all columns hold only {what}, which cannot be a target")
+
+
+def _labels(columns: Columns, of_rows: Sequence[str]) -> list[str]:
+    """Columns of yes and no to be predicted together; none where nothing would be left to predict
+    them from."""
+    labels = yes_or_no_labels(columns, of_rows)
+    others = [name for name in columns.table.names if name not in (*labels, *of_rows)]
+    return labels if _kept(columns, others) else []
+
+
+def _is_series(
+    columns: Columns, series: SeriesFacts, kept: Sequence[str], time: TimeColumns | None
+) -> bool:
+    """Whether windows over a series of a quantity suit its rows and its features."""
+    if time is not None and len(columns.table) < (FEWEST_ROWS if kept else FEWEST_ALONE):
+        return False
+    features = (columns.found[name] for name in kept if name not in series.columns)
+    return all(feature.kind != "categorical" for feature in features)
+
+
+def _nothing_left(file: Path, target: str, columns: Columns, features: Sequence[str]) -> DataError:
+    why = "; ".join(f"{name}: {columns.found[name].left_out}" for name in features)
+    return DataError(
+        f"{file}: no column is left to predict '{target}' from" + (f" ({why})" if why else "")
+    )
 
 
 def _kept(columns: Columns, names: Sequence[str]) -> list[str]:
