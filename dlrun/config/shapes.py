@@ -266,9 +266,8 @@ class Arguments(Shape):
         table of numbers that it takes."""
         if self.entry is None or (first := self.entry.first) is None:
             return False
-        if is_table(first, mapping):
-            return True
-        return len(mapping) == 1 and self.takes_as_first(next(iter(mapping)))
+        named = len(mapping) == 1 and self.takes_as_first(next(iter(mapping)))
+        return named or is_table(first, mapping)
 
 
 @dataclass(frozen=True)

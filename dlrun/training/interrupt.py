@@ -35,9 +35,8 @@ def exit_status(cause: str | None) -> int:
     Args:
         cause: A signal's name or `TIME_LIMIT`; None where it is not known.
     """
-    if cause == TIME_LIMIT:
-        return TIMED_OUT
-    return 128 + signal.Signals[cause] if cause in SIGNALS else INTERRUPTED
+    early = TIMED_OUT if cause == TIME_LIMIT else INTERRUPTED
+    return 128 + signal.Signals[cause] if cause in SIGNALS else early
 
 
 class Interrupted(KeyboardInterrupt):

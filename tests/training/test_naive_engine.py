@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from fused_cases import CASES, Case
+from test_engines_agree import EPOCHS, request_of
 
 from dlrun.training.engine import FitRequest, FitResult
 from dlrun.training.keras_engine import KerasEngine
 from dlrun.training.naive_engine import NaiveEngine, loss_and_gradients
-
-EPOCHS = 3
 
 OPTIMIZERS = {
     "plain": {"learning_rate": 0.1},
@@ -32,19 +31,6 @@ def _sgd(**options: Any) -> Callable[[], Any]:
     return make
 
 
-def _request(case: Case, **options: Any) -> FitRequest:
-    settings = {
-        "model": case.model(),
-        "train": case.rows(23),
-        "validation": case.rows(11, seed=1),
-        "epochs": EPOCHS,
-        "batch_size": 5,
-        "seed": 3,
-        "class_weight": case.class_weight,
-    }
-    return FitRequest(**{**settings, **options})
-
-
 def _assert_same(ours: FitResult, theirs: FitResult) -> None:
     assert list(ours.history) == list(theirs.history)
     for name, values in theirs.history.items():
@@ -60,7 +46,7 @@ def _assert_same(ours: FitResult, theirs: FitResult) -> None:
 def test_losses_and_weights_are_those_of_fit_without_shuffling() -> None:
     case = replace(CASES["dense"], optimizer=_sgd(**OPTIMIZERS["nesterov"]))
     losses: list[float] = []
-    request = _request(case, shuffle=False, on_losses=lambda _, some: losses.extend(some))
+    request = request_of(case, shuffle=False, on_losses=lambda _, some: losses.extend(some))
     ours, theirs = NaiveEngine().fit(request), case.model()
     rows, checked = request.train, request.validation
     assert checked is not None
@@ -83,7 +69,7 @@ def test_losses_and_weights_are_those_of_fit_without_shuffling() -> None:
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_sgd_of_every_kind_is_that_of_keras_on_shuffled_rows(optimizer: str) -> None:
     case = replace(CASES["dense"], optimizer=_sgd(**OPTIMIZERS[optimizer]))
-    _assert_same(NaiveEngine().fit(_request(case)), KerasEngine().fit(_request(case)))
+    _assert_same(NaiveEngine().fit(request_of(case)), KerasEngine().fit(request_of(case)))
 
 
 def _everything() -> list[Any]:
@@ -102,14 +88,14 @@ def _everything() -> list[Any]:
 @pytest.mark.engines
 def test_penalties_constraints_weights_and_random_layers_are_those_of_fit() -> None:
     case = Case(_everything, optimizer=CASES["schedule"].optimizer, weights=True)
-    _assert_same(NaiveEngine().fit(_request(case)), KerasEngine().fit(_request(case)))
+    _assert_same(NaiveEngine().fit(request_of(case)), KerasEngine().fit(request_of(case)))
 
 
 @pytest.mark.slow
 @pytest.mark.engines
 def test_the_gradient_of_an_embedding_is_that_of_every_row() -> None:
     case = replace(CASES["pooled embedding"], optimizer=_sgd(learning_rate=0.1, momentum=0.5))
-    _assert_same(NaiveEngine().fit(_request(case)), KerasEngine().fit(_request(case)))
+    _assert_same(NaiveEngine().fit(request_of(case)), KerasEngine().fit(request_of(case)))
 
 
 def _line(rate: float, momentum: float) -> tuple[Any, FitRequest]:
@@ -120,7 +106,7 @@ def _line(rate: float, momentum: float) -> tuple[Any, FitRequest]:
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     model.compile(optimizer=keras.optimizers.SGD(rate, momentum=momentum), loss="mse")
     rows = replace(CASES["weighted line"], weights=False, shape=(2,)).rows(8)
-    return model, _request(CASES["dense"], model=model, train=rows, validation=None)
+    return model, request_of(CASES["dense"], model=model, train=rows, validation=None)
 
 
 def test_loss_gradient_and_momentum_are_those_of_numpy() -> None:
@@ -191,6 +177,6 @@ def test_a_callback_stops_it_and_sees_every_batch() -> None:
 
     stop = Stop()
     case = replace(CASES["dense"], optimizer=_sgd(learning_rate=0.1))
-    fitted = NaiveEngine().fit(_request(case, callbacks=[stop]))
+    fitted = NaiveEngine().fit(request_of(case, callbacks=[stop]))
     assert len(fitted.history["loss"]) == 2
     assert stop.batches == [*range(5), *range(5)]

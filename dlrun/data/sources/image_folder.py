@@ -279,9 +279,8 @@ class ImageFolder(FolderSource):
         return NewRows(new, as_objects(names)[kept], tuple(findings))
 
     def _streams(self, count: int, form: ImageFormat) -> bool:
-        return (
-            too_large_to_hold(count * math.prod(form.shape)) if self.stream is None else self.stream
-        )
+        size = count * math.prod(form.shape)
+        return too_large_to_hold(size) if self.stream is None else self.stream
 
     def _listed(
         self, part: Part, base: Path, extra: Sequence[str]
