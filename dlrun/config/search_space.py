@@ -266,43 +266,21 @@ def _without(node: Node, gone: Sequence[Place]) -> Node:
     return Node(entries, node.place, node.keys)
 
 
-def point_of_config(root: Node, dimensions: Sequence[Dimension]) -> dict[str, Any]:
-    """Return where a config itself is in the space; dimensions whose value in it is not one of
-    theirs, or is not written, are left out, and so is what depends on them."""
-    root = root.only([key for key in root.mapping or {} if key != "search"])
-    point: dict[str, Any] = {}
-    for dimension in dimensions:
-        if dimension.is_met(point) and (value := _value_in(root, dimension)) is not _UNKNOWN:
-            point[dimension.path] = value
-    return point
-
-
-_UNKNOWN = object()
-
-
-def _value_in(root: Node, dimension: Dimension) -> Any:
+def number_in(root: Node, dimension: Dimension) -> float | None:
+    """Return the number that a config has where a range is; None where it has none in the range."""
     probe = Node(None, dimension.place)
     try:
         path = _path_to(set_value(root, dimension.parts, probe, dimension.place), probe)
     except RefusedError:
-        return _UNKNOWN
+        return None
     value = root.plain()
     for key in path or ():
         inside = isinstance(value, dict) and key in value
         inside |= isinstance(value, list) and isinstance(key, int) and key < len(value)
         value = value[key] if inside else None
-    if isinstance(dimension.values, Range):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        return value if is_number and _holds(dimension.values, value) else _UNKNOWN
-    for node in dimension.nodes:
-        if node.value is None:
-            same = value is None
-        else:
-            changed = canonical_config(set_value(root, dimension.parts, node, dimension.place))
-            same = changed.plain() == root.plain()
-        if same:
-            return node.plain()
-    return _UNKNOWN
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    values = dimension.values
+    return value if is_number and isinstance(values, Range) and _holds(values, value) else None
 
 
 def _holds(values: Range, value: float) -> bool:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from dlrun.config.document import NOWHERE, node_of
 from dlrun.config.dump import dump_config
 from dlrun.config.grammar import canonical_config
+from dlrun.config.load import config_at
 from dlrun.config.schema import Config
 from dlrun.config.search_schema import Range
-from dlrun.config.search_space import Dimension, dimensions_of, point_of_config
+from dlrun.config.search_space import Dimension, dimensions_of, number_in
 from dlrun.config.yaml_writer import in_line
 from dlrun.metrics.names import Direction
 from dlrun.registry.families import SAMPLERS
@@ -78,9 +79,7 @@ class Study:
         number = self._next
         if number == 0:
             self._next = 1
-            # With every default filled in: the same for a search that is resumed.
-            root = canonical_config(node_of(dump_config(self._config), NOWHERE))
-            return Proposal(0, point_of_config(root, self.dimensions))
+            return Proposal(0, point_of_config(self._config, self.dimensions))
         for _ in range(DRAWS):
             with _quiet():
                 if self._planned is not None:
@@ -141,6 +140,37 @@ class Study:
     def _labelled(self, point: dict[str, Any]) -> dict[str, Any]:
         ranges = {each.path for each in self.dimensions if isinstance(each.values, Range)}
         return {path: v if path in ranges else in_line(v) for path, v in point.items()}
+
+
+def point_of_config(config: Config, dimensions: Sequence[Dimension]) -> dict[str, Any]:
+    """Return where a config itself is in its space; dimensions whose value in it is none of theirs
+    are left out, and so is what depends on them."""
+    base, _ = config_at(config, [], {})
+    assert base is not None
+    # With every default filled in: the same for a search that is resumed.
+    given = dump_config(base)
+    root = canonical_config(node_of(given, NOWHERE))
+    point: dict[str, Any] = {}
+    for dimension in dimensions:
+        if not dimension.is_met(point):
+            continue
+        if isinstance(dimension.values, Range):
+            if (number := number_in(root, dimension)) is not None:
+                point[dimension.path] = number
+            continue
+        for node in dimension.nodes:
+            changed, _ = config_at(config, [dimension], {dimension.path: node.plain()})
+            if changed is not None and _given(dump_config(changed)) == _given(given):
+                point[dimension.path] = node.plain()
+                break
+    return point
+
+
+def _given(value: Any) -> Any:
+    """Plain data without nulls in mappings, which say nothing."""
+    if isinstance(value, dict):
+        return {key: _given(each) for key, each in value.items() if each is not None}
+    return [_given(each) for each in value] if isinstance(value, list) else value
 
 
 def _suggested(asked: optuna.trial.Trial, dimension: Dimension) -> Any:

@@ -73,6 +73,26 @@ space:
     assert other[1:] != points[1:]
 
 
+def test_the_config_is_found_in_its_space_however_it_is_written(tmp_path: Path) -> None:
+    config = with_search(
+        tmp_path,
+        """
+space:
+  optimizer: [sgd, {adam: {learning_rate: 0.001}}]
+  architecture.layers.1: [{Dropout: {rate: 0.5}}, null]
+  architecture.layers.0.Dense.activation: [null, relu]
+  training.epochs: [3, 4]
+""",
+    )
+    assert tried(config, 1, lambda point: 0.5) == [
+        {
+            "optimizer": {"adam": {"learning_rate": 0.001}},
+            "architecture.layers.1": {"Dropout": {"rate": 0.5}},
+            "architecture.layers.0.Dense.activation": None,
+        }
+    ], "epochs are 10"
+
+
 def test_a_failed_trial_changes_nothing_but_what_comes_after(tmp_path: Path) -> None:
     config = with_search(tmp_path, f"space: {{{RATE}: {{low: 1e-4, high: 1, log: true}}}}")
     points = tried(config, 12, lambda point: None if point[RATE] > 0.1 else point[RATE])
