@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -87,6 +87,10 @@ class Search(Section):
     sampler: Annotated[Component, Member(SAMPLERS, "tpe")] | None = None
     """What proposes the values: `tpe` (the default), `random`, `grid` or `cmaes`, with its own
     options."""
+
+    keep: Literal["best", "all"] = "best"
+    """Trials whose trained models are kept: the three `best`, or `all`; scores and predictions are
+    kept of every trial."""
 
     space: dict[str, list[Any] | Choices | Range] = Field(min_length=1)
     """The values to try, by the path that `--set` would take: a list of choices, or a range

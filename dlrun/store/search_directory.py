@@ -35,6 +35,10 @@ class SearchDirectory(RunDirectory):
         place = self.trial(number)
         return RunDirectory(place) if (place / MARKER).is_file() else None
 
+    def trained_runs(self) -> list[Path]:
+        """Return where the runs of the trials are, in their order; none if this is no search."""
+        return sorted(marker.parent for marker in self.trials.glob(f"[0-9]*/{MARKER}"))
+
     def write_table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Keep a row for every trial, in place of the table before."""
         text = io.StringIO()

@@ -17,7 +17,6 @@ from dlrun.config.yaml_writer import dump_yaml
 from dlrun.data.samples import Dataset
 from dlrun.data.source import Source
 from dlrun.errors import ConfigError, RunError, TrainingError
-from dlrun.metrics.names import Direction
 from dlrun.protocols.experiment import folds_of
 from dlrun.protocols.observer import Observer
 from dlrun.reports.matplotlib_cache import use_temporary_cache
@@ -52,8 +51,8 @@ from dlrun.workflows.search_run import SearchObserver, SearchRun
 if TYPE_CHECKING:
     pass
 
-DRAWN = 3
-"""The best trials, of which the curves are drawn."""
+BEST = 3
+"""The best trials, whose models are kept and whose curves are drawn."""
 
 
 def run_search(
@@ -218,6 +217,7 @@ class _RunningSearch:
             row = self._trial(proposal, runs_dir)
             self._study.tell(proposal, row.score)
             self.rows.append(row)
+            self._drop_models()
             self._directory.write_table(
                 table_columns(self._paths), [row.cells(self._paths) for row in self.rows]
             )
@@ -315,19 +315,32 @@ class _RunningSearch:
         }
         directory.write_best(_best_config(directory, run, best, result))
         directory.write_result(result, replace=True)
-        self._draw(direction)
+        self._draw()
         directory.finish("finished", result=_listed(result), search=result["trials"])
         return SearchRun(directory.path, directory.read_result(), "finished")
 
-    def _draw(self, direction: Direction) -> None:
+    def _ranked(self) -> list[RunDirectory]:
+        """The trials that were scored, the best first."""
+        sign = -1.0 if self._direction == "max" else 1.0
+        scored = [(sign * row.score, row.number) for row in self.rows if row.score is not None]
+        return [RunDirectory(self._directory.trial(number)) for _, number in sorted(scored)]
+
+    def _drop_models(self) -> None:
+        """Remove the models of trials that are no longer among the best."""
+        if self._search.keep == "all":
+            return
+        for run in self._ranked()[BEST:]:
+            models = [folder.model for folder in (run, *run.folds()) if folder.model.exists()]
+            if models:
+                run.files.remove(*models)
+
+    def _draw(self) -> None:
         """Draw the scores of all trials, and the curves of the best ones."""
         use_temporary_cache()
-        sign = -1.0 if direction == "max" else 1.0
-        scored = [(sign * row.score, row.number) for row in self.rows if row.score is not None]
         try:
             draw_task(self._directory, self._config.name, self._directory.read_result())
-            for _, number in sorted(scored)[:DRAWN]:
-                draw_curves(RunDirectory(self._directory.trial(number)))
+            for run in self._ranked()[:BEST]:
+                draw_curves(run)
         except (RunError, OSError) as error:
             self._observer.note(f"the charts could not be drawn: {error}")
 

@@ -14,6 +14,7 @@ from dlrun.store.members import verify_run
 from dlrun.store.recorded_files import Fault
 from dlrun.store.run_directory import RunDirectory
 from dlrun.store.run_list import kept_evaluations, read_entry, run_entries
+from dlrun.store.search_directory import SearchDirectory
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,10 @@ def verify_runs(runs: Sequence[str | Path] = (), *, runs_dir: str | Path = "runs
         paths = [RunDirectory.open(run, folder).path for run in runs]
     else:
         paths = [entry.path for entry in run_entries(folder)]
+    # Each trial of a search has a manifest of its own.
+    paths = [each for path in paths for each in (path, *SearchDirectory(path).trained_runs())]
     notices: list[str] = []
-    for place in dict.fromkeys(path.parent for path in paths):
+    for place in dict.fromkeys(RunDirectory(path).runs_dir for path in paths):
         notices += read_ledger(place, kept_evaluations(place)).notices
     return Verification(tuple(map(_verified, paths)), tuple(notices))
 

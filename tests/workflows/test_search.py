@@ -15,6 +15,7 @@ import pytest
 
 import dlrun
 from dlrun.errors import ConfigError, RunError, TrainingError
+from dlrun.store.run_directory import RunDirectory
 from dlrun.workflows.check import check
 from dlrun.workflows.report import report
 from dlrun.workflows.search_run import SearchRun
@@ -80,6 +81,16 @@ def test_the_corrected_score_is_no_better_than_the_raw_one(found: SearchRun) -> 
     assert corrected["interval"]["low"] <= corrected["value"] <= corrected["interval"]["high"]
     assert found.score is not None
     assert corrected["value"] <= found.score + 0.02
+
+
+def test_the_models_of_the_three_best_are_kept(found: SearchRun) -> None:
+    scores = [float(row["score"]) for row in rows_of(found)]
+    worst = min(range(4), key=lambda number: (scores[number], -number))
+    models = [found.path / f"trials/{number:03d}/model.keras" for number in range(4)]
+    kept = [number for number, model in enumerate(models) if model.exists()]
+    assert kept == [number for number in range(4) if number != worst]
+    assert RunDirectory(found.path / f"trials/{worst:03d}").files.faults() == []
+    assert RunDirectory(found.path).files.faults() == []
 
 
 def test_a_trial_is_what_train_makes_of_the_same_config(found: SearchRun, folder: Path) -> None:
@@ -213,10 +224,10 @@ def test_a_search_that_is_killed_goes_on_to_the_same_trials(
     for name in ("manifest.json", "search.json", "best.yaml"):
         (again / name).unlink()
     shutil.rmtree(again / "trials" / "003")
-    whole = (again / "trials/001/model.keras").stat().st_mtime_ns
+    whole = (again / "trials/001/metrics.csv").stat().st_mtime_ns
     resumed = dlrun.resume(again)
     assert isinstance(resumed, SearchRun)
-    assert (again / "trials/001/model.keras").stat().st_mtime_ns == whole
+    assert (again / "trials/001/metrics.csv").stat().st_mtime_ns == whole
     assert resumed.corrected == found.corrected
     before, now = (rows_of(one) for one in (found, resumed))
     for row in [*before, *now]:
