@@ -201,6 +201,16 @@ def test_columns_together_give_the_digits_of_each_by_itself(n: int) -> None:
     assert list(state["mean"]) == list(columns)
 
 
+def test_long_columns_are_read_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    columns: Columns = {"a": rng.normal(9, 2, 1000), "b": rng.lognormal(0, 4, 1000)}
+    monkeypatch.setattr(statistics, "_BLOCK_BYTES", 8 * 300)
+    made = step("standardize")
+    state = made.fit(columns)
+    for name, column in columns.items():
+        assert {key: state[key][name] for key in ("mean", "std")} == made.learn(name, column)
+
+
 @pytest.mark.parametrize("broken", [np.full(5, np.nan), np.array([1.0, 2.0, np.inf, 0.0, 1.0])])
 def test_a_column_without_statistics_is_named_among_many(broken: Array) -> None:
     columns = {"a": np.arange(5.0), "b": broken, "c": np.ones(5)}

@@ -106,10 +106,11 @@ def moments(values: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
 
 def moments_of_columns(columns: Columns) -> dict[str, tuple[float, float]]:
     """Return mean and deviation of (n,) columns, digit for digit as `moments` of each by itself,
-    which takes long for thousands of columns. Those whose statistics cannot be computed are left
-    out."""
+    which takes long for thousands of columns. Long columns, which are read a block at a time, are
+    left out, and those whose statistics cannot be computed."""
     found: dict[str, tuple[float, float]] = {}
-    for names, rows in stacked(columns):
+    short = {name: c for name, c in columns.items() if 8 * len(c) <= _BLOCK_BYTES}
+    for names, rows in stacked(short):
         usable = (np.abs(rows) <= LARGEST).any(axis=1) & ~(np.abs(rows) > LARGEST).any(axis=1)
         mean, std = moments(rows[usable], (1,))
         kept = [name for name, keep in zip(names, usable, strict=True) if keep]
