@@ -168,13 +168,8 @@ def finalize(
 
     def inspect(dataset: Dataset) -> None:
         refuse_changed_data(directory, dataset, "so what validation chose does not hold for it")
-        for sentence in plan.sentences():
+        for sentence in (*plan.sentences(), *_interrupted(directory)):
             observer.note(sentence)
-        result = directory.read_result()
-        if part := part_of_folds(result):
-            observer.note(f"{directory.name} was interrupted: its score is that of {part}")
-        elif result.get("interrupted"):
-            observer.note(f"{directory.name} was interrupted: later epochs might have been better")
 
     parent = directory.path.relative_to(directory.runs_dir).as_posix()
     facts = {"parent": parent, "finalized": plan.as_dict()}
@@ -191,6 +186,16 @@ def finalize(
         # The run has been trained with these settings already.
         force=True,
     )
+
+
+def _interrupted(directory: RunDirectory) -> list[str]:
+    """What to tell of a run that was interrupted."""
+    result = directory.read_result()
+    if part := part_of_folds(result):
+        return [f"{directory.name} was interrupted: its score is that of {part}"]
+    if result.get("interrupted"):
+        return [f"{directory.name} was interrupted: later epochs might have been better"]
+    return []
 
 
 def make_plan(directory: RunDirectory, config: Config, epochs: int | None) -> FinalPlan:
