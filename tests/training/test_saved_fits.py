@@ -237,9 +237,8 @@ def test_every_callback_goes_on(engine: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.engines
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("swap_on_epoch", [False, True])
+@pytest.mark.parametrize("swap_on_epoch", [False, pytest.param(True, marks=pytest.mark.engines)])
 def test_swapped_weights_go_on(swap_on_epoch: bool, tmp_path: Path) -> None:
     callbacks = [("SwapEMAWeights", {"swap_on_epoch": swap_on_epoch}), ("TerminateOnNaN", None)]
     assert fit_is_broken_off("keras", CASES["moving average"], tmp_path, callbacks, 1) == EPOCHS
