@@ -61,6 +61,10 @@ class RunLog:
                 self._directory.end_log()
 
 
+Start = Callable[[QuietProgress, RunLog, OnScored], Run]
+"""Makes a run, telling of its progress, and calls back when its result is complete."""
+
+
 def run_and_report(
     config: Path,
     change: Callable[[Config], Config] | None = None,
@@ -84,26 +88,10 @@ def run_and_report(
         run_plugins=plugins,
         allow_outside=options["allow_outside"],
     )
-    if not isinstance(given, Config):
-        return _run_task(given, options)
-    loaded = given if change is None else change(given)
-    force = options["force"]
-    if not force:
-        refuse_errors(config_findings(loaded))
-
-    def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
-        from dlrun.workflows.execute import execute
-
-        return execute(
-            loaded,
-            options["runs_dir"],
-            progress,
-            created=log.attach,
-            scored=scored,
-            force=force,
-            time_limit=options["time_limit"],
-        )
-
+    if isinstance(given, Config):
+        start = _training(given if change is None else change(given), options)
+    else:
+        start = _other_task(given, options)
     return show_run(
         start,
         quiet=options["quiet"],
@@ -113,7 +101,28 @@ def run_and_report(
     )
 
 
-def _run_task(experiment: Experiment, options: TrainingOptions) -> int:
+def _training(config: Config, options: TrainingOptions) -> Start:
+    """Check the config of a model that learns from data; return what trains it."""
+    if not options["force"]:
+        refuse_errors(config_findings(config))
+
+    def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
+        from dlrun.workflows.execute import execute
+
+        return execute(
+            config,
+            options["runs_dir"],
+            progress,
+            created=log.attach,
+            scored=scored,
+            force=options["force"],
+            time_limit=options["time_limit"],
+        )
+
+    return start
+
+
+def _other_task(experiment: Experiment, options: TrainingOptions) -> Start:
     def start(progress: QuietProgress, log: RunLog, scored: OnScored) -> Run:
         from dlrun.workflows.other_task import run_task
 
@@ -127,17 +136,11 @@ def _run_task(experiment: Experiment, options: TrainingOptions) -> int:
         scored(run)
         return run
 
-    return show_run(
-        start,
-        quiet=options["quiet"],
-        as_json=options["as_json"],
-        report=options["report"],
-        verbose=options["verbose"],
-    )
+    return start
 
 
 def show_run(
-    start: Callable[[QuietProgress, RunLog, OnScored], Run],
+    start: Start,
     *,
     quiet: bool,
     as_json: bool,
@@ -147,8 +150,8 @@ def show_run(
     """Show how a run goes and how it ended, and return the exit status.
 
     Args:
-        start: Makes the run, telling of its progress, and calls back when its result is complete:
-            the summary is printed before the curves are drawn, unless more is to come.
+        start: Makes the run; once its result is complete the summary is printed, before the curves
+            are drawn, unless more is to come.
         quiet: Show only the final result.
         as_json: Print one JSON object and nothing else.
         report: Also write the run as an HTML page.
