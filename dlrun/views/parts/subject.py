@@ -153,6 +153,8 @@ class Subject:
 
     def problem(self, message: str, *path: str | int) -> ComponentError:
         """Return an error at an option of the view."""
+        if self.place and not path:
+            message = f"'{self.place[-1]}': {message}"
         return ComponentError(message, (*self.place, *path))
 
     def inputs(self, samples: Samples) -> Inputs:
