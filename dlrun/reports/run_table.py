@@ -92,7 +92,7 @@ def config_differences(entries: Sequence[RunEntry]) -> list[ConfigDifference]:
     """
     known = [index for index, entry in enumerate(entries) if entry.config]
     found = differences([entries[index].config for index in known])
-    return [one for one in found if one.key != ("name",)]
+    return [one for one in found if one.key != ("name",) and one.key[0] != "search"]
 
 
 def _score_columns(entries: Sequence[RunEntry]) -> list[Column]:
@@ -135,7 +135,11 @@ def _config_columns(entries: Sequence[RunEntry]) -> list[Column]:
     """The differences between the configs, the least interesting last."""
     known = [index for index, entry in enumerate(entries) if entry.config]
     configs = [entries[index].config for index in known]
-    found = [one for one in reported_differences(configs) if one.key != _PROTOCOL]
+    found = [
+        one
+        for one in reported_differences(configs)
+        if one.key != _PROTOCOL and one.key[0] != "search"
+    ]
     mixed = sources_differ(configs)
     # Runs of one experiment: in the order of the config.
     found.sort(key=lambda one: (one.key in _SELDOM_SOUGHT, _place(one) if mixed else 0))

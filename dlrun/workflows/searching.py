@@ -31,7 +31,7 @@ from dlrun.store.run_list import brief
 from dlrun.store.search_directory import SearchDirectory
 from dlrun.text import counted, display_path, figure, seconds_of
 from dlrun.training.backend import device_facts
-from dlrun.training.interrupt import Interrupted
+from dlrun.training.interrupt import Interrupt, Interrupted, deferred_interrupt, end_if_asked
 from dlrun.workflows.evaluate import refuse_changed_data
 from dlrun.workflows.execute import execute
 from dlrun.workflows.loading import components_located, rows_key, start_and_load
@@ -84,7 +84,9 @@ def run_search(
     created(directory)
     running = _RunningSearch(config, directory, observer, (backend, dataset), force)
     try:
-        running.train(runs_dir)
+        # A signal waits until what was reached of a trial is written.
+        with deferred_interrupt() as interrupt:
+            running.train(runs_dir, interrupt)
         return running.complete(trust_plugins=trust_plugins)
     except BaseException as error:
         _end_early(directory, error)
@@ -133,12 +135,18 @@ def _rows_to_choose_by(config: Config, force: bool) -> tuple[str, Dataset]:
     return loaded
 
 
+def kept_in(directory: SearchDirectory) -> str:
+    """Return where the trials are kept, and how to go on."""
+    where, command = display_path(directory.path), resume_command(directory)
+    return f"the trials so far are kept in {where}; go on with: {command}"
+
+
 def _end_early(directory: SearchDirectory, error: BaseException) -> None:
     """Record how the search ended."""
     failed = isinstance(error, Exception) and not is_disk_error(error)
     if not failed:
-        where, command = display_path(directory.path), resume_command(directory)
-        error.add_note(f"the trials so far are kept in {where}; go on with: {command}")
+        # Whoever resumes the trial alone has not resumed the search.
+        error.__notes__ = [kept_in(directory)]
     with suppress(RunError, OSError):
         if directory.status != "running":
             return
@@ -199,7 +207,7 @@ class _RunningSearch:
         self.rows: list[TrialRow] = []
         self.began = time.monotonic()
 
-    def train(self, runs_dir: Path) -> None:
+    def train(self, runs_dir: Path, interrupt: Interrupt) -> None:
         """Train the trials, one after the other."""
         search, observer = self._search, self._observer
         most, size = search.most_trials, points(self._study.dimensions)
@@ -208,13 +216,14 @@ class _RunningSearch:
         observer.search_started(self._config.name, most, self._score, self._direction)
         end = None if search.time is None else self.began + seconds_of(search.time)
         while most is None or len(self.rows) < most:
+            end_if_asked()
             if end is not None and self.rows and time.monotonic() >= end:
                 break
             if (proposal := self._study.ask()) is None:
                 observer.note("every point of the space was tried")
                 break
             observer.trial_started(proposal.number, proposal.point)
-            row = self._trial(proposal, runs_dir)
+            row = self._trial(proposal, runs_dir, interrupt)
             self._study.tell(proposal, row.score)
             self.rows.append(row)
             self._drop_models()
@@ -223,7 +232,7 @@ class _RunningSearch:
             )
             observer.trial_ended(row, self.rows)
 
-    def _trial(self, proposal: Proposal, runs_dir: Path) -> TrialRow:
+    def _trial(self, proposal: Proposal, runs_dir: Path, interrupt: Interrupt) -> TrialRow:
         """Train one trial, or what is left of it; one that fails is a row with the reason."""
         earlier = self._directory.trained(proposal.number)
         if earlier is not None and earlier.read_run().get("trial") != _facts(proposal):
@@ -232,12 +241,19 @@ class _RunningSearch:
                 "proposes for it; begin a new search"
             )
         row = None if earlier is None else kept_row(earlier, proposal.number, proposal.point)
-        return row or self._trained(proposal, runs_dir, earlier)
+        return row or self._trained(proposal, runs_dir, earlier, interrupt)
 
     def _trained(
-        self, proposal: Proposal, runs_dir: Path, earlier: RunDirectory | None
+        self,
+        proposal: Proposal,
+        runs_dir: Path,
+        earlier: RunDirectory | None,
+        interrupt: Interrupt,
     ) -> TrialRow:
         number, point, began = proposal.number, proposal.point, time.monotonic()
+
+        def created(run: RunDirectory) -> None:
+            interrupt.advice = kept_in(self._directory)
 
         def failed(error: Exception) -> TrialRow:
             return TrialRow(number, point, "failed", None, time.monotonic() - began, reason(error))
@@ -254,6 +270,7 @@ class _RunningSearch:
                     # What the checks find is said once, of the config itself.
                     self._observer if number == 0 else Observer(),
                     facts={"trial": _facts(proposal)},
+                    created=created,
                     # Trial 0 is the config, whose findings were shown and refused before.
                     force=self._force or number > 0,
                     place=self._directory.trial(number),
@@ -266,6 +283,7 @@ class _RunningSearch:
                 raise
             return failed(error)
         if run.status == "interrupted":
+            end_if_asked()
             raise Interrupted(str(RunDirectory(run.path).read_run().get("interrupted_by")))
         row = kept_row(RunDirectory(run.path), number, point)
         assert row is not None
