@@ -89,7 +89,7 @@ class Activations(ViewOfRows):
                     [Tile(grid, kind="map")],
                     columns=1,
                     width=None,
-                    note="Each channel in its own range; blank channels are plain.",
+                    note="Each channel in its own range; blank channels are all dark blue.",
                 )
                 for grid, caption, row in zip(
                     grids, chosen.captions, chosen.numbers.tolist(), strict=True
