@@ -342,7 +342,7 @@ def _import_ahead() -> None:
             import_module(name)
 
 
-def _end_early(directory: RunDirectory, error: BaseException, *, draw: bool) -> None:
+def _end_early(directory: RunDirectory, error: BaseException, *, draw: bool = True) -> None:
     """Record how the run ended, and draw its curves up to there."""
     # `SystemExit` is how the handler of a signal, in a user's program, ends it.
     stopped = not isinstance(error, Exception)
