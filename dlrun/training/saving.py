@@ -110,13 +110,15 @@ class FitSaving:
         return position
 
     def restore(self) -> None:
-        """Bring the fit to where it was saved; called when callbacks know that training begins.
+        """Bring the fit to where it was saved, or all generators to where the fit begins, whatever
+        was drawn before; called when callbacks know that training begins.
 
         Raises:
             TrainingError: The state of a plugin's callback cannot be saved.
         """
         if (saved := self._saved) is None:
             self._refuse_unsavable()
+            _seed_generators(self._request.seed + self._request.epochs_before)
             return
         model = self._request.model
         self._saved = None
@@ -323,6 +325,19 @@ def _generators() -> dict[str, Any]:
         "keras": None if unseeded is None else value_of(unseeded.state),
         "torch": [np.asarray(get().cpu()) for get, _ in _torch_generators()],
     }
+
+
+def _seed_generators(seed: int) -> None:
+    """Seed what no layer owns: PyTorch draws dropout from it, and a plugin may draw from Python's
+    and NumPy's."""
+    import keras
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.manual_seed(seed)
 
 
 def _restore_generators(states: State) -> None:

@@ -108,9 +108,20 @@ MODULES = (
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(find_spec("jax") is None, reason="jax is not installed")
 def test_the_tests_of_engines_pass_on_jax() -> None:
-    command = [sys.executable, "-m", "pytest", *MODULES, "-m", "not slow or engines"]
+    run_tests("jax", *MODULES, "-m", "not slow or engines")
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def test_killed_runs_go_on_on_torch() -> None:
+    # Dropout draws from a generator there that no layer owns.
+    run_tests("torch", "../workflows/test_resume.py", "-m", "slow", "-k", "whatever and keras")
+
+
+def run_tests(backend: str, *arguments: str) -> None:
+    command = [sys.executable, "-m", "pytest", *arguments]
     command += ["-q", "-p", "no:cacheprovider", "-n", "0"]
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    environment = {**os.environ, "KERAS_BACKEND": backend}
     ran = subprocess.run(command, cwd=HERE, env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
