@@ -179,7 +179,7 @@ def _by_torch(model: Any, loss_of_batch: Callable[[], Any]) -> tuple[float, list
 
     loss = loss_of_batch()
     weights = [weight.value for weight in model.trainable_variables]
-    return float(loss), list(torch.autograd.grad(loss, weights, materialize_grads=True))
+    return float(loss.detach()), list(torch.autograd.grad(loss, weights, materialize_grads=True))
 
 
 def _by_jax(model: Any, loss_of_batch: Callable[[], Any]) -> tuple[float, list[Any]]:

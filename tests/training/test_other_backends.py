@@ -113,6 +113,12 @@ def test_the_tests_of_engines_pass_on_jax() -> None:
 
 @pytest.mark.timeout(1800)
 @pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
+def test_the_loop_from_scratch_is_that_of_fit_on_torch() -> None:
+    run_tests("torch", "test_naive_engine.py", "-m", "not slow or engines")
+
+
+@pytest.mark.timeout(1800)
+@pytest.mark.skipif(find_spec("torch") is None, reason="torch is not installed")
 def test_killed_runs_go_on_on_torch() -> None:
     # Dropout draws from a generator there that no layer owns.
     run_tests("torch", "../workflows/test_resume.py", "-m", "slow", "-k", "whatever and keras")
