@@ -218,14 +218,14 @@ def test_a_config_with_changed_text(number: int, edits: Any, file: Path) -> None
 
 
 @pytest.mark.slow
-@fuzz(250)
+@fuzz(1000)
 @given(**OF_TREES)
 def test_many_configs_with_changed_values(number: int, changes: Any, file: Path) -> None:
     check(changed_tree(number, changes), file)
 
 
 @pytest.mark.slow
-@fuzz(250)
+@fuzz(1000)
 @given(**OF_TEXTS)
 def test_many_configs_with_changed_text(number: int, edits: Any, file: Path) -> None:
     check(changed_text(number, edits), file)
