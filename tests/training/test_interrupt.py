@@ -124,7 +124,13 @@ def test_a_time_limit_that_is_over_before_training_is_an_error(clock: Clock) -> 
 
 @pytest.mark.parametrize(("cause", "status"), [("SIGHUP", 129), ("SIGINT", 130), ("SIGTERM", 143)])
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
-def test_signals_wait_until_the_run_checks_for_them(cause: str, status: int) -> None:
+def test_signals_wait_until_the_run_checks_for_them(
+    cause: str, status: int, request: pytest.FixtureRequest
+) -> None:
+    if cause == "SIGHUP":
+        # Under `nohup` it is ignored.
+        inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        request.addfinalizer(lambda: signal.signal(signal.SIGHUP, inherited))
     said: list[str] = []
     before = signal.getsignal(signal.SIGTERM)
     with signals_handled(), announced(said.append), deferred_interrupt() as interrupt:
