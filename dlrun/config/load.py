@@ -234,7 +234,8 @@ def _check_space(config: Config, report: Reporter) -> None:
     if config.search is None:
         return
     dimensions = dimensions_of(config.search, config.document)
-    measured_by_loss = config.evaluation.score in (None, "loss") and not config.metrics
+    score = config.evaluation.score
+    measured_by_loss = score == "loss" or (score is None and not config.metrics)
     for dimension in dimensions:
         if dimension.parts[0] in ("loss", "loss_weights") and measured_by_loss:
             message = f"the loss is the score, so a search cannot vary '{dimension.path}'"

@@ -6,6 +6,7 @@ reported there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -287,7 +288,11 @@ def _holds(values: Range, value: float) -> bool:
     if not values.low <= value <= values.high:
         return False
     step = values.step if values.step is not None else (1 if values.of_integers else None)
-    return step is None or abs((value - values.low) / step % 1) in (0, 1)
+    if step is None:
+        return True
+    steps = (value - values.low) / step
+    # 0.1 + 0.2 is not quite 0.3.
+    return math.isclose(steps, round(steps), abs_tol=1e-9)
 
 
 def _path_to(node: Node, wanted: Node) -> tuple[Any, ...] | None:

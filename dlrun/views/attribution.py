@@ -201,7 +201,7 @@ def _space(
 ) -> _Space:
     if batch.dtype.kind == "f" or batch.dtype == np.uint8:
         rows = batch.astype(np.float32)
-        few = subject.inputs(subject.part("train").take(slice(0, 1000)))
+        few = subject.inputs(subject.sample("train", 1000))
         mean = np.asarray(few[slice(0, len(few))], np.float32).mean(axis=0, keepdims=True)
         nothing = np.zeros_like(rows) if compared_with == "zero" else np.repeat(mean, len(rows), 0)
 

@@ -54,7 +54,7 @@ class Filters(View):
     """Patterns side by side."""
 
     def look(self, subject: Subject) -> ViewResult:
-        sample = subject.inputs(subject.part("train").take(slice(0, SAMPLE)))
+        sample = subject.inputs(subject.sample("train", SAMPLE))
         if isinstance(sample, NamedInputs) or len(sample.shape) != 4:
             raise subject.problem("this view needs a model with one input, of pictures")
         rows = np.asarray(sample[slice(0, SAMPLE)], np.float32)

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from dlrun.config.yaml_writer import in_line
-from dlrun.errors import RunError
+from dlrun.errors import DlrunError, RunError
 from dlrun.metrics.names import Direction
 from dlrun.scoring.differences import ResampledRows, bounds
-from dlrun.scoring.intervals import NoIntervalError
 from dlrun.searches.correction import (
     METHOD,
     Correction,
@@ -108,7 +107,7 @@ def selection_facts(
             for number in scored
         ]
         found = _correction(runs, direction, scored.index(0) if 0 in scored else None, seed)
-    except (RunError, NoIntervalError) as error:
+    except (DlrunError, OSError, MemoryError, ValueError) as error:
         return {**nothing, "no_correction": str(error)}
     if isinstance(found, str):
         return {**nothing, "no_correction": found}

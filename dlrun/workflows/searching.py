@@ -68,7 +68,7 @@ def run_search(
     """Search, given a config that is read. For the arguments see `search`; `created` is called with
     the run directory when it is made or goes on, and `resumed` is the search that goes on."""
     observer = observer or SearchObserver()
-    backend, dataset = _rows_to_choose_by(config, force)
+    backend, dataset, key = _rows_to_choose_by(config, force)
     if resumed is None:
 
         def write(directory: RunDirectory) -> None:
@@ -82,7 +82,7 @@ def run_search(
             refuse_changed_data(first, dataset, "so the search cannot go on to the same trials")
         directory.restart({"trials": sum(1 for _ in directory.trials.glob("[0-9]*"))})
     created(directory)
-    running = _RunningSearch(config, directory, observer, (backend, dataset), force)
+    running = _RunningSearch(config, directory, observer, (backend, dataset, key), force)
     try:
         # A signal waits until what was reached of a trial is written.
         with deferred_interrupt() as interrupt:
@@ -117,8 +117,9 @@ def resume_search(
     )
 
 
-def _rows_to_choose_by(config: Config, force: bool) -> tuple[str, Dataset]:
-    """Start Keras and read the rows; refuse a config that a search cannot begin with."""
+def _rows_to_choose_by(config: Config, force: bool) -> tuple[str, Dataset, str]:
+    """Start Keras and read the rows; return them with the key by which others are told apart.
+    Refuse a config that a search cannot begin with."""
     if config.search is None:
         problem = config.problem_at((), "the config has no 'search'", hint=EXAMPLE)
         raise ConfigError([problem])
@@ -128,7 +129,7 @@ def _rows_to_choose_by(config: Config, force: bool) -> tuple[str, Dataset]:
     if base is None:
         raise ConfigError(problems)
     with components_located(base):
-        loaded = start_and_load(base)
+        loaded = (*start_and_load(base), rows_key(base))
         if folds_of(base, loaded[1])[0].scored is None:
             problem = config.problem_at(("evaluation",), "no rows are held out to choose trials by")
             raise ConfigError([problem])
@@ -191,7 +192,7 @@ class _RunningSearch:
         config: Config,
         directory: SearchDirectory,
         observer: SearchObserver,
-        loaded: tuple[str, Dataset],
+        loaded: tuple[str, Dataset, str],
         force: bool,
     ) -> None:
         search = config.search
@@ -202,8 +203,7 @@ class _RunningSearch:
         self._observer, self._force = observer, force
         self._study = Study(config, self._direction)
         self._paths = list(search.space)
-        self._loaded = loaded
-        self._rows_key: str | None = None
+        self._loaded, self._rows_key = loaded[:2], loaded[2]
         self.rows: list[TrialRow] = []
         self.began = time.monotonic()
 
@@ -292,8 +292,6 @@ class _RunningSearch:
     def _load(self, config: Config) -> tuple[str, Dataset]:
         """The rows of a trial, read once for all that have the same."""
         key = rows_key(config)
-        if self._rows_key is None:
-            self._rows_key = key
         if key != self._rows_key:
             # Whoever varies the data wants each in turn.
             self._loaded, self._rows_key = start_and_load(config), key

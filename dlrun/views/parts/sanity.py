@@ -6,6 +6,7 @@ layer, from the last one on, and the maps are compared with those of the trained
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -49,14 +50,16 @@ class Sanity:
         """The result in plain words."""
         if not self.similarity:
             return "no layer has weights, so that no map can depend on them"
+        if math.isnan(self.similarity[-1]):
+            return "the sanity check says nothing: no map varies, or the maps are not numbers"
         last = figure(round(self.similarity[-1], 2))
         if self.passed:
             return (
-                f"sanity check passed: with random weights the maps are others (similarity {last}, "
+                f"sanity check passed: with random weights the maps change (similarity {last}, "
                 "where 1 is the same map)"
             )
         return (
-            f"these maps are worthless as an explanation: with random weights they stay alike "
+            f"these maps are worthless as an explanation: with random weights they stay the same "
             f"(similarity {last}, where 1 is the same map), so that they show the pictures and not "
             "what the model has learnt"
         )
@@ -88,7 +91,9 @@ def sanity_of(subject: Subject, maps: Array, again: Callable[[], Array]) -> Sani
 
 
 def _similarity(maps: Array, others: Array) -> float:
-    return float(np.mean([rank_correlation(*pair) for pair in zip(maps, others, strict=True)]))
+    """The mean over the rows whose own map varies; NaN if none does."""
+    pairs = [pair for pair in zip(maps, others, strict=True) if np.ptp(pair[0]) > 0]
+    return float(np.mean([rank_correlation(*pair) for pair in pairs])) if pairs else math.nan
 
 
 def rank_correlation(one: Array, other: Array) -> float:
@@ -131,7 +136,7 @@ def _make_random(layer: Any, random: np.random.Generator) -> None:
     vectors such as biases."""
     for variable in layer.weights:
         value = np.asarray(variable.numpy(), np.float32)
-        if "seed" in variable.path.rpartition("/")[2]:
+        if "seed" in variable.path.rpartition("/")[2] or not value.ndim:
             continue
         if value.ndim < 2:
             variable.assign(random.permutation(value))

@@ -210,9 +210,14 @@ class Subject:
         if not len(samples):
             message = "there are no validation rows; write `{training: N}`, or name a file"
             raise self.problem(message, "rows")
-        positions = np.unique(np.linspace(0, len(samples) - 1, count).round().astype(np.int64))
         what = "validation rows" if part == "validation" else "training rows"
-        return self._described(samples.take(positions), what)
+        return self._described(self.sample(part, count), what)
+
+    def sample(self, part: str, count: int) -> Samples:
+        """Return so many rows of a part, or all, evenly spaced: files may be sorted by class."""
+        samples = self.part(part)
+        positions = np.linspace(0, len(samples) - 1, min(count, len(samples)))
+        return samples.take(np.unique(positions.round().astype(np.int64)))
 
     def _numbered(self, numbers: list[int]) -> Samples:
         samples = self.dataset.samples
