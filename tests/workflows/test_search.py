@@ -209,12 +209,9 @@ def test_folds_are_scored_and_corrected_alike(tmp_path: Path) -> None:
     assert found.result["corrected"]["interval"]["note"] == "from 150 rows"
 
 
-@pytest.mark.slow
-def test_a_search_that_is_killed_goes_on_to_the_same_trials(
-    found: SearchRun, folder: Path, tmp_path: Path
-) -> None:
-    """After a whole trial, and in the middle of one."""
-    again = tmp_path / "runs" / found.path.name
+def killed(found: SearchRun, runs: Path, lost: int) -> Path:
+    """A copy of a search that was killed before one of its trials began."""
+    again = runs / found.path.name
     shutil.copytree(found.path, again)
     facts = json.loads((again / "run.json").read_text())
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
@@ -223,13 +220,42 @@ def test_a_search_that_is_killed_goes_on_to_the_same_trials(
     (again / "run.json").write_text(json.dumps({k: v for k, v in facts.items() if k != "manifest"}))
     for name in ("manifest.json", "search.json", "best.yaml"):
         (again / name).unlink()
-    shutil.rmtree(again / "trials" / "003")
-    whole = (again / "trials/001/metrics.csv").stat().st_mtime_ns
-    resumed = dlrun.resume(again)
-    assert isinstance(resumed, SearchRun)
-    assert (again / "trials/001/metrics.csv").stat().st_mtime_ns == whole
+    shutil.rmtree(again / "trials" / f"{lost:03}")
+    return again
+
+
+def assert_same_trials(resumed: SearchRun, found: SearchRun) -> None:
     assert resumed.corrected == found.corrected
     before, now = (rows_of(one) for one in (found, resumed))
     for row in [*before, *now]:
         del row["seconds"]
     assert now == before
+
+
+@pytest.mark.slow
+def test_a_search_that_is_killed_goes_on_to_the_same_trials(
+    found: SearchRun, tmp_path: Path
+) -> None:
+    again = killed(found, tmp_path / "runs", 3)
+    whole = (again / "trials/001/metrics.csv").stat().st_mtime_ns
+    resumed = dlrun.resume(again)
+    assert isinstance(resumed, SearchRun)
+    assert (again / "trials/001/metrics.csv").stat().st_mtime_ns == whole
+    assert_same_trials(resumed, found)
+
+
+@pytest.mark.slow
+def test_a_trial_on_other_columns_goes_on_with_these(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    rows = draw.normal(size=(80, 2))
+    table = np.c_[rows, rows[:, 0] > 0]
+    np.savetxt(tmp_path / "rows.csv", table, "%.3f", ",", header="a,b,y", comments="")
+    source = "{source: csv, path: rows.csv, target: y, drop: [a]}"
+    text = EXPERIMENT.replace("{source: sklearn, name: iris}", source)
+    text = text.replace("Dense: {units: 3", "Dense: {units: 2").replace("random", "grid")
+    space = text.index("    optimizer.adam.learning_rate: {low")
+    found = searched(tmp_path, text[:space] + "    dataset.drop: [[a], [b]]\n")
+    assert [float(row["score"]) > 0.7 for row in rows_of(found)] == [False, True]
+    resumed = dlrun.resume(killed(found, tmp_path / "again", 1))
+    assert isinstance(resumed, SearchRun)
+    assert_same_trials(resumed, found)
