@@ -233,8 +233,7 @@ def _check_space(config: Config, report: Reporter) -> None:
     """Try every value that the space of a search lists, and both ends of ranges."""
     if config.search is None:
         return
-    dimensions = dimensions_of(config.search, config.document)
-    score = config.evaluation.score
+    dimensions, score = dimensions_of(config.search, config.document), config.evaluation.score
     measured_by_loss = score == "loss" or (score is None and not config.metrics)
     for dimension in dimensions:
         if dimension.parts[0] in ("loss", "loss_weights") and measured_by_loss:

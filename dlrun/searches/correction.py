@@ -52,9 +52,9 @@ class Correction:
 
     Args:
         value: Score to expect of what the search chose on rows that had no say in it.
-        interval: Where the true one probably lies.
+        interval: Its confidence interval.
         gain: How much better that is than trial 0; above 0 where it is better; None without one.
-        gain_interval: Where the true gain probably lies, or None.
+        gain_interval: Its confidence interval, or None.
     """
 
     value: float

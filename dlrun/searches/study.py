@@ -1,4 +1,4 @@
-"""Which point of a space comes next: Optuna, asked and told.
+"""Chooses the next point of a space with Optuna's ask-and-tell interface.
 
 Nothing of it is stored: asked for the same seed and told the same scores, it proposes the same
 points again.

@@ -121,7 +121,11 @@ class Attribution(ViewOfRows):
         return ViewResult(lines, facts, arrays, sheets)
 
     def _what(self, subject: Subject) -> str:
-        return "the prediction" if subject.task == "regression" else f"the {self.score}"
+        if subject.task != "regression":
+            return f"the {self.score}"
+        of = "the first quantity of " if subject.model_output_shape[-1] > 1 else ""
+        scaled = subject.pipeline.of_output(subject.output.name).target_pipelines[None].changes_unit
+        return f"{of}the prediction" + (", scaled as in training," if scaled else "")
 
     def _sheet(
         self, subject: Subject, chosen: ChosenRows, batch: Array, parts: Array, said: list[str]

@@ -89,7 +89,7 @@ class Embedding(View):
         for column in subject.pipeline.expected_columns:
             meanings = meanings or meanings_of(subject, column)
         if not meanings:
-            raise subject.problem("nobody knows which words the numbers of the data stand for")
+            raise subject.problem("the data has no vocabulary that gives the words of its numbers")
         numbers = [
             n for n in sorted(meanings) if 0 <= n < len(table) and meanings[n][:1] not in ("", "[")
         ]

@@ -314,11 +314,17 @@ def _lines(
             f"without {one.name}, it {verb} by {figure_beside(one.loss, width)} "
             f"(95% interval {ends[0]} to {ends[1]})"
         )
-    rest = len(found) - len(matter)
-    if not matter:
+    columns = [one for one in found if len(one.columns) == 1]
+    rest = [one for one in columns if not one.matters]
+    if all(one.low is None for one in found):
+        lines.append("too few rows for intervals: what chance explains is not known")
+    elif not matter:
         lines.append("no column matters more than chance would explain")
     elif rest:
-        lines.append(f"{counted(rest, 'column')} of {len(found)} make no difference beyond chance")
+        lines.append(
+            f"{counted(len(rest), 'column')} of {len(columns)} alone make no difference beyond "
+            "chance"
+        )
     for group in _together(pairs):
         within = [pair for pair in pairs if {*pair[:2]} <= {*group}]
         if len(group) == 2 and abs(within[0][2]) > COPY:

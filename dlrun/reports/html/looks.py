@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
 from dlrun.reports.html.sections import Section
 from dlrun.reports.run_record import RunRecord
 from dlrun.store.looks import read_looks
+from dlrun.store.recorded_files import RecordedFiles
 
 MOST_PICTURES = 24
 """Pictures of the page; further ones are in the run alone."""
@@ -16,7 +20,8 @@ def looks(record: RunRecord) -> Section | None:
     """The views that the run keeps, each with its result in words and its pictures."""
     files, room, views = record.directory.files, MOST_PICTURES, []
     for kept in record.attempt(lambda: read_looks(files)) or []:
-        shown = [png_uri(files.read_bytes(path)) for path in kept.pictures[:room]]
+        read = partial(_read, files, kept.pictures[:room])
+        shown = [png_uri(data) for data in record.attempt(read) or []]
         room -= len(shown)
         views.append(
             {
@@ -28,6 +33,10 @@ def looks(record: RunRecord) -> Section | None:
             }
         )
     return Section("looks", "A closer look", {"views": views}) if views else None
+
+
+def _read(files: RecordedFiles, paths: Sequence[Path]) -> list[bytes]:
+    return [files.read_bytes(path) for path in paths]
 
 
 def png_uri(data: bytes) -> str:

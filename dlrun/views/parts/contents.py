@@ -56,7 +56,7 @@ def words_of(subject: Subject, samples: Samples) -> list[list[str]] | None:
 
 
 def meanings_of(subject: Subject, column: str) -> dict[int, str]:
-    """Return the word of each word number of a column; empty where nobody knows."""
+    """Return the word of each word number of a column; empty where there is no vocabulary."""
     if (vocabulary := subject.pipeline.vocabularies.get(column)) is not None:
         return dict(enumerate(vocabulary.words))
     # The file of the words may be missing; the numbers are shown then.

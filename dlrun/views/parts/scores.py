@@ -40,7 +40,7 @@ class ClassScore:
             chosen: The rows.
 
         Raises:
-            ComponentError: There is no such class, or nobody knows what is true.
+            ComponentError: There is no such class, or the rows have no targets.
         """
         subject, count = self._subject, len(predictions)
         if subject.task == "regression":
@@ -55,7 +55,7 @@ class ClassScore:
             return np.asarray(predictions.argmax(axis=1))
         if wanted == "true":
             if not chosen.labels or subject.task == "multilabel":
-                raise subject.problem("nobody knows the true class of these rows", "class")
+                raise subject.problem("these rows have no true class", "class")
             return subject.true_classes(chosen.samples)
         if str(wanted) not in names:
             message = f"there is no class '{wanted}'; the classes are {', '.join(names[:20])}"
